@@ -1,0 +1,1 @@
+# Thin: meson does the work.

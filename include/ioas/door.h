@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a door needs: open files of /dev/iommu and /dev/vfio, and what a program does with them.
+ *
+ * A door (doors/preload, later others) is how a program gets in. It owns descriptors and knows how
+ * to reach the caller's memory; the engine behind these calls knows neither. Every call takes the
+ * caller as an argument.
+ *
+ * Calls may come from any thread. A door blocks signals around them.
+ */
+#ifndef IOAS_DOOR_H
+#define IOAS_DOOR_H
+
+#include <sys/types.h>
+#include <ioas/iommu.h>
+
+IOAS_BEGIN
+
+struct ioas_file;
+struct ioas_caller;
+
+enum ioas_node_kind {
+	IOAS_NODE_IOMMU,       /* /dev/iommu */
+	IOAS_NODE_VFIO,	       /* /dev/vfio/vfio */
+	IOAS_NODE_VFIO_GROUP,  /* /dev/vfio/N */
+	IOAS_NODE_VFIO_CDEV,   /* /dev/vfio/devices/vfioN */
+	IOAS_NODE_VFIO_DEVICE, /* what VFIO_GROUP_GET_DEVICE_FD returns; has no path */
+};
+
+/* A character device node of the instance. */
+struct ioas_node {
+	enum ioas_node_kind kind;
+	uint32_t index; /* N of groups and cdevs */
+	uint32_t major, minor;
+	char path[48];
+};
+
+/*
+ * The instance's nodes, `index` from 0 until -ENOENT. Numbers: /dev/iommu 10:127, /dev/vfio/vfio
+ * 10:196, groups 511:N, cdevs 510:N.
+ */
+int ioas_node_at(struct ioas_iommu *iommu, size_t index, struct ioas_node *out);
+
+struct ioas_caller_ops {
+	/* Copy between the caller's memory at `va` and ours. 0 or -EFAULT. */
+	int (*copy_from)(struct ioas_caller *caller, void *dst, uint64_t va, size_t len);
+	int (*copy_to)(struct ioas_caller *caller, uint64_t va, const void *src, size_t len);
+	/*
+	 * Makes caller memory va .. va + len - 1 present, for writing if `write`, and checks that
+	 * it may be used so. *host receives where this process sees it. 0, -EFAULT, -ENOMEM.
+	 */
+	int (*pin)(struct ioas_caller *caller, uint64_t va, uint64_t len, bool write, void **host);
+	void (*unpin)(struct ioas_caller *caller, uint64_t va, uint64_t len, void *host);
+	/* The open file behind one of the caller's descriptors, with a reference; -EBADF. */
+	int (*file_get)(struct ioas_caller *caller, int fd, struct ioas_file **out);
+	/* A new descriptor (O_RDWR | O_CLOEXEC) for `file`, which it takes over; -EMFILE ... */
+	int (*file_install)(struct ioas_caller *caller, struct ioas_file *file);
+	/* A descriptor of ours for one of the caller's eventfds; -EBADF, -EINVAL no eventfd. */
+	int (*eventfd_get)(struct ioas_caller *caller, int fd);
+	/* Capability checks (CAP_*): 1 or 0. */
+	int (*capable)(struct ioas_caller *caller, int cap);
+};
+
+/* Embedded first in a door's own struct. Must outlive the files opened with it. */
+struct ioas_caller {
+	const struct ioas_caller_ops *ops;
+	pid_t pid;
+};
+
+/*
+ * Opens a node. `oflags` as open(2). Returns 0 and one reference in *out; -EBUSY the group or
+ * device is open already, here or in another process; -ENODEV; -ENOMEM.
+ */
+int ioas_file_open(struct ioas_iommu *iommu, struct ioas_caller *caller,
+		   const struct ioas_node *node, int oflags, struct ioas_file **out,
+		   struct ioas_why *why);
+struct ioas_file *ioas_file_get(struct ioas_file *file);
+/* The last put is the last close: mappings go, the device is reset, routes end. */
+void ioas_file_put(struct ioas_file *file);
+
+/* The node of a file; node->path is what /proc/self/fd/N reads as. */
+const struct ioas_node *ioas_file_node(const struct ioas_file *file);
+
+/* ioctl(2): a result >= 0 or -errno. -ENOTTY not ours. */
+long ioas_file_ioctl(struct ioas_file *file, struct ioas_caller *caller, unsigned long cmd,
+		     uint64_t arg, struct ioas_why *why);
+/* pread(2), pwrite(2) of caller memory at `va`. */
+ssize_t ioas_file_pread(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
+			uint64_t off);
+ssize_t ioas_file_pwrite(struct ioas_file *file, struct ioas_caller *caller, uint64_t va,
+			 size_t len, uint64_t off);
+
+/*
+ * May this be mapped? `prot` and `flags` as mmap(2). 0: yes, the door makes a mapping whose every
+ * access it passes to ioas_file_access; -EINVAL, -ENODEV as VFIO answers.
+ */
+int ioas_file_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
+		   struct ioas_why *why);
+
+/*
+ * One access to a mapped region, of 1, 2, 4 or 8 bytes at file offset `off` (region << 40 |
+ * offset), naturally aligned or not. 0; -EIO memory decoding is off (SIGBUS on real systems);
+ * -EFAULT outside. Safe in a signal handler.
+ */
+int ioas_file_access(struct ioas_file *file, uint64_t off, bool write, uint64_t *value,
+		     unsigned size);
+
+/* How often each ioctl returned what, for reports. */
+struct ioas_ioctl_count {
+	char name[40];
+	int32_t error; /* 0 or errno */
+	uint64_t count;
+};
+/* Copies up to `max` non-zero counts, returns how many there are. */
+size_t ioas_ioctl_counts(struct ioas_iommu *iommu, struct ioas_ioctl_count *out, size_t max);
+
+IOAS_END
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An IOMMU instance: one machine's physical map, its address spaces, its devices and its fault
+ * records. Everything else hangs off one of these; there is no global state.
+ */
+#ifndef IOAS_IOMMU_H
+#define IOAS_IOMMU_H
+
+#include <ioas/types.h>
+
+IOAS_BEGIN
+
+struct ioas_iommu;
+struct ioas_fault;
+
+/*
+ * How an instance talks to whoever embeds it. Every callback may be NULL.
+ * Callbacks must not call back into the instance.
+ */
+struct ioas_host_ops {
+	/*
+	 * Memory for a block of counters, zeroed when it is first asked for, `len` bytes, aligned
+	 * to
+	 * 64. A door places it in a shared file so that it outlives a killed program.
+	 * NULL: the heap.
+	 */
+	void *(*counters)(void *host, const char *name, size_t len);
+	/* A fault was recorded. Called from the issuing thread; must not block. */
+	void (*fault)(void *host, const struct ioas_fault *fault);
+	/*
+	 * Claims a device for this process before its first open, and releases it after the last
+	 * close. -EBUSY: another process has it.
+	 */
+	int (*claim)(void *host, const char *device);
+	void (*release)(void *host, const char *device);
+};
+
+struct ioas_iommu_config {
+	/* Address width in bits, 32..57; an IOVA at or above 1 << aw is refused. 0: 48. */
+	unsigned aw;
+	/* Report the MMAP flag on regions that can be mapped (VFIO_REGION_INFO_FLAG_MMAP). */
+	bool no_region_mmap;
+	const struct ioas_host_ops *host_ops;
+	void *host;
+};
+
+/*
+ * Sets one key of a configuration from text ("aw", "48"), as `ioas run --set` does.
+ * Returns 0; -ENOENT unknown key; -EINVAL value not understood or out of range.
+ */
+int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, const char *value,
+			  struct ioas_why *why);
+
+/*
+ * Makes an instance. `config` may be NULL (all defaults) and is copied; `host` must outlive it.
+ * Returns 0 and the instance in *out, owned by the caller; -ENOMEM; -EINVAL a width out of range.
+ */
+int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **out);
+
+/* Ends an instance. All files, spaces and devices of it must be gone. NULL is fine. */
+void ioas_iommu_destroy(struct ioas_iommu *iommu);
+
+/*
+ * Around fork(2). suspend drains all transactions and stops all threads of the instance's models,
+ * so that the child's copy is whole; resume lets them go on, in the parent at once, in the child
+ * when it has taken the devices over. While suspended no other call may be made.
+ */
+void ioas_iommu_suspend(struct ioas_iommu *iommu);
+void ioas_iommu_resume(struct ioas_iommu *iommu);
+
+IOAS_END
+
+#endif

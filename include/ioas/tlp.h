@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transactions: the only way a device reaches memory.
+ *
+ * A model sends TLPs through an issuer, one per thread that issues. Small things are copied
+ * (ioas_dma_read, ioas_dma_write, ioas_dma_store); bulk data is lent as host spans between
+ * begin and end, so that a drive's file and the program's memory meet without a bounce buffer.
+ *
+ * No lock is taken and nothing is allocated on the way. An issuer is used by one thread at a time.
+ */
+#ifndef IOAS_TLP_H
+#define IOAS_TLP_H
+
+#include <sys/uio.h>
+#include <ioas/types.h>
+
+IOAS_BEGIN
+
+struct ioas_device;
+struct ioas_issuer;
+
+enum ioas_tlp_op {
+	IOAS_TLP_READ,
+	IOAS_TLP_WRITE,
+};
+
+enum ioas_tlp_flags {
+	IOAS_TLP_PASID = 1 << 0, /* carries a PASID prefix */
+	IOAS_TLP_PRIV = 1 << 1,	 /* privileged mode requested */
+	IOAS_TLP_EXEC = 1 << 2,	 /* execute requested */
+	IOAS_TLP_NO_SNOOP = 1 << 3,
+	IOAS_TLP_RID = 1 << 4, /* `rid` claims a requester ID; else the issuing device's own */
+};
+
+/* PCIe Base Specification 5.0, 2.2.4.1 and 6.20 (PASID prefix). */
+struct ioas_tlp {
+	iova_t addr;
+	uint64_t len; /* bytes, > 0; longer than a real TLP's payload is a burst of them */
+	uint32_t flags;
+	pasid_t pasid; /* with IOAS_TLP_PASID */
+	rid_t rid;     /* with IOAS_TLP_RID */
+	uint8_t op;    /* enum ioas_tlp_op */
+};
+
+/* Why a transaction did not pass. */
+enum ioas_fault_reason {
+	IOAS_FAULT_NONE,
+	IOAS_FAULT_BUS_MASTER,	/* the function's bus master enable is off */
+	IOAS_FAULT_NOT_BOUND,	/* no driver has declared what the device sends */
+	IOAS_FAULT_UNDECLARED,	/* a form of TLP the driver did not declare */
+	IOAS_FAULT_NO_ROUTE,	/* declared, but attached to no address space */
+	IOAS_FAULT_UNKNOWN_RID, /* claims a requester ID that is not the device's */
+	IOAS_FAULT_WIDTH,	/* beyond the IOMMU's address width, or wraps */
+	IOAS_FAULT_NOT_MAPPED,
+	IOAS_FAULT_NO_READ,  /* mapped, without read permission */
+	IOAS_FAULT_NO_WRITE, /* mapped, without write permission */
+	IOAS_FAULT_MEMORY,   /* mapped, but the program took the memory away */
+};
+
+#define IOAS_FAULT_LEVELS 6
+#define IOAS_NAME_LEN	  32
+
+/* A transaction that did not pass, with everything needed to see why. No byte of it moved. */
+struct ioas_fault {
+	uint64_t seq;	  /* counts every fault of the instance from 1, dropped ones included */
+	uint64_t time_ns; /* CLOCK_REALTIME */
+	struct ioas_tlp tlp;
+	iova_t addr; /* first address that failed; tlp.addr <= addr */
+	char device[IOAS_NAME_LEN];
+	rid_t rid; /* requester ID on the wire */
+	uint16_t reason;
+	uint32_t ioas_id; /* 0: attached to nothing, or to a space without an id */
+	uint32_t hwpt_id;
+	uint32_t level_nr; /* page-table entries looked up, from the top */
+	struct {
+		uint32_t level; /* 1 is the level whose entries map 4 KiB */
+		uint32_t index;
+		uint64_t entry;
+	} level[IOAS_FAULT_LEVELS];
+	uint32_t has_nearest;
+	uint32_t nearest_prot;	   /* enum ioas_prot */
+	struct ioas_range nearest; /* the closest mapped leaf */
+};
+
+/* A reason in words, such as "not mapped". Never NULL. */
+const char *ioas_fault_reason_name(enum ioas_fault_reason reason);
+
+/*
+ * Writes a fault as readable text of several lines, the first one a summary, without a final
+ * newline. Returns the length it has or would have, as snprintf does.
+ */
+int ioas_fault_format(const struct ioas_fault *fault, char *buf, size_t len);
+
+/*
+ * Makes an issuer for one thread of `dev`. Returns 0, or -ENOMEM. Destroy it with no DMA open.
+ * Takes the instance's issuer list lock; not for the hot path.
+ */
+int ioas_issuer_new(struct ioas_device *dev, struct ioas_issuer **out);
+void ioas_issuer_destroy(struct ioas_issuer *issuer);
+
+/*
+ * Sends `tlp`, copying tlp->len bytes: a read fills `buf`, a write sends it. Checked page by page:
+ * on a fault the pages before it may have been transferred, as on a bus.
+ * Returns 0; -EFAULT with a fault recorded; -EINVAL when len is 0 or the op unknown.
+ */
+int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf);
+
+/* The same for the plain case: the device's own requester ID, no PASID. */
+int ioas_dma_read(struct ioas_issuer *issuer, iova_t addr, void *buf, size_t len);
+int ioas_dma_write(struct ioas_issuer *issuer, iova_t addr, const void *buf, size_t len);
+
+/*
+ * One naturally aligned store of 1, 2, 4 or 8 bytes (host byte order) that becomes visible to the
+ * program after everything this issuer wrote before it: for completion phase bits.
+ * Errors as ioas_tlp_issue; -EINVAL other sizes or misaligned.
+ */
+int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsigned size);
+
+/*
+ * A transfer in progress: host spans that stay valid until ioas_dma_end, whatever the program
+ * unmaps meanwhile (IOMMU_IOAS_UNMAP waits for it). Reuse one for many transfers: its vectors
+ * grow once and are kept.
+ */
+struct ioas_dma {
+	struct iovec *iov; /* the spans, neighbours joined */
+	unsigned iov_nr;
+	unsigned iov_cap;
+	uint64_t len; /* bytes in all spans */
+	struct ioas_issuer *issuer;
+	void **hold; /* what keeps each span alive; for the engine only */
+	unsigned hold_nr;
+	unsigned hold_cap;
+};
+
+void ioas_dma_init(struct ioas_dma *dma, struct ioas_issuer *issuer);
+void ioas_dma_fini(struct ioas_dma *dma);
+/*
+ * Adds the memory of one TLP to the spans. READ lends memory the device may read, WRITE memory it
+ * may write. Returns 0; -EFAULT with a fault recorded, the spans as they were before the call;
+ * -EINVAL; -ENOMEM the vectors could not grow.
+ */
+int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp);
+/* Ends the transfer: writes are complete, the spans are dead, the vectors empty. Never fails. */
+void ioas_dma_end(struct ioas_dma *dma);
+/* Records that using a span failed with EFAULT: the program took mapped memory away. */
+void ioas_dma_failed(struct ioas_dma *dma, const struct ioas_tlp *tlp);
+
+/* What went through a device, kept by the engine. Plain 64-bit counters that only grow. */
+struct ioas_device_counters {
+	uint64_t tlps;
+	uint64_t read_len;  /* bytes the device read from memory */
+	uint64_t write_len; /* bytes the device wrote to memory */
+	uint64_t translations;
+	uint64_t faults;
+	uint64_t interrupts;
+};
+
+IOAS_END
+
+#endif

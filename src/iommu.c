@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* The instance: configuration, and the life of its parts. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "iommu.h"
+#include "util/why.h"
+
+#define AW_DEFAULT 48
+#define AW_MIN	   32
+#define AW_MAX	   57
+
+static bool aw_valid(unsigned aw)
+{
+	return aw >= AW_MIN && aw <= AW_MAX;
+}
+
+static int set_aw(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
+{
+	char *end;
+	unsigned long aw = strtoul(value, &end, 10);
+
+	if (!*value || *end || aw > AW_MAX || !aw_valid((unsigned)aw))
+		return why_set(why, -EINVAL, "aw: \"%s\" is not a width of %d to %d bits", value,
+			       AW_MIN, AW_MAX);
+	config->aw = (unsigned)aw;
+	return 0;
+}
+
+static int set_mmap(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
+{
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return why_set(why, -EINVAL, "mmap: \"%s\" is neither on nor off", value);
+	config->no_region_mmap = !strcmp(value, "off");
+	return 0;
+}
+
+static const struct {
+	const char *key;
+	int (*set)(struct ioas_iommu_config *config, const char *value, struct ioas_why *why);
+} keys[] = {
+	{"aw", set_aw},
+	{"mmap", set_mmap},
+};
+
+int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, const char *value,
+			  struct ioas_why *why)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (!strcmp(key, keys[i].key))
+			return keys[i].set(config, value, why);
+	return why_set(why, -ENOENT, "no setting \"%s\" (there are: aw, mmap)", key);
+}
+
+int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **out)
+{
+	struct ioas_iommu *iommu = calloc(1, sizeof(*iommu));
+	int rc;
+
+	if (!iommu)
+		return -ENOMEM;
+	if (config)
+		iommu->config = *config;
+	if (!iommu->config.aw)
+		iommu->config.aw = AW_DEFAULT;
+	if (!aw_valid(iommu->config.aw)) {
+		free(iommu);
+		return -EINVAL;
+	}
+	inflight_init(&iommu->inflight);
+	rc = mem_map_new(&iommu->mem);
+	if (!rc)
+		rc = route_table_new(&iommu->routes);
+	if (!rc)
+		rc = fault_log_new(&iommu->faults);
+	if (!rc)
+		rc = pci_bus_new(iommu, &iommu->pci);
+	if (!rc)
+		rc = uapi_new(iommu, &iommu->uapi);
+	if (rc) {
+		ioas_iommu_destroy(iommu);
+		return rc;
+	}
+	*out = iommu;
+	return 0;
+}
+
+/* Each part's destroy takes NULL, so that a half-made instance ends the same way. */
+void ioas_iommu_destroy(struct ioas_iommu *iommu)
+{
+	if (!iommu)
+		return;
+	pci_bus_destroy(iommu->pci);
+	uapi_destroy(iommu->uapi);
+	fault_log_destroy(iommu->faults);
+	route_table_destroy(iommu->routes);
+	mem_map_destroy(iommu->mem);
+	inflight_fini(&iommu->inflight);
+	free(iommu);
+}
+
+void ioas_iommu_suspend(struct ioas_iommu *iommu)
+{
+	pci_bus_suspend(iommu->pci);
+}
+
+void ioas_iommu_resume(struct ioas_iommu *iommu)
+{
+	pci_bus_resume(iommu->pci);
+}
+
+void *iommu_counters_alloc(struct ioas_iommu *iommu, const char *name, size_t len)
+{
+	const struct ioas_host_ops *ops = iommu->config.host_ops;
+
+	if (ops && ops->counters)
+		return ops->counters(iommu->config.host, name, len);
+	return calloc(1, len);
+}
+
+void iommu_counters_free(struct ioas_iommu *iommu, void *counters)
+{
+	const struct ioas_host_ops *ops = iommu->config.host_ops;
+
+	if (!ops || !ops->counters)
+		free(counters);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The instance: what belongs to one machine. Each member is owned by the folder named beside it,
+ * which alone knows what is inside.
+ *
+ * Lock order of the whole engine, outermost first:
+ *   uapi file -> iommufd context (obj) -> group (vfio) -> space -> pages -> mem map
+ *   pci function -> (nothing)      issuer list -> (nothing)      fault log -> (nothing)
+ * A model may hold a lock of its own while it issues TLPs and sends interrupts; the engine takes
+ * no lock on those paths. No engine lock is held when a model's callback is called, but for the
+ * file lock around reset.
+ */
+#ifndef SRC_IOMMU_H
+#define SRC_IOMMU_H
+
+#include <ioas/iommu.h>
+#include "tlp/inflight.h"
+
+struct route_table;
+struct mem_map;
+struct fault_log;
+struct pci_bus;
+struct uapi;
+
+struct ioas_iommu {
+	struct ioas_iommu_config config; /* constant */
+	struct inflight inflight;	 /* src/tlp/inflight.c: who is issuing right now */
+	struct route_table *routes;	 /* src/route/table.c: devices by requester ID */
+	struct mem_map *mem;		 /* src/mem/map.c: the physical map */
+	struct fault_log *faults;	 /* src/tlp/fault.c */
+	struct pci_bus *pci;		 /* src/pci/topology.c: functions by requester ID */
+	struct uapi *uapi;		 /* src/uapi/: nodes, groups, ioctl counters */
+};
+
+/* Zeroed memory for counters: from the host's hook, else the heap. NULL: no memory. */
+void *iommu_counters_alloc(struct ioas_iommu *iommu, const char *name, size_t len);
+/* Gives them back (memory of the host's hook is left to the host). */
+void iommu_counters_free(struct ioas_iommu *iommu, void *counters);
+
+/* Made and ended by their folders, in this order and the reverse. */
+int route_table_new(struct route_table **out);
+void route_table_destroy(struct route_table *table);
+int mem_map_new(struct mem_map **out);
+void mem_map_destroy(struct mem_map *map);
+int fault_log_new(struct fault_log **out);
+void fault_log_destroy(struct fault_log *log);
+int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out);
+void pci_bus_destroy(struct pci_bus *bus); /* removes what functions are left */
+int uapi_new(struct ioas_iommu *iommu, struct uapi **out);
+void uapi_destroy(struct uapi *uapi);
+/* src/pci/topology.c: calls suspend or resume of every model. */
+void pci_bus_suspend(struct pci_bus *bus);
+void pci_bus_resume(struct pci_bus *bus);
+
+#endif

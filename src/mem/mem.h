@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where bytes are: the instance's physical map, and touching memory that may not be there.
+ *
+ * A *window* is a contiguous piece of the physical map that stands for host memory. Its first
+ * address is congruent with the IOVA it is first mapped at, modulo a power of two not below its
+ * length, so that page tables can use the largest leaves wherever malloc put the memory.
+ * A window's address encodes its size class and slot: finding it from a PA is constant-time and
+ * lock-free (under an in-flight mark).
+ */
+#ifndef MEM_MEM_H
+#define MEM_MEM_H
+
+#include <stdatomic.h>
+#include <ioas/types.h>
+
+struct mem_map;
+
+struct mem_window {
+	pa_t pa;	       /* constant */
+	uint64_t len;	       /* constant */
+	void *_Atomic host;    /* where this process sees its first byte */
+	_Atomic uint32_t busy; /* spans lent out; waited for by mem_window_idle */
+};
+
+/*
+ * Makes a window for len bytes of host memory whose PA is congruent with iova. `len` > 0, all
+ * three multiples of 4096. 0; -ENOMEM; -ENOSPC the physical map is full.
+ */
+int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
+		   struct mem_window **out);
+/* Ends a window. Nobody can be in flight through it and busy is 0. */
+void mem_window_destroy(struct mem_map *map, struct mem_window *window);
+
+/* The window that holds `pa`, or NULL. Lock-free; in flight only. */
+struct mem_window *mem_window_find(struct mem_map *map, pa_t pa);
+
+/* Keeps a window's spans usable after inflight_leave, until released. Called in flight. */
+static inline void mem_window_hold(struct mem_window *window)
+{
+	atomic_fetch_add_explicit(&window->busy, 1, memory_order_relaxed);
+}
+void mem_window_release(struct mem_window *window);
+/* Waits until no span of the window is lent out. After inflight_wait. */
+void mem_window_idle(struct mem_window *window);
+
+/*
+ * Copies that survive memory that is not there: they return the number of bytes copied, less than
+ * `len` when an access faulted. Either side may be bad. With the fast path on (a door has installed
+ * a SIGSEGV/SIGBUS handler that calls mem_guard_fixup) this is a plain copy; else the kernel copies
+ * and checks.
+ */
+size_t mem_guard_copy(void *dst, const void *src, size_t len);
+/* One aligned store of 1, 2, 4 or 8 bytes with release order. 0 or -EFAULT. */
+int mem_guard_store(void *dst, uint64_t value, unsigned size);
+/* Reads (and for `write` atomically rewrites) one byte of every page of a range. 0 or -EFAULT. */
+int mem_guard_touch(void *addr, size_t len, bool write);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page tables: the one place where the two halves meet. A space enters translations, a route's
+ * TLPs are translated by them.
+ *
+ * Words. IOVA: input address; PA: output address. An *entry* is 64 bits in a *table*; level 1 holds
+ * the entries of the smallest pages. A *leaf* is an entry (or several identical ones, for page
+ * sizes between two levels) that gives a PA. Page sizes are powers of two.
+ *
+ * Writers (pt_map, pt_unmap) are serialised by the caller (the space's lock). Readers
+ * (pt_walk, pt_nearest) take no lock and run concurrently under an in-flight mark: entries are
+ * atomics, tables are published with release order, and tables that a writer takes out are handed
+ * back in a gather list to be freed after inflight_wait().
+ *
+ * A format is one header in fmt/ with the functions listed in fmt/README (entry encoding only);
+ * ops.h holds map and unmap, walk.h the hardware's view, both written once against those functions
+ * and compiled once a format, so that no function pointer is on the walk's inner loop.
+ */
+#ifndef PT_PT_H
+#define PT_PT_H
+
+#include <ioas/types.h>
+#include <ioas/tlp.h>
+
+struct pt;
+
+enum pt_format {
+	PT_AMDV1, /* AMD I/O Virtualization Technology Specification 48882, 2.2.3 */
+};
+
+struct pt_config {
+	enum pt_format format;
+	unsigned aw; /* input address bits, 32..57 */
+	/* Largest leaf in log2 bytes; 0: the format's. 12 makes every leaf one page. */
+	unsigned max_leaf_lg2;
+};
+
+struct pt_gather {
+	void *tables; /* taken out, not freed yet; NULL: none */
+};
+
+/* What a walk found. */
+struct pt_walk {
+	pa_t pa;	   /* of the address asked for */
+	uint64_t leaf_len; /* bytes of the leaf */
+	iova_t leaf_first; /* first IOVA the leaf translates */
+	uint32_t prot;	   /* enum ioas_prot */
+};
+
+/* One entry looked up, for fault records. */
+struct pt_step {
+	uint32_t level;
+	uint32_t index;
+	uint64_t entry;
+};
+
+/* Makes an empty table. 0; -EINVAL a width the format has not; -ENOMEM. */
+int pt_new(const struct pt_config *config, struct pt **out);
+/* Frees all of it; nobody may be in flight through it. */
+void pt_destroy(struct pt *pt);
+
+/*
+ * Maps iova .. iova + len - 1 to pa .. with the largest leaves that fit. All three are multiples
+ * of 4096, nothing of the range is mapped, it lies inside the width. prot: at least one of
+ * enum ioas_prot. 0, or -ENOMEM and nothing is mapped.
+ */
+int pt_map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot);
+
+/*
+ * Clears every leaf inside first..last; the range cuts no leaf. Tables that became empty go to
+ * `gather` (free them with pt_gather_free after inflight_wait). Returns the bytes unmapped. Cannot
+ * fail.
+ */
+uint64_t pt_unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather);
+void pt_gather_free(struct pt_gather *gather);
+
+/* The hardware's view: 0, or -ENOENT not mapped, -ERANGE beyond the width. Lock-free. */
+int pt_walk(const struct pt *pt, iova_t iova, struct pt_walk *out);
+/* The same walk, noting each entry looked up; returns how many (at most `max`). For faults. */
+unsigned pt_trace(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max);
+/* The mapped leaf closest to iova. 0 or -ENOENT: the table is empty. Lock-free. */
+int pt_nearest(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_t *prot);
+
+/* How much memory and how many leaves, for tests and benchmarks. */
+struct pt_stats {
+	uint64_t tables;
+	uint64_t leaves; /* translations, replicated entries counted once */
+};
+void pt_stats(const struct pt *pt, struct pt_stats *out);
+
+/* Page sizes of the format as a bit mask (bit n: 1 << n bytes). */
+uint64_t pt_page_sizes(const struct pt *pt);
+
+/* Names of whom it serves, for fault records only. */
+void pt_label(struct pt *pt, uint32_t ioas_id, uint32_t hwpt_id);
+uint32_t pt_ioas_id(const struct pt *pt);
+uint32_t pt_hwpt_id(const struct pt *pt);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside an IO address space.
+ *
+ * Words. An *area* is one mapping, first..last inclusive. *Pages* are a piece of caller memory that
+ * one or several areas (COPY) show. A *domain* is a page table that the space keeps filled: while
+ * a space has one, every area's pages are pinned, have a window in the physical map, and are
+ * entered in each domain. *Reserved* ranges can't be mapped, *allowed* ones restrict where
+ * addresses are chosen.
+ *
+ * Lock order: space -> (another space, by address, in COPY) -> pages -> mem map.
+ */
+#ifndef SPACE_SPACE_H
+#define SPACE_SPACE_H
+
+#include <ioas/space.h>
+#include <ioas/door.h>
+#include "pt/pt.h"
+
+struct space_domain;
+
+/*
+ * Attaches a page table to the space: reserves what lies outside the table's width, pins all
+ * pages and enters them. `pt` stays the caller's. 0; -EADDRINUSE a mapping or allowed range lies
+ * outside, or is misaligned; -EFAULT; -ENOMEM. An error changes nothing.
+ */
+int space_domain_attach(struct ioas_space *space, struct pt *pt, struct ioas_why *why);
+/* Takes the entries out again, and unpins with the last domain. On return no TLP uses them. */
+void space_domain_detach(struct ioas_space *space, struct pt *pt);
+
+/*
+ * Reserves a range for `owner` (any pointer). May overlap others' reserved ranges. -EADDRINUSE a
+ * mapping or an allowed range is there; -ENOMEM. Dropped by owner.
+ */
+int space_reserve(struct ioas_space *space, iova_t first, iova_t last, const void *owner,
+		  struct ioas_why *why);
+void space_unreserve(struct ioas_space *space, const void *owner);
+
+/* IOMMU_OPTION_HUGE_PAGES: leaves above one page allowed? set: as 5.6 of the option's errors. */
+bool space_huge_pages(struct ioas_space *space);
+int space_set_huge_pages(struct ioas_space *space, bool on, struct ioas_why *why);
+
+/* One mapping, for VFIO type1's own rules. 0, or -ENOENT none at or after iova. */
+struct space_area_info {
+	struct ioas_range range;
+	uint32_t prot;
+};
+int space_area_at_or_after(struct ioas_space *space, iova_t iova, struct space_area_info *out);
+/* Number of mappings. */
+uint64_t space_area_nr(struct ioas_space *space);
+
+struct ioas_iommu *space_iommu(struct ioas_space *space);
+
+#endif
