@@ -13,47 +13,60 @@
 
 #include <stdatomic.h>
 #include <ioas/types.h>
+#include "mem/lend.h"
 
+struct ioas_caller;
 struct mem_map;
 
 struct mem_window {
-	pa_t pa;	       /* constant */
-	uint64_t len;	       /* constant */
-	void *_Atomic host;    /* where this process sees its first byte */
-	_Atomic uint32_t busy; /* spans lent out; waited for by mem_window_idle */
+	pa_t pa;	      /* constant, never 0 */
+	uint64_t len;	      /* constant */
+	void *_Atomic host;   /* where this process sees its first byte */
+	struct mem_lend lend; /* spans lent out */
 };
 
 /*
  * Makes a window for len bytes of host memory whose PA is congruent with iova. `len` > 0, all
- * three multiples of 4096. 0; -ENOMEM; -ENOSPC the physical map is full.
+ * three multiples of 4096. 0; -ENOMEM; -ENOSPC the physical map is full, or len above 32 TiB.
+ * Takes the map's lock.
  */
 int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
 		   struct mem_window **out);
-/* Ends a window. Nobody can be in flight through it and busy is 0. */
+/*
+ * Ends a window. Nobody can be in flight through it and nothing of it is lent. Takes the map's
+ * lock. Never fails.
+ */
 void mem_window_destroy(struct mem_map *map, struct mem_window *window);
 
 /* The window that holds `pa`, or NULL. Lock-free; in flight only. */
 struct mem_window *mem_window_find(struct mem_map *map, pa_t pa);
 
 /* Keeps a window's spans usable after inflight_leave, until released. Called in flight. */
-static inline void mem_window_hold(struct mem_window *window)
+static inline mem_hold_t mem_window_hold(struct mem_window *window)
 {
-	atomic_fetch_add_explicit(&window->busy, 1, memory_order_relaxed);
+	return mem_lend_hold(&window->lend);
 }
-void mem_window_release(struct mem_window *window);
-/* Waits until no span of the window is lent out. After inflight_wait. */
+/* Waits until every span lent out before the call is back. After inflight_wait. */
 void mem_window_idle(struct mem_window *window);
 
 /*
  * Copies that survive memory that is not there: they return the number of bytes copied, less than
  * `len` when an access faulted. Either side may be bad. With the fast path on (a door has installed
- * a SIGSEGV/SIGBUS handler that calls mem_guard_fixup) this is a plain copy; else the kernel copies
- * and checks.
+ * a SIGSEGV/SIGBUS handler that calls ioas_guard_fixup) this is a plain copy; else the kernel
+ * copies and checks. With the fast path, copies of 1, 2, 4 and 8 bytes are one load and one store.
  */
 size_t mem_guard_copy(void *dst, const void *src, size_t len);
 /* One aligned store of 1, 2, 4 or 8 bytes with release order. 0 or -EFAULT. */
 int mem_guard_store(void *dst, uint64_t value, unsigned size);
-/* Reads (and for `write` atomically rewrites) one byte of every page of a range. 0 or -EFAULT. */
+/* Reads (and for `write` atomically rewrites) a byte of every page of a range. 0 or -EFAULT. */
 int mem_guard_touch(void *addr, size_t len, bool write);
+/* The same by one system call where the kernel can, for long ranges. 0, -EFAULT or -ENOMEM. */
+int mem_guard_populate(void *addr, size_t len, bool write);
+
+/*
+ * The caller that is this process itself, for programs that use the library without a door: its
+ * memory is ours, it has no descriptors of ours. Constant; belongs to nobody.
+ */
+struct ioas_caller *mem_self_caller(void);
 
 #endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The physical map: PA -> window.
+ *
+ * A PA has 52 bits: a size class in 51:46, and 46 bits that class k divides into slots of 2^k
+ * bytes, one window a slot. A window of up to 2^n bytes takes a slot of class n + 1: half of it is
+ * room to move, so that the window can start at an address congruent with its IOVA modulo 2^n.
+ * Classes below 13 do not exist, so neither does PA 0.
+ *
+ * The slots of a class are found through segments of 64, 64, 128, 256 ... entries that never move,
+ * so that readers need no lock. An entry is a window, 0, or (odd) a link of the list of free slots.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "iommu.h"
+#include "mem/mem.h"
+
+#define CLASS_SHIFT 46
+#define CLASS_MIN   13u /* 4 KiB and room */
+#define CLASS_MAX   46u
+#define CLASS_NR    (CLASS_MAX - CLASS_MIN + 1)
+#define LAST_LINK   1u /* ends the list of free slots: odd, and of no slot */
+#define SEGMENT_LG2 6  /* entries of the first two segments */
+#define SEGMENT_NR  (CLASS_SHIFT - CLASS_MIN - SEGMENT_LG2 + 1)
+
+struct size_class {
+	_Atomic uintptr_t *_Atomic segment[SEGMENT_NR]; /* published once, never moved */
+	uint64_t used;					/* slots ever handed out (map->lock) */
+	uint64_t free; /* first free slot as free_link(), 0: none (map->lock) */
+};
+
+struct mem_map {
+	pthread_mutex_t lock; /* new and destroy */
+	struct size_class classes[CLASS_NR];
+};
+
+static unsigned ceil_lg2(uint64_t len)
+{
+	return len <= 1 ? 0 : 64 - (unsigned)__builtin_clzll(len - 1);
+}
+
+static uintptr_t free_link(uint64_t slot)
+{
+	return (uintptr_t)(slot + 1) << 1 | 1;
+}
+
+/* Segment 0 holds slots 0..63, segment s > 0 slots 2^(s+5) .. 2^(s+6) - 1. */
+static unsigned segment_of(uint64_t slot)
+{
+	return 64 - (unsigned)__builtin_clzll(slot >> SEGMENT_LG2 << 1 | 1) - 1;
+}
+
+static uint64_t segment_first(unsigned segment)
+{
+	return segment ? 1ull << (segment + SEGMENT_LG2 - 1) : 0;
+}
+
+static uint64_t segment_len(unsigned segment)
+{
+	return segment ? segment_first(segment) : 1ull << SEGMENT_LG2;
+}
+
+static _Atomic uintptr_t *entry_at(struct size_class *class, uint64_t slot)
+{
+	unsigned nr = segment_of(slot);
+	_Atomic uintptr_t *segment =
+		atomic_load_explicit(&class->segment[nr], memory_order_acquire);
+
+	return segment ? segment + (slot - segment_first(nr)) : NULL;
+}
+
+/* Takes a slot of class `lg2`. Locked. */
+static int slot_take(struct size_class *class, unsigned lg2, uint64_t *out)
+{
+	uintptr_t link;
+	unsigned nr;
+
+	if (class->free) {
+		*out = (class->free >> 1) - 1;
+		link = atomic_load_explicit(entry_at(class, *out), memory_order_relaxed);
+		class->free = link == LAST_LINK ? 0 : link;
+		return 0;
+	}
+	if (class->used == 1ull << (CLASS_SHIFT - lg2))
+		return -ENOSPC;
+	nr = segment_of(class->used);
+	if (!class->segment[nr]) {
+		_Atomic uintptr_t *segment = calloc(segment_len(nr), sizeof(*segment));
+
+		if (!segment)
+			return -ENOMEM;
+		atomic_store_explicit(&class->segment[nr], segment, memory_order_release);
+	}
+	*out = class->used++;
+	return 0;
+}
+
+int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
+		   struct mem_window **out)
+{
+	unsigned lg2 = ceil_lg2(len) + 1;
+	struct size_class *class;
+	struct mem_window *window;
+	uint64_t slot;
+	int rc;
+
+	if (lg2 > CLASS_MAX)
+		return -ENOSPC;
+	class = &map->classes[lg2 - CLASS_MIN];
+	window = malloc(sizeof(*window));
+	if (!window)
+		return -ENOMEM;
+	pthread_mutex_lock(&map->lock);
+	rc = slot_take(class, lg2, &slot);
+	if (!rc) {
+		window->pa =
+			(pa_t)lg2 << CLASS_SHIFT | slot << lg2 | (iova & ((1ull << (lg2 - 1)) - 1));
+		window->len = len;
+		atomic_init(&window->host, host);
+		mem_lend_init(&window->lend);
+		atomic_store_explicit(entry_at(class, slot), (uintptr_t)window,
+				      memory_order_release);
+	}
+	pthread_mutex_unlock(&map->lock);
+	if (rc)
+		free(window);
+	else
+		*out = window;
+	return rc;
+}
+
+void mem_window_destroy(struct mem_map *map, struct mem_window *window)
+{
+	unsigned lg2 = (unsigned)(window->pa >> CLASS_SHIFT);
+	struct size_class *class = &map->classes[lg2 - CLASS_MIN];
+	uint64_t slot = (window->pa & ((1ull << CLASS_SHIFT) - 1)) >> lg2;
+
+	pthread_mutex_lock(&map->lock);
+	atomic_store_explicit(entry_at(class, slot), class->free | LAST_LINK, memory_order_relaxed);
+	class->free = free_link(slot);
+	pthread_mutex_unlock(&map->lock);
+	mem_lend_fini(&window->lend);
+	free(window);
+}
+
+struct mem_window *mem_window_find(struct mem_map *map, pa_t pa)
+{
+	uint64_t lg2 = pa >> CLASS_SHIFT;
+	_Atomic uintptr_t *entry;
+	struct mem_window *window;
+	uintptr_t value;
+
+	if (lg2 < CLASS_MIN || lg2 > CLASS_MAX)
+		return NULL;
+	entry = entry_at(&map->classes[lg2 - CLASS_MIN], (pa & ((1ull << CLASS_SHIFT) - 1)) >> lg2);
+	value = entry ? atomic_load_explicit(entry, memory_order_acquire) : 0;
+	if (!value || value & 1)
+		return NULL;
+	window = (struct mem_window *)value;
+	return pa - window->pa < window->len ? window : NULL;
+}
+
+void mem_window_idle(struct mem_window *window)
+{
+	mem_lend_idle(&window->lend);
+}
+
+int mem_map_new(struct mem_map **out)
+{
+	struct mem_map *map = calloc(1, sizeof(*map));
+
+	if (!map)
+		return -ENOMEM;
+	pthread_mutex_init(&map->lock, NULL);
+	*out = map;
+	return 0;
+}
+
+void mem_map_destroy(struct mem_map *map)
+{
+	if (!map)
+		return;
+	for (unsigned i = 0; i < CLASS_NR; i++)
+		for (unsigned j = 0; j < SEGMENT_NR; j++)
+			free(map->classes[i].segment[j]);
+	pthread_mutex_destroy(&map->lock);
+	free(map);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Description: waiting for what is lent ends when it is back, whatever is lent meanwhile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <sched.h>
+#include <unistd.h>
+#include "mem/lend.h"
+
+struct shared {
+	struct mem_lend lend;
+	_Atomic bool waiting;
+	_Atomic bool done;
+};
+
+static void *wait_idle(void *arg)
+{
+	struct shared *shared = arg;
+
+	atomic_store(&shared->waiting, true);
+	mem_lend_idle(&shared->lend);
+	atomic_store(&shared->done, true);
+	return NULL;
+}
+
+static void idle_returns_at_once_when_nothing_is_lent(void **arg)
+{
+	struct mem_lend lend;
+
+	mem_lend_init(&lend);
+	mem_lend_idle(&lend);
+	mem_lend_release(mem_lend_hold(&lend));
+	mem_lend_idle(&lend);
+	mem_lend_fini(&lend);
+}
+
+static void idle_waits_for_each_hold(void **arg)
+{
+	static struct shared shared;
+	mem_hold_t first, second;
+	pthread_t thread;
+
+	mem_lend_init(&shared.lend);
+	first = mem_lend_hold(&shared.lend);
+	second = mem_lend_hold(&shared.lend);
+	pthread_create(&thread, NULL, wait_idle, &shared);
+	while (!atomic_load(&shared.waiting))
+		sched_yield();
+	mem_lend_release(first);
+	usleep(20000);
+	assert_false(atomic_load(&shared.done));
+	mem_lend_release(second);
+	pthread_join(thread, NULL);
+	assert_true(atomic_load(&shared.done));
+	mem_lend_fini(&shared.lend);
+}
+
+/* Holds overlap all the time, as those of a busy queue do: the count is never zero. */
+static void *lend_without_a_gap(void *arg)
+{
+	struct shared *shared = arg;
+	mem_hold_t hold = mem_lend_hold(&shared->lend);
+
+	atomic_store(&shared->waiting, true);
+	while (!atomic_load(&shared->done)) {
+		mem_hold_t next = mem_lend_hold(&shared->lend);
+
+		mem_lend_release(hold);
+		hold = next;
+	}
+	mem_lend_release(hold);
+	return NULL;
+}
+
+static void idle_ends_under_steady_use(void **arg)
+{
+	static struct shared shared;
+	pthread_t thread;
+
+	mem_lend_init(&shared.lend);
+	pthread_create(&thread, NULL, lend_without_a_gap, &shared);
+	while (!atomic_load(&shared.waiting))
+		sched_yield();
+	for (int i = 0; i < 1000; i++)
+		mem_lend_idle(&shared.lend);
+	atomic_store(&shared.done, true);
+	pthread_join(thread, NULL);
+	mem_lend_idle(&shared.lend);
+	mem_lend_fini(&shared.lend);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(idle_returns_at_once_when_nothing_is_lent),
+		cmocka_unit_test(idle_waits_for_each_hold),
+		cmocka_unit_test(idle_ends_under_steady_use),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

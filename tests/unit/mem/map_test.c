@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* Description: the physical map finds each window again, congruent with its IOVA. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "iommu.h"
+#include "mem/mem.h"
+
+static uint64_t state = 88172645463325252ull;
+
+static uint64_t next_random(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+static uint64_t round_up_pow2(uint64_t len)
+{
+	uint64_t pow2 = 1;
+
+	while (pow2 < len)
+		pow2 *= 2;
+	return pow2;
+}
+
+static void window_is_congruent_with_its_iova_and_never_at_zero(void **arg)
+{
+	struct mem_map *map;
+
+	assert_int_equal(mem_map_new(&map), 0);
+	for (int i = 0; i < 20000; i++) {
+		uint64_t len = ((next_random() >> (next_random() % 20 + 19)) & ~4095ull) + 4096;
+		iova_t iova = next_random() & ~4095ull;
+		uint64_t pow2 = round_up_pow2(len);
+		struct mem_window *window;
+
+		if (pow2 > 1ull << 45)
+			continue;
+		assert_int_equal(mem_window_new(map, iova, NULL, len, &window), 0);
+		assert_true(window->pa != 0);
+		assert_true(window->pa + len <= 1ull << 52);
+		assert_int_equal(window->pa % pow2, iova % pow2);
+		if (i % 2)
+			mem_window_destroy(map, window);
+		else
+			assert_ptr_equal(mem_window_find(map, window->pa + len - 1), window);
+		if (!(i % 2))
+			mem_window_destroy(map, window);
+	}
+	mem_map_destroy(map);
+}
+
+#define LIVE 300
+
+/* What the map should answer, by looking at all windows. */
+static struct mem_window *find_by_force(struct mem_window **live, pa_t pa)
+{
+	for (int i = 0; i < LIVE; i++)
+		if (live[i] && pa >= live[i]->pa && pa - live[i]->pa < live[i]->len)
+			return live[i];
+	return NULL;
+}
+
+static void find_agrees_with_a_linear_search(void **arg)
+{
+	struct mem_window *live[LIVE] = {0};
+	struct mem_map *map;
+
+	assert_int_equal(mem_map_new(&map), 0);
+	assert_null(mem_window_find(map, 0));
+	assert_null(mem_window_find(map, UINT64_MAX));
+	for (int round = 0; round < 20000; round++) {
+		unsigned at = next_random() % LIVE;
+		uint64_t len = (next_random() % 9 + 1) << (next_random() % 6 + 12);
+		struct mem_window *window = live[at];
+		pa_t pa;
+
+		if (window) {
+			pa = window->pa;
+			mem_window_destroy(map, window);
+			live[at] = NULL;
+			assert_null(mem_window_find(map, pa));
+			continue;
+		}
+		assert_int_equal(
+			mem_window_new(map, next_random() & ~4095ull, &live[at], len, &live[at]),
+			0);
+		window = live[at];
+		assert_ptr_equal(window->host, &live[at]);
+		for (int probe = -2; probe <= 2; probe++) {
+			pa = window->pa + (uint64_t)((int64_t)window->len / 2 * probe);
+			assert_ptr_equal(mem_window_find(map, pa), find_by_force(live, pa));
+		}
+		assert_ptr_equal(mem_window_find(map, window->pa - 1),
+				 find_by_force(live, window->pa - 1));
+		assert_ptr_equal(mem_window_find(map, window->pa + len),
+				 find_by_force(live, window->pa + len));
+	}
+	for (int i = 0; i < LIVE; i++)
+		if (live[i])
+			mem_window_destroy(map, live[i]);
+	mem_map_destroy(map);
+}
+
+static void the_map_is_full_when_the_slots_of_a_class_are(void **arg)
+{
+	struct mem_window *window, *other;
+	struct mem_map *map;
+
+	assert_int_equal(mem_map_new(&map), 0);
+	assert_int_equal(mem_window_new(map, 0, NULL, (1ull << 45) + 4096, &window), -ENOSPC);
+	assert_int_equal(mem_window_new(map, 4096, NULL, 1ull << 45, &window), 0);
+	assert_int_equal(mem_window_new(map, 0, NULL, 1ull << 45, &other), -ENOSPC);
+	mem_window_destroy(map, window);
+	assert_int_equal(mem_window_new(map, 0, NULL, 1ull << 45, &window), 0);
+	mem_window_destroy(map, window);
+	mem_map_destroy(map);
+}
+
+static void many_windows_of_one_class_stay_apart(void **arg)
+{
+	enum { NR = 5000 };
+	struct mem_window **windows = calloc(NR, sizeof(*windows));
+	struct mem_map *map;
+
+	assert_int_equal(mem_map_new(&map), 0);
+	for (int i = 0; i < NR; i++)
+		assert_int_equal(mem_window_new(map, 0, windows + i, 4096, &windows[i]), 0);
+	for (int i = 0; i < NR; i++) {
+		assert_ptr_equal(mem_window_find(map, windows[i]->pa + 17), windows[i]);
+		assert_ptr_equal(windows[i]->host, windows + i);
+	}
+	for (int i = 0; i < NR; i++)
+		mem_window_destroy(map, windows[i]);
+	mem_map_destroy(map);
+	free(windows);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(window_is_congruent_with_its_iova_and_never_at_zero),
+		cmocka_unit_test(find_agrees_with_a_linear_search),
+		cmocka_unit_test(the_map_is_full_when_the_slots_of_a_class_are),
+		cmocka_unit_test(many_windows_of_one_class_stay_apart),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
