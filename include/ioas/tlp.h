@@ -57,6 +57,13 @@ enum ioas_fault_reason {
 	IOAS_FAULT_MEMORY,   /* mapped, but the program took the memory away */
 };
 
+/* What an entry of a page table was when it was looked up. */
+enum ioas_fault_entry {
+	IOAS_FAULT_ENTRY_EMPTY, /* not present */
+	IOAS_FAULT_ENTRY_TABLE, /* leads to the next level */
+	IOAS_FAULT_ENTRY_LEAF,	/* gives the memory's address */
+};
+
 #define IOAS_FAULT_LEVELS 6
 #define IOAS_NAME_LEN	  32
 
@@ -73,7 +80,8 @@ struct ioas_fault {
 	uint32_t hwpt_id;
 	uint32_t level_nr; /* page-table entries looked up, from the top */
 	struct {
-		uint32_t level; /* 1 is the level whose entries map 4 KiB */
+		uint16_t level; /* 1 is the level whose entries map 4 KiB */
+		uint16_t kind;	/* enum ioas_fault_entry */
 		uint32_t index;
 		uint64_t entry;
 	} level[IOAS_FAULT_LEVELS];

@@ -49,7 +49,8 @@ struct pt_walk {
 
 /* One entry looked up, for fault records. */
 struct pt_step {
-	uint32_t level;
+	uint16_t level;
+	uint16_t kind; /* enum ioas_fault_entry */
 	uint32_t index;
 	uint64_t entry;
 };
