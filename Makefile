@@ -1,1 +1,49 @@
-# Thin: meson does the work.
+# Thin: scripts/deps.sh fetches Debian packages, meson builds and tests. `make` teaches.
+
+BUILD := build
+ASAN := build-asan
+
+.PHONY: help build run check check-asan bench lint clean
+
+help:
+	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
+	@echo
+	@echo '  make run         build, then show it: stock qemu-img on an NVMe disk that is only software'
+	@echo '  make check       all tests, also under ASan and UBSan; ends with "N passed, N failed"'
+	@echo '  make build       just build: build/ioas, build/libioas.so, build/libioas-preload.so'
+	@echo '  make check-asan  only the tests under ASan and UBSan'
+	@echo '  make lint        only formatting, static analysis and the rules of CONTRIBUTING.md'
+	@echo '  make bench       benchmarks, which print ratios measured in one run'
+	@echo '  make clean       remove build/ and build-asan/'
+	@echo
+	@echo 'Missing Debian packages are installed first (apt-get, through sudo if need be).'
+	@echo 'After a build:  build/ioas run --device nvme,drive=disk.img -- qemu-img info nvme://0000:01:00.0/1'
+
+build:
+	@scripts/deps.sh build
+	@scripts/build.sh $(BUILD)
+
+run:
+	@scripts/deps.sh build run
+	@scripts/build.sh $(BUILD)
+	@scripts/demo.sh $(BUILD)
+
+check:
+	@scripts/deps.sh build run check
+	@scripts/check.sh $(BUILD) $(ASAN)
+
+check-asan:
+	@scripts/deps.sh build run check
+	@scripts/check.sh --only-asan $(BUILD) $(ASAN)
+
+lint:
+	@scripts/deps.sh build check
+	@scripts/check.sh --only-lint $(BUILD) $(ASAN)
+
+bench:
+	@scripts/deps.sh build
+	@scripts/build.sh $(BUILD)
+	@scripts/bench.sh $(BUILD)
+
+clean:
+	rm -rf $(BUILD) $(ASAN)

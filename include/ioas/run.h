@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The run folder: how `ioas run` and the door inside the program meet. `ioas run` makes it, names
+ * it in the environment, reads it when the program has ended, however it ended, and removes it.
+ *
+ *   machine           text, a line each: "set KEY VALUE" and "device TEXT" (ioas_model_create);
+ *                     the order counts; file names in it are absolute
+ *   sys/              the view of /sys (ioas_pci_sysfs_write)
+ *   dev/              an empty file for each node (ioas_node_at), e.g. dev/vfio/vfio
+ *   lock              empty; for locks between processes of one run
+ *   counters/NAME     one file a block of counters (ioas_host_ops.counters), as it is in memory
+ *   faults            struct ioas_fault records, appended by single write(2) calls
+ */
+#ifndef IOAS_RUN_H
+#define IOAS_RUN_H
+
+/* The environment variable with the folder's absolute path. */
+#define IOAS_RUN_DIR_ENV "IOAS_RUN_DIR"
+
+#define IOAS_RUN_MACHINE  "machine"
+#define IOAS_RUN_LOCK	  "lock"
+#define IOAS_RUN_COUNTERS "counters"
+#define IOAS_RUN_FAULTS	  "faults"
+
+/* Names of counter blocks: struct ioas_device_counters of one device, and the ioctl counts. */
+#define IOAS_RUN_DEVICE_PREFIX "device-"
+#define IOAS_RUN_IOCTLS	       "ioctls"
+
+#endif

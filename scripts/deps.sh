@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs the Debian packages that are missing for the named steps (build, run, check). Quick and
+# silent when all are there. Without root it goes through sudo; without that it lists them.
+set -eu
+
+packages_build='gcc g++ libc6-dev meson ninja-build pkgconf libcmocka-dev liburcu-dev liburing-dev
+	libzydis-dev'
+packages_run='qemu-utils jq'
+packages_check='qemu-system-x86 busybox-static cpio clang-format cppcheck git ca-certificates
+	util-linux'
+
+wanted=
+for step in "$@"; do
+	case $step in
+	build) wanted="$wanted $packages_build" ;;
+	run) wanted="$wanted $packages_run" ;;
+	check) wanted="$wanted $packages_check" ;;
+	*)
+		echo "usage: scripts/deps.sh [build] [run] [check]" >&2
+		exit 2
+		;;
+	esac
+done
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "deps: not Debian; make sure these are here: $(echo $wanted)" >&2
+	exit 0
+fi
+
+missing=
+for package in $wanted; do
+	case $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) in
+	installed*) ;;
+	*) missing="$missing $package" ;;
+	esac
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+	as_root=
+elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+	as_root='sudo'
+else
+	echo "deps: these Debian packages are missing:$missing" >&2
+	echo "deps: not root and no sudo: have them installed with" >&2
+	echo "    apt-get install --no-install-recommends$missing" >&2
+	exit 1
+fi
+
+echo "deps: installing$missing"
+install() {
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing
+}
+if ! install >/dev/null 2>&1; then
+	$as_root apt-get update -qq
+	install
+fi
