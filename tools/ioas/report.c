@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happened during a run, from the run folder's counters and fault records.
+ *
+ * The files are what the program's engine had in memory, shared, so they are whole however the
+ * program ended. A block that was never asked for has no file, and counts as zeros.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <ioas/device.h>
+#include <ioas/door.h>
+#include <ioas/pci.h>
+#include <ioas/run.h>
+#include "folder.h"
+#include "json.h"
+#include "machine.h"
+#include "report.h"
+
+#define FAULT_LINES 8
+
+/* Reads a whole block of counters; NULL when there is none. Freed by the caller. */
+static void *read_block(const struct folder *folder, const char *prefix, const char *name,
+			size_t *len)
+{
+	char path[128];
+	FILE *file;
+	char *buf = NULL;
+	long size;
+
+	snprintf(path, sizeof(path), IOAS_RUN_COUNTERS "/%s%s", prefix, name);
+	file = folder_open(folder, path, "re");
+	if (!file)
+		return NULL;
+	if (!fseek(file, 0, SEEK_END) && (size = ftell(file)) > 0 && !fseek(file, 0, SEEK_SET))
+		buf = calloc(1, (size_t)size);
+	if (buf)
+		*len = fread(buf, 1, (size_t)size, file);
+	fclose(file);
+	return buf;
+}
+
+static void write_time(struct json *json, uint64_t time_ns)
+{
+	char text[64], all[96];
+	time_t seconds = (time_t)(time_ns / 1000000000);
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(all, sizeof(all), "%s.%09uZ", text, (unsigned)(time_ns % 1000000000));
+	json_string(json, "time", all);
+}
+
+static void write_walk(struct json *json, const struct ioas_fault *fault)
+{
+	json_open(json, "walk", '[');
+	for (uint32_t i = 0; i < fault->level_nr && i < IOAS_FAULT_LEVELS; i++) {
+		json_open(json, NULL, '{');
+		json_number(json, "level", fault->level[i].level);
+		json_number(json, "index", fault->level[i].index);
+		json_address(json, "entry", fault->level[i].entry);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
+static void write_nearest(struct json *json, const struct ioas_fault *fault)
+{
+	if (!fault->has_nearest) {
+		json_null(json, "nearest");
+		return;
+	}
+	json_open(json, "nearest", '{');
+	json_address(json, "first", fault->nearest.first);
+	json_address(json, "last", fault->nearest.last);
+	json_bool(json, "read", fault->nearest_prot & IOAS_PROT_READ);
+	json_bool(json, "write", fault->nearest_prot & IOAS_PROT_WRITE);
+	json_close(json, '}');
+}
+
+static void write_fault(struct json *json, const struct ioas_fault *fault)
+{
+	char text[2048], rid[16];
+
+	snprintf(rid, sizeof(rid), "%02x:%02x.%x", fault->rid >> 8, fault->rid >> 3 & 31,
+		 fault->rid & 7);
+	ioas_fault_format(fault, text, sizeof(text));
+	json_open(json, NULL, '{');
+	json_number(json, "seq", fault->seq);
+	write_time(json, fault->time_ns);
+	json_string(json, "requester", rid);
+	if (fault->tlp.flags & IOAS_TLP_PASID)
+		json_number(json, "pasid", fault->tlp.pasid);
+	else
+		json_null(json, "pasid");
+	json_string(json, "access", fault->tlp.op == IOAS_TLP_WRITE ? "write" : "read");
+	json_address(json, "iova", fault->addr);
+	json_address(json, "tlp_iova", fault->tlp.addr);
+	json_number(json, "tlp_bytes", fault->tlp.len);
+	json_string(json, "reason", ioas_fault_reason_name(fault->reason));
+	json_number(json, "ioas_id", fault->ioas_id);
+	json_number(json, "hwpt_id", fault->hwpt_id);
+	write_walk(json, fault);
+	write_nearest(json, fault);
+	json_string(json, "text", text);
+	json_close(json, '}');
+}
+
+/* Calls `fn` for each fault record of the run, of `device` or (NULL) of all. Returns how many. */
+static uint64_t each_fault(const struct folder *folder, const char *device,
+			   void (*fn)(void *arg, const struct ioas_fault *fault), void *arg)
+{
+	FILE *file = folder_open(folder, IOAS_RUN_FAULTS, "re");
+	struct ioas_fault fault;
+	uint64_t nr = 0;
+
+	if (!file)
+		return 0;
+	while (fread(&fault, sizeof(fault), 1, file) == 1) {
+		if (device && strncmp(fault.device, device, sizeof(fault.device)))
+			continue;
+		nr++;
+		fn(arg, &fault);
+	}
+	fclose(file);
+	return nr;
+}
+
+static void fault_to_json(void *arg, const struct ioas_fault *fault)
+{
+	write_fault(arg, fault);
+}
+
+static void write_device(struct json *json, const struct folder *folder,
+			 const struct machine_device *device)
+{
+	struct ioas_device_counters counters = {0};
+	uint64_t recorded;
+	size_t len = 0;
+	void *block = read_block(folder, IOAS_RUN_DEVICE_PREFIX, device->name, &len);
+
+	if (block)
+		memcpy(&counters, block, len < sizeof(counters) ? len : sizeof(counters));
+	free(block);
+	json_open(json, NULL, '{');
+	json_string(json, "name", device->name);
+	json_string(json, "model", device->model);
+	json_string(json, "device", device->text);
+	json_number(json, "tlps", counters.tlps);
+	json_number(json, "dma_read_bytes", counters.read_len);
+	json_number(json, "dma_written_bytes", counters.write_len);
+	json_number(json, "translations", counters.translations);
+	json_number(json, "interrupts", counters.interrupts);
+	json_open(json, "faults", '{');
+	json_number(json, "count", counters.faults);
+	json_open(json, "records", '[');
+	recorded = each_fault(folder, device->name, fault_to_json, json);
+	json_close(json, ']');
+	json_number(json, "dropped", counters.faults > recorded ? counters.faults - recorded : 0);
+	json_close(json, '}');
+	json_close(json, '}');
+}
+
+void report_write(FILE *to, const struct folder *folder, const struct machine *machine,
+		  const struct run_result *result)
+{
+	struct json json = {.to = to};
+
+	json_open(&json, NULL, '{');
+	json_string(&json, "ioas", IOAS_VERSION);
+	json_open(&json, "program", '[');
+	for (char **arg = result->program; *arg; arg++)
+		json_string(&json, NULL, *arg);
+	json_close(&json, ']');
+	json_number(&json, "exit_status", (uint64_t)result->status);
+	if (result->signal)
+		json_number(&json, "signal", (uint64_t)result->signal);
+	else
+		json_null(&json, "signal");
+	json_seconds(&json, "seconds", result->seconds);
+	json_open(&json, "devices", '[');
+	for (size_t i = 0; i < machine->devices_nr; i++)
+		write_device(&json, folder, &machine->devices[i]);
+	json_close(&json, ']');
+	json_close(&json, '}');
+}
+
+static void fault_to_line(void *arg, const struct ioas_fault *fault)
+{
+	unsigned *lines = arg;
+	char text[2048];
+
+	if ((*lines)++ >= FAULT_LINES)
+		return;
+	ioas_fault_format(fault, text, sizeof(text));
+	text[strcspn(text, "\n")] = 0;
+	fprintf(stderr, "ioas: %s\n", text);
+}
+
+void report_faults(const struct folder *folder)
+{
+	unsigned lines = 0;
+
+	each_fault(folder, NULL, fault_to_line, &lines);
+	if (lines > FAULT_LINES)
+		fprintf(stderr, "ioas: and %u more transactions refused (--report FILE has all)\n",
+			lines - FAULT_LINES);
+}

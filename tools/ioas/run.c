@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ioas run: a program on a machine with software devices.
+ *
+ * The machine is made here once, which checks what was asked for, and written to the run folder;
+ * the preload door makes it again inside the program. This process only waits, passes signals on,
+ * and tells afterwards what happened.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <ioas/model.h>
+#include <ioas/run.h>
+#include "child.h"
+#include "folder.h"
+#include "ioas.h"
+#include "machine.h"
+#include "report.h"
+
+struct options {
+	struct machine machine;
+	const char *report;
+	char **program;
+};
+
+void print_models(void)
+{
+	for (size_t i = 0; ioas_models[i]; i++) {
+		const struct ioas_model *model = ioas_models[i];
+
+		printf("  %-22s %s\n", model->name, model->help);
+		for (const struct ioas_model_key *key = model->keys; key->name; key++)
+			printf("    %s=%-*s %s%s\n", key->name, 19 - (int)strlen(key->name),
+			       key->arg, key->help, key->required ? " (needed)" : "");
+	}
+	printf("    %-20s %s\n", "addr=0000:BB:DD.F",
+	       "where any of them sits; else the first free of 0000:01:00.0, 0000:02:00.0, ...");
+}
+
+void run_usage(void)
+{
+	fputs("usage: ioas run [--device MODEL,key=value,...]... [--set KEY=VALUE]...\n"
+	      "                [--report FILE] -- PROGRAM [ARGUMENTS]\n\n"
+	      "Runs PROGRAM, unmodified, on a machine with these devices, each behind the IOMMU.\n"
+	      "The program finds them in /sys, /dev/vfio and /dev/iommu; nothing else of its\n"
+	      "world changes, and no privilege is needed. Its exit status is ioas's.\n\n"
+	      "  --device TEXT    add a device; a comma in a value is written twice\n"
+	      "  --set KEY=VALUE  a property of the machine: aw=BITS (32..57, default 48), the\n"
+	      "                   IOMMU's address width; mmap=off, BARs by pread and pwrite only\n"
+	      "  --report FILE    write JSON when the program has ended: TLPs, bytes, ioctls,\n"
+	      "                   faults with everything that was looked up\n\n"
+	      "Models and their keys:\n",
+	      stdout);
+	print_models();
+	fputs("\nExamples:\n"
+	      "  truncate -s 64M disk.img\n"
+	      "  ioas run --device nvme,drive=disk.img -- qemu-img info nvme://0000:01:00.0/1\n"
+	      "  ioas run --report r.json --device nvme,drive=disk.img -- \\\n"
+	      "      qemu-img convert -n -O raw FILE nvme://0000:01:00.0/1\n"
+	      "  jq '.devices[].faults' r.json\n",
+	      stdout);
+}
+
+static int parse(int argc, char **argv, struct options *options)
+{
+	static const struct option longs[] = {
+		{"device", required_argument, NULL, 'd'},
+		{"set", required_argument, NULL, 's'},
+		{"report", required_argument, NULL, 'r'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int c, rc = 0;
+
+	opterr = 0;
+	while (!rc && (c = getopt_long(argc, argv, "+:h", longs, NULL)) != -1) {
+		switch (c) {
+		case 'd':
+			rc = machine_device(&options->machine, optarg);
+			break;
+		case 's':
+			rc = machine_set(&options->machine, optarg);
+			break;
+		case 'r':
+			options->report = optarg;
+			break;
+		case 'h':
+			run_usage();
+			return -1;
+		case ':':
+			return complain("%s wants a value (see: ioas help run)", argv[optind - 1]);
+		default:
+			return complain("no option \"%s\" (see: ioas help run)", argv[optind - 1]);
+		}
+	}
+	options->program = argv + optind;
+	if (!rc && optind >= argc)
+		return complain("no program given (see: ioas help run)");
+	return rc;
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* The report is opened before the program starts, so that a wrong name is known at once. */
+static int run(struct options *options)
+{
+	struct folder folder;
+	struct run_result result = {.program = options->program};
+	FILE *report = NULL;
+	double start;
+	int rc;
+
+	if (machine_build(&options->machine))
+		return EXIT_USAGE;
+	if (options->report) {
+		report = fopen(options->report, "we");
+		if (!report)
+			return complain("--report %s: %s", options->report, strerror(errno));
+	}
+	if (folder_new(&folder, &options->machine)) {
+		if (report)
+			fclose(report);
+		return EXIT_FAILURE;
+	}
+	machine_stop(&options->machine);
+	start = now();
+	rc = child_run(&folder, options->program, &result.status, &result.signal);
+	result.seconds = now() - start;
+	if (!rc)
+		report_faults(&folder);
+	if (report) {
+		report_write(report, &folder, &options->machine, &result);
+		if (ferror(report) | fclose(report)) {
+			complain("--report %s: %s", options->report, strerror(EIO));
+			result.status = result.status ? result.status : EXIT_FAILURE;
+		}
+	}
+	folder_remove(&folder);
+	return result.status;
+}
+
+int run_main(int argc, char **argv)
+{
+	struct options options = {0};
+	int rc = parse(argc, argv, &options);
+
+	if (!rc)
+		rc = run(&options);
+	machine_free(&options.machine);
+	return rc < 0 ? 0 : rc;
+}
