@@ -92,6 +92,9 @@ void pt_stats(const struct pt *pt, struct pt_stats *out);
 /* Page sizes of the format as a bit mask (bit n: 1 << n bytes). */
 uint64_t pt_page_sizes(const struct pt *pt);
 
+/* Input address bits, as configured. */
+unsigned pt_aw(const struct pt *pt);
+
 /* Names of whom it serves, for fault records only. */
 void pt_label(struct pt *pt, uint32_t ioas_id, uint32_t hwpt_id);
 uint32_t pt_ioas_id(const struct pt *pt);

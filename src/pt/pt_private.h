@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of this folder share: the table in memory and the operations of a format.
+ */
+#ifndef PT_PT_PRIVATE_H
+#define PT_PT_PRIVATE_H
+
+#include <stdatomic.h>
+#include "pt/pt.h"
+
+#define PT_PAGE_LG2	 12
+#define PT_INDEX_LG2	 9
+#define PT_TABLE_ENTRIES (1u << PT_INDEX_LG2)
+
+/*
+ * One table: 4096 aligned bytes as the hardware sees them, and beside them what only writers need.
+ */
+struct pt_table {
+	_Atomic uint64_t entry[PT_TABLE_ENTRIES];
+	uint32_t live;	       /* entries that are present */
+	struct pt_table *next; /* in a list of spare or gathered tables */
+};
+
+/* One format, compiled from ops.h and walk.h. */
+struct pt_ops {
+	/* Levels for this width, 0: the format has none. */
+	unsigned (*levels)(unsigned aw);
+	unsigned (*leaf_max_lg2)(unsigned level);
+	int (*map)(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot);
+	uint64_t (*unmap)(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather);
+	int (*walk)(const struct pt *pt, iova_t iova, struct pt_walk *out);
+	unsigned (*trace)(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max);
+	int (*nearest)(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_t *prot);
+};
+
+extern const struct pt_ops pt_ops_amdv1;
+
+struct pt {
+	const struct pt_ops *ops; /* constant */
+	unsigned aw;		  /* constant */
+	unsigned levels;	  /* constant: level of the root, the smallest pages are level 1 */
+	unsigned max_leaf_lg2;	  /* constant */
+	struct pt_table *root;	  /* constant; its entries are what readers follow */
+	uint64_t tables;	  /* writers only */
+	uint64_t leaves;	  /* writers only */
+	uint32_t ioas_id, hwpt_id;
+};
+
+/* An empty table, or NULL. */
+struct pt_table *pt_table_new(void);
+/* Frees a list linked by `next`. */
+void pt_table_free_list(struct pt_table *list);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The last lines of a format's .c file: its table of operations. No include guard on purpose. */
+
+const struct pt_ops FMT_CAT(pt_ops, PT_FMT) = {
+	.levels = FMT(levels),
+	.leaf_max_lg2 = FMT(leaf_max_lg2),
+	.map = map,
+	.unmap = unmap,
+	.walk = walk,
+	.trace = trace,
+	.nearest = nearest,
+};

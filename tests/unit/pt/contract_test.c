@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: what every page-table format must do, checked against a brute-force twin: a plain
+ * array with one output address a page. Runs on every configuration listed in `configs`.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "pt/pt.h"
+
+#define PAGE	  4096ull
+#define TWIN_NR	  (1u << 14) /* pages: 64 MiB, so that leaves of several levels occur */
+#define PA_BASE	  (1ull << 40)
+#define MAX_AREAS 64
+#define RW	  (IOAS_PROT_READ | IOAS_PROT_WRITE)
+
+static const struct pt_config configs[] = {
+	{PT_AMDV1, 48, 0}, {PT_AMDV1, 57, 0},  {PT_AMDV1, 39, 0},
+	{PT_AMDV1, 32, 0}, {PT_AMDV1, 48, 12}, {PT_AMDV1, 48, 21},
+};
+
+struct area {
+	uint64_t page, nr;
+};
+
+/* The twin: what each page of the range from `base` means. */
+struct twin {
+	iova_t base;
+	pa_t pa[TWIN_NR]; /* 0: not mapped */
+	uint32_t prot[TWIN_NR];
+	struct area area[MAX_AREAS];
+	unsigned area_nr;
+};
+
+static uint64_t seed;
+
+static uint64_t rnd(uint64_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % below;
+}
+
+static struct pt *pt_make(const struct pt_config *config)
+{
+	struct pt *pt;
+
+	assert_int_equal(pt_new(config, &pt), 0);
+	return pt;
+}
+
+static void unmap_all(struct pt *pt)
+{
+	struct pt_gather gather = {NULL};
+
+	pt_unmap(pt, 0, UINT64_MAX, &gather);
+	pt_gather_free(&gather);
+}
+
+static struct pt_stats stats_of(const struct pt *pt)
+{
+	struct pt_stats stats;
+
+	pt_stats(pt, &stats);
+	return stats;
+}
+
+static bool overlaps(const struct twin *twin, uint64_t page, uint64_t nr)
+{
+	for (uint64_t i = page; i < page + nr; i++)
+		if (twin->pa[i])
+			return true;
+	return false;
+}
+
+static void random_map(struct pt *pt, struct twin *twin)
+{
+	uint64_t nr = 1 + rnd(1ull << rnd(14));
+	uint64_t align = 1ull << rnd(11);
+	uint64_t page, pa;
+	uint32_t prot = 1 + (uint32_t)rnd(3);
+
+	if (nr > TWIN_NR || twin->area_nr == MAX_AREAS)
+		return;
+	page = rnd(TWIN_NR - nr + 1) & ~(align - 1);
+	if (overlaps(twin, page, nr))
+		return;
+	/* Half of them congruent with their address, as windows of the physical map are. */
+	pa = PA_BASE + (rnd(2) ? page : rnd(TWIN_NR)) * PAGE;
+	assert_int_equal(pt_map(pt, twin->base + page * PAGE, pa, nr * PAGE, prot), 0);
+	for (uint64_t i = 0; i < nr; i++) {
+		twin->pa[page + i] = pa + i * PAGE;
+		twin->prot[page + i] = prot;
+	}
+	twin->area[twin->area_nr++] = (struct area){page, nr};
+}
+
+static void random_unmap(struct pt *pt, struct twin *twin)
+{
+	struct pt_gather gather = {NULL};
+	struct area area;
+	unsigned i;
+
+	if (!twin->area_nr)
+		return;
+	i = (unsigned)rnd(twin->area_nr);
+	area = twin->area[i];
+	twin->area[i] = twin->area[--twin->area_nr];
+	assert_int_equal(pt_unmap(pt, twin->base + area.page * PAGE,
+				  twin->base + (area.page + area.nr) * PAGE - 1, &gather),
+			 area.nr * PAGE);
+	pt_gather_free(&gather);
+	memset(&twin->pa[area.page], 0, area.nr * sizeof(twin->pa[0]));
+}
+
+static void check_page(struct pt *pt, const struct twin *twin, uint64_t page)
+{
+	iova_t iova = twin->base + page * PAGE + rnd(PAGE);
+	struct pt_walk walk;
+	struct pt_step steps[8];
+	int rc = pt_walk(pt, iova, &walk);
+
+	assert_true(pt_trace(pt, iova, steps, 8) > 0);
+	if (!twin->pa[page]) {
+		assert_int_equal(rc, -ENOENT);
+		return;
+	}
+	assert_int_equal(rc, 0);
+	assert_int_equal(walk.pa, twin->pa[page] + iova % PAGE);
+	assert_int_equal(walk.prot, twin->prot[page]);
+	assert_true(walk.leaf_first <= iova && iova - walk.leaf_first < walk.leaf_len);
+	assert_true(pt_page_sizes(pt) & walk.leaf_len);
+	/* The whole leaf means one contiguous piece of the twin. */
+	for (uint64_t a = walk.leaf_first; a < walk.leaf_first + walk.leaf_len; a += PAGE)
+		assert_int_equal(twin->pa[(a - twin->base) / PAGE] - a,
+				 twin->pa[page] - (iova & ~(PAGE - 1)));
+}
+
+/* The nearest leaf by scanning pages both ways. */
+static void check_nearest(struct pt *pt, const struct twin *twin)
+{
+	uint64_t page = rnd(TWIN_NR), below = 0, above = 0;
+	iova_t iova = twin->base + page * PAGE;
+	struct ioas_range range;
+	uint32_t prot;
+	int rc = pt_nearest(pt, iova, &range, &prot);
+	uint64_t gap;
+
+	while (below <= page && !twin->pa[page - below])
+		below++;
+	while (page + above < TWIN_NR && !twin->pa[page + above])
+		above++;
+	if (below > page)
+		below = UINT64_MAX;
+	if (page + above == TWIN_NR)
+		above = UINT64_MAX;
+	gap = below < above ? below : above;
+	if (gap == UINT64_MAX) {
+		assert_int_equal(rc, -ENOENT);
+		return;
+	}
+	assert_int_equal(rc, 0);
+	if (!gap)
+		assert_true(range.first <= iova && iova <= range.last);
+	else if (range.first > iova)
+		assert_int_equal(range.first - iova, above * PAGE);
+	else
+		assert_int_equal(iova - range.last, (below - 1) * PAGE + 1);
+	assert_true(range.first > iova ? above <= below : below <= above);
+	page = ((range.first > iova ? range.first : range.last) - twin->base) / PAGE;
+	assert_int_equal(prot, twin->prot[page]);
+}
+
+static void agrees_with_the_twin_under_random_operations(void **state)
+{
+	struct twin *twin = malloc(sizeof(*twin));
+
+	for (size_t c = 0; c < sizeof(configs) / sizeof(configs[0]); c++) {
+		/* Across the boundary of a top-level entry, where all tables change. */
+		for (unsigned at = 0; at < 2; at++) {
+			struct pt *pt = pt_make(&configs[c]);
+
+			seed = 88172645463325252ull + c;
+			memset(twin, 0, sizeof(*twin));
+			twin->base = at ? (1ull << (configs[c].aw - 1)) - TWIN_NR / 2 * PAGE : 0;
+			for (unsigned i = 0; i < 1500; i++) {
+				if (rnd(5) < 3)
+					random_map(pt, twin);
+				else
+					random_unmap(pt, twin);
+				for (unsigned k = 0; k < 8; k++)
+					check_page(pt, twin, rnd(TWIN_NR));
+				check_nearest(pt, twin);
+			}
+			while (twin->area_nr)
+				random_unmap(pt, twin);
+			assert_int_equal(stats_of(pt).leaves, 0);
+			assert_int_equal(stats_of(pt).tables, 1);
+			pt_destroy(pt);
+		}
+	}
+	free(twin);
+}
+
+/* Brute force: at each address the largest power of two that is aligned and fits. */
+static uint64_t ref_leaves(const struct pt *pt, iova_t iova, pa_t pa, uint64_t len)
+{
+	uint64_t nr = 0;
+
+	while (len) {
+		uint64_t size = PAGE;
+
+		for (uint64_t s = PAGE; s <= len && s; s <<= 1)
+			if ((pt_page_sizes(pt) & s) && !(iova % s) && !(pa % s))
+				size = s;
+		iova += size;
+		pa += size;
+		len -= size;
+		nr++;
+	}
+	return nr;
+}
+
+static void uses_the_fewest_leaves(void **state)
+{
+	seed = 42;
+	for (size_t c = 0; c < sizeof(configs) / sizeof(configs[0]); c++) {
+		for (unsigned i = 0; i < 200; i++) {
+			struct pt *pt = pt_make(&configs[c]);
+			uint64_t len = (1 + rnd(1ull << rnd(13))) * PAGE;
+			iova_t iova = rnd(1ull << 18) * PAGE;
+			pa_t pa = PA_BASE + (rnd(3) ? iova : iova + (PAGE << rnd(12)));
+
+			assert_int_equal(pt_map(pt, iova, pa, len, RW), 0);
+			assert_int_equal(stats_of(pt).leaves, ref_leaves(pt, iova, pa, len));
+			pt_destroy(pt);
+		}
+	}
+}
+
+static void a_contiguous_gigabyte_takes_a_handful_of_leaves(void **state)
+{
+	struct pt *pt = pt_make(&configs[0]);
+	iova_t iova = 0x7f1234567000;
+
+	assert_int_equal(pt_map(pt, 1ull << 30, 5ull << 30, 1ull << 30, RW), 0);
+	assert_int_equal(stats_of(pt).leaves, 1);
+	assert_int_equal(stats_of(pt).tables, 2);
+	unmap_all(pt);
+	/* Wherever malloc put it, if the physical map is congruent. */
+	assert_int_equal(pt_map(pt, iova, (1ull << 47) + iova, 1ull << 30, RW), 0);
+	assert_true(stats_of(pt).leaves <= 36);
+	assert_true(stats_of(pt).tables <= 6);
+	pt_destroy(pt);
+}
+
+static void honours_the_largest_leaf_allowed(void **state)
+{
+	static const struct pt_config small = {PT_AMDV1, 48, 12};
+	struct pt *pt = pt_make(&small);
+
+	assert_int_equal(pt_page_sizes(pt), PAGE);
+	assert_int_equal(pt_map(pt, 0, PA_BASE, 4ull << 20, RW), 0);
+	assert_int_equal(stats_of(pt).leaves, 1024);
+	pt_destroy(pt);
+}
+
+static void a_gather_holds_every_table_taken_out(void **state)
+{
+	struct pt *pt = pt_make(&configs[0]);
+	struct pt_gather gather = {NULL};
+
+	assert_int_equal(pt_map(pt, 0x1000, PA_BASE, PAGE, RW), 0);
+	assert_int_equal(stats_of(pt).tables, 4);
+	assert_int_equal(pt_unmap(pt, 0x1000, 0x1fff, &gather), PAGE);
+	assert_int_equal(stats_of(pt).tables, 1);
+	assert_non_null(gather.tables);
+	pt_gather_free(&gather);
+	assert_null(gather.tables);
+	assert_int_equal(pt_unmap(pt, 0, UINT64_MAX, &gather), 0);
+	assert_null(gather.tables);
+	pt_destroy(pt);
+}
+
+static void ends_at_its_width(void **state)
+{
+	for (size_t c = 0; c < sizeof(configs) / sizeof(configs[0]); c++) {
+		struct pt *pt = pt_make(&configs[c]);
+		iova_t end = 1ull << configs[c].aw;
+		struct ioas_range range;
+		struct pt_walk walk;
+		uint32_t prot;
+
+		assert_int_equal(pt_map(pt, end - PAGE, PA_BASE, PAGE, IOAS_PROT_READ), 0);
+		assert_int_equal(pt_walk(pt, end - 1, &walk), 0);
+		assert_int_equal(walk.pa, PA_BASE + PAGE - 1);
+		assert_int_equal(walk.prot, IOAS_PROT_READ);
+		assert_int_equal(pt_walk(pt, end, &walk), -ERANGE);
+		assert_int_equal(pt_walk(pt, UINT64_MAX, &walk), -ERANGE);
+		assert_int_equal(pt_nearest(pt, UINT64_MAX, &range, &prot), 0);
+		assert_int_equal(range.last, end - 1);
+		/* All of it in as few leaves as there can be (else it would be millions). */
+		unmap_all(pt);
+		if (!configs[c].max_leaf_lg2) {
+			assert_int_equal(pt_map(pt, 0, 0, end, RW), 0);
+			assert_int_equal(stats_of(pt).leaves, ref_leaves(pt, 0, 0, end));
+		}
+		pt_destroy(pt);
+	}
+}
+
+static void refuses_widths_it_has_not(void **state)
+{
+	struct pt *pt;
+
+	for (unsigned aw = 0; aw <= 70; aw++) {
+		struct pt_config config = {PT_AMDV1, aw, 0};
+		int rc = pt_new(&config, &pt);
+
+		assert_int_equal(rc, aw >= 32 && aw <= 57 ? 0 : -EINVAL);
+		if (!rc)
+			pt_destroy(pt);
+	}
+	pt_destroy(NULL);
+}
+
+static void carries_its_labels(void **state)
+{
+	struct pt *pt = pt_make(&configs[0]);
+
+	pt_label(pt, 3, 7);
+	assert_int_equal(pt_ioas_id(pt), 3);
+	assert_int_equal(pt_hwpt_id(pt), 7);
+	assert_int_equal(pt_aw(pt), 48);
+	pt_destroy(pt);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(agrees_with_the_twin_under_random_operations),
+		cmocka_unit_test(uses_the_fewest_leaves),
+		cmocka_unit_test(a_contiguous_gigabyte_takes_a_handful_of_leaves),
+		cmocka_unit_test(honours_the_largest_leaf_allowed),
+		cmocka_unit_test(a_gather_holds_every_table_taken_out),
+		cmocka_unit_test(ends_at_its_width),
+		cmocka_unit_test(refuses_widths_it_has_not),
+		cmocka_unit_test(carries_its_labels),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
