@@ -4,7 +4,8 @@
  * which alone knows what is inside.
  *
  * Lock order of the whole engine, outermost first:
- *   uapi file -> iommufd context (obj) -> group (vfio) -> space -> pages -> mem map
+ *   uapi file -> iommufd context (obj) -> group (vfio) -> route device -> shared tables (route) ->
+ *   space -> pages -> mem map; lend counters and the issuer list below all of them
  *   pci function -> (nothing)      issuer list -> (nothing)      fault log -> (nothing)
  * A model may hold a lock of its own while it issues TLPs and sends interrupts; the engine takes
  * no lock on those paths. No engine lock is held when a model's callback is called, but for the

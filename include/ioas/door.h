@@ -6,7 +6,8 @@
  * to reach the caller's memory; the engine behind these calls knows neither. Every call takes the
  * caller as an argument.
  *
- * Calls may come from any thread. A door blocks signals around them.
+ * Calls may come from any thread. A door blocks signals around them, but SIGSEGV and SIGBUS, which
+ * guarded copies need (guard.h).
  */
 #ifndef IOAS_DOOR_H
 #define IOAS_DOOR_H

@@ -52,7 +52,8 @@ struct ioas_pci_desc {
 /*
  * What the engine asks of a model. Calls may come from any thread of the program, from inside a
  * SIGSEGV handler (a trapped BAR access) included: no malloc, no stdio, short locks only, with all
- * signals already blocked. Calls for one function can be concurrent.
+ * signals but SIGSEGV and SIGBUS (guard.h) already blocked. Calls for one function can be
+ * concurrent.
  */
 struct ioas_pci_ops {
 	/* A register access, 1, 2, 4 or 8 bytes, naturally aligned, inside BAR `bar`,

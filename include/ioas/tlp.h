@@ -126,8 +126,9 @@ int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsi
 
 /*
  * A transfer in progress: host spans that stay valid until ioas_dma_end, whatever the program
- * unmaps meanwhile (IOMMU_IOAS_UNMAP waits for it). Reuse one for many transfers: its vectors
- * grow once and are kept.
+ * unmaps meanwhile: UNMAP, DETACH and closing the bus wait for it. So a transfer must come to its
+ * end without the program doing anything. Reuse one for many transfers: its vectors grow once and
+ * are kept. One thread at a time uses it; which one may change.
  */
 struct ioas_dma {
 	struct iovec *iov; /* the spans, neighbours joined */
@@ -135,7 +136,7 @@ struct ioas_dma {
 	unsigned iov_cap;
 	uint64_t len; /* bytes in all spans */
 	struct ioas_issuer *issuer;
-	void **hold; /* what keeps each span alive; for the engine only */
+	uintptr_t *hold; /* what keeps the spans alive; for the engine only */
 	unsigned hold_nr;
 	unsigned hold_cap;
 };
@@ -150,7 +151,10 @@ void ioas_dma_fini(struct ioas_dma *dma);
 int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp);
 /* Ends the transfer: writes are complete, the spans are dead, the vectors empty. Never fails. */
 void ioas_dma_end(struct ioas_dma *dma);
-/* Records that using a span failed with EFAULT: the program took mapped memory away. */
+/*
+ * Records that using a span failed with EFAULT: the program took mapped memory away. Before
+ * ioas_dma_end. The record's address is the first of `tlp` whose memory is not there.
+ */
 void ioas_dma_failed(struct ioas_dma *dma, const struct ioas_tlp *tlp);
 
 /* What went through a device, kept by the engine. Plain 64-bit counters that only grow. */

@@ -32,7 +32,7 @@ void mem_lend_fini(struct mem_lend *lend)
  */
 void mem_lend_release(mem_hold_t hold)
 {
-	struct mem_lend *lend = (struct mem_lend *)(hold & ~(uintptr_t)1);
+	struct mem_lend *lend = mem_hold_lend(hold);
 	_Atomic uint32_t *count = &lend->count[hold & 1];
 
 	if (atomic_fetch_sub_explicit(count, 1, memory_order_acq_rel) == (WAITED | 1))

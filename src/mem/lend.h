@@ -37,6 +37,12 @@ static inline mem_hold_t mem_lend_hold(struct mem_lend *lend)
 	return (uintptr_t)lend | side;
 }
 
+/* What a hold is of. */
+static inline struct mem_lend *mem_hold_lend(mem_hold_t hold)
+{
+	return (struct mem_lend *)(hold & ~(mem_hold_t)1);
+}
+
 /* Gives a hold back; what it kept alive may be gone on return. From any thread. */
 void mem_lend_release(mem_hold_t hold);
 

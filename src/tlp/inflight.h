@@ -28,8 +28,9 @@ struct ioas_issuer {
 };
 
 struct inflight {
-	pthread_mutex_t lock; /* protects the list */
+	pthread_mutex_t lock; /* protects the list; held while waiting */
 	struct ioas_issuer *list;
+	_Atomic uint64_t waits; /* how often anybody waited; its update orders inflight_wait */
 };
 
 void inflight_init(struct inflight *inflight);
@@ -42,6 +43,10 @@ static inline void inflight_enter(struct ioas_issuer *issuer)
 	uint64_t seq = atomic_load_explicit(&issuer->seq, memory_order_relaxed);
 
 	atomic_exchange_explicit(&issuer->seq, seq + 1, memory_order_seq_cst);
+#if !defined(__x86_64__) && !defined(__i386__)
+	/* Elsewhere an exchange does not keep later plain loads behind its store. */
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
 }
 
 static inline void inflight_leave(struct ioas_issuer *issuer)
@@ -51,7 +56,10 @@ static inline void inflight_leave(struct ioas_issuer *issuer)
 	atomic_store_explicit(&issuer->seq, seq + 1, memory_order_release);
 }
 
-/* Waits until every issuer that is in flight now has left once. Not to be called in flight. */
+/*
+ * Waits until every issuer that is in flight now has left once. Not to be called in flight. Takes
+ * the list's lock, which no issuer takes in flight.
+ */
 void inflight_wait(struct inflight *inflight);
 
 #endif

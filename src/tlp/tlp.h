@@ -13,6 +13,7 @@
 #include "tlp/inflight.h"
 
 struct mem_window;
+struct pt;
 
 /* A piece of a transaction that passed: host memory, and the window to hold while it is used. */
 struct tlp_span {
@@ -21,15 +22,35 @@ struct tlp_span {
 	struct mem_window *window;
 };
 
+static inline bool tlp_valid(const struct ioas_tlp *tlp)
+{
+	return tlp->len && (tlp->op == IOAS_TLP_READ || tlp->op == IOAS_TLP_WRITE);
+}
+
+/* Counts one TLP that moved (or was lent) `len` bytes after `leaves` translations. */
+void tlp_count(struct ioas_device *dev, unsigned op, uint64_t len, uint64_t leaves);
+
 /*
- * Translates the front of tlp (from `addr`, at most `len` bytes): one leaf's worth. In flight only.
- * 0 and the span; else the reason (enum ioas_fault_reason), nothing recorded yet.
+ * The page table that tlp meets: bus, declared form, requester, route. In flight only.
+ * IOAS_FAULT_NONE and the table, else the reason; nothing is recorded yet.
  */
-enum ioas_fault_reason tlp_translate(struct ioas_device *dev, const struct ioas_tlp *tlp,
+enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp *tlp,
+				 struct pt **out);
+
+/*
+ * Translates up to `len` bytes at `addr`: what is left of one leaf. `op`: enum ioas_tlp_op.
+ * In flight only. IOAS_FAULT_NONE and the span, else the reason; nothing is recorded yet.
+ */
+enum ioas_fault_reason tlp_translate(struct ioas_device *dev, struct pt *pt, unsigned op,
 				     iova_t addr, uint64_t len, struct tlp_span *out);
 
-/* Records a fault at `addr`. In flight (it looks at the tables once more), takes the log's lock. */
-void fault_record(struct ioas_device *dev, const struct ioas_tlp *tlp, iova_t addr,
-		  enum ioas_fault_reason reason);
+/*
+ * A fault is recorded in two steps, so that neither the log's lock nor the host's hook can keep an
+ * UNMAP waiting. In flight: fills *fault with what the tables say of `addr`.
+ */
+void fault_look(struct ioas_fault *fault, struct ioas_device *dev, const struct ioas_tlp *tlp,
+		iova_t addr, enum ioas_fault_reason reason);
+/* Not in flight: numbers the fault, keeps it, counts it, tells the host. Returns -EFAULT. */
+int fault_record(struct ioas_device *dev, struct ioas_fault *fault);
 
 #endif

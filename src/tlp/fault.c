@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What did not pass: records that say why, and the log that keeps the newest of them.
+ *
+ * Locks: a record is filled in flight, without a lock (fault_look); the log's lock is taken and the
+ * host's hook is called after the mark is left (fault_record). So an UNMAP that waits for the
+ * issuer never waits for a reader of the log, nor for what the hook waits for.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "iommu.h"
+#include "route/route.h"
+#include "tlp/tlp.h"
+
+#define KEPT 1024
+
+struct fault_log {
+	pthread_mutex_t lock;
+	uint64_t seq;		       /* of the newest, 0: none yet (lock) */
+	struct ioas_fault fault[KEPT]; /* number seq is at seq % KEPT (lock) */
+};
+
+int fault_log_new(struct fault_log **out)
+{
+	struct fault_log *log = calloc(1, sizeof(*log));
+
+	if (!log)
+		return -ENOMEM;
+	pthread_mutex_init(&log->lock, NULL);
+	*out = log;
+	return 0;
+}
+
+void fault_log_destroy(struct fault_log *log)
+{
+	if (!log)
+		return;
+	pthread_mutex_destroy(&log->lock);
+	free(log);
+}
+
+/* What the page table says of the address. In flight. */
+static void look_up(struct ioas_fault *fault, const struct pt *pt)
+{
+	struct pt_step steps[IOAS_FAULT_LEVELS];
+
+	fault->ioas_id = pt_ioas_id(pt);
+	fault->hwpt_id = pt_hwpt_id(pt);
+	fault->level_nr = pt_trace(pt, fault->addr, steps, IOAS_FAULT_LEVELS);
+	for (uint32_t i = 0; i < fault->level_nr; i++) {
+		fault->level[i].level = steps[i].level;
+		fault->level[i].kind = steps[i].kind;
+		fault->level[i].index = steps[i].index;
+		fault->level[i].entry = steps[i].entry;
+	}
+	fault->has_nearest = !pt_nearest(pt, fault->addr, &fault->nearest, &fault->nearest_prot);
+}
+
+void fault_look(struct ioas_fault *fault, struct ioas_device *dev, const struct ioas_tlp *tlp,
+		iova_t addr, enum ioas_fault_reason reason)
+{
+	struct timespec now;
+	struct pt *pt;
+
+	memset(fault, 0, sizeof(*fault));
+	clock_gettime(CLOCK_REALTIME, &now);
+	fault->time_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	fault->tlp = *tlp;
+	fault->addr = addr;
+	memcpy(fault->device, dev->name, sizeof(fault->device));
+	fault->rid = tlp->flags & IOAS_TLP_RID ? tlp->rid : dev->rid;
+	fault->reason = (uint16_t)reason;
+	if (!tlp_route(dev, tlp, &pt))
+		look_up(fault, pt);
+}
+
+int fault_record(struct ioas_device *dev, struct ioas_fault *fault)
+{
+	const struct ioas_iommu_config *config = &dev->iommu->config;
+	struct fault_log *log = dev->iommu->faults;
+
+	__atomic_fetch_add(&dev->counters->faults, 1, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&log->lock);
+	fault->seq = ++log->seq;
+	log->fault[fault->seq % KEPT] = *fault;
+	pthread_mutex_unlock(&log->lock);
+	if (config->host_ops && config->host_ops->fault)
+		config->host_ops->fault(config->host, fault);
+	return -EFAULT;
+}
+
+size_t ioas_fault_read(struct ioas_iommu *iommu, uint64_t *seq, struct ioas_fault *out, size_t max)
+{
+	struct fault_log *log = iommu->faults;
+	size_t nr = 0;
+
+	pthread_mutex_lock(&log->lock);
+	if (log->seq > KEPT && *seq < log->seq - KEPT)
+		*seq = log->seq - KEPT;
+	while (nr < max && *seq < log->seq)
+		out[nr++] = log->fault[++*seq % KEPT];
+	pthread_mutex_unlock(&log->lock);
+	return nr;
+}

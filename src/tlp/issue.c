@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A model's call: a TLP is cut into leaves, and each is copied. (lend.c lends them instead.)
+ *
+ * Marks are short, a batch of at most BATCH_LEN bytes, so that an UNMAP elsewhere waits for no more
+ * than that. Between two batches of one TLP its route and its tables may change, as they may
+ * between two TLPs of a burst.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "iommu.h"
+#include "mem/mem.h"
+#include "route/route.h"
+#include "tlp/tlp.h"
+
+#define BATCH_LEN  (256ul << 10)
+#define CACHE_LINE 64
+
+int ioas_issuer_new(struct ioas_device *dev, struct ioas_issuer **out)
+{
+	/* A line of its own: its thread writes it twice a batch. */
+	size_t len = (sizeof(struct ioas_issuer) + CACHE_LINE - 1) & ~(CACHE_LINE - 1ul);
+	struct ioas_issuer *issuer = aligned_alloc(CACHE_LINE, len);
+
+	if (!issuer)
+		return -ENOMEM;
+	atomic_init(&issuer->seq, 0);
+	issuer->dev = dev;
+	inflight_add(&dev->iommu->inflight, issuer);
+	*out = issuer;
+	return 0;
+}
+
+void ioas_issuer_destroy(struct ioas_issuer *issuer)
+{
+	if (!issuer)
+		return;
+	inflight_del(&issuer->dev->iommu->inflight, issuer);
+	free(issuer);
+}
+
+static void count(uint64_t *counter, uint64_t nr)
+{
+	__atomic_fetch_add(counter, nr, __ATOMIC_RELAXED);
+}
+
+void tlp_count(struct ioas_device *dev, unsigned op, uint64_t len, uint64_t leaves)
+{
+	count(&dev->counters->tlps, 1);
+	count(&dev->counters->translations, leaves);
+	count(op == IOAS_TLP_READ ? &dev->counters->read_len : &dev->counters->write_len, len);
+}
+
+/* Copies tlp's bytes *done .. goal - 1 and moves *done on. In flight. */
+static enum ioas_fault_reason copy_batch(struct ioas_device *dev, const struct ioas_tlp *tlp,
+					 char *buf, uint64_t goal, uint64_t *done, uint64_t *leaves)
+{
+	struct pt *pt;
+	enum ioas_fault_reason reason = tlp_route(dev, tlp, &pt);
+
+	while (!reason && *done < goal) {
+		struct tlp_span span;
+		size_t copied;
+
+		reason = tlp_translate(dev, pt, tlp->op, tlp->addr + *done, goal - *done, &span);
+		if (reason)
+			break;
+		++*leaves;
+		copied = tlp->op == IOAS_TLP_READ
+				 ? mem_guard_copy(buf + *done, span.host, span.len)
+				 : mem_guard_copy(span.host, buf + *done, span.len);
+		*done += copied;
+		if (copied < span.len)
+			reason = IOAS_FAULT_MEMORY;
+	}
+	return reason;
+}
+
+int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf)
+{
+	enum ioas_fault_reason reason = IOAS_FAULT_NONE;
+	struct ioas_device *dev = issuer->dev;
+	uint64_t done = 0, leaves = 0;
+	struct ioas_fault fault;
+
+	if (!tlp_valid(tlp))
+		return -EINVAL;
+	while (!reason && done < tlp->len) {
+		uint64_t goal = tlp->len - done > BATCH_LEN ? done + BATCH_LEN : tlp->len;
+
+		inflight_enter(issuer);
+		reason = copy_batch(dev, tlp, buf, goal, &done, &leaves);
+		if (reason)
+			fault_look(&fault, dev, tlp, tlp->addr + done, reason);
+		inflight_leave(issuer);
+	}
+	tlp_count(dev, tlp->op, done, leaves);
+	return reason ? fault_record(dev, &fault) : 0;
+}
+
+int ioas_dma_read(struct ioas_issuer *issuer, iova_t addr, void *buf, size_t len)
+{
+	struct ioas_tlp tlp = {.addr = addr, .len = len, .op = IOAS_TLP_READ};
+
+	return ioas_tlp_issue(issuer, &tlp, buf);
+}
+
+int ioas_dma_write(struct ioas_issuer *issuer, iova_t addr, const void *buf, size_t len)
+{
+	struct ioas_tlp tlp = {.addr = addr, .len = len, .op = IOAS_TLP_WRITE};
+
+	return ioas_tlp_issue(issuer, &tlp, (void *)buf);
+}
+
+int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsigned size)
+{
+	struct ioas_tlp tlp = {.addr = addr, .len = size, .op = IOAS_TLP_WRITE};
+	struct ioas_device *dev = issuer->dev;
+	enum ioas_fault_reason reason;
+	struct ioas_fault fault;
+	struct tlp_span span;
+	struct pt *pt;
+
+	if ((size != 1 && size != 2 && size != 4 && size != 8) || addr & (size - 1))
+		return -EINVAL;
+	inflight_enter(issuer);
+	reason = tlp_route(dev, &tlp, &pt);
+	if (!reason)
+		reason = tlp_translate(dev, pt, tlp.op, addr, size, &span);
+	/* A leaf starts and ends on pages, so that the aligned span is whole. */
+	if (!reason && mem_guard_store(span.host, value, size))
+		reason = IOAS_FAULT_MEMORY;
+	if (reason)
+		fault_look(&fault, dev, &tlp, addr, reason);
+	inflight_leave(issuer);
+	tlp_count(dev, tlp.op, reason ? 0 : size, !reason);
+	return reason ? fault_record(dev, &fault) : 0;
+}

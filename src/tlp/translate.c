@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a TLP meets on its way, in the order of a real path: the function's bus master enable, the
+ * form its driver declared, the requester ID, the route, the page table, the permission, the
+ * memory.
+ */
+#include <errno.h>
+#include "iommu.h"
+#include "mem/mem.h"
+#include "route/route.h"
+#include "tlp/tlp.h"
+
+enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp *tlp,
+				 struct pt **out)
+{
+	uint32_t forms;
+
+	if (!atomic_load_explicit(&dev->dma_on, memory_order_acquire))
+		return IOAS_FAULT_BUS_MASTER;
+	forms = atomic_load_explicit(&dev->forms, memory_order_acquire);
+	if (!(forms & ROUTE_BOUND))
+		return IOAS_FAULT_NOT_BOUND;
+	if (tlp->flags & IOAS_TLP_PASID || !(forms & IOAS_FORM_RID))
+		return IOAS_FAULT_UNDECLARED;
+	if (tlp->flags & IOAS_TLP_RID && tlp->rid != dev->rid)
+		return IOAS_FAULT_UNKNOWN_RID;
+	*out = atomic_load_explicit(&dev->pt, memory_order_acquire);
+	return *out ? IOAS_FAULT_NONE : IOAS_FAULT_NO_ROUTE;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A range that wraps runs into the end of the width before it can. */
+enum ioas_fault_reason tlp_translate(struct ioas_device *dev, struct pt *pt, unsigned op,
+				     iova_t addr, uint64_t len, struct tlp_span *out)
+{
+	struct mem_window *window;
+	struct pt_walk walk;
+	int rc = pt_walk(pt, addr, &walk);
+
+	if (rc)
+		return rc == -ERANGE ? IOAS_FAULT_WIDTH : IOAS_FAULT_NOT_MAPPED;
+	if (op == IOAS_TLP_WRITE && !(walk.prot & IOAS_PROT_WRITE))
+		return IOAS_FAULT_NO_WRITE;
+	if (op == IOAS_TLP_READ && !(walk.prot & IOAS_PROT_READ))
+		return IOAS_FAULT_NO_READ;
+	window = mem_window_find(dev->iommu->mem, walk.pa);
+	if (!window)
+		return IOAS_FAULT_MEMORY;
+	len = least(len, walk.leaf_len - (addr - walk.leaf_first));
+	out->len = least(len, window->len - (walk.pa - window->pa));
+	out->host = (char *)atomic_load_explicit(&window->host, memory_order_acquire) +
+		    (walk.pa - window->pa);
+	out->window = window;
+	return IOAS_FAULT_NONE;
+}
