@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ioctls of /dev/iommu: numbers and layouts of the Linux ABI (up to Linux 7.3), in our own
+ * words. Can't be included together with <linux/iommufd.h>, which says the same.
+ *
+ * Every argument begins with its size in bytes. A longer struct than known is accepted when the
+ * rest is zero (else E2BIG), a shorter one is read as if zeros followed.
+ */
+#ifndef IOAS_UAPI_IOMMUFD_H
+#define IOAS_UAPI_IOMMUFD_H
+
+#include <stdint.h>
+#include <linux/ioctl.h>
+
+#define IOMMUFD_TYPE (';')
+
+#define IOMMU_DESTROY		      _IO(IOMMUFD_TYPE, 0x80)
+#define IOMMU_IOAS_ALLOC	      _IO(IOMMUFD_TYPE, 0x81)
+#define IOMMU_IOAS_ALLOW_IOVAS	      _IO(IOMMUFD_TYPE, 0x82)
+#define IOMMU_IOAS_COPY		      _IO(IOMMUFD_TYPE, 0x83)
+#define IOMMU_IOAS_IOVA_RANGES	      _IO(IOMMUFD_TYPE, 0x84)
+#define IOMMU_IOAS_MAP		      _IO(IOMMUFD_TYPE, 0x85)
+#define IOMMU_IOAS_UNMAP	      _IO(IOMMUFD_TYPE, 0x86)
+#define IOMMU_OPTION		      _IO(IOMMUFD_TYPE, 0x87)
+#define IOMMU_VFIO_IOAS		      _IO(IOMMUFD_TYPE, 0x88)
+#define IOMMU_HWPT_ALLOC	      _IO(IOMMUFD_TYPE, 0x89)
+#define IOMMU_GET_HW_INFO	      _IO(IOMMUFD_TYPE, 0x8a)
+#define IOMMU_HWPT_SET_DIRTY_TRACKING _IO(IOMMUFD_TYPE, 0x8b)
+#define IOMMU_HWPT_GET_DIRTY_BITMAP   _IO(IOMMUFD_TYPE, 0x8c)
+#define IOMMU_HWPT_INVALIDATE	      _IO(IOMMUFD_TYPE, 0x8d)
+#define IOMMU_FAULT_QUEUE_ALLOC	      _IO(IOMMUFD_TYPE, 0x8e)
+#define IOMMU_IOAS_MAP_FILE	      _IO(IOMMUFD_TYPE, 0x8f)
+#define IOMMU_VIOMMU_ALLOC	      _IO(IOMMUFD_TYPE, 0x90)
+#define IOMMU_VDEVICE_ALLOC	      _IO(IOMMUFD_TYPE, 0x91)
+#define IOMMU_IOAS_CHANGE_PROCESS     _IO(IOMMUFD_TYPE, 0x92)
+#define IOMMU_VEVENTQ_ALLOC	      _IO(IOMMUFD_TYPE, 0x93)
+#define IOMMU_HW_QUEUE_ALLOC	      _IO(IOMMUFD_TYPE, 0x94)
+#define IOMMU_IOAS_NOIOMMU_GET_PA     _IO(IOMMUFD_TYPE, 0x95)
+
+/* The kernel aligns u64 members to 8 bytes on every architecture. */
+#define IOAS_UAPI_U64 uint64_t __attribute__((aligned(8)))
+
+/* Drops an object by id. EBUSY while something uses it. */
+struct iommu_destroy {
+	uint32_t size;
+	uint32_t id;
+};
+
+/* Makes an address space. */
+struct iommu_ioas_alloc {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t out_ioas_id;
+};
+
+/* An inclusive range. */
+struct iommu_iova_range {
+	IOAS_UAPI_U64 start;
+	IOAS_UAPI_U64 last;
+};
+
+/* What can be mapped: as many ranges as fit are written, num_iovas says how many there are. */
+struct iommu_ioas_iova_ranges {
+	uint32_t size;
+	uint32_t ioas_id;
+	uint32_t num_iovas;
+	uint32_t __reserved;
+	IOAS_UAPI_U64 allowed_iovas; /* struct iommu_iova_range * */
+	IOAS_UAPI_U64 out_iova_alignment;
+};
+
+/* Restricts where addresses are chosen; num_iovas 0 lifts the restriction. */
+struct iommu_ioas_allow_iovas {
+	uint32_t size;
+	uint32_t ioas_id;
+	uint32_t num_iovas;
+	uint32_t __reserved;
+	IOAS_UAPI_U64 allowed_iovas; /* const struct iommu_iova_range * */
+};
+
+enum iommufd_ioas_map_flags {
+	IOMMU_IOAS_MAP_FIXED_IOVA = 1,
+	IOMMU_IOAS_MAP_WRITEABLE = 2,
+	IOMMU_IOAS_MAP_READABLE = 4,
+};
+
+/* Maps memory of the caller; iova is input with FIXED_IOVA, output always. */
+struct iommu_ioas_map {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t ioas_id;
+	uint32_t __reserved;
+	IOAS_UAPI_U64 user_va;
+	IOAS_UAPI_U64 length;
+	IOAS_UAPI_U64 iova;
+};
+
+/* Maps what another range, perhaps of another IOAS, shows. */
+struct iommu_ioas_copy {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t dst_ioas_id;
+	uint32_t src_ioas_id;
+	IOAS_UAPI_U64 length;
+	IOAS_UAPI_U64 dst_iova;
+	IOAS_UAPI_U64 src_iova;
+};
+
+/* iova 0 and length UINT64_MAX is everything. length receives the bytes unmapped. */
+struct iommu_ioas_unmap {
+	uint32_t size;
+	uint32_t ioas_id;
+	IOAS_UAPI_U64 iova;
+	IOAS_UAPI_U64 length;
+};
+
+enum iommufd_option {
+	IOMMU_OPTION_RLIMIT_MODE = 0, /* of the context: account pinned pages to the process */
+	IOMMU_OPTION_HUGE_PAGES = 1,  /* of an IOAS: translations larger than a page allowed */
+};
+
+enum iommufd_option_ops {
+	IOMMU_OPTION_OP_SET = 0,
+	IOMMU_OPTION_OP_GET = 1,
+};
+
+struct iommu_option {
+	uint32_t size;
+	uint32_t option_id;
+	uint16_t op;
+	uint16_t __reserved;
+	uint32_t object_id;
+	IOAS_UAPI_U64 val64;
+};
+
+enum iommufd_vfio_ioas_op {
+	IOMMU_VFIO_IOAS_GET = 0,
+	IOMMU_VFIO_IOAS_SET = 1,
+	IOMMU_VFIO_IOAS_CLEAR = 2,
+};
+
+/* The IOAS that VFIO type1 ioctls on this descriptor act on. */
+struct iommu_vfio_ioas {
+	uint32_t size;
+	uint32_t ioas_id;
+	uint16_t op;
+	uint16_t __reserved;
+};
+
+enum iommufd_hwpt_alloc_flags {
+	IOMMU_HWPT_ALLOC_NEST_PARENT = 1 << 0,
+	IOMMU_HWPT_ALLOC_DIRTY_TRACKING = 1 << 1,
+	IOMMU_HWPT_FAULT_ID_VALID = 1 << 2,
+	IOMMU_HWPT_ALLOC_PASID = 1 << 3,
+};
+
+enum iommu_hwpt_data_type {
+	IOMMU_HWPT_DATA_NONE = 0,
+	IOMMU_HWPT_DATA_VTD_S1 = 1,
+	IOMMU_HWPT_DATA_ARM_SMMUV3 = 2,
+};
+
+/* Makes a page table for a device, on an IOAS (or nested on another page table). */
+struct iommu_hwpt_alloc {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t dev_id;
+	uint32_t pt_id;
+	uint32_t out_hwpt_id;
+	uint32_t __reserved;
+	uint32_t data_type;
+	uint32_t data_len;
+	IOAS_UAPI_U64 data_uptr;
+	uint32_t fault_id;
+	uint32_t __reserved2;
+};
+
+enum iommu_hw_info_type {
+	IOMMU_HW_INFO_TYPE_NONE = 0,
+	IOMMU_HW_INFO_TYPE_DEFAULT = 0,
+	IOMMU_HW_INFO_TYPE_INTEL_VTD = 1,
+	IOMMU_HW_INFO_TYPE_ARM_SMMUV3 = 2,
+};
+
+enum iommufd_hw_capabilities {
+	IOMMU_HW_CAP_DIRTY_TRACKING = 1 << 0,
+	IOMMU_HW_CAP_PCI_PASID_EXEC = 1 << 1,
+	IOMMU_HW_CAP_PCI_PASID_PRIV = 1 << 2,
+};
+
+enum iommu_hw_info_flags {
+	IOMMU_HW_INFO_FLAG_INPUT_TYPE = 1 << 0,
+};
+
+/* What the IOMMU behind a device is. data_len receives the true length of its data. */
+struct iommu_hw_info {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t dev_id;
+	uint32_t data_len;
+	IOAS_UAPI_U64 data_uptr;
+	union {
+		uint32_t in_data_type;
+		uint32_t out_data_type;
+	};
+	uint8_t out_max_pasid_log2;
+	uint8_t __reserved[3];
+	IOAS_UAPI_U64 out_capabilities;
+};
+
+#endif
