@@ -12,12 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Around the declarations of a public header: C linkage, and visible where all else is hidden. */
 #ifdef __cplusplus
-#define IOAS_BEGIN extern "C" {
-#define IOAS_END   }
+#define IOAS_BEGIN                                         \
+	_Pragma("GCC visibility push(default)") extern "C" \
+	{
+#define IOAS_END \
+	}        \
+	_Pragma("GCC visibility pop")
 #else
-#define IOAS_BEGIN
-#define IOAS_END
+#define IOAS_BEGIN _Pragma("GCC visibility push(default)")
+#define IOAS_END   _Pragma("GCC visibility pop")
 #endif
 
 /* An address as a device puts it on the bus. */

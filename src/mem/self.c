@@ -84,7 +84,7 @@ static int eventfd_get(struct ioas_caller *caller, int fd)
 static int capable(struct ioas_caller *caller, int cap)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
 
 	if (cap < 0 || cap >= 64 || sys_call(SYS_capget, &header, data))
 		return 0;

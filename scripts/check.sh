@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# All checks: scripts/check.sh [--only-lint|--only-asan] BUILD ASAN-BUILD
+# Ends with the one line "N passed, N failed" (", N skipped" if any), and 1 if something failed.
+set -u
+cd "$(dirname "$0")/.."
+
+what=all
+case ${1-} in
+--only-*) what=${1#--only-} && shift ;;
+esac
+build=${1:-build} asan=${2:-build-asan}
+passed=0 failed=0 skipped=0
+
+# A named check that is one command: its output is shown when it fails.
+step() {
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		echo "ok    $name"
+		passed=$((passed + 1))
+	else
+		echo "$out" | tail -n 60
+		echo "FAIL  $name"
+		failed=$((failed + 1))
+	fi
+}
+
+skip() {
+	echo "SKIP  $1: $2"
+	skipped=$((skipped + 1))
+}
+
+# Adds up meson's results. A cmocka program counts each of its tests, any other program counts one.
+count() {
+	local log=$1/meson-logs/testlog.json p f s
+	read -r p f s < <(jq -rs '
+		def cases(word): [(.stdout // "") + (.stderr // "")
+			| scan("\\[  \(word)  \\] ([0-9]+) test") | .[0] | tonumber] | add // 0;
+		map(if .result == "SKIP" then [0, 0, 1]
+		    elif .result == "OK" or .result == "EXPECTEDFAIL" then [[cases("PASSED"), 1] | max, 0, 0]
+		    else [cases("PASSED"), ([cases("FAILED"), 1] | max), 0] end)
+		| transpose | map(add // 0) | join(" ")' "$log")
+	passed=$((passed + ${p:-0})) failed=$((failed + ${f:-1})) skipped=$((skipped + ${s:-0}))
+	# What was skipped says why in its last line.
+	jq -rs '.[] | select(.result == "SKIP")
+		| "SKIP  \(.name): \((.stdout // "") | split("\n") | map(select(. != "")) | last // "")"' "$log"
+	jq -rs '.[] | select(.result | IN("OK", "SKIP", "EXPECTEDFAIL") | not) | "FAIL  \(.name) (\(.result))"' "$log"
+}
+
+# Builds and runs a folder's tests.
+tests() {
+	local folder=$1 name=$2
+	shift 2
+	echo "== $name: build"
+	if ! scripts/build.sh "$folder" "$@" >"$folder.log" 2>&1; then
+		tail -n 40 "$folder.log"
+		echo "FAIL  build of $folder"
+		failed=$((failed + 1))
+		return
+	fi
+	rm -f "$folder.log" "$folder/meson-logs/testlog.json"
+	echo "== $name: tests"
+	meson test -C "$folder" --no-rebuild --print-errorlogs
+	if [ -f "$folder/meson-logs/testlog.json" ]; then
+		count "$folder"
+	else
+		echo "FAIL  no test ran in $folder"
+		failed=$((failed + 1))
+	fi
+}
+
+lint() {
+	echo "== formatting, rules, static analysis"
+	step "clang-format" sh -c "git ls-files -co --exclude-standard '*.c' '*.h' |
+		xargs clang-format --dry-run -Werror"
+	step "rules of CONTRIBUTING.md" scripts/check-style.sh
+	step "cppcheck" scripts/cppcheck.sh
+	if command -v shellcheck >/dev/null; then
+		step "shellcheck" sh -c "git ls-files -co --exclude-standard '*.sh' | xargs shellcheck -S error"
+	fi
+}
+
+# Leaks are not searched for in programs that are not ours; tools/ioas sets that for its child.
+asan_tests() {
+	ASAN_OPTIONS=detect_stack_use_after_return=0:abort_on_error=0 \
+	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	tests "$asan" 'ASan and UBSan' -Db_sanitize=address,undefined -Db_lundef=false
+}
+
+case $what in
+lint) lint ;;
+asan) asan_tests ;;
+all)
+	lint
+	tests "$build" 'tests'
+	asan_tests
+	;;
+*)
+	echo "usage: scripts/check.sh [--only-lint|--only-asan] [BUILD [ASAN-BUILD]]" >&2
+	exit 2
+	;;
+esac
+
+echo
+if [ "$skipped" -gt 0 ]; then
+	echo "$passed passed, $failed failed, $skipped skipped"
+else
+	echo "$passed passed, $failed failed"
+fi
+[ "$failed" = 0 ]
