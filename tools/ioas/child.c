@@ -10,9 +10,11 @@
 #include <limits.h>
 #include <link.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <ioas/run.h>
@@ -110,21 +112,41 @@ static void become(char **program, const sigset_t *mask, int tell)
 static const int passed_on[] = {SIGHUP,	 SIGINT,  SIGQUIT, SIGTERM,
 				SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH};
 
-static int wait_for(pid_t pid, const sigset_t *waited)
+/* Takes the status of everything that ended. False when no process is left. */
+static bool reap(pid_t program, int *status, bool *ended)
 {
-	siginfo_t info;
-	int status;
+	int st;
+	pid_t pid;
 
-	for (;;) {
+	while ((pid = waitpid(-1, &st, WNOHANG)) > 0)
+		if (pid == program) {
+			*status = st;
+			*ended = true;
+		}
+	return pid == 0;
+}
+
+/*
+ * Waits for the program and, since a child may have taken the devices over, for all its
+ * descendants (this process is their reaper). A signal after the program's own end stops that.
+ */
+static int wait_for(pid_t program, const sigset_t *waited)
+{
+	bool ended = false;
+	int status = 0;
+	siginfo_t info;
+
+	while (reap(program, &status, &ended)) {
 		int sig = sigwaitinfo(waited, &info);
 
-		if (sig == SIGCHLD) {
-			if (waitpid(pid, &status, WNOHANG) == pid)
-				return status;
-		} else if (sig > 0 && info.si_code != SI_KERNEL) {
-			kill(pid, sig);
-		}
+		if (sig <= 0 || sig == SIGCHLD)
+			continue;
+		if (ended && sig != SIGWINCH)
+			break;
+		if (!ended && info.si_code != SI_KERNEL)
+			kill(program, sig);
 	}
+	return status;
 }
 
 int child_run(const struct folder *folder, char **program, int *status, int *signal)
@@ -148,6 +170,7 @@ int child_run(const struct folder *folder, char **program, int *status, int *sig
 	for (size_t i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
 		sigaddset(&waited, passed_on[i]);
 	sigprocmask(SIG_BLOCK, &waited, &old);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	pid = fork();
 	if (!pid)
 		become(program, &old, tell[1]);
