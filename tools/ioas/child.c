@@ -149,7 +149,7 @@ static int wait_for(pid_t program, const sigset_t *waited)
 	return status;
 }
 
-int child_run(const struct folder *folder, char **program, int *status, int *signal)
+int child_run(const struct folder *folder, char **program, int *status, int *sig)
 {
 	char door[PATH_MAX];
 	sigset_t waited, old;
@@ -157,7 +157,7 @@ int child_run(const struct folder *folder, char **program, int *status, int *sig
 	pid_t pid;
 
 	*status = EXIT_FAILURE;
-	*signal = 0;
+	*sig = 0;
 	rc = find_door(door);
 	if (!rc)
 		rc = set_environment(folder, door);
@@ -171,6 +171,7 @@ int child_run(const struct folder *folder, char **program, int *status, int *sig
 		sigaddset(&waited, passed_on[i]);
 	sigprocmask(SIG_BLOCK, &waited, &old);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	signal(SIGCHLD, SIG_DFL); /* ignored, it would leave nothing to wait for */
 	pid = fork();
 	if (!pid)
 		become(program, &old, tell[1]);
@@ -184,8 +185,8 @@ int child_run(const struct folder *folder, char **program, int *status, int *sig
 			rc = -err;
 		}
 		raw = wait_for(pid, &waited);
-		*signal = WIFSIGNALED(raw) ? WTERMSIG(raw) : 0;
-		*status = *signal ? 128 + *signal : WEXITSTATUS(raw);
+		*sig = WIFSIGNALED(raw) ? WTERMSIG(raw) : 0;
+		*status = *sig ? 128 + *sig : WEXITSTATUS(raw);
 		if (rc)
 			*status = err == ENOENT ? 127 : 126;
 	}

@@ -8,9 +8,9 @@ struct folder;
 /*
  * Runs `program` (ends with NULL) with the run folder in its environment, passes signals on, and
  * waits. *status: its exit status, 128 + signal, or 126 or 127 as a shell gives when it cannot be
- * started; *signal the signal that ended it or 0. Returns 0, or -errno when nothing ran (after a
+ * started; *sig the signal that ended it or 0. Returns 0, or -errno when nothing ran (after a
  * line on stderr).
  */
-int child_run(const struct folder *folder, char **program, int *status, int *signal);
+int child_run(const struct folder *folder, char **program, int *status, int *sig);
 
 #endif
