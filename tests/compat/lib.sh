@@ -1,3 +1,4 @@
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 # What every compat test needs: real programs, drives for them, and one way to run them.
 #

@@ -1,3 +1,4 @@
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 # Debian's own kernel for guests: downloaded as a package, taken apart, never installed.
 
