@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Description: binding declares, attaching routes, and a space's table is shared and freed with its
+ * last user. */
+#include "tests/unit/tlp/rig.h"
+
+static struct ioas_iommu *iommu;
+
+static int setup(void **arg)
+{
+	return ioas_iommu_new(NULL, &iommu);
+}
+
+static int teardown(void **arg)
+{
+	ioas_iommu_destroy(iommu);
+	return 0;
+}
+
+static struct ioas_device *device(rid_t rid)
+{
+	struct ioas_device *dev;
+
+	assert_int_equal(route_device_new(iommu, "0000:01:00.0", 0, rid, &dev), 0);
+	return dev;
+}
+
+static void a_device_binds_once_and_declares_known_forms(void **arg)
+{
+	struct ioas_device *dev = device(0x100);
+	struct ioas_why why = {""};
+
+	assert_string_equal(ioas_device_name(dev), "0000:01:00.0");
+	assert_int_equal(ioas_device_rid(dev), 0x100);
+	assert_int_equal(ioas_device_bind(dev, 1 << 5, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "0x20"));
+	assert_int_equal(ioas_device_bind(dev, 0, &why), 0);
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, &why), -EBUSY);
+	assert_non_null(strstr(why.text, "0000:01:00.0"));
+	ioas_device_unbind(dev);
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, &why), 0);
+	ioas_device_unbind(dev);
+	route_device_destroy(dev);
+}
+
+static void only_a_device_that_sends_requests_is_attached(void **arg)
+{
+	struct ioas_device *dev = device(0x100);
+	struct ioas_space space = {0};
+	struct ioas_why why;
+
+	assert_int_equal(ioas_device_attach(dev, &space, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "no driver"));
+	assert_int_equal(ioas_device_bind(dev, 0, NULL), 0);
+	assert_int_equal(ioas_device_attach(dev, &space, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "declared no requests"));
+	assert_int_equal(space.refs + space.domains, 0);
+	ioas_device_detach(dev);
+	ioas_device_unbind(dev);
+	route_device_destroy(dev);
+}
+
+static void devices_of_one_space_share_a_table(void **arg)
+{
+	struct ioas_device *a = device(0x100), *b = device(0x101);
+	struct ioas_space first = {0}, second = {0};
+
+	assert_int_equal(ioas_device_bind(a, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_bind(b, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_attach(a, &first, NULL), 0);
+	assert_int_equal(ioas_device_attach(b, &first, NULL), 0);
+	assert_int_equal(ioas_device_attach(b, &first, NULL), 0);
+	assert_int_equal(first.domains, 1);
+	assert_int_equal(first.refs, 1);
+	assert_ptr_equal(a->pt, first.last_pt);
+	assert_ptr_equal(b->pt, first.last_pt);
+
+	assert_int_equal(ioas_device_attach(b, &second, NULL), 0);
+	assert_int_equal(first.domains, 1);
+	assert_int_equal(second.domains, 1);
+	assert_ptr_equal(b->pt, second.last_pt);
+	ioas_device_detach(a);
+	assert_null(a->pt);
+	assert_int_equal(first.domains, 0);
+	assert_int_equal(first.refs, 0);
+	ioas_device_detach(b);
+	ioas_device_detach(b);
+	assert_int_equal(second.domains, 0);
+	assert_int_equal(second.refs, 0);
+	ioas_device_unbind(a);
+	ioas_device_unbind(b);
+	route_device_destroy(a);
+	route_device_destroy(b);
+}
+
+static void a_failed_attach_leaves_the_old_route(void **arg)
+{
+	struct ioas_device *dev = device(0x100);
+	struct ioas_space good = {0}, bad = {.attach_error = -EADDRINUSE};
+
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_attach(dev, &good, NULL), 0);
+	assert_int_equal(ioas_device_attach(dev, &bad, NULL), -EADDRINUSE);
+	assert_ptr_equal(dev->pt, good.last_pt);
+	assert_int_equal(good.domains, 1);
+	assert_int_equal(bad.refs + bad.domains, 0);
+	ioas_device_detach(dev);
+	ioas_device_unbind(dev);
+	route_device_destroy(dev);
+}
+
+static void a_table_of_ones_own_replaces_the_shared_one(void **arg)
+{
+	struct pt_config config = {.format = PT_AMDV1, .aw = 48};
+	struct ioas_device *dev = device(0x100);
+	struct ioas_space space = {0};
+	struct pt *pt;
+
+	assert_int_equal(pt_new(&config, &pt), 0);
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_attach(dev, &space, NULL), 0);
+	assert_int_equal(route_attach(dev, pt, NULL), 0);
+	assert_ptr_equal(dev->pt, pt);
+	assert_int_equal(space.refs + space.domains, 0);
+	route_detach(dev);
+	ioas_device_unbind(dev);
+	route_device_destroy(dev);
+	pt_destroy(pt);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_device_binds_once_and_declares_known_forms),
+		cmocka_unit_test(only_a_device_that_sends_requests_is_attached),
+		cmocka_unit_test(devices_of_one_space_share_a_table),
+		cmocka_unit_test(a_failed_attach_leaves_the_old_route),
+		cmocka_unit_test(a_table_of_ones_own_replaces_the_shared_one),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

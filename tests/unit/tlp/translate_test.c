@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* Description: a TLP passes only when every step of its way lets it, and the first that does not is
+ * named. */
+#include "tests/unit/tlp/rig.h"
+
+static struct rig rig;
+static char *memory;
+
+static int setup(void **arg)
+{
+	rig_start(&rig, NULL);
+	memory = rig_pages(4);
+	return 0;
+}
+
+static int teardown(void **arg)
+{
+	rig_stop(&rig);
+	munmap(memory, 4 * PAGE);
+	return 0;
+}
+
+static enum ioas_fault_reason pass(const struct ioas_tlp *tlp, struct tlp_span *span)
+{
+	enum ioas_fault_reason reason;
+	struct pt *pt;
+
+	inflight_enter(rig.issuer);
+	reason = tlp_route(rig.dev, tlp, &pt);
+	if (!reason)
+		reason = tlp_translate(rig.dev, pt, tlp->op, tlp->addr, tlp->len, span);
+	inflight_leave(rig.issuer);
+	return reason;
+}
+
+static void permissions_of_a_mapping_are_those_of_its_tlps(void **arg)
+{
+	static const uint32_t prots[] = {IOAS_PROT_READ, IOAS_PROT_WRITE,
+					 IOAS_PROT_READ | IOAS_PROT_WRITE};
+	struct mem_window *window;
+	struct tlp_span span;
+
+	for (int i = 0; i < 3; i++) {
+		struct ioas_tlp read = {.addr = 0x5010, .len = 16, .op = IOAS_TLP_READ};
+		struct ioas_tlp write = {.addr = 0x5010, .len = 16, .op = IOAS_TLP_WRITE};
+
+		window = rig_map(&rig, 0x5000, memory, PAGE, prots[i]);
+		assert_int_equal(pass(&read, &span),
+				 prots[i] & IOAS_PROT_READ ? IOAS_FAULT_NONE : IOAS_FAULT_NO_READ);
+		assert_int_equal(pass(&write, &span), prots[i] & IOAS_PROT_WRITE
+							      ? IOAS_FAULT_NONE
+							      : IOAS_FAULT_NO_WRITE);
+		rig_unmap(&rig, 0x5000, window);
+		assert_int_equal(pass(&read, &span), IOAS_FAULT_NOT_MAPPED);
+	}
+}
+
+/* Every combination of what can be wrong: the first wrong step of the path is the reason. */
+static void the_first_step_that_refuses_is_the_reason(void **arg)
+{
+	struct mem_window *window = rig_map(&rig, 0x5000, memory, PAGE, IOAS_PROT_READ);
+
+	route_detach(rig.dev);
+	ioas_device_unbind(rig.dev);
+	for (unsigned bad = 0; bad < 256; bad++) {
+		struct ioas_tlp tlp = {.addr = 0x5000, .len = 8, .op = IOAS_TLP_READ};
+		enum ioas_fault_reason want = IOAS_FAULT_NONE, got;
+		bool bound = !(bad & 2), declared = !(bad & 4);
+		struct tlp_span span;
+
+		if (bad & 128)
+			tlp.op = IOAS_TLP_WRITE, want = IOAS_FAULT_NO_WRITE;
+		if (bad & 64)
+			tlp.addr = 0x9000, want = IOAS_FAULT_NOT_MAPPED;
+		if (bad & 32)
+			want = IOAS_FAULT_NO_ROUTE;
+		if (bad & 16)
+			tlp.flags |= IOAS_TLP_RID, tlp.rid = 0x101, want = IOAS_FAULT_UNKNOWN_RID;
+		if (bad & 8)
+			tlp.flags |= IOAS_TLP_PASID, tlp.pasid = 0, want = IOAS_FAULT_UNDECLARED;
+		if (!declared)
+			want = IOAS_FAULT_UNDECLARED;
+		if (!bound)
+			want = IOAS_FAULT_NOT_BOUND;
+		if (bad & 1)
+			want = IOAS_FAULT_BUS_MASTER;
+
+		route_dma_enable(rig.dev, !(bad & 1));
+		/* Attach while it is allowed, then bind again as the case wants it. */
+		assert_int_equal(ioas_device_bind(rig.dev, IOAS_FORM_RID, NULL), 0);
+		if (!(bad & 32))
+			assert_int_equal(route_attach(rig.dev, rig.pt, NULL), 0);
+		ioas_device_unbind(rig.dev);
+		if (bound)
+			assert_int_equal(
+				ioas_device_bind(rig.dev, declared ? IOAS_FORM_RID : 0, NULL), 0);
+		got = pass(&tlp, &span);
+		if (got != want)
+			fail_msg("case %#x: %s, expected %s", bad, ioas_fault_reason_name(got),
+				 ioas_fault_reason_name(want));
+		route_detach(rig.dev);
+		if (bound)
+			ioas_device_unbind(rig.dev);
+	}
+	rig_unmap(&rig, 0x5000, window);
+	assert_int_equal(ioas_device_bind(rig.dev, IOAS_FORM_RID, NULL), 0);
+}
+
+static void the_own_requester_id_may_be_claimed(void **arg)
+{
+	struct ioas_tlp tlp = {.addr = 0x5000, .len = 8, .flags = IOAS_TLP_RID, .rid = 0x100};
+	struct tlp_span span;
+
+	assert_int_equal(pass(&tlp, &span), IOAS_FAULT_NOT_MAPPED);
+}
+
+static void addresses_beyond_the_width_are_not_looked_up(void **arg)
+{
+	static const iova_t addrs[] = {1ull << 48, 1ull << 57, 1ull << 63, UINT64_MAX};
+	struct tlp_span span;
+
+	for (int i = 0; i < 4; i++) {
+		struct ioas_tlp tlp = {.addr = addrs[i], .len = 1};
+
+		assert_int_equal(pass(&tlp, &span), IOAS_FAULT_WIDTH);
+	}
+}
+
+static void a_span_is_what_is_left_of_a_leaf_and_no_more_than_asked(void **arg)
+{
+	struct mem_window *window = rig_map(&rig, 0x8000, memory, 4 * PAGE, IOAS_PROT_READ);
+	struct ioas_tlp tlp = {.addr = 0x8123, .len = 1 << 20};
+	struct tlp_span span;
+
+	assert_int_equal(pass(&tlp, &span), IOAS_FAULT_NONE);
+	assert_ptr_equal(span.host, memory + 0x123);
+	assert_int_equal(span.len, 4 * PAGE - 0x123);
+	assert_ptr_equal(span.window, window);
+	tlp.len = 5;
+	assert_int_equal(pass(&tlp, &span), IOAS_FAULT_NONE);
+	assert_int_equal(span.len, 5);
+	rig_unmap(&rig, 0x8000, window);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(permissions_of_a_mapping_are_those_of_its_tlps),
+		cmocka_unit_test(the_own_requester_id_may_be_claimed),
+		cmocka_unit_test(addresses_beyond_the_width_are_not_looked_up),
+		cmocka_unit_test(a_span_is_what_is_left_of_a_leaf_and_no_more_than_asked),
+		cmocka_unit_test(the_first_step_that_refuses_is_the_reason),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
