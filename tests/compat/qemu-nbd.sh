@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Stock qemu-nbd becomes a daemon and serves the NVMe drive to other programs.
+. "$(dirname "$0")/lib.sh"
+
+need qemu-nbd qemu-utils
+need qemu-img qemu-utils
+scratch
+limit=60
+size=$((16 * 1024 * 1024))
+machine_file "$work/source" "$size"
+
+serve()
+{
+	local dir=$work/$1
+
+	note "a daemon serves the drive"
+	mkdir "$dir"
+	truncate -s "$size" "$dir/drive"
+	own "$dir" "$dir/drive"
+	drive 1 "$dir/drive"
+	# It must outlive the shell that started it, and end when it is told to.
+	run sh -c '
+		set -e
+		qemu-nbd --fork --persistent --pid-file "$1/pid" -k "$1/socket" -f raw "$2"
+		echo "serving"
+	' sh "$dir" "$(url 1)" &
+	for ((i = 0; i < 200; i++)); do
+		[ ! -S "$dir/socket" ] || [ ! -s "$dir/pid" ] || break
+		sleep 0.05
+	done
+	qemu-img convert -n -f raw -O raw "$work/source" "nbd+unix:///?socket=$dir/socket" ||
+		fail "convert to the served drive"
+	qemu-img compare -f raw -F raw "$work/source" "nbd+unix:///?socket=$dir/socket" \
+		>/dev/null || fail "compare with the served drive"
+	kill "$(cat "$dir/pid")"
+	wait $! || fail "qemu-nbd did not end well"
+	same "$work/source" "$dir/drive"
+}
+
+serve mine
+as_ordinary_user serve theirs
+echo "PASS"
