@@ -14,6 +14,8 @@
 #ifndef IOAS_RUN_H
 #define IOAS_RUN_H
 
+#include <stdint.h>
+
 /* The environment variable with the folder's absolute path. */
 #define IOAS_RUN_DIR_ENV "IOAS_RUN_DIR"
 
@@ -25,5 +27,14 @@
 /* Names of counter blocks: struct ioas_device_counters of one device, and the ioctl counts. */
 #define IOAS_RUN_DEVICE_PREFIX "device-"
 #define IOAS_RUN_IOCTLS	       "ioctls"
+
+/* The file of faults ends at this many records; the block below says how many there were. */
+#define IOAS_RUN_FAULTS_MAX  65536
+#define IOAS_RUN_FAULT_COUNT "faults"
+
+struct ioas_run_fault_count {
+	uint64_t recorded; /* every fault */
+	uint64_t dropped;  /* of them not in the file */
+};
 
 #endif

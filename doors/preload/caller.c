@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program as the engine sees it: its memory is ours, its descriptors are in the table.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "mem/mem.h"
+#include "preload.h"
+#include "real.h"
+
+static int file_get(struct ioas_caller *caller, int fd, struct ioas_file **out)
+{
+	struct door_obj *obj = table_get(fd);
+	int rc;
+
+	if (!obj)
+		return -EBADF;
+	rc = obj_ready(obj);
+	if (!rc)
+		*out = ioas_file_get(obj->file);
+	obj_put(obj);
+	return rc;
+}
+
+static int file_install(struct ioas_caller *caller, struct ioas_file *file)
+{
+	struct door_obj *obj;
+	int fd;
+
+	obj = obj_new(door_machine, file, ioas_file_node(file));
+	if (!obj)
+		return -ENOMEM;
+	fd = obj_install(obj, true);
+	if (fd < 0)
+		free(obj);
+	return fd;
+}
+
+/* A program may close its eventfd before we signal it, hence our own descriptor. */
+static int eventfd_get(struct ioas_caller *caller, int fd)
+{
+	char link[40], text[32];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = real.readlinkat(AT_FDCWD, link, text, sizeof(text) - 1);
+	if (len < 0 || hidden_has(fd))
+		return -EBADF;
+	text[len] = 0;
+	if (strcmp(text, "anon_inode:[eventfd]"))
+		return -EINVAL;
+	fd = real.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : hidden_add(fd);
+}
+
+void caller_init(struct ioas_caller *caller)
+{
+	static struct ioas_caller_ops ops;
+
+	ops = *mem_self_caller()->ops;
+	ops.file_get = file_get;
+	ops.file_install = file_install;
+	ops.eventfd_get = eventfd_get;
+	*caller = *mem_self_caller();
+	caller->ops = &ops;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors of the engine, out of the program's way.
+ *
+ * They live at high numbers, so that the program is handed the numbers it would get without us, and
+ * the interposed close functions pass them over. A bitmap by number; growing it never moves what
+ * readers look at.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include "preload.h"
+#include "real.h"
+
+#define BASE_MAX 960 /* stays below FD_SETSIZE, for nothing but tidiness in ls -l */
+#define WORD	 64
+#define TOP_NR	 4096
+#define LEAF_NR	 1024 /* words in a leaf: 65,536 descriptors */
+
+static _Atomic uint64_t *_Atomic top[TOP_NR];
+static _Atomic int count; /* nothing hidden: nothing to look up */
+
+static _Atomic uint64_t *word_of(int fd)
+{
+	_Atomic uint64_t *leaf;
+
+	if (fd < 0 || fd / WORD / LEAF_NR >= TOP_NR)
+		return NULL;
+	leaf = atomic_load_explicit(&top[fd / WORD / LEAF_NR], memory_order_acquire);
+	return leaf ? &leaf[fd / WORD % LEAF_NR] : NULL;
+}
+
+static _Atomic uint64_t *word_make(int fd)
+{
+	_Atomic uint64_t *leaf, *expected = NULL;
+	size_t len = LEAF_NR * sizeof(*leaf);
+
+	if (fd / WORD / LEAF_NR >= TOP_NR)
+		return NULL;
+	if (!word_of(fd)) {
+		leaf = real.mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+				 0);
+		if (leaf == MAP_FAILED)
+			return NULL;
+		if (!atomic_compare_exchange_strong(&top[fd / WORD / LEAF_NR], &expected, leaf))
+			real.munmap((void *)leaf, len);
+	}
+	return word_of(fd);
+}
+
+/* Where hidden numbers begin. */
+static int base(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return 0;
+	return limit.rlim_cur > BASE_MAX + 64 ? BASE_MAX
+					      : (int)(limit.rlim_cur - limit.rlim_cur / 4);
+}
+
+static int set(int fd)
+{
+	_Atomic uint64_t *word = word_make(fd);
+
+	if (!word)
+		return -ENOMEM;
+	if (!(atomic_fetch_or(word, 1ull << fd % WORD) >> fd % WORD & 1))
+		atomic_fetch_add(&count, 1);
+	return 0;
+}
+
+int hidden_add(int fd)
+{
+	int high = real.fcntl(fd, F_DUPFD_CLOEXEC, base());
+	int rc = high < 0 ? -errno : set(high);
+
+	real.close(fd);
+	if (!rc)
+		return high;
+	if (high >= 0)
+		real.close(high);
+	return rc;
+}
+
+bool hidden_has(int fd)
+{
+	_Atomic uint64_t *word;
+
+	if (!atomic_load_explicit(&count, memory_order_relaxed))
+		return false;
+	word = word_of(fd);
+	return word && (atomic_load(word) >> fd % WORD & 1);
+}
+
+void hidden_del(int fd)
+{
+	_Atomic uint64_t *word = word_of(fd);
+
+	if (word && (atomic_fetch_and(word, ~(1ull << fd % WORD)) >> fd % WORD & 1))
+		atomic_fetch_sub(&count, 1);
+}
+
+int hidden_next(int fd)
+{
+	for (int left = atomic_load(&count); left && fd / WORD / LEAF_NR < TOP_NR;) {
+		_Atomic uint64_t *word = word_of(fd);
+		uint64_t bits;
+
+		if (!word) {
+			fd = (fd / WORD / LEAF_NR + 1) * WORD * LEAF_NR;
+			continue;
+		}
+		bits = atomic_load(word) >> fd % WORD;
+		if (bits)
+			return fd + __builtin_ctzll(bits);
+		fd = (fd / WORD + 1) * WORD;
+	}
+	return -1;
+}
+
+int hidden_move(int fd)
+{
+	bool lock = fd == atomic_load(&door.lock_fd);
+	int high;
+
+	if (!lock && fd != atomic_load(&door.fault_fd))
+		return -EBUSY; /* a drive's file or an eventfd: only its user knows the number */
+	high = real.fcntl(fd, F_DUPFD_CLOEXEC, base());
+	if (high < 0)
+		return -errno;
+	if (set(high)) {
+		real.close(high);
+		return -ENOMEM;
+	}
+	atomic_store(lock ? &door.lock_fd : &door.fault_fd, high);
+	hidden_del(fd);
+	real.close(fd);
+	if (lock)
+		owner_relock();
+	return 0;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mapped BARs, sorted by address.
+ *
+ * The kernel has nothing there but an inaccessible mapping of the stand-in; every access faults and
+ * is looked up here. The bounds of all maps are kept aside, so that munmap, mprotect and faults of
+ * other memory cost two loads.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "preload.h"
+#include "real.h"
+
+static struct door_map *maps; /* (lock) */
+static size_t maps_nr, maps_cap;
+static struct door_obj **cut; /* (lock) references to drop */
+static size_t cut_nr, cut_cap;
+static _Atomic uintptr_t low = UINTPTR_MAX, high;
+
+bool map_maybe(uintptr_t start, uintptr_t end)
+{
+	return start < atomic_load_explicit(&high, memory_order_relaxed) &&
+	       end > atomic_load_explicit(&low, memory_order_relaxed);
+}
+
+static void bounds(void)
+{
+	atomic_store(&low, maps_nr ? maps[0].start : UINTPTR_MAX);
+	atomic_store(&high, maps_nr ? maps[maps_nr - 1].end : 0);
+}
+
+/* The first map that ends after addr. */
+static size_t lower(uintptr_t addr)
+{
+	size_t first = 0, end = maps_nr;
+
+	while (first < end) {
+		size_t mid = first + (end - first) / 2;
+
+		if (maps[mid].end > addr)
+			end = mid;
+		else
+			first = mid + 1;
+	}
+	return first;
+}
+
+/* Pages, not malloc: the program may be inside malloc when it unmaps. */
+static int grow(void **array, size_t *cap, size_t want, size_t item)
+{
+	size_t len = *cap ? *cap * item * 2 : 4096;
+	void *next;
+
+	if (want <= *cap)
+		return 0;
+	while (len < want * item)
+		len *= 2;
+	next = real.mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (next == MAP_FAILED)
+		return -ENOMEM;
+	if (*cap) {
+		memcpy(next, *array, *cap * item);
+		real.munmap(*array, *cap * item);
+	}
+	*array = next;
+	*cap = len / item;
+	return 0;
+}
+
+/* Whatever is mapped can be cut: as much room for references as for maps. */
+int map_reserve(size_t nr)
+{
+	int rc = grow((void **)&maps, &maps_cap, maps_nr + nr, sizeof(*maps));
+
+	return rc ? rc : grow((void **)&cut, &cut_cap, cut_nr + maps_nr + nr, sizeof(*cut));
+}
+
+static void insert(size_t at, struct door_map map)
+{
+	memmove(&maps[at + 1], &maps[at], (maps_nr - at) * sizeof(*maps));
+	maps[at] = map;
+	maps_nr++;
+	bounds();
+}
+
+int map_add(uintptr_t start, uintptr_t end, uint64_t off, int prot, struct door_obj *obj)
+{
+	int rc = map_reserve(1);
+
+	if (!rc)
+		insert(lower(start), (struct door_map){start, end, off, prot, obj});
+	return rc;
+}
+
+void map_split(uintptr_t addr)
+{
+	size_t at = lower(addr);
+	struct door_map rest;
+
+	if (at == maps_nr || maps[at].start >= addr)
+		return;
+	rest = maps[at];
+	rest.off += addr - rest.start;
+	rest.start = addr;
+	obj_get(rest.obj);
+	maps[at].end = addr;
+	insert(at + 1, rest);
+}
+
+void map_cut(uintptr_t start, uintptr_t end)
+{
+	size_t first, last;
+
+	map_split(start);
+	map_split(end);
+	first = lower(start);
+	for (last = first; last < maps_nr && maps[last].start < end; last++)
+		cut[cut_nr++] = maps[last].obj;
+	memmove(&maps[first], &maps[last], (maps_nr - last) * sizeof(*maps));
+	maps_nr -= last - first;
+	bounds();
+}
+
+void map_drain(void)
+{
+	struct door_obj *obj;
+
+	do {
+		pthread_mutex_lock(&door.lock);
+		obj = cut_nr ? cut[--cut_nr] : NULL;
+		pthread_mutex_unlock(&door.lock);
+		if (obj)
+			obj_put(obj);
+	} while (obj);
+}
+
+struct door_map *map_first(uintptr_t addr)
+{
+	size_t at = lower(addr);
+
+	return at < maps_nr ? &maps[at] : NULL;
+}
+
+struct door_map *map_after(struct door_map *map)
+{
+	return map + 1 < maps + maps_nr ? map + 1 : NULL;
+}
+
+bool map_get(uintptr_t addr, struct door_map *out)
+{
+	struct door_map *map;
+	bool found = false;
+
+	pthread_mutex_lock(&door.lock);
+	map = map_first(addr);
+	if (map && map->start <= addr) {
+		*out = *map;
+		obj_get(out->obj);
+		found = true;
+	}
+	pthread_mutex_unlock(&door.lock);
+	return found;
+}

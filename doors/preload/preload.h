@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The preload door: an unmodified program's libc calls, led to the engine.
+ *
+ *   path.c    which paths are ours, and what they are on disk
+ *   table.c   which descriptors are ours: object by number
+ *   machine.c the engine instance, made when a node is first opened
+ *   owner.c   which process may use it (fork, exec)
+ *   call.c    in and out of the engine: signals, cancellation, the fork gate
+ *   caller.c  the program as the engine sees it
+ *   hidden.c  descriptors of the engine, out of the program's reach
+ *   map.c     mapped BARs     trap.c  a fault in one     insn*.c  the instruction that faulted
+ *   signal.c  the program's SIGSEGV and SIGBUS handlers, chained
+ *   wrap_*.c  the interposed functions: thin, they decide "ours or not" and translate errno
+ *
+ * An *object* is what one open made: a named memfd that the program holds, and the engine's file.
+ * Numbers, mappings and calls in progress count references; the last one closes it.
+ *
+ * Lock order: gate (read) -> machine lock -> door.lock. Signals are blocked under all of them, but
+ * for SIGSEGV and SIGBUS, which nothing under door.lock can raise.
+ */
+#ifndef PRELOAD_PRELOAD_H
+#define PRELOAD_PRELOAD_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <ioas/door.h>
+
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define MEMFD_TAG   "ioas:"
+#define DEVICE_TEXT "anon_inode:[vfio-device]"
+
+struct machine {
+	struct ioas_iommu *iommu;
+	bool inherited;	       /* (both locks to change) made by a parent process, not taken over */
+	bool lost;	       /* (lock) copied in mid-use by a bare clone(): never usable */
+	bool said;	       /* (lock) the program has been told who owns it */
+	struct claim *claims;  /* (lock) devices this machine holds */
+	struct machine *older; /* (lock) next in door.machines */
+};
+
+struct door_obj {
+	_Atomic uint32_t refs;
+	struct machine *machine; /* (machine lock) NULL: adopted at exec, not opened yet */
+	struct ioas_file *file;	 /* (machine lock) constant once set */
+	struct ioas_node node;	 /* constant */
+	dev_t dev;		 /* constant: identity of the memfd */
+	ino_t ino;
+	_Atomic bool usable;   /* obj_ready has nothing to do */
+	_Atomic int64_t pos;   /* of read() and write() */
+	bool forgotten;	       /* (lock) closed in a child that does not own it */
+	struct door_obj *next; /* (lock) in door.objs */
+	struct door_obj **prev;
+};
+
+struct door {
+	char *run; /* constant: the run folder, absolute, no slash at its end; NULL: door is shut */
+	size_t run_len;
+	pid_t pid;		     /* who this process is, to tell a vfork child */
+	_Atomic uint32_t *alive;     /* 0 in a child of fork or clone: the page is wiped there */
+	_Atomic bool active;	     /* handlers, gate and hidden descriptors are in place */
+	_Atomic bool dev_dir;	     /* a folder of device nodes may be open or current */
+	pthread_mutex_t lock;	     /* table changes, maps, lists */
+	pthread_mutex_t machine_mtx; /* the machine lock */
+	pthread_rwlock_t gate;	     /* read: inside the engine; write: fork */
+	struct machine *machine;     /* (machine lock) where new opens go */
+	struct machine *machines;    /* (lock) all, newest first */
+	struct door_obj *objs;	     /* (lock) all */
+	_Atomic int lock_fd, fault_fd;
+	struct ioas_caller caller;
+};
+
+extern struct door door;
+/* Above zero: this thread is inside the engine, whose libc calls are left alone. */
+extern __thread int door_inside __attribute__((tls_model("initial-exec")));
+/* The machine this thread is inside of: where a descriptor made meanwhile belongs. */
+extern __thread struct machine *door_machine __attribute__((tls_model("initial-exec")));
+
+/* call.c */
+
+struct door_call {
+	sigset_t mask;
+	int cancel;
+	int err;
+};
+
+/* Is this the process that the door's state belongs to, and not a child of vfork? */
+bool door_own(void);
+/* Before and after everything that takes a lock. False: this process must not (vfork child). */
+bool door_enter(struct door_call *call);
+void door_leave(struct door_call *call);
+/* The same inside a signal handler that has blocked everything. */
+bool door_enter_masked(struct door_call *call);
+void door_leave_masked(struct door_call *call);
+/* -errno to errno and -1. */
+long door_result(long rc);
+/* Handlers, gate, hidden descriptors: once, before the first machine. */
+int door_activate(void);
+/* One line on standard error, in one write; `fmt` knows %s and %d only. */
+void door_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* table.c: objects by descriptor number */
+
+/* Lock-free: may `fd` be ours? False is exact. */
+bool table_maybe(int fd);
+/* Lock-free: may any descriptor be ours? */
+bool table_maybe_any(void);
+/* The object behind fd, with a reference, if the descriptor still is what it was; else NULL. */
+struct door_obj *table_get(int fd);
+/* Under door.lock: sets (taking over a reference) and returns what was there. -ENOMEM in *err. */
+struct door_obj *table_set(int fd, struct door_obj *obj, int *err);
+/* The next descriptor in `first`..`last` that may be ours; -1 none. Under door.lock. */
+int table_next(int first, int last);
+
+struct door_obj *obj_new(struct machine *machine, struct ioas_file *file,
+			 const struct ioas_node *node);
+/* Under door.lock, or before threads: enters an object whose identity is set into door.objs. */
+void obj_link(struct door_obj *obj);
+void obj_get(struct door_obj *obj);
+/* Not under door.lock. The last one is the last close. */
+void obj_put(struct door_obj *obj);
+/* A memfd for a new object, entered into the table; takes over the object's reference. */
+int obj_install(struct door_obj *obj, bool cloexec);
+/* Makes the object usable here: opens an adopted one, takes an inherited one over. 0 or -errno. */
+int obj_ready(struct door_obj *obj);
+
+/* machine.c */
+
+/* (machine lock) The machine for new opens, made if need be. -ENODEV with a line on stderr. */
+int machine_get(struct machine **out);
+/* Finds the node of that path. 0 or -ENOENT. */
+int machine_node(struct machine *machine, const char *path, struct ioas_node *out);
+
+/* owner.c */
+
+#define LOCK_OBJ(ino) ((off_t)(ino) & ((1LL << 61) - 1))
+/* Takes one byte of the lock file for this process: 0; -EBUSY and the owner in *pid. */
+int owner_lock(off_t byte, pid_t *pid);
+void owner_unlock(off_t byte);
+off_t owner_device_byte(const char *device);
+int owner_claim(struct machine *machine, const char *device);
+void owner_release(struct machine *machine, const char *device);
+/* Under the machine lock: makes an inherited machine ours. 0 or -EBUSY. */
+int owner_takeover(struct machine *machine);
+/*
+ * Under door.lock: takes every lock again. POSIX drops all locks of a process on a file when it
+ * closes any descriptor of that file.
+ */
+void owner_relock(void);
+int owner_init(void);
+/* A child that no fork handler saw. */
+void owner_lone_child(void);
+/* init.c: at start, finds stand-ins that came through exec. */
+void owner_adopt(void);
+
+/* caller.c */
+void caller_init(struct ioas_caller *caller);
+
+/* hidden.c: descriptors the program must not see or close */
+
+/* Moves fd out of the program's way and hides it. The new number, or -errno (fd is closed). */
+int hidden_add(int fd);
+bool hidden_has(int fd);
+void hidden_del(int fd);
+/* The smallest hidden descriptor >= fd, or -1. */
+int hidden_next(int fd);
+/* dup2 is about to overwrite fd: what is hidden there moves. 0 or -EBUSY. Under door.lock. */
+int hidden_move(int fd);
+
+/* map.c: mapped BARs, sorted by address */
+
+struct door_map {
+	uintptr_t start, end;
+	uint64_t off; /* file offset of start */
+	int prot;
+	struct door_obj *obj; /* a reference */
+};
+
+/* Lock-free: may start..end-1 meet a mapped BAR? False is exact. */
+bool map_maybe(uintptr_t start, uintptr_t end);
+/* Under door.lock. Takes over a reference. 0 or -ENOMEM. */
+int map_add(uintptr_t start, uintptr_t end, uint64_t off, int prot, struct door_obj *obj);
+/* Under door.lock. Room for `nr` more entries, so that the calls below cannot fail. */
+int map_reserve(size_t nr);
+/* Under door.lock: forgets start..end-1. References go to map_drain. Needs room for one more. */
+void map_cut(uintptr_t start, uintptr_t end);
+/* Not under door.lock: drops the references of what was cut. */
+void map_drain(void);
+/* Under door.lock: the first map that ends after addr, or NULL; and the one after it. */
+struct door_map *map_first(uintptr_t addr);
+struct door_map *map_after(struct door_map *map);
+/* Under door.lock: cuts a map in two at addr if it is inside one. Needs room for one more. */
+void map_split(uintptr_t addr);
+/* The map at addr with a reference to its object. Takes door.lock. */
+bool map_get(uintptr_t addr, struct door_map *out);
+
+/* path.c */
+
+#define PATH_LEN 1024
+
+struct door_path {
+	char buf[PATH_LEN]; /* what to hand to libc instead */
+	const char *virt;   /* in buf: the path as the program sees it */
+	bool node;	    /* a device node, whether or not it exists */
+	int fd;		    /* /proc/self/fd/N of one of ours, else -1 */
+};
+
+/* Is (dirfd, path) ours? Then fills `out` and returns true. Cheap when not. */
+bool path_ours(int dirfd, const char *path, struct door_path *out);
+/* Device number by path, as <ioas/door.h> gives them. False: no such kind of node. */
+bool path_rdev(const char *virt, dev_t *rdev);
+/* Takes the run folder off the front of a path in place; returns the new length. */
+size_t path_strip(char *path, size_t len);
+/* Marks that relative paths may lead to nodes. */
+void path_entered(const struct door_path *path);
+/* What a link of /proc/self/fd that reads `text` (not terminated) shows; 0: leave it. */
+size_t path_link_text(const char *text, size_t len, char *out, size_t out_len);
+
+/* signal.c */
+
+int signal_init(void);
+/* Hands a fault to the program's own handler, or to the default action. */
+void signal_chain(int sig, siginfo_t *info, void *context);
+/* Raises SIGBUS for the program at `addr`, on return from the handler or at once. */
+void signal_bus(siginfo_t *info, void *context);
+/* Takes SIGSEGV and SIGBUS out of a mask while the door is active. */
+const sigset_t *signal_strip(const sigset_t *set, sigset_t *copy);
+
+/* trap.c */
+void trap_handler(int sig, siginfo_t *info, void *context);
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which descriptors are ours.
+ *
+ * Slots by number, in chunks that are never freed, so that "not ours" (nearly every call of every
+ * program) is answered by two loads without a lock. What is found is checked against the kernel's
+ * idea of the number: libc closes some descriptors where no interposed call sees it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include "preload.h"
+#include "real.h"
+
+#define CHUNK_LG2 12
+#define CHUNK_NR  (1 << CHUNK_LG2)
+#define TOP_NR	  (1 << 16)
+
+typedef struct door_obj *_Atomic slot_t;
+
+static slot_t *_Atomic top[TOP_NR]; /* (lock) to change */
+static _Atomic int top_used;	    /* chunks at or above were never made */
+
+static slot_t *slot_of(int fd)
+{
+	slot_t *chunk;
+
+	if (fd < 0 || fd >> CHUNK_LG2 >= TOP_NR)
+		return NULL;
+	chunk = atomic_load_explicit(&top[fd >> CHUNK_LG2], memory_order_acquire);
+	return chunk ? &chunk[fd & (CHUNK_NR - 1)] : NULL;
+}
+
+bool table_maybe_any(void)
+{
+	return atomic_load_explicit(&top_used, memory_order_relaxed);
+}
+
+bool table_maybe(int fd)
+{
+	slot_t *slot;
+
+	if (!table_maybe_any() || door_inside)
+		return false;
+	slot = slot_of(fd);
+	return slot && atomic_load_explicit(slot, memory_order_relaxed);
+}
+
+struct door_obj *table_get(int fd)
+{
+	struct door_obj *obj, *stale = NULL;
+	slot_t *slot = slot_of(fd);
+	struct stat st;
+
+	if (!slot)
+		return NULL;
+	pthread_mutex_lock(&door.lock);
+	obj = atomic_load_explicit(slot, memory_order_relaxed);
+	if (obj && (real.fstat(fd, &st) || st.st_ino != obj->ino || st.st_dev != obj->dev)) {
+		atomic_store_explicit(slot, NULL, memory_order_relaxed);
+		stale = obj;
+		obj = NULL;
+	}
+	if (obj)
+		obj_get(obj);
+	pthread_mutex_unlock(&door.lock);
+	if (stale)
+		obj_put(stale);
+	return obj;
+}
+
+static slot_t *slot_make(int fd)
+{
+	slot_t *chunk;
+	int index = fd >> CHUNK_LG2;
+
+	if (index >= TOP_NR)
+		return NULL;
+	if (!atomic_load(&top[index])) {
+		chunk = real.mmap(NULL, CHUNK_NR * sizeof(*chunk), PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (chunk == MAP_FAILED)
+			return NULL;
+		atomic_store_explicit(&top[index], chunk, memory_order_release);
+		if (index >= atomic_load(&top_used))
+			atomic_store(&top_used, index + 1);
+	}
+	return slot_of(fd);
+}
+
+struct door_obj *table_set(int fd, struct door_obj *obj, int *err)
+{
+	slot_t *slot = obj ? slot_make(fd) : slot_of(fd);
+
+	*err = obj && !slot ? -ENOMEM : 0;
+	return slot ? atomic_exchange(slot, obj) : NULL;
+}
+
+int table_next(int first, int last)
+{
+	int used = atomic_load(&top_used);
+
+	for (int fd = first < 0 ? 0 : first; fd >> CHUNK_LG2 < used && fd <= last; fd++) {
+		slot_t *slot = slot_of(fd);
+
+		if (!slot)
+			fd |= CHUNK_NR - 1;
+		else if (atomic_load_explicit(slot, memory_order_relaxed))
+			return fd;
+	}
+	return -1;
+}
+
+struct door_obj *obj_new(struct machine *machine, struct ioas_file *file,
+			 const struct ioas_node *node)
+{
+	struct door_obj *obj = calloc(1, sizeof(*obj));
+
+	if (!obj)
+		return NULL;
+	atomic_init(&obj->refs, 1);
+	obj->machine = machine;
+	obj->file = file;
+	obj->node = *node;
+	atomic_init(&obj->usable, machine != NULL);
+	return obj;
+}
+
+void obj_get(struct door_obj *obj)
+{
+	atomic_fetch_add_explicit(&obj->refs, 1, memory_order_relaxed);
+}
+
+static void obj_unlink(struct door_obj *obj)
+{
+	pthread_mutex_lock(&door.lock);
+	if (obj->prev) {
+		*obj->prev = obj->next;
+		if (obj->next)
+			obj->next->prev = obj->prev;
+	}
+	pthread_mutex_unlock(&door.lock);
+}
+
+/*
+ * The engine copy of a process that does not own the devices must not be touched: what it closes is
+ * remembered, for the case that it takes them over.
+ */
+void obj_put(struct door_obj *obj)
+{
+	bool forget;
+
+	if (atomic_fetch_sub(&obj->refs, 1) != 1)
+		return;
+	pthread_mutex_lock(&door.lock);
+	forget = obj->machine && obj->machine->inherited;
+	obj->forgotten = forget;
+	pthread_mutex_unlock(&door.lock);
+	if (forget)
+		return;
+	obj_unlink(obj);
+	if (obj->file) {
+		ioas_file_put(obj->file);
+		owner_unlock(LOCK_OBJ(obj->ino));
+	}
+	free(obj);
+}
+
+static int make_memfd(struct door_obj *obj, bool cloexec)
+{
+	char name[80];
+	struct stat st;
+	int fd;
+
+	if (obj->node.kind == IOAS_NODE_VFIO_DEVICE)
+		snprintf(name, sizeof(name), MEMFD_TAG "vfio-device:%u", obj->node.index);
+	else
+		snprintf(name, sizeof(name), MEMFD_TAG "%s", obj->node.path);
+	fd = memfd_create(name, cloexec ? MFD_CLOEXEC : 0);
+	if (fd < 0)
+		return -errno;
+	if (real.fstat(fd, &st)) {
+		int rc = -errno;
+
+		real.close(fd);
+		return rc;
+	}
+	obj->dev = st.st_dev;
+	obj->ino = st.st_ino;
+	return fd;
+}
+
+void obj_link(struct door_obj *obj)
+{
+	obj->next = door.objs;
+	obj->prev = &door.objs;
+	if (obj->next)
+		obj->next->prev = &obj->next;
+	door.objs = obj;
+}
+
+/* What was in the slot belonged to a number that libc closed behind our back. */
+int obj_install(struct door_obj *obj, bool cloexec)
+{
+	struct door_obj *stale;
+	int fd, err;
+
+	fd = make_memfd(obj, cloexec);
+	if (fd < 0)
+		return fd;
+	err = owner_lock(LOCK_OBJ(obj->ino), NULL);
+	if (err) {
+		real.close(fd);
+		return err;
+	}
+	pthread_mutex_lock(&door.lock);
+	stale = table_set(fd, obj, &err);
+	if (!err)
+		obj_link(obj);
+	pthread_mutex_unlock(&door.lock);
+	if (stale)
+		obj_put(stale);
+	if (err) {
+		owner_unlock(LOCK_OBJ(obj->ino));
+		real.close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* (machine lock) */
+static int open_adopted(struct door_obj *obj)
+{
+	struct ioas_why why = {""};
+	struct machine *machine;
+	struct ioas_node node;
+	struct ioas_file *file;
+	pid_t pid = 0;
+	int rc;
+
+	rc = machine_get(&machine);
+	if (!rc)
+		rc = machine_node(machine, obj->node.path, &node);
+	if (!rc) {
+		rc = owner_lock(LOCK_OBJ(obj->ino), &pid);
+		if (rc == -EBUSY)
+			door_say("%s came through exec, but process %d still owns it",
+				 obj->node.path, pid);
+	}
+	if (rc)
+		return rc;
+	rc = ioas_file_open(machine->iommu, &door.caller, &node, O_RDWR, &file, &why);
+	if (rc) {
+		owner_unlock(LOCK_OBJ(obj->ino));
+		return rc;
+	}
+	obj->node = node;
+	obj->file = file;
+	obj->machine = machine;
+	return 0;
+}
+
+int obj_ready(struct door_obj *obj)
+{
+	int rc = 0;
+
+	if (!atomic_load_explicit(&obj->usable, memory_order_acquire)) {
+		pthread_mutex_lock(&door.machine_mtx);
+		if (!obj->machine)
+			rc = open_adopted(obj);
+		else if (obj->machine->inherited)
+			rc = owner_takeover(obj->machine);
+		if (!rc)
+			atomic_store_explicit(&obj->usable, true, memory_order_release);
+		pthread_mutex_unlock(&door.machine_mtx);
+	}
+	return rc;
+}
