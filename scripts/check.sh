@@ -44,7 +44,7 @@ count() {
 	passed=$((passed + ${p:-0})) failed=$((failed + ${f:-1})) skipped=$((skipped + ${s:-0}))
 	# What was skipped says why in its last line.
 	jq -rs '.[] | select(.result == "SKIP")
-		| "SKIP  \(.name): \((.stdout // "") | split("\n") | map(select(. != "")) | last // "")"' "$log"
+		| "SKIP  \(.name): \((.stdout // "") | split("\n") | map(select(. != "")) | last // "" | ltrimstr("SKIP: "))"' "$log"
 	jq -rs '.[] | select(.result | IN("OK", "SKIP", "EXPECTEDFAIL") | not) | "FAIL  \(.name) (\(.result))"' "$log"
 }
 
