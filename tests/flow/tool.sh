@@ -59,9 +59,9 @@ refused 'no model "toaster"' run --device toaster -- touch started
 refused 'slices' run --device nvme,drive=disk.img,slices=2 -- touch started
 refused 'drive' run --device nvme -- touch started
 refused 'absent.img' run --device nvme,drive=absent.img -- touch started
-refused '0000:05:00.0' run "${disk[@]},addr=0000:05:00.0" --device nvme,drive=disk2.img,addr=0000:05:00.0 \
+refused '0000:05:00.0' run --device "nvme,drive=disk.img,addr=0000:05:00.0" --device nvme,drive=disk2.img,addr=0000:05:00.0 \
 	-- touch started
-refused 'addr' run "${disk[@]},addr=nowhere" -- touch started
+refused 'addr' run --device "nvme,drive=disk.img,addr=nowhere" -- touch started
 refused 'flavour' run --set flavour=mild "${disk[@]}" -- touch started
 refused 'aw' run --set aw=7 "${disk[@]}" -- touch started
 refused 'KEY=VALUE' run --set aw "${disk[@]}" -- touch started
