@@ -64,6 +64,11 @@ grep_code '\bpt_walk[[:space:]]*\(' $src |
 grep_code 'typedef[[:space:]]+(struct|union|enum)\b' $src $(sources 'include/*.h') |
 	breach 'no typedef of a struct, union or enum'
 
+# Every public function, or the group it stands in, is documented in its header.
+for file in $(sources 'include/ioas/*.h'); do
+	perl -00 -ne 'print "$ARGV: $1\n" if !m{/\*} && /^\w[^=\n]*\b(ioas_\w+)\(/m' "$file"
+done | breach 'public, but not documented'
+
 # Every public function is in the version script, and the reverse.
 functions=$(mktemp) listed=$(mktemp)
 for file in $(sources 'include/ioas/*.h'); do

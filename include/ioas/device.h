@@ -36,6 +36,7 @@ int ioas_device_attach(struct ioas_device *dev, struct ioas_space *space, struct
 /* Blocks the device's requests. On return none of them is in flight. Never fails. */
 void ioas_device_detach(struct ioas_device *dev);
 
+/* Its name ("0000:01:00.0"), requester ID and counters; valid as long as it is. */
 const char *ioas_device_name(const struct ioas_device *dev);
 rid_t ioas_device_rid(const struct ioas_device *dev);
 const struct ioas_device_counters *ioas_device_counters(const struct ioas_device *dev);

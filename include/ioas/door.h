@@ -114,6 +114,9 @@ struct ioas_ioctl_count {
 };
 /* Copies up to `max` non-zero counts, returns how many there are. */
 size_t ioas_ioctl_counts(struct ioas_iommu *iommu, struct ioas_ioctl_count *out, size_t max);
+/* The same for the block of counters named IOAS_RUN_IOCTLS, `len` bytes, kept in a file. */
+size_t ioas_ioctl_counts_decode(const void *block, size_t len, struct ioas_ioctl_count *out,
+				size_t max);
 
 IOAS_END
 

@@ -25,7 +25,7 @@
 #define IOAS_RUN_FAULTS	  "faults"
 
 /* Names of counter blocks: struct ioas_device_counters of one device, and the ioctl counts. */
-#define IOAS_RUN_DEVICE_PREFIX "device-"
+#define IOAS_RUN_DEVICE_PREFIX "dev-"
 #define IOAS_RUN_IOCTLS	       "ioctls"
 
 /* The file of faults ends at this many records; the block below says how many there were. */

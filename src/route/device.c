@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ioas/run.h>
 #include "iommu.h"
 #include "route/route.h"
 #include "util/why.h"
@@ -30,7 +31,7 @@ int route_device_new(struct ioas_iommu *iommu, const char *name, uint16_t segmen
 	dev->rid = rid;
 	mem_lend_init(&dev->lent);
 	pthread_mutex_init(&dev->lock, NULL);
-	snprintf(counters, sizeof(counters), "dev-%s", dev->name);
+	snprintf(counters, sizeof(counters), IOAS_RUN_DEVICE_PREFIX "%s", dev->name);
 	dev->counters = iommu_counters_alloc(iommu, counters, sizeof(*dev->counters));
 	if (dev->counters)
 		rc = route_insert(dev);

@@ -164,6 +164,35 @@ static void write_device(struct json *json, const struct folder *folder,
 	json_close(json, '}');
 }
 
+/* By name, then errno, as the engine keeps them. */
+static void write_ioctls(struct json *json, const struct folder *folder)
+{
+	size_t len = 0, nr = 0;
+	void *block = read_block(folder, "", IOAS_RUN_IOCTLS, &len);
+	struct ioas_ioctl_count *counts = NULL;
+
+	if (block)
+		nr = ioas_ioctl_counts_decode(block, len, NULL, 0);
+	if (nr)
+		counts = calloc(nr, sizeof(*counts));
+	if (counts)
+		ioas_ioctl_counts_decode(block, len, counts, nr);
+	json_open(json, "ioctls", '[');
+	for (size_t i = 0; counts && i < nr; i++) {
+		const char *error = counts[i].error ? strerrorname_np(counts[i].error) : "OK";
+
+		json_open(json, NULL, '{');
+		json_string(json, "name", counts[i].name);
+		json_number(json, "errno", (uint64_t)counts[i].error);
+		json_string(json, "error", error ? error : "unknown");
+		json_number(json, "count", counts[i].count);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+	free(counts);
+	free(block);
+}
+
 void report_write(FILE *to, const struct folder *folder, const struct machine *machine,
 		  const struct run_result *result)
 {
@@ -185,6 +214,7 @@ void report_write(FILE *to, const struct folder *folder, const struct machine *m
 	for (size_t i = 0; i < machine->devices_nr; i++)
 		write_device(&json, folder, &machine->devices[i]);
 	json_close(&json, ']');
+	write_ioctls(&json, folder);
 	json_close(&json, '}');
 }
 
