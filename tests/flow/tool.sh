@@ -112,6 +112,13 @@ mkdir 'a,b'
 cp disk.img 'a,b/c d.img'
 expect 0 run --device 'nvme,drive=a,,b/c d.img' -- true
 
+# A program that the door cannot get into is run, and that is said.
+if [ -x /bin/busybox ]; then
+	expect 0 run "${disk[@]}" -- /bin/busybox true
+	if ldd /bin/busybox >/dev/null 2>&1; then want=0; else want=1; fi
+	[ "$(grep -c 'statically linked' err)" = $want ] || bad "busybox: $(cat err)"
+fi
+
 # ls: the same device in three ways of asking.
 expect 0 ls "${disk[@]}"
 grep -q '^0000:01:00.0 ' out || bad "ls: $(cat out)"

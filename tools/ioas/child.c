@@ -21,6 +21,7 @@
 #include "child.h"
 #include "folder.h"
 #include "ioas.h"
+#include "reach.h"
 
 #define DOOR "libioas-preload.so"
 
@@ -151,6 +152,7 @@ static int wait_for(pid_t program, const sigset_t *waited)
 
 int child_run(const struct folder *folder, char **program, int *status, int *sig)
 {
+	const char *obstacle = reach_obstacle(program[0]);
 	char door[PATH_MAX];
 	sigset_t waited, old;
 	int tell[2], err = 0, raw, rc;
@@ -158,6 +160,9 @@ int child_run(const struct folder *folder, char **program, int *status, int *sig
 
 	*status = EXIT_FAILURE;
 	*sig = 0;
+	if (obstacle)
+		complain("%s will not see these devices: %s, so nothing can be preloaded",
+			 program[0], obstacle);
 	rc = find_door(door);
 	if (!rc)
 		rc = set_environment(folder, door);
