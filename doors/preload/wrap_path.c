@@ -232,12 +232,16 @@ char *getcwd(char *buf, size_t size)
 	return strcpy(buf, full);
 }
 
+/*
+ * Links of /proc may name one of our descriptors, whose text is another; they are read aside, so
+ * that nothing is written beyond what is returned.
+ */
 static ssize_t readlink_any(int dirfd, const char *path, char *buf, size_t size)
 {
 	struct door_path ours;
 	char text[PATH_LEN];
+	size_t shown = 0;
 	ssize_t len;
-	size_t shown;
 
 	real_need();
 	if (!door.run || door_inside)
@@ -245,21 +249,13 @@ static ssize_t readlink_any(int dirfd, const char *path, char *buf, size_t size)
 	if (path_ours(dirfd, path, &ours)) {
 		dirfd = AT_FDCWD;
 		path = ours.buf;
+	} else if (*path == '/' && strncmp(path, "/proc/", 6)) {
+		return real.readlinkat(dirfd, path, buf, size);
 	}
-	len = real.readlinkat(dirfd, path, buf, size);
-	if (len <= 0 || buf[0] != '/')
-		return len;
-	/* An absolute link may be one of ours in /proc; look at all of it. */
-	if ((size_t)len == size)
-		len = real.readlinkat(dirfd, path, text, sizeof(text));
-	else
-		memcpy(text, buf, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text));
-	if (len < 0 || (size_t)len >= sizeof(text))
-		return len > (ssize_t)size ? (ssize_t)size : len;
-	shown = path_link_text(text, (size_t)len, buf, size);
-	if (shown)
-		return (ssize_t)shown;
-	return len > (ssize_t)size ? (ssize_t)size : len;
+	len = real.readlinkat(dirfd, path, text, sizeof(text));
+	if (len > 0 && (size_t)len < sizeof(text) && *text == '/')
+		shown = path_link_text(text, (size_t)len, buf, size);
+	return shown ? (ssize_t)shown : real.readlinkat(dirfd, path, buf, size);
 }
 
 ssize_t readlink(const char *path, char *buf, size_t size)

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the made-up engine behind the door under test can be asked to do, and what it tells.
+ */
+#ifndef FAKE_ENGINE_H
+#define FAKE_ENGINE_H
+
+#include <stdint.h>
+
+#define FAKE_DEVICE  "0000:01:00.0"
+#define FAKE_BAR_LEN 0x4000
+
+enum fake_ioctl {
+	FAKE_ANSWER = 1, /* 42 */
+	FAKE_KIND,	 /* of the descriptor arg: enum ioas_node_kind */
+	FAKE_SIGNAL,	 /* takes the eventfd arg and writes 1 to it; again with arg -1 */
+	FAKE_READ,	 /* reads a byte at arg: its value, or EFAULT */
+	FAKE_FAULT,	 /* records a fault */
+	FAKE_DECODE_OFF, /* the BAR does not answer: EIO */
+	FAKE_DECODE_ON,
+	FAKE_DEVICE_FD, /* a group's: a new descriptor for its device */
+};
+
+/* In RUN/counters/fake. */
+struct fake_log {
+	_Atomic uint64_t machines, opens, closes, suspends, resumes;
+	_Atomic uint64_t reads, writes; /* accesses to the BAR */
+	_Atomic uint64_t off, size;	/* of the newest one */
+	unsigned char bar[FAKE_BAR_LEN];
+};
+
+#endif
