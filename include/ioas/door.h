@@ -52,7 +52,10 @@ struct ioas_caller_ops {
 	 */
 	int (*pin)(struct ioas_caller *caller, uint64_t va, uint64_t len, bool write, void **host);
 	void (*unpin)(struct ioas_caller *caller, uint64_t va, uint64_t len, void *host);
-	/* The open file behind one of the caller's descriptors, with a reference; -EBADF. */
+	/*
+	 * The open file behind one of the caller's descriptors, with a reference. -EBADF not open,
+	 * -EBADFD open, but not ours.
+	 */
 	int (*file_get)(struct ioas_caller *caller, int fd, struct ioas_file **out);
 	/* A new descriptor (O_RDWR | O_CLOEXEC) for `file`, which it takes over; -EMFILE ... */
 	int (*file_install)(struct ioas_caller *caller, struct ioas_file *file);
@@ -114,7 +117,10 @@ struct ioas_ioctl_count {
 };
 /* Copies up to `max` non-zero counts, returns how many there are. */
 size_t ioas_ioctl_counts(struct ioas_iommu *iommu, struct ioas_ioctl_count *out, size_t max);
-/* The same for the block of counters named IOAS_RUN_IOCTLS, `len` bytes, kept in a file. */
+/*
+ * The same from a copy of the counters' memory (ioas_host_ops.counters, name "ioctls"), which
+ * outlives the instance: a table of uint64_t, a line an ioctl, a column an errno (0: success).
+ */
 size_t ioas_ioctl_counts_decode(const void *block, size_t len, struct ioas_ioctl_count *out,
 				size_t max);
 

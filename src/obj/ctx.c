@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* The context: its table of ids, and how objects come and go. */
+#include <errno.h>
+#include <stdlib.h>
+#include "obj/obj.h"
+#include "util/why.h"
+
+/* In order of dying when the context ends: users before what they use. */
+static const struct {
+	const char *name;
+	void (*destroy)(struct obj *obj);
+} types[OBJ_TYPE_NR] = {
+	[OBJ_IOAS] = {"IOAS", obj_ioas_destroy},
+	[OBJ_HWPT] = {"page table", obj_hwpt_destroy},
+	[OBJ_DEVICE] = {"device", NULL}, /* dies with its file only */
+};
+static const enum obj_type dying_order[] = {OBJ_HWPT, OBJ_IOAS};
+
+const char *obj_type_name(enum obj_type type)
+{
+	return type < OBJ_TYPE_NR ? types[type].name : "object";
+}
+
+int obj_ctx_new(struct ioas_iommu *iommu, struct obj_ctx **out)
+{
+	struct obj_ctx *ctx = calloc(1, sizeof(*ctx));
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->iommu = iommu;
+	atomic_init(&ctx->refs, 1);
+	pthread_mutex_init(&ctx->lock, NULL);
+	pthread_mutex_init(&ctx->ids_lock, NULL);
+	pthread_cond_init(&ctx->idle, NULL);
+	*out = ctx;
+	return 0;
+}
+
+struct obj_ctx *obj_ctx_get(struct obj_ctx *ctx)
+{
+	atomic_fetch_add_explicit(&ctx->refs, 1, memory_order_relaxed);
+	return ctx;
+}
+
+static void destroy_all(struct obj_ctx *ctx, enum obj_type type)
+{
+	struct obj *obj;
+
+	pthread_mutex_lock(&ctx->lock);
+	for (uint32_t id = 0; (obj = ids_next(&ctx->ids, &id)); id++)
+		if (obj->type == type)
+			obj_remove_locked(obj);
+	pthread_mutex_unlock(&ctx->lock);
+}
+
+void obj_ctx_put(struct obj_ctx *ctx)
+{
+	if (atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (size_t i = 0; i < sizeof(dying_order) / sizeof(dying_order[0]); i++)
+		destroy_all(ctx, dying_order[i]);
+	ids_fini(&ctx->ids);
+	pthread_cond_destroy(&ctx->idle);
+	pthread_mutex_destroy(&ctx->ids_lock);
+	pthread_mutex_destroy(&ctx->lock);
+	free(ctx);
+}
+
+int obj_alloc(struct obj_ctx *ctx, enum obj_type type, size_t size, struct obj **out)
+{
+	struct obj *obj = calloc(1, size);
+	uint32_t slot;
+	int rc;
+
+	if (!obj)
+		return -ENOMEM;
+	pthread_mutex_lock(&ctx->ids_lock);
+	rc = ids_take(&ctx->ids, &slot);
+	if (!rc)
+		ctx->ids_nr++;
+	pthread_mutex_unlock(&ctx->ids_lock);
+	if (rc) {
+		free(obj);
+		return -ENOMEM;
+	}
+	obj->ctx = ctx;
+	obj->type = type;
+	obj->id = slot + 1;
+	*out = obj;
+	return 0;
+}
+
+void obj_finalize(struct obj *obj)
+{
+	pthread_mutex_lock(&obj->ctx->ids_lock);
+	ids_set(&obj->ctx->ids, obj->id - 1, obj);
+	pthread_mutex_unlock(&obj->ctx->ids_lock);
+}
+
+void obj_abort(struct obj *obj)
+{
+	struct obj_ctx *ctx = obj->ctx;
+
+	pthread_mutex_lock(&ctx->ids_lock);
+	ids_drop(&ctx->ids, obj->id - 1);
+	ctx->ids_nr--;
+	pthread_mutex_unlock(&ctx->ids_lock);
+	free(obj);
+}
+
+/* Id 0 never exists; 0 - 1 is above every number that ids gives. */
+static struct obj *find_locked(struct obj_ctx *ctx, uint32_t id, enum obj_type type)
+{
+	struct obj *obj = ids_get(&ctx->ids, id - 1);
+
+	return obj && (type == OBJ_ANY || obj->type == type) ? obj : NULL;
+}
+
+struct obj *obj_get(struct obj_ctx *ctx, uint32_t id, enum obj_type type)
+{
+	struct obj *obj;
+
+	pthread_mutex_lock(&ctx->ids_lock);
+	obj = find_locked(ctx, id, type);
+	if (obj)
+		obj->busy++;
+	pthread_mutex_unlock(&ctx->ids_lock);
+	return obj;
+}
+
+void obj_put(struct obj *obj)
+{
+	struct obj_ctx *ctx = obj->ctx;
+
+	pthread_mutex_lock(&ctx->ids_lock);
+	if (!--obj->busy)
+		pthread_cond_broadcast(&ctx->idle);
+	pthread_mutex_unlock(&ctx->ids_lock);
+}
+
+struct obj *obj_peek(struct obj_ctx *ctx, uint32_t id, enum obj_type type)
+{
+	struct obj *obj;
+
+	pthread_mutex_lock(&ctx->ids_lock);
+	obj = find_locked(ctx, id, type);
+	pthread_mutex_unlock(&ctx->ids_lock);
+	return obj;
+}
+
+void obj_remove_locked(struct obj *obj)
+{
+	struct obj_ctx *ctx = obj->ctx;
+
+	pthread_mutex_lock(&ctx->ids_lock);
+	ids_set(&ctx->ids, obj->id - 1, NULL);
+	while (obj->busy)
+		pthread_cond_wait(&ctx->idle, &ctx->ids_lock);
+	if (ctx->compat && &ctx->compat->obj == obj)
+		ctx->compat = NULL;
+	pthread_mutex_unlock(&ctx->ids_lock);
+	if (types[obj->type].destroy)
+		types[obj->type].destroy(obj);
+	obj_abort(obj);
+}
+
+int obj_destroy(struct obj_ctx *ctx, uint32_t id, struct ioas_why *why)
+{
+	struct obj *obj;
+	int rc = 0;
+
+	pthread_mutex_lock(&ctx->lock);
+	obj = obj_peek(ctx, id, OBJ_ANY);
+	if (!obj)
+		rc = why_set(why, -ENOENT, "no object has id %u", id);
+	else if (obj->type == OBJ_DEVICE)
+		rc = why_set(why, -EBUSY, "id %u is a bound device; it goes when its file closes",
+			     id);
+	else if (obj->users)
+		rc = why_set(why, -EBUSY, "%s %u is used by %u other object(s)",
+			     obj_type_name(obj->type), id, obj->users);
+	else
+		obj_remove_locked(obj);
+	pthread_mutex_unlock(&ctx->lock);
+	return rc;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* An IOAS: an address space with an id. */
+#include <errno.h>
+#include "obj/obj.h"
+#include "util/why.h"
+
+int obj_ioas_alloc(struct obj_ctx *ctx, struct obj_ioas **out)
+{
+	struct obj *obj;
+	struct obj_ioas *ioas;
+	int rc = obj_alloc(ctx, OBJ_IOAS, sizeof(*ioas), &obj);
+
+	if (rc)
+		return rc;
+	ioas = (struct obj_ioas *)obj;
+	rc = ioas_space_new(ctx->iommu, &ioas->space);
+	if (rc) {
+		obj_abort(obj);
+		return rc;
+	}
+	*out = ioas;
+	obj_finalize(obj);
+	return 0;
+}
+
+void obj_ioas_destroy(struct obj *obj)
+{
+	struct obj_ioas *ioas = (struct obj_ioas *)obj;
+
+	ioas_space_put(ioas->space);
+}
+
+struct obj_ioas *obj_ioas_get(struct obj_ctx *ctx, uint32_t id, struct ioas_why *why)
+{
+	struct obj_ioas *ioas = (struct obj_ioas *)obj_get(ctx, id, OBJ_IOAS);
+
+	if (!ioas)
+		why_set(why, -ENOENT, "no IOAS has id %u", id);
+	return ioas;
+}
