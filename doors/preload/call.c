@@ -20,7 +20,7 @@
 struct door door = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.machine_mtx = PTHREAD_MUTEX_INITIALIZER,
-	.gate = PTHREAD_RWLOCK_INITIALIZER,
+	.gate = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP,
 	.lock_fd = -1,
 	.fault_fd = -1,
 };

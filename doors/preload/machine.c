@@ -192,7 +192,7 @@ int machine_get(struct machine **out)
 	int rc = 0;
 
 	if (!door.machine && door.machines && door.machines->inherited &&
-	    !owner_takeover(door.machines))
+	    !owner_takeover(door.machines, true))
 		door.machine = door.machines;
 	if (!door.machine)
 		rc = create(&door.machine);

@@ -162,7 +162,7 @@ static void put_forgotten(struct machine *machine)
 	}
 }
 
-int owner_takeover(struct machine *machine)
+int owner_takeover(struct machine *machine, bool quiet)
 {
 	pid_t pid = 0;
 	int rc = -EBUSY;
@@ -180,7 +180,7 @@ int owner_takeover(struct machine *machine)
 		put_forgotten(machine);
 		if (!door.machine)
 			door.machine = machine;
-	} else if (!machine->said) {
+	} else if (!machine->said && !quiet) {
 		machine->said = true;
 		if (machine->lost)
 			door_say("process %d was cloned in mid-use and cannot use the devices",
@@ -237,7 +237,7 @@ static void become_child(bool lost)
 {
 	pthread_mutex_init(&door.lock, NULL);
 	pthread_mutex_init(&door.machine_mtx, NULL);
-	pthread_rwlock_init(&door.gate, NULL);
+	door.gate = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 	for (struct machine *machine = door.machines; machine; machine = machine->older) {
 		machine->inherited = true;
 		machine->lost |= lost;

@@ -11,6 +11,7 @@
  *   hidden.c  descriptors of the engine, out of the program's reach
  *   map.c     mapped BARs     trap.c  a fault in one     insn*.c  the instruction that faulted
  *   signal.c  the program's SIGSEGV and SIGBUS handlers, chained
+ *   thread.c  threads of the engine
  *   wrap_*.c  the interposed functions: thin, they decide "ours or not" and translate errno
  *
  * An *object* is what one open made: a named memfd that the program holds, and the engine's file.
@@ -143,8 +144,8 @@ void owner_unlock(off_t byte);
 off_t owner_device_byte(const char *device);
 int owner_claim(struct machine *machine, const char *device);
 void owner_release(struct machine *machine, const char *device);
-/* Under the machine lock: makes an inherited machine ours. 0 or -EBUSY. */
-int owner_takeover(struct machine *machine);
+/* Under the machine lock: makes an inherited machine ours. 0; -EBUSY, told once unless `quiet`. */
+int owner_takeover(struct machine *machine, bool quiet);
 /*
  * Under door.lock: takes every lock again. POSIX drops all locks of a process on a file when it
  * closes any descriptor of that file.

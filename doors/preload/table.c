@@ -272,7 +272,7 @@ int obj_ready(struct door_obj *obj)
 		if (!obj->machine)
 			rc = open_adopted(obj);
 		else if (obj->machine->inherited)
-			rc = owner_takeover(obj->machine);
+			rc = owner_takeover(obj->machine, false);
 		if (!rc)
 			atomic_store_explicit(&obj->usable, true, memory_order_release);
 		pthread_mutex_unlock(&door.machine_mtx);

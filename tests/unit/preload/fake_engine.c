@@ -4,6 +4,9 @@
  * whose BAR is memory in a shared file, where the test can look at it.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +164,34 @@ static long device_fd(struct ioas_file *file, struct ioas_caller *caller)
 	return rc;
 }
 
+static void *look_around(void *arg)
+{
+	long *found = arg;
+	sigset_t mask;
+	int fd;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	if (sigismember(&mask, SIGALRM) && sigismember(&mask, SIGTERM))
+		*found |= FAKE_BLOCKED;
+	if (!sigismember(&mask, SIGSEGV) && !sigismember(&mask, SIGBUS))
+		*found |= FAKE_FAULTS;
+	fd = open("/dev/null", O_RDWR);
+	if (fd > 100 && !close(fd))
+		*found |= FAKE_HIGH;
+	return NULL;
+}
+
+static long thread(void)
+{
+	pthread_t id;
+	long found = 0;
+
+	if (pthread_create(&id, NULL, look_around, &found))
+		return -EAGAIN;
+	pthread_join(id, NULL);
+	return found;
+}
+
 long ioas_file_ioctl(struct ioas_file *file, struct ioas_caller *caller, unsigned long cmd,
 		     uint64_t arg, struct ioas_why *why)
 {
@@ -196,6 +227,8 @@ long ioas_file_ioctl(struct ioas_file *file, struct ioas_caller *caller, unsigne
 	case FAKE_DECODE_ON:
 		file->iommu->silent = cmd == FAKE_DECODE_OFF;
 		return 0;
+	case FAKE_THREAD:
+		return thread();
 	case FAKE_DEVICE_FD:
 		return file->node.kind == IOAS_NODE_VFIO_GROUP ? device_fd(file, caller) : -ENOTTY;
 	default:

@@ -18,7 +18,14 @@ enum fake_ioctl {
 	FAKE_FAULT,	 /* records a fault */
 	FAKE_DECODE_OFF, /* the BAR does not answer: EIO */
 	FAKE_DECODE_ON,
+	FAKE_THREAD,	/* what a thread of the engine finds: enum fake_thread, ored */
 	FAKE_DEVICE_FD, /* a group's: a new descriptor for its device */
+};
+
+enum fake_thread {
+	FAKE_BLOCKED = 1, /* program signals are blocked */
+	FAKE_FAULTS = 2,  /* SIGSEGV is not */
+	FAKE_HIGH = 4,	  /* a file it opens gets a number out of the way, and can be closed */
 };
 
 /* In RUN/counters/fake. */

@@ -4,7 +4,9 @@
 #include <dirent.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -235,6 +237,43 @@ static void the_engine_reaches_the_program(void **state)
 	close(fd);
 }
 
+static void threads_of_the_engine_keep_apart(void **state)
+{
+	int fd = open(NODE, O_RDWR);
+
+	assert_int_equal(ioctl(fd, FAKE_THREAD), FAKE_BLOCKED | FAKE_FAULTS | FAKE_HIGH);
+	close(fd);
+}
+
+static int again_fd;
+static volatile sig_atomic_t again_nr, again_bad;
+
+static void call_again(int sig)
+{
+	char byte = 0;
+
+	if (pread(again_fd, &byte, 1, 0x42) != 1 || byte != 0x42)
+		again_bad = 1;
+	again_nr++;
+}
+
+/* A program may be interrupted inside a call, and make the same call from the handler. */
+static void a_signal_handler_may_call_again(void **state)
+{
+	struct itimerval timer = {{0, 200}, {0, 200}}, off = {{0, 0}, {0, 0}};
+	char byte;
+
+	again_fd = open(CDEV, O_RDWR);
+	signal(SIGALRM, call_again);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	while (again_nr < 50)
+		assert_int_equal(pread(again_fd, &byte, 1, 7), 1);
+	setitimer(ITIMER_REAL, &off, NULL);
+	signal(SIGALRM, SIG_DFL);
+	assert_false(again_bad);
+	close(again_fd);
+}
+
 /* A number that libc closes where nobody can look is not ours any more. */
 static void a_stale_number_is_found_out(void **state)
 {
@@ -280,6 +319,8 @@ static int run(void)
 		cmocka_unit_test(proc_shows_the_node),
 		cmocka_unit_test(transfers_go_to_the_device),
 		cmocka_unit_test(the_engine_reaches_the_program),
+		cmocka_unit_test(threads_of_the_engine_keep_apart),
+		cmocka_unit_test(a_signal_handler_may_call_again),
 		cmocka_unit_test(a_stale_number_is_found_out),
 		cmocka_unit_test(faults_are_written_down),
 	};
