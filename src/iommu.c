@@ -68,6 +68,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 		return -EINVAL;
 	}
 	inflight_init(&iommu->inflight);
+	pthread_mutex_init(&iommu->pages_lock, NULL);
 	rc = mem_map_new(&iommu->mem);
 	if (!rc)
 		rc = route_table_new(&iommu->routes);
@@ -95,6 +96,7 @@ void ioas_iommu_destroy(struct ioas_iommu *iommu)
 	fault_log_destroy(iommu->faults);
 	route_table_destroy(iommu->routes);
 	mem_map_destroy(iommu->mem);
+	pthread_mutex_destroy(&iommu->pages_lock);
 	inflight_fini(&iommu->inflight);
 	free(iommu);
 }

@@ -28,6 +28,7 @@ struct ioas_iommu {
 	struct inflight inflight;	 /* src/tlp/inflight.c: who is issuing right now */
 	struct route_table *routes;	 /* src/route/table.c: devices by requester ID */
 	struct mem_map *mem;		 /* src/mem/map.c: the physical map */
+	pthread_mutex_t pages_lock;	 /* src/space/pages.c: pages that several areas share */
 	struct fault_log *faults;	 /* src/tlp/fault.c */
 	struct pci_bus *pci;		 /* src/pci/topology.c: functions by requester ID */
 	struct uapi *uapi;		 /* src/uapi/: nodes, groups, ioctl counters */

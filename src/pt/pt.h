@@ -62,8 +62,8 @@ void pt_destroy(struct pt *pt);
 
 /*
  * Maps iova .. iova + len - 1 to pa .. with the largest leaves that fit. All three are multiples
- * of 4096, nothing of the range is mapped, it lies inside the width. prot: at least one of
- * enum ioas_prot. 0, or -ENOMEM and nothing is mapped.
+ * of 4096, nothing of the range is mapped, it lies inside the width. prot: enum
+ * ioas_prot, 0 refuses every access. 0, or -ENOMEM and nothing is mapped.
  */
 int pt_map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot);
 

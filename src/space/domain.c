@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Page tables that a space keeps filled. */
+#include <errno.h>
+#include <stdlib.h>
+#include "space/private.h"
+#include "util/why.h"
+
+/*
+ * The areas' tree is intact while they are filled one by one, so what to undo is found by order:
+ * everything before the area that failed.
+ */
+static void drain_before(struct ioas_space *space, const struct space_area *end)
+{
+	struct space_area *area = areas_find(&space->areas, 0);
+
+	for (; area && area != end; area = areas_next(area))
+		pages_drain(space->iommu, area->pages);
+}
+
+/* Takes all entries out of a table that is in no list any more. */
+static void empty(struct ioas_space *space, struct pt *pt)
+{
+	struct pt_gather gather = {NULL};
+
+	pt_unmap(pt, 0, UINT64_MAX, &gather);
+	inflight_wait(&space->iommu->inflight);
+	pt_gather_free(&gather);
+}
+
+/*
+ * Enters every area in a new domain. The first domain fills the pages, for all; a later one finds
+ * them filled. `others` are the domains there were.
+ */
+static int fill_domain(struct ioas_space *space, struct space_domain *domain, struct ioas_why *why)
+{
+	struct space_domain *others = space->domains;
+	struct space_area *area = areas_find(&space->areas, 0);
+	int rc = 0;
+
+	for (; area; area = areas_next(area)) {
+		if (!others) {
+			rc = pages_fill(space->iommu, area->pages, area->first - area->offset);
+			if (rc)
+				break;
+		}
+		rc = fill_enter(space, domain->pt, area);
+		if (rc) {
+			if (!others)
+				pages_drain(space->iommu, area->pages);
+			break;
+		}
+	}
+	if (!rc)
+		return 0;
+	empty(space, domain->pt);
+	if (!others)
+		drain_before(space, area);
+	return why_set(why, rc,
+		       rc == -EFAULT ? "memory of mapping %#llx-%#llx is not all there%s"
+				     : "out of memory at mapping %#llx-%#llx%s",
+		       (unsigned long long)area->first, (unsigned long long)area->last,
+		       rc == -EFAULT && area->pages->writable ? " and writable" : "");
+}
+
+static int attach_locked(struct ioas_space *space, struct space_domain *domain,
+			 struct ioas_why *why)
+{
+	struct pt *pt = domain->pt;
+	int rc;
+
+	for (struct space_domain *d = space->domains; d; d = d->next)
+		if (d->pt == pt)
+			return why_set(why, -EEXIST, "the page table is attached already");
+	rc = space_check_alignment(space, SPACE_PAGE, why);
+	if (rc)
+		return rc;
+	rc = reserve_locked(space, 1ull << pt_aw(pt), UINT64_MAX, pt, why);
+	if (rc)
+		return rc;
+	rc = fill_domain(space, domain, why);
+	if (rc) {
+		unreserve_locked(space, pt);
+		return rc;
+	}
+	domain->next = space->domains;
+	space->domains = domain;
+	return 0;
+}
+
+int space_domain_attach(struct ioas_space *space, struct pt *pt, struct ioas_why *why)
+{
+	struct space_domain *domain = calloc(1, sizeof(*domain));
+	int rc;
+
+	if (!domain)
+		return why_set(why, -ENOMEM, "out of memory");
+	domain->pt = pt;
+	pthread_mutex_lock(&space->lock);
+	rc = attach_locked(space, domain, why);
+	pthread_mutex_unlock(&space->lock);
+	if (rc)
+		free(domain);
+	return rc;
+}
+
+void space_domain_detach(struct ioas_space *space, struct pt *pt)
+{
+	struct space_domain **link, *domain;
+
+	pthread_mutex_lock(&space->lock);
+	for (link = &space->domains; *link && (*link)->pt != pt; link = &(*link)->next)
+		;
+	domain = *link;
+	if (domain) {
+		*link = domain->next;
+		empty(space, pt);
+		if (!space->domains)
+			drain_before(space, NULL);
+		unreserve_locked(space, pt);
+	}
+	pthread_mutex_unlock(&space->lock);
+	free(domain);
+}
+
+int ioas_space_iova_to_phys(struct ioas_space *space, iova_t iova, pa_t *out)
+{
+	struct pt_walk walk;
+	int rc = -ENOENT;
+
+	pthread_mutex_lock(&space->lock);
+	if (space->domains && !pt_walk(space->domains->pt, iova, &walk)) {
+		*out = walk.pa;
+		rc = 0;
+	}
+	pthread_mutex_unlock(&space->lock);
+	return rc;
+}

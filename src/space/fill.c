@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Entering areas in page tables and taking them out again. The order in which they go is what the
+ * promise of UNMAP rests on: entries first, then nobody is in flight through them, then what was
+ * lent is back, only then window, pin and tables.
+ */
+#include <stdlib.h>
+#include "space/private.h"
+
+static pa_t pa_of(const struct space_area *area)
+{
+	return area->pages->window->pa + area->offset;
+}
+
+/* One page at a time where larger leaves are forbidden. */
+int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space_area *area)
+{
+	uint64_t len = area->last - area->first + 1;
+	struct pt_gather gather = {NULL};
+	uint64_t done;
+	int rc = 0;
+
+	if (!space->small_pages)
+		return pt_map(pt, area->first, pa_of(area), len, area->node.tag);
+	for (done = 0; done < len && !rc; done += SPACE_PAGE)
+		rc = pt_map(pt, area->first + done, pa_of(area) + done, SPACE_PAGE, area->node.tag);
+	if (rc && done > SPACE_PAGE) {
+		pt_unmap(pt, area->first, area->first + done - SPACE_PAGE - 1, &gather);
+		inflight_wait(&space->iommu->inflight);
+		pt_gather_free(&gather);
+	}
+	return rc;
+}
+
+int fill_area(struct ioas_space *space, struct space_area *area)
+{
+	struct space_domain *domain = space->domains, *undo;
+	struct pt_gather gather = {NULL};
+	int rc;
+
+	if (!domain)
+		return 0;
+	rc = pages_fill(space->iommu, area->pages, area->first - area->offset);
+	if (rc)
+		return rc;
+	for (; domain && !rc; domain = rc ? domain : domain->next)
+		rc = fill_enter(space, domain->pt, area);
+	if (!rc)
+		return 0;
+	for (undo = space->domains; undo != domain; undo = undo->next)
+		pt_unmap(undo->pt, area->first, area->last, &gather);
+	inflight_wait(&space->iommu->inflight);
+	pt_gather_free(&gather);
+	pages_drain(space->iommu, area->pages);
+	return rc;
+}
+
+static struct space_area *next_of(struct space_area *area)
+{
+	struct tree_node *node = area->node.child[1];
+
+	return node ? tree_entry(node, struct space_area, node) : NULL;
+}
+
+void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, iova_t last)
+{
+	struct pt_gather gather = {NULL};
+
+	if (!space->domains || !list)
+		return;
+	for (struct space_domain *domain = space->domains; domain; domain = domain->next)
+		pt_unmap(domain->pt, first, last, &gather);
+	inflight_wait(&space->iommu->inflight);
+	for (; list; list = next_of(list))
+		pages_drain(space->iommu, list->pages);
+	pt_gather_free(&gather);
+}
+
+void fill_free(struct space_area *list)
+{
+	while (list) {
+		struct space_area *next = next_of(list);
+
+		pages_put(list->pages);
+		free(list);
+		list = next;
+	}
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* Mapping: checks in the kernel's order, the choice of an address, and all-or-nothing. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include "space/private.h"
+#include "util/why.h"
+
+#define MAP_FLAGS (IOAS_MAP_READ | IOAS_MAP_WRITE | IOAS_MAP_FIXED)
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * The alignment wanted keeps what alignment the memory has, so that its huge pages can be
+ * leaves, but no more than the length is worth.
+ */
+static int choose(struct ioas_space *space, iova_t *iova, uint64_t va, uint64_t len,
+		  struct ioas_why *why)
+{
+	struct areas_request req = {.len = len, .offset = va % SPACE_PAGE};
+
+	if (len >= UINT64_MAX / 2)
+		return why_set(why, -EOVERFLOW, "length %#" PRIx64 ": too long to choose an IOVA",
+			       len);
+	req.align = len > 1 ? 1ull << (64 - __builtin_clzll(len - 1)) : 1;
+	if (va)
+		req.align = min_u64(req.align, va & -va);
+	req.align = min_u64(req.align, AREAS_ALIGN_MAX);
+	if (req.align < space_alignment(space))
+		return why_set(why, -EINVAL,
+			       "memory at %#" PRIx64 " is aligned to %" PRIu64
+			       " only, the space to %" PRIu64,
+			       va, req.align, space_alignment(space));
+	if (!zones_room(&space->zones, &space->areas, &req, iova))
+		return why_set(why, -ENOSPC,
+			       "no free range of %#" PRIx64 " bytes aligned to %#" PRIx64 "%s", len,
+			       req.align, space->allowed_nr ? " in the allowed ranges" : "");
+	return 0;
+}
+
+static int check_fixed(struct ioas_space *space, iova_t iova, uint64_t len, struct ioas_why *why)
+{
+	struct space_area *area;
+	struct ioas_range hit;
+	iova_t last = iova + len - 1;
+
+	if (iova & (space_alignment(space) - 1))
+		return why_set(why, -EINVAL, "IOVA %#" PRIx64 ": not a multiple of %" PRIu64, iova,
+			       space_alignment(space));
+	if (last < iova)
+		return why_set(why, -EOVERFLOW, "IOVA %#" PRIx64 " + length %#" PRIx64 " wraps",
+			       iova, len);
+	if (reserved_hit(&space->reserved, iova, last, &hit))
+		return why_set(why, -EINVAL,
+			       "%#" PRIx64 "-%#" PRIx64 " touches the reserved range %#" PRIx64
+			       "-%#" PRIx64,
+			       iova, last, hit.first, hit.last);
+	area = areas_find(&space->areas, iova);
+	if (area && area->first <= last)
+		return why_set(why, -EEXIST,
+			       "%#" PRIx64 "-%#" PRIx64 " overlaps mapping %#" PRIx64 "-%#" PRIx64,
+			       iova, last, area->first, area->last);
+	return 0;
+}
+
+static int check_pieces(struct ioas_space *space, iova_t iova, const struct space_piece *pieces,
+			size_t nr, uint32_t flags, struct ioas_why *why)
+{
+	uint64_t mask = space_alignment(space) - 1;
+
+	for (size_t i = 0; i < nr; i++) {
+		if ((flags & IOAS_MAP_WRITE) && !pieces[i].pages->writable)
+			return why_set(why, -EPERM,
+				       "write permission wanted for memory at %#" PRIx64
+				       " that was mapped read-only",
+				       pieces[i].pages->va + pieces[i].offset);
+		if ((pieces[i].offset | iova) & mask)
+			return why_set(why, -EINVAL,
+				       "memory at %#" PRIx64 " or its IOVA %#" PRIx64
+				       " is not a multiple of %" PRIu64,
+				       pieces[i].pages->va + pieces[i].offset, iova, mask + 1);
+		iova += pieces[i].len;
+	}
+	return 0;
+}
+
+static int check(struct ioas_space *space, iova_t *iova, uint64_t va,
+		 const struct space_piece *pieces, size_t nr, uint64_t len, uint32_t flags,
+		 struct ioas_why *why)
+{
+	int rc;
+
+	if (len & (space_alignment(space) - 1))
+		return why_set(why, -EINVAL, "length %#" PRIx64 ": not a multiple of %" PRIu64, len,
+			       space_alignment(space));
+	if (flags & IOAS_MAP_FIXED)
+		rc = check_fixed(space, *iova, len, why);
+	else
+		rc = choose(space, iova, va, len, why);
+	if (rc)
+		return rc;
+	return check_pieces(space, *iova, pieces, nr, flags, why);
+}
+
+/* A list of areas that take over the pieces' references. NULL: no memory, they took some. */
+static struct space_area *make_areas(iova_t iova, struct space_piece *pieces, size_t nr,
+				     uint32_t prot)
+{
+	struct tree_node *list = NULL, **tail = &list;
+
+	for (size_t i = 0; i < nr; i++) {
+		struct space_area *area = calloc(1, sizeof(*area));
+
+		if (!area) {
+			if (list)
+				fill_free(tree_entry(list, struct space_area, node));
+			return NULL;
+		}
+		area->first = iova;
+		area->last = iova + pieces[i].len - 1;
+		area->pages = pieces[i].pages;
+		area->offset = pieces[i].offset;
+		area->node.tag = prot;
+		pieces[i].pages = NULL;
+		iova += pieces[i].len;
+		*tail = &area->node;
+		tail = &area->node.child[1];
+	}
+	return tree_entry(list, struct space_area, node);
+}
+
+static struct space_area *next_of(struct space_area *area)
+{
+	struct tree_node *node = area->node.child[1];
+
+	return node ? tree_entry(node, struct space_area, node) : NULL;
+}
+
+/* Fills all areas of the list or none. */
+static int fill_list(struct ioas_space *space, struct space_area *list, struct ioas_why *why)
+{
+	struct space_area *prev = NULL;
+
+	for (struct space_area *area = list; area; prev = area, area = next_of(area)) {
+		int rc = fill_area(space, area);
+		uint64_t va = area->pages->va + area->offset;
+		struct tree_node *rest = &area->node;
+
+		if (!rc)
+			continue;
+		if (prev) {
+			prev->node.child[1] = NULL;
+			fill_undo(space, list, list->first, prev->last);
+			prev->node.child[1] = rest;
+		}
+		if (rc == -EFAULT)
+			return why_set(why, rc,
+				       "memory %#" PRIx64 "-%#" PRIx64 " is not all there%s", va,
+				       va + (area->last - area->first),
+				       area->pages->writable ? " and writable" : "");
+		return why_set(why, rc, "out of memory");
+	}
+	return 0;
+}
+
+static int map_locked(struct ioas_space *space, iova_t *out, uint64_t va,
+		      struct space_piece *pieces, size_t nr, uint64_t len, uint32_t flags,
+		      struct ioas_why *why)
+{
+	struct space_area *list;
+	iova_t iova = *out;
+	int rc = check(space, &iova, va, pieces, nr, len, flags, why);
+
+	if (rc)
+		return rc;
+	list = make_areas(iova, pieces, nr, flags & (IOAS_PROT_READ | IOAS_PROT_WRITE));
+	if (!list)
+		return why_set(why, -ENOMEM, "out of memory");
+	rc = fill_list(space, list, why);
+	if (rc) {
+		fill_free(list);
+		return rc;
+	}
+	while (list) {
+		struct space_area *next = next_of(list);
+
+		areas_insert(&space->areas, list);
+		list = next;
+	}
+	*out = iova;
+	return 0;
+}
+
+int map_pieces(struct ioas_space *space, iova_t *iova, uint64_t va, struct space_piece *pieces,
+	       size_t nr, uint64_t len, uint32_t flags, struct ioas_why *why)
+{
+	int rc;
+
+	pthread_mutex_lock(&space->lock);
+	rc = map_locked(space, iova, va, pieces, nr, len, flags, why);
+	pthread_mutex_unlock(&space->lock);
+	for (size_t i = 0; i < nr; i++)
+		pages_put(pieces[i].pages);
+	return rc;
+}
+
+int ioas_space_map(struct ioas_space *space, struct ioas_caller *caller, iova_t *iova, uint64_t va,
+		   uint64_t len, uint32_t flags, struct ioas_why *why)
+{
+	struct space_piece piece = {.offset = va % SPACE_PAGE, .len = len};
+	int rc;
+
+	if (flags & ~MAP_FLAGS)
+		return why_set(why, -EOPNOTSUPP, "unknown map flags %#x", flags & ~MAP_FLAGS);
+	if (va + len < va)
+		return why_set(why, -EOVERFLOW, "address %#" PRIx64 " + length %#" PRIx64 " wraps",
+			       va, len);
+	if (!len || len > UINT64_MAX - SPACE_PAGE)
+		return why_set(why, -EINVAL, "length %#" PRIx64, len);
+	rc = pages_new(caller, va, len, flags & IOAS_MAP_WRITE, &piece.pages);
+	if (rc)
+		return why_set(why, rc, "out of memory");
+	return map_pieces(space, iova, va, &piece, 1, len, flags, why);
+}

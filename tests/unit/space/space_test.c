@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: what a space without a page table does with maps, unmaps, copies, reserved and
+ * allowed ranges. Addresses and errors are those a Linux 6.12 kernel gave for the same calls.
+ */
+#include "rig.h"
+
+static void chooses_the_lowest_address_that_fits(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t va = 1ull << 31;
+
+	/* Never 0; aligned to the length and the memory, up to 2 MiB. */
+	assert_int_equal(rig_auto(rig, va, 4096), 0x1000);
+	assert_int_equal(rig_auto(rig, va + 1, 1), 0x2001);
+	assert_int_equal(rig_auto(rig, va + 0x300, 0x80), 0x2380);
+	assert_int_equal(rig_auto(rig, va + 0x300, 0x80), 0x2700);
+	assert_int_equal(rig_auto(rig, va + 0x23, 5), 0x2023);
+	assert_int_equal(rig_auto(rig, va + 3, 1), 0x2003);
+	assert_int_equal(rig_auto(rig, va + 2, 4), 0x2006);
+	assert_int_equal(rig_auto(rig, va, 2 << 20), 0x200000);
+	assert_int_equal(rig_auto(rig, va, 3 << 20), 0x400000);
+	assert_int_equal(rig_auto(rig, va + 4096, 8192), 0x3000);
+	assert_int_equal(rig_auto(rig, va, 0x7ffffffffffffffe), 0x800000);
+	assert_int_equal(rig_unmap(rig, 0, 0, 0x8000000000503109), 0);
+	assert_int_equal(rig_auto(rig, 0, 3 * PAGE), 0x4000);
+}
+
+static void refuses_in_the_kernels_order(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t va = 1ull << 31;
+
+	assert_int_equal(rig_auto_error(rig, ~0ull - 4095, 8192), -EOVERFLOW);
+	assert_int_equal(rig_auto_error(rig, va, 0), -EINVAL);
+	assert_int_equal(rig_auto_error(rig, 0, ~0ull - 4095), -EINVAL);
+	assert_int_equal(rig_auto_error(rig, va, (1ull << 63) - 1), -EOVERFLOW);
+	assert_int_equal(rig_fixed(rig, 0xfffffffffffffff0, va, 16), 0);
+	assert_int_equal(rig_fixed(rig, 0xffffffffffffffef, va, 16), -EEXIST);
+	assert_int_equal(rig_fixed(rig, 0xfffffffffffffff0, va, 17), -EOVERFLOW);
+	/* What is reserved is found before what is mapped. */
+	assert_int_equal(rig_fixed(rig, 0x1000, va, PAGE), 0);
+	assert_int_equal(space_reserve(rig->space, 0x2000, 0x2fff, rig, NULL), 0);
+	assert_int_equal(rig_fixed(rig, 0x1000, va, 2 * PAGE), -EINVAL);
+	assert_string_equal(rig->why.text,
+			    "0x1000-0x2fff touches the reserved range 0x2000-0x2fff");
+	assert_int_equal(rig_fixed(rig, 0x800, va, PAGE), -EEXIST);
+	assert_string_equal(rig->why.text, "0x800-0x17ff overlaps mapping 0x1000-0x1fff");
+	space_unreserve(rig->space, rig);
+	assert_int_equal(rig_fixed(rig, 0x2000, va, PAGE), 0);
+	assert_int_equal(space_area_nr(rig->space), 3);
+}
+
+static void without_a_table_no_memory_is_looked_at(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(rig_fixed(rig, 0, 0x1234, 5), 0);
+	assert_int_equal(rig->pins_ever, 0);
+	assert_int_equal(ioas_space_alignment(rig->space), 1);
+}
+
+static void unmap_stops_at_a_mapping_it_would_cut(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(rig_unmap(rig, 0, 0, 0), 0); /* all, of nothing */
+	assert_int_equal(rig_unmap(rig, 0x1000, 0x1000, 0), -ENOENT);
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA, PAGE), 0);
+	assert_int_equal(rig_fixed(rig, 0x2000, ARENA, PAGE), 0);
+	assert_int_equal(rig_fixed(rig, 0x3000, ARENA, 2 * PAGE), 0);
+	assert_int_equal(rig_fixed(rig, 0x8000, ARENA, PAGE), 0);
+	assert_int_equal(rig_unmap(rig, 0x1000, 0x2800, 2 * PAGE), -ENOENT);
+	assert_string_equal(rig->why.text, "0x1000-0x37ff would cut mapping 0x3000-0x4fff");
+	assert_int_equal(rig_unmap(rig, 0x1000, 0x3000, 0), -ENOENT);
+	assert_int_equal(rig_unmap(rig, 0x4000, 0x8000, 0), -ENOENT);
+	assert_int_equal(rig_unmap(rig, 0x5000, 0x1000, 0), -ENOENT);
+	/* Over holes and several mappings. */
+	assert_int_equal(rig_unmap(rig, 0x2000, 0x10000, 3 * PAGE), 0);
+	assert_int_equal(space_area_nr(rig->space), 0);
+}
+
+static void allowed_ranges_restrict_the_choice_only(void **state)
+{
+	struct rig *rig = *state;
+	struct ioas_range three[] = {{0x20000, 0x20fff}, {0x10000, 0x10fff}, {0x11000, 0x13fff}};
+	struct ioas_range odd[] = {{0x10080, 0x10fff}, {0x11001, 0x13fff}};
+	struct ioas_range low = {0, 0x1fff}, two_bytes = {0x5000, 0x5001};
+	uint64_t va = 1ull << 31;
+
+	assert_int_equal(ioas_space_allow(rig->space, three, 3, NULL), 0);
+	assert_int_equal(rig_auto(rig, va, 0x4000), 0x10000);
+	assert_int_equal(rig_auto_error(rig, va, 0x2000), -ENOSPC);
+	assert_int_equal(rig_auto(rig, va, 0x1000), 0x20000);
+	assert_int_equal(rig_fixed(rig, 0x1000, va, PAGE), 0);
+	assert_int_equal(rig_unmap(rig, 0, 0, 0x6000), 0);
+	assert_int_equal(ioas_space_allow(rig->space, odd, 2, NULL), 0);
+	assert_int_equal(rig_auto(rig, va + 0x300, 0x80), 0x10380);
+	assert_int_equal(rig_auto(rig, va + 0x300, 0x80), 0x10700);
+	assert_int_equal(rig_auto_error(rig, va + 0x300, 0x10000), -ENOSPC);
+	assert_int_equal(rig_unmap(rig, 0, 0, 0x100), 0);
+	assert_int_equal(ioas_space_allow(rig->space, &two_bytes, 1, NULL), 0);
+	assert_int_equal(rig_auto(rig, va, 1), 0x5000);
+	assert_int_equal(rig_auto_error(rig, va, 1), -ENOSPC);
+	assert_int_equal(rig_auto_error(rig, va + 1, 1), -ENOSPC);
+	assert_int_equal(ioas_space_allow(rig->space, &low, 1, NULL), 0);
+	assert_int_equal(rig_auto(rig, va, PAGE), 0x1000);
+	assert_int_equal(rig_auto_error(rig, va, PAGE), -ENOSPC);
+	assert_int_equal(ioas_space_allow(rig->space, NULL, 0, NULL), 0);
+	assert_int_equal(rig_auto(rig, va, PAGE), 0x2000);
+}
+
+static void allow_refuses_bad_lists_and_keeps_the_old(void **state)
+{
+	struct rig *rig = *state;
+	struct ioas_range good = {0x10000, 0x1ffff};
+	struct ioas_range one_byte = {5, 5};
+	struct ioas_range overlap[] = {{5, 9}, {9, 12}};
+	struct ioas_range meets[] = {{0x1000, 0x1fff}, {0x100000, 0x200000}};
+
+	assert_int_equal(ioas_space_allow(rig->space, &good, 1, NULL), 0);
+	assert_int_equal(space_reserve(rig->space, 0x180000, 0x2fffff, rig, NULL), 0);
+	assert_int_equal(ioas_space_allow(rig->space, &one_byte, 1, &rig->why), -EINVAL);
+	assert_int_equal(ioas_space_allow(rig->space, overlap, 2, &rig->why), -EINVAL);
+	assert_int_equal(ioas_space_allow(rig->space, meets, 2, &rig->why), -EADDRINUSE);
+	assert_int_equal(rig_auto(rig, ARENA, PAGE), 0x10000);
+	assert_int_equal(space_reserve(rig->space, 0x1f000, 0x20000, &good, &rig->why),
+			 -EADDRINUSE);
+	assert_int_equal(ioas_space_allow(rig->space, NULL, 0, NULL), 0);
+	assert_int_equal(space_reserve(rig->space, 0x1f000, 0x20000, &good, &rig->why), 0);
+	assert_int_equal(space_reserve(rig->space, 0x10fff, 0x11000, &good, &rig->why),
+			 -EADDRINUSE);
+	assert_string_equal(rig->why.text, "mapping 0x10000-0x10fff lies in 0x10fff-0x11000, "
+					   "which is to be reserved");
+}
+
+static void ranges_are_what_no_owner_reserves(void **state)
+{
+	struct rig *rig = *state;
+	struct ioas_range out[4];
+	int a, b;
+
+	assert_int_equal(ioas_space_ranges(rig->space, out, 4), 1);
+	assert_true(out[0].first == 0 && out[0].last == UINT64_MAX);
+	assert_int_equal(space_reserve(rig->space, 0xfee00000, 0xfeefffff, &a, NULL), 0);
+	assert_int_equal(space_reserve(rig->space, 1ull << 48, UINT64_MAX, &a, NULL), 0);
+	assert_int_equal(space_reserve(rig->space, 0xfee80000, 0xfef00000, &b, NULL), 0);
+	assert_int_equal(space_reserve(rig->space, 0, 0xfff, &b, NULL), 0);
+	memset(out, 0, sizeof(out));
+	assert_int_equal(ioas_space_ranges(rig->space, out, 1), 2);
+	assert_int_equal(out[1].last, 0);
+	assert_int_equal(ioas_space_ranges(rig->space, out, 4), 2);
+	assert_true(out[0].first == 0x1000 && out[0].last == 0xfedfffff);
+	assert_true(out[1].first == 0xfef00001 && out[1].last == (1ull << 48) - 1);
+	assert_int_equal(rig_auto_error(rig, 0, 1ull << 48), -ENOSPC);
+	space_unreserve(rig->space, &a);
+	assert_int_equal(ioas_space_ranges(rig->space, out, 4), 2);
+	assert_true(out[0].last == 0xfee7ffff && out[1].first == 0xfef00001);
+	assert_int_equal(rig_auto(rig, 0, 1ull << 48), 0xff000000);
+}
+
+static void copy_shares_pages_over_several_mappings(void **state)
+{
+	struct rig *rig = *state;
+	struct ioas_space *dst;
+	iova_t iova = 0x80000;
+	struct space_area_info info;
+
+	assert_int_equal(ioas_space_new(&rig->iommu, &dst), 0);
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA, 2 * PAGE), 0);
+	assert_int_equal(rig_fixed(rig, 0x3000, ARENA + 0x10000, 2 * PAGE), 0);
+	/* From inside one mapping to inside another. */
+	assert_int_equal(ioas_space_copy(dst, &iova, rig->space, 0x2000, 2 * PAGE,
+					 IOAS_MAP_READ | IOAS_MAP_FIXED, NULL),
+			 0);
+	assert_int_equal(space_area_nr(dst), 2);
+	assert_int_equal(space_area_at_or_after(dst, 0x80001, &info), 0);
+	assert_true(info.range.first == 0x80000 && info.range.last == 0x80fff);
+	assert_int_equal(info.prot, IOAS_PROT_READ);
+	/* A hole, before, between or behind. */
+	for (iova_t at = 0; at < 0x6000; at += 0x5000)
+		assert_int_equal(
+			ioas_space_copy(dst, &iova, rig->space, at, 2 * PAGE, RW, &rig->why),
+			-ENOENT);
+	assert_int_equal(ioas_space_copy(dst, &iova, rig->space, 0x1000, 0, RW, &rig->why),
+			 -EINVAL);
+	assert_int_equal(ioas_space_copy(dst, &iova, rig->space, 0x1000, UINT64_MAX, RW, &rig->why),
+			 -EOVERFLOW);
+	/* The pages outlive the mapping they came from. */
+	assert_int_equal(rig_unmap(rig, 0, 0, 4 * PAGE), 0);
+	/* What was first mapped writable may be written again. */
+	assert_int_equal(ioas_space_copy(dst, &iova, dst, 0x80000, PAGE, RW, NULL), 0);
+	assert_int_equal(iova, 0x1000);
+	ioas_space_put(dst);
+}
+
+static void copy_gains_no_write_permission(void **state)
+{
+	struct rig *rig = *state;
+	iova_t iova = 0x1000, to = 0x10000;
+
+	assert_int_equal(ioas_space_map(rig->space, &rig->caller, &iova, ARENA, PAGE,
+					IOAS_MAP_READ | IOAS_MAP_FIXED, NULL),
+			 0);
+	assert_int_equal(ioas_space_copy(rig->space, &to, rig->space, 0x1000, PAGE,
+					 RW | IOAS_MAP_FIXED, &rig->why),
+			 -EPERM);
+	assert_int_equal(ioas_space_copy(rig->space, &to, rig->space, 0x1000, PAGE,
+					 IOAS_MAP_READ | IOAS_MAP_FIXED, &rig->why),
+			 0);
+}
+
+static void huge_pages_off_means_page_alignment(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_true(space_huge_pages(rig->space));
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA, 100), 0);
+	assert_int_equal(space_set_huge_pages(rig->space, false, &rig->why), -EADDRINUSE);
+	assert_int_equal(rig_unmap(rig, 0, 0, 100), 0);
+	assert_int_equal(space_set_huge_pages(rig->space, false, &rig->why), 0);
+	assert_int_equal(space_set_huge_pages(rig->space, false, &rig->why), 0);
+	assert_int_equal(ioas_space_alignment(rig->space), 4096);
+	assert_int_equal(rig_auto_error(rig, 1 << 30, 100), -EINVAL);
+	assert_int_equal(rig_auto_error(rig, (1 << 30) + 100, PAGE), -EINVAL);
+	assert_int_equal(rig_fixed(rig, 0x10000, (1 << 30) + 100, PAGE), -EINVAL);
+	assert_int_equal(rig_fixed(rig, 0x10001, 1 << 30, PAGE), -EINVAL);
+	assert_int_equal(rig_auto(rig, 1 << 30, PAGE), 0x1000);
+	assert_int_equal(space_set_huge_pages(rig->space, true, &rig->why), 0);
+	assert_int_equal(ioas_space_alignment(rig->space), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(chooses_the_lowest_address_that_fits),
+		TEST(refuses_in_the_kernels_order),
+		TEST(without_a_table_no_memory_is_looked_at),
+		TEST(unmap_stops_at_a_mapping_it_would_cut),
+		TEST(allowed_ranges_restrict_the_choice_only),
+		TEST(allow_refuses_bad_lists_and_keeps_the_old),
+		TEST(ranges_are_what_no_owner_reserves),
+		TEST(copy_shares_pages_over_several_mappings),
+		TEST(copy_gains_no_write_permission),
+		TEST(huge_pages_off_means_page_alignment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
