@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * NVM commands (6): every check comes before the first byte moves, so that a malformed command
+ * changes nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "nvme/nvme.h"
+
+#define CHUNK 65536 /* of Compare, which has to look at both sides */
+
+/* What a real drive would say of a host error. */
+static nvme_status media_status(struct nvme *nvme, int err, bool write)
+{
+	if (err == -EFAULT)
+		return NVME_DATA_TRANSFER_ERROR;
+	if (err == -ENOMEM || err == -EAGAIN)
+		return NVME_INTERNAL_ERROR;
+	if (write && (err == -ENOSPC || err == -EDQUOT || err == -EFBIG))
+		return NVME_CAPACITY_EXCEEDED | NVME_DNR;
+	nvme->media_errors++;
+	return write ? NVME_WRITE_FAULT : NVME_READ_ERROR;
+}
+
+static uint64_t slba(const struct nvme_cmd *cmd)
+{
+	return cmd->cdw10 | (uint64_t)cmd->cdw11 << 32;
+}
+
+static bool in_range(const struct nvme *nvme, uint64_t first, uint64_t nr)
+{
+	return nr <= nvme->drive.blocks && first <= nvme->drive.blocks - nr;
+}
+
+/* Checks of a command on a range of blocks. */
+static nvme_status check_range(struct nvme *nvme, struct nvme_req *req, bool data, bool write)
+{
+	const struct nvme_cmd *cmd = &req->cmd;
+	uint64_t nr = (cmd->cdw12 & 0xffff) + 1;
+	uint64_t len = nr << nvme->drive.lba_lg2;
+
+	/* No metadata, so no protection information either. */
+	if (NVME_RW_PRINFO(cmd->cdw12) || (data && len > NVME_DATA_MAX))
+		return NVME_INVALID_FIELD | NVME_DNR;
+	if (!in_range(nvme, slba(cmd), nr))
+		return NVME_LBA_OUT_OF_RANGE | NVME_DNR;
+	if (write && nvme->drive.readonly)
+		return NVME_WRITE_PROTECTED | NVME_DNR;
+	req->off = slba(cmd) << nvme->drive.lba_lg2;
+	req->done = 0;
+	req->sync = write && (cmd->cdw12 & NVME_RW_FUA || !nvme_write_cache(nvme));
+	return data ? nvme_prp(nvme, req, len) : NVME_SUCCESS;
+}
+
+static void count(struct nvme *nvme, const struct nvme_req *req)
+{
+	if (req->cmd.opcode == NVME_IO_WRITE) {
+		nvme->host_writes++;
+		nvme->written_sectors += req->len >> 9;
+	} else {
+		nvme->host_reads++;
+		nvme->read_sectors += req->len >> 9;
+	}
+}
+
+/* Which piece of memory is `done` bytes in, for the fault record. */
+static void blame(struct nvme_req *req, enum ioas_tlp_op op)
+{
+	struct nvme_cursor at = {0};
+	struct ioas_tlp tlp = {.op = op};
+
+	nvme_skip(req, &at, req->done);
+	if (at.seg >= req->seg_nr)
+		return;
+	tlp.addr = req->seg[at.seg].addr + at.off;
+	tlp.len = req->seg[at.seg].len - at.off;
+	ioas_dma_failed(&req->dma, &tlp);
+}
+
+void nvme_io_done(struct nvme *nvme, struct nvme_req *req, int64_t result)
+{
+	bool write = req->cmd.opcode != NVME_IO_READ;
+
+	if (req->cmd.opcode == NVME_IO_FLUSH) {
+		nvme_finish(nvme, req,
+			    result < 0 ? media_status(nvme, (int)result, true) : NVME_SUCCESS);
+		return;
+	}
+	if (result == -EINTR || result == -EAGAIN)
+		result = 0;
+	else if (!result)
+		result = write ? -ENOSPC : -ENODATA;
+	if (result >= 0) {
+		req->done += (uint64_t)result;
+		if (req->done < req->len) {
+			nvme_ring_start(nvme, req, write ? NVME_RING_WRITE : NVME_RING_READ);
+			return;
+		}
+	} else if (result == -EFAULT) {
+		blame(req, write ? IOAS_TLP_READ : IOAS_TLP_WRITE);
+	}
+	ioas_dma_end(&req->dma);
+	if (result >= 0)
+		count(nvme, req);
+	nvme_finish(nvme, req, result < 0 ? media_status(nvme, (int)result, write) : NVME_SUCCESS);
+}
+
+/* Into the volatile cache, a page at a time, straight from the program's memory. */
+static nvme_status write_cached(struct nvme *nvme, struct nvme_req *req)
+{
+	struct nvme_cursor cursor = {0};
+	uint64_t off = req->off, end = req->off + req->len;
+
+	while (off < end) {
+		uint64_t index = off >> VOLATILE_PAGE_LG2, in = off % VOLATILE_PAGE_LEN;
+		uint64_t n =
+			VOLATILE_PAGE_LEN - in < end - off ? VOLATILE_PAGE_LEN - in : end - off;
+		struct volatile_page *page = volatile_get(&nvme->drive.cache, index);
+		nvme_status status;
+
+		if (!page)
+			return NVME_INTERNAL_ERROR;
+		status = nvme_copy(nvme, req, &cursor, page->data + in, n, IOAS_TLP_READ);
+		if (status && !page->valid)
+			volatile_drop(&nvme->drive.cache, index);
+		if (status)
+			return status;
+		page->valid |= volatile_mask(index, off, n);
+		off += n;
+	}
+	return NVME_SUCCESS;
+}
+
+/* Through the cache: what is in memory, then what only the file has. */
+static nvme_status read_cached(struct nvme *nvme, struct nvme_req *req)
+{
+	struct nvme_cursor cursor = {0};
+	uint64_t index = req->off >> VOLATILE_PAGE_LG2, at = req->off, end = req->off + req->len;
+	struct iovec *iov = req->dma.iov;
+	struct volatile_page *page;
+	uint64_t off = req->off;
+
+	for (unsigned i = 0; i < req->dma.iov_nr; off += iov[i++].iov_len) {
+		int rc = drive_read(&nvme->drive, iov[i].iov_base, iov[i].iov_len, off);
+
+		if (rc == -EFAULT)
+			blame(req, IOAS_TLP_WRITE);
+		if (rc)
+			return media_status(nvme, rc, false);
+		req->done += iov[i].iov_len;
+	}
+	for (; (page = volatile_next(&nvme->drive.cache, &index)); index++) {
+		uint64_t start = index << VOLATILE_PAGE_LG2;
+
+		if (start >= end)
+			break;
+		for (unsigned i = 0; i < 8; i++) {
+			uint64_t sector = start + i * 512;
+			nvme_status status;
+
+			if (!(page->valid >> i & 1) || sector < req->off || sector >= end)
+				continue;
+			nvme_skip(req, &cursor, sector - at);
+			status = nvme_copy(nvme, req, &cursor, page->data + i * 512, 512,
+					   IOAS_TLP_WRITE);
+			if (status)
+				return status;
+			at = sector + 512;
+		}
+	}
+	return NVME_SUCCESS;
+}
+
+static nvme_status read_write(struct nvme *nvme, struct nvme_req *req)
+{
+	struct nvme_drive *drive = &nvme->drive;
+	bool write = req->cmd.opcode == NVME_IO_WRITE;
+	nvme_status status = check_range(nvme, req, true, write);
+
+	if (!status)
+		status = nvme_lend(nvme, req, write ? IOAS_TLP_READ : IOAS_TLP_WRITE);
+	if (status)
+		return status;
+	/* What is read with FUA must be on stable storage by then. */
+	if (!write && req->cmd.cdw12 & NVME_RW_FUA && drive_flush(drive)) {
+		ioas_dma_end(&req->dma);
+		return media_status(nvme, -EIO, true);
+	}
+	if (drive_is_null(drive)) {
+		status = NVME_SUCCESS;
+	} else if (drive->is_volatile && write && !req->sync) {
+		status = write_cached(nvme, req);
+	} else if (drive->is_volatile && !write) {
+		status = read_cached(nvme, req);
+	} else {
+		volatile_forget(&drive->cache, req->off, req->len);
+		nvme_ring_start(nvme, req, write ? NVME_RING_WRITE : NVME_RING_READ);
+		return NVME_LATER;
+	}
+	ioas_dma_end(&req->dma);
+	if (!status)
+		count(nvme, req);
+	return status;
+}
+
+static nvme_status flush(struct nvme *nvme, struct nvme_req *req)
+{
+	int rc;
+
+	if (drive_is_null(&nvme->drive) || nvme->drive.readonly)
+		return NVME_SUCCESS;
+	if (!nvme->drive.is_volatile) {
+		nvme_ring_start(nvme, req, NVME_RING_SYNC);
+		return NVME_LATER;
+	}
+	rc = drive_flush(&nvme->drive);
+	return rc ? media_status(nvme, rc, true) : NVME_SUCCESS;
+}
+
+static nvme_status compare_chunks(struct nvme *nvme, struct nvme_req *req, uint8_t *ours,
+				  uint8_t *theirs)
+{
+	struct nvme_cursor cursor = {0};
+
+	for (uint64_t done = 0; done < req->len; done += CHUNK) {
+		uint64_t n = req->len - done < CHUNK ? req->len - done : CHUNK;
+		nvme_status status = nvme_copy(nvme, req, &cursor, theirs, n, IOAS_TLP_READ);
+		int rc = status ? 0 : drive_read_through(&nvme->drive, ours, n, req->off + done);
+
+		if (status)
+			return status;
+		if (rc)
+			return media_status(nvme, rc, false);
+		if (memcmp(ours, theirs, n))
+			return NVME_COMPARE_FAILURE | NVME_DNR;
+	}
+	count(nvme, req);
+	return NVME_SUCCESS;
+}
+
+static nvme_status compare(struct nvme *nvme, struct nvme_req *req)
+{
+	nvme_status status = check_range(nvme, req, true, false);
+	uint8_t *buf;
+
+	if (status)
+		return status;
+	if (drive_is_null(&nvme->drive)) {
+		status = nvme_lend(nvme, req, IOAS_TLP_READ);
+		ioas_dma_end(&req->dma);
+		return status;
+	}
+	buf = malloc(2 * CHUNK);
+	if (!buf)
+		return NVME_INTERNAL_ERROR;
+	status = compare_chunks(nvme, req, buf, buf + CHUNK);
+	free(buf);
+	return status;
+}
+
+static nvme_status write_zeroes(struct nvme *nvme, struct nvme_req *req)
+{
+	uint64_t len = (uint64_t)((req->cmd.cdw12 & 0xffff) + 1) << nvme->drive.lba_lg2;
+	nvme_status status = check_range(nvme, req, false, true);
+	int rc;
+
+	if (status)
+		return status;
+	rc = drive_zero(&nvme->drive, req->off, len, req->cmd.cdw12 & NVME_RW_DEAC);
+	if (!rc && req->sync)
+		rc = drive_flush(&nvme->drive);
+	if (rc)
+		return media_status(nvme, rc, true);
+	nvme->host_writes++;
+	return NVME_SUCCESS;
+}
+
+/* All ranges are checked before the first one goes. */
+static nvme_status dataset(struct nvme *nvme, struct nvme_req *req)
+{
+	unsigned nr = (req->cmd.cdw10 & 0xff) + 1, lg2 = nvme->drive.lba_lg2;
+	struct nvme_dsm_range range[256];
+	struct nvme_cursor cursor = {0};
+	nvme_status status = nvme_prp(nvme, req, nr * sizeof(range[0]));
+
+	if (!status)
+		status = nvme_copy(nvme, req, &cursor, range, nr * sizeof(range[0]), IOAS_TLP_READ);
+	for (unsigned i = 0; i < nr && !status; i++)
+		if (!in_range(nvme, range[i].slba, range[i].nlb))
+			status = NVME_LBA_OUT_OF_RANGE | NVME_DNR;
+	if (status || !(req->cmd.cdw11 & NVME_DSM_AD))
+		return status;
+	if (nvme->drive.readonly)
+		return NVME_WRITE_PROTECTED | NVME_DNR;
+	for (unsigned i = 0; i < nr; i++) {
+		int rc = drive_discard(&nvme->drive, range[i].slba << lg2,
+				       (uint64_t)range[i].nlb << lg2);
+
+		if (rc)
+			return media_status(nvme, rc, true);
+	}
+	return NVME_SUCCESS;
+}
+
+nvme_status nvme_io(struct nvme *nvme, struct nvme_req *req)
+{
+	nvme_status (*run)(struct nvme * nvme, struct nvme_req * req);
+
+	switch (req->cmd.opcode) {
+	case NVME_IO_FLUSH:
+		run = flush;
+		break;
+	case NVME_IO_WRITE:
+	case NVME_IO_READ:
+		run = read_write;
+		break;
+	case NVME_IO_COMPARE:
+		run = compare;
+		break;
+	case NVME_IO_WRITE_ZEROES:
+		run = write_zeroes;
+		break;
+	case NVME_IO_DSM:
+		run = dataset;
+		break;
+	default:
+		return NVME_INVALID_OPCODE | NVME_DNR;
+	}
+	/* Linux flushes with the namespace's id, others with all: there is just the one. */
+	if (req->cmd.nsid != 1 && !(run == flush && req->cmd.nsid == NVME_NSID_ALL))
+		return NVME_INVALID_NAMESPACE | NVME_DNR;
+	return run(nvme, req);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* What `--device nvme,...` can say. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "nvme/keys.h"
+#include "util/why.h"
+
+const struct ioas_model_key nvme_keys[] = {
+	{"drive", "FILE", "raw image or block device that holds the blocks; null: moves no data",
+	 true},
+	{"size", "SIZE", "size of drive=null, such as 1G", false},
+	{"lba", "512|4096", "bytes a block (512)", false},
+	{"readonly", "on|off", "refuse to write (on by itself for a file that is read-only)",
+	 false},
+	{"volatile", "on|off", "keep unflushed writes in memory, and lose them with the process",
+	 false},
+	{"serial", "TEXT", "serial number, up to 20 characters", false},
+	{0},
+};
+
+static int parse_size(const char *text, uint64_t *out)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	unsigned shift = 0;
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || errno)
+		return -EINVAL;
+	if (*end) {
+		unit = strchr(units, *end & ~0x20);
+		if (!unit || end[1])
+			return -EINVAL;
+		shift = (unsigned)(unit - units + 1) * 10;
+	}
+	if (*out > (uint64_t)INT64_MAX >> shift)
+		return -EINVAL;
+	*out <<= shift;
+	return 0;
+}
+
+static int parse_switch(const struct ioas_param *param, bool *out, struct ioas_why *why)
+{
+	*out = !strcmp(param->value, "on") || !*param->value;
+	if (!*out && strcmp(param->value, "off"))
+		return why_set(why, -EINVAL, "%s=%s: on or off", param->key, param->value);
+	return 0;
+}
+
+static int parse_serial(const char *text, struct ioas_why *why)
+{
+	size_t len = strlen(text);
+
+	if (!len || len > 20)
+		return why_set(why, -EINVAL, "serial=%s: 1 to 20 characters", text);
+	for (size_t i = 0; i < len; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return why_set(why, -EINVAL, "serial: printable ASCII only");
+	return 0;
+}
+
+static int parse(const struct ioas_param *param, struct nvme_keys *out, struct ioas_why *why)
+{
+	const char *value = param->value;
+
+	if (!strcmp(param->key, "drive")) {
+		out->drive.path = value;
+	} else if (!strcmp(param->key, "size")) {
+		if (parse_size(value, &out->drive.size))
+			return why_set(why, -EINVAL, "size=%s: a number, then K, M, G or T", value);
+	} else if (!strcmp(param->key, "lba")) {
+		if (strcmp(value, "512") && strcmp(value, "4096"))
+			return why_set(why, -EINVAL, "lba=%s: 512 or 4096", value);
+		out->drive.lba_lg2 = *value == '5' ? 9 : 12;
+	} else if (!strcmp(param->key, "readonly")) {
+		return parse_switch(param, &out->drive.readonly, why);
+	} else if (!strcmp(param->key, "volatile")) {
+		return parse_switch(param, &out->drive.is_volatile, why);
+	} else if (!strcmp(param->key, "serial")) {
+		out->serial = value;
+		return parse_serial(value, why);
+	} else {
+		return why_set(why, -ENOENT, "nvme has no key \"%s\"", param->key);
+	}
+	return 0;
+}
+
+int nvme_keys_parse(const struct ioas_param *params, size_t nr, struct nvme_keys *out,
+		    struct ioas_why *why)
+{
+	bool null;
+
+	*out = (struct nvme_keys){.drive.lba_lg2 = 9};
+	for (size_t i = 0; i < nr; i++) {
+		int rc = parse(&params[i], out, why);
+
+		if (rc)
+			return rc;
+	}
+	if (!out->drive.path || !*out->drive.path)
+		return why_set(why, -EINVAL, "nvme needs drive=FILE");
+	null = !strcmp(out->drive.path, "null");
+	if (null && !out->drive.size)
+		return why_set(why, -EINVAL, "drive=null needs size=SIZE");
+	if (!null && out->drive.size)
+		return why_set(why, -EINVAL, "size= goes with drive=null; a file has its own");
+	if (null && out->drive.is_volatile)
+		return why_set(why, -EINVAL, "volatile=on: drive=null keeps nothing to lose");
+	return 0;
+}
+
+void nvme_serial(char out[21], const char *text, struct ioas_pci_addr addr)
+{
+	if (text)
+		snprintf(out, 21, "%s", text);
+	else
+		snprintf(out, 21, "IOAS%04x%02x%02x%x", addr.segment, addr.bus, addr.devfn >> 3,
+			 addr.devfn & 7);
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An NVM Express 1.4 controller with one namespace behind a software IOMMU.
+ *
+ * Register accesses come from the program's threads, perhaps from inside a signal handler; they
+ * only note what was written and wake the *worker*, the controller's one thread, which alone owns
+ * queues, requests and features. The worker starts with the first need, sleeps in an eventfd when
+ * there is nothing to do, and is gone between suspend and the next need.
+ *
+ * A *request* is a command from its fetch to its completion. Its data is a list of *segments*
+ * (IOVA ranges, from the PRPs). Drive I/O runs on the host spans of those segments, through
+ * io_uring where the kernel lets us.
+ *
+ * Lock order: nvme.lock -> (nothing of the engine but interrupts).
+ */
+#ifndef NVME_NVME_H
+#define NVME_NVME_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <ioas/model.h>
+#include <ioas/pci.h>
+#include <ioas/tlp.h>
+#include <liburing.h>
+#include "nvme/drive.h"
+#include "nvme/spec.h"
+
+#define NVME_IO_QUEUES	 64
+#define NVME_QUEUES	 (NVME_IO_QUEUES + 1)
+#define NVME_VECTORS	 NVME_QUEUES
+#define NVME_QUEUE_MAX	 4096 /* entries */
+#define NVME_MPS_MAX	 4    /* 64 KiB pages */
+#define NVME_MDTS	 9    /* 2^9 pages of 4 KiB */
+#define NVME_DATA_MAX	 (4096u << NVME_MDTS)
+#define NVME_AER_MAX	 8
+#define NVME_ERROR_LOG	 64
+#define NVME_IN_FLIGHT	 256 /* requests, and ring entries */
+#define NVME_FETCH	 32  /* commands read at a time */
+#define NVME_MSIX_TABLE	 0x2000
+#define NVME_MSIX_PBA	 0x3000
+#define NVME_PCI_VENDOR	 0x1234
+#define NVME_PCI_DEVICE	 0x4e56
+#define NVME_TEMPERATURE 310 /* kelvin, always */
+#define NVME_FEATURES_NR 12
+#define NVME_MASK_WORDS	 2 /* 64-bit words of a mask of queues */
+
+typedef uint16_t nvme_status;
+
+struct nvme_seg {
+	iova_t addr;
+	uint64_t len;
+};
+
+struct nvme_req {
+	struct nvme_req *next; /* free list, or a completion queue's backlog */
+	struct nvme_sq *sq;
+	struct nvme_cmd cmd;
+	uint32_t dw0; /* result */
+	nvme_status status;
+	struct nvme_seg *seg;
+	unsigned seg_nr, seg_cap;
+	uint64_t len; /* bytes in all segments */
+	struct ioas_dma dma;
+	/* Drive I/O in progress. */
+	uint64_t off; /* in the file */
+	uint64_t done;
+	bool sync; /* on stable storage before it completes */
+	struct iovec *rest;
+	unsigned rest_cap;
+};
+
+/* Worker-owned but for what is atomic, which bar_write uses. size 0: no such queue. */
+struct nvme_sq {
+	uint16_t id;
+	struct nvme_cq *cq;
+	iova_t base;
+	_Atomic uint32_t size;
+	_Atomic uint32_t tail;
+	uint32_t head;
+	uint32_t in_flight;
+	struct nvme_req *deleting; /* the Delete command that waits for in_flight 0 */
+};
+
+struct nvme_cq {
+	uint16_t id;
+	uint16_t vector;
+	bool ien;
+	bool phase;
+	bool asserting; /* (lock) counted in nvme.intx */
+	iova_t base;
+	_Atomic uint32_t size;
+	_Atomic uint32_t head;
+	_Atomic uint32_t tail;
+	unsigned sq_nr; /* submission queues that post here */
+	uint64_t sqs[NVME_MASK_WORDS];
+	struct nvme_req *backlog, **backlog_end; /* completions that wait for room */
+};
+
+struct nvme {
+	struct ioas_pci *pci;
+	struct ioas_issuer *issuer; /* worker's */
+	struct nvme_drive drive;
+	char serial[21]; /* constant */
+	uint8_t uuid[16];
+
+	pthread_mutex_t lock;
+	pthread_cond_t flr_done;
+	uint32_t aqa, intms;	/* (lock) */
+	uint64_t asq, acq;	/* (lock) */
+	_Atomic uint32_t cc;	/* (lock) for writing */
+	_Atomic uint32_t csts;	/* (lock) for writing */
+	bool reset_wanted;	/* (lock) CC.EN went 1 -> 0 */
+	bool flr_wanted;	/* (lock) */
+	bool stop_wanted;	/* (lock) */
+	bool running;		/* (lock) the worker exists */
+	unsigned intx;		/* (lock) completion queues that want the pin high */
+	pthread_t thread;	/* (lock) */
+	int eventfd;		/* of the worker while it runs */
+	_Atomic bool awake;	/* the worker looks at everything below before it sleeps */
+	_Atomic bool attention; /* something under `lock` wants the worker */
+	_Atomic uint32_t db_errors;
+	_Atomic uint64_t db_sq[NVME_MASK_WORDS];
+	_Atomic uint64_t db_cq[NVME_MASK_WORDS];
+
+	/* From here on: the worker's, or whoever holds the lock while there is none. */
+	bool enabled;
+	bool failed; /* CSTS.CFS: nothing is fetched or posted until a reset */
+	bool dropping;
+	unsigned page_lg2;
+	struct nvme_sq sq[NVME_QUEUES];
+	struct nvme_cq cq[NVME_QUEUES];
+	unsigned io_queues;		 /* of either kind, that exist */
+	uint64_t ready[NVME_MASK_WORDS]; /* submission queues that may have commands */
+	uint64_t irq[NVME_MASK_WORDS];	 /* completion queues that were posted to */
+	struct nvme_cmd fetch[NVME_FETCH];
+	struct nvme_req *free;
+	unsigned busy;	/* requests not on the free list */
+	unsigned io_nr; /* drive I/O under way in the ring */
+
+	struct io_uring ring;
+	bool has_ring;
+	bool ring_dirty; /* entries to submit */
+
+	struct nvme_req *aer[NVME_AER_MAX]; /* held asynchronous event requests */
+	unsigned aer_nr;
+	uint32_t event_pending[NVME_EVENT_TYPES]; /* by what they say */
+	bool event_masked[NVME_EVENT_TYPES];
+
+	uint32_t feature[NVME_FEATURES_NR];
+	uint32_t temp_under;
+	uint32_t vector_config[NVME_VECTORS];
+	struct nvme_error_entry error[NVME_ERROR_LOG];
+	uint64_t error_nr;
+	uint64_t read_sectors, written_sectors, host_reads, host_writes;
+	uint64_t media_errors, power_cycles, unsafe_shutdowns;
+};
+
+/* ctrl.c: life, and the worker. */
+/* Makes the worker look at what changed, and starts it where there is none. */
+void nvme_kick(struct nvme *nvme);
+/* As nvme_kick for things under `lock`, which the caller holds. */
+void nvme_attend_locked(struct nvme *nvme);
+/* Everything back to after power-on but the registers. No request is busy. */
+void nvme_clear(struct nvme *nvme);
+/* All registers as after power-on. With the lock. */
+void nvme_registers_reset_locked(struct nvme *nvme);
+/* Sets CSTS.CFS: the controller is dead until it is reset. */
+void nvme_fail(struct nvme *nvme);
+
+/* worker.c */
+void *nvme_worker(void *nvme);
+/* Is there something for a worker to do? */
+bool nvme_work_waits(struct nvme *nvme);
+
+/* regs.c */
+uint64_t nvme_bar_read(void *model, unsigned bar, uint64_t off, unsigned size);
+void nvme_bar_write(void *model, unsigned bar, uint64_t off, uint64_t value, unsigned size);
+
+/* queue.c: fetch, post, interrupt. */
+static inline void nvme_mask_set(uint64_t *mask, unsigned bit)
+{
+	mask[bit / 64] |= 1ull << bit % 64;
+}
+static inline void nvme_mask_clear(uint64_t *mask, unsigned bit)
+{
+	mask[bit / 64] &= ~(1ull << bit % 64);
+}
+/* Fetches and starts up to NVME_FETCH commands. True: did something. */
+bool nvme_sq_run(struct nvme *nvme, struct nvme_sq *sq);
+/* A completion queue's head moved: posts what waited. */
+void nvme_cq_moved(struct nvme *nvme, struct nvme_cq *cq);
+/* Ends a request with req->status and req->dw0: posts it and frees it. */
+void nvme_complete(struct nvme *nvme, struct nvme_req *req);
+/* The same for a request that completes with `status`. */
+void nvme_finish(struct nvme *nvme, struct nvme_req *req, nvme_status status);
+/* A free request for `sq`, NULL: no memory. */
+struct nvme_req *nvme_req_get(struct nvme *nvme, struct nvme_sq *sq);
+void nvme_req_put(struct nvme *nvme, struct nvme_req *req);
+/* Forgets completions that wait for room: those of `sq`, NULL: all. */
+void nvme_cq_drop_backlog(struct nvme *nvme, struct nvme_cq *cq, const struct nvme_sq *sq);
+/* Sends the interrupts that are due. */
+void nvme_interrupt(struct nvme *nvme);
+/* Puts the INTx pin where the queue wants it. Any thread; takes the lock, or has it. */
+void nvme_intx_update(struct nvme *nvme, struct nvme_cq *cq);
+void nvme_intx_update_locked(struct nvme *nvme, struct nvme_cq *cq);
+
+/*
+ * Command handlers return the status to complete with, or NVME_LATER when the request completes
+ * by itself.
+ */
+#define NVME_LATER 0xffff
+nvme_status nvme_admin(struct nvme *nvme, struct nvme_req *req);
+nvme_status nvme_io(struct nvme *nvme, struct nvme_req *req);
+nvme_status nvme_identify(struct nvme *nvme, struct nvme_req *req);
+nvme_status nvme_get_log(struct nvme *nvme, struct nvme_req *req);
+nvme_status nvme_get_features(struct nvme *nvme, struct nvme_req *req);
+nvme_status nvme_set_features(struct nvme *nvme, struct nvme_req *req);
+void nvme_features_reset(struct nvme *nvme);
+/* An I/O of the request's spans ended: result bytes or -errno. */
+void nvme_io_done(struct nvme *nvme, struct nvme_req *req, int64_t result);
+
+/* event.c: asynchronous events. */
+nvme_status nvme_async_event(struct nvme *nvme, struct nvme_req *req);
+bool nvme_async_event_abort(struct nvme *nvme, uint16_t cid);
+void nvme_event(struct nvme *nvme, enum nvme_event type, unsigned info);
+void nvme_event_unmask(struct nvme *nvme, enum nvme_event type);
+/* Completes held commands with what is pending. */
+void nvme_event_deliver(struct nvme *nvme);
+
+/* log.c */
+void nvme_log_error(struct nvme *nvme, const struct nvme_req *req);
+void nvme_log_db_error(struct nvme *nvme);
+uint8_t nvme_critical(const struct nvme *nvme);
+
+/* feature.c */
+bool nvme_write_cache(const struct nvme *nvme);
+
+/* prp.c */
+/* Fills req->seg with `len` bytes of data memory. NVME_SUCCESS, or why not. */
+nvme_status nvme_prp(struct nvme *nvme, struct nvme_req *req, uint64_t len);
+/* Lends all segments to req->dma. NVME_SUCCESS or NVME_DATA_TRANSFER_ERROR ... */
+nvme_status nvme_lend(struct nvme *nvme, struct nvme_req *req, enum ioas_tlp_op op);
+/* A place in the segments, for copies that move forward. */
+struct nvme_cursor {
+	unsigned seg;
+	uint64_t off;
+};
+/* Copies `len` bytes between buf and the data memory and moves on. op as the device sees it. */
+nvme_status nvme_copy(struct nvme *nvme, struct nvme_req *req, struct nvme_cursor *cursor,
+		      void *buf, uint64_t len, enum ioas_tlp_op op);
+void nvme_skip(struct nvme_req *req, struct nvme_cursor *cursor, uint64_t len);
+/* PRPs and copy in one: sends `len` bytes of an answer. */
+nvme_status nvme_answer(struct nvme *nvme, struct nvme_req *req, void *buf, uint64_t len);
+
+/* ring.c: drive I/O under way. */
+void nvme_ring_open(struct nvme *nvme);
+void nvme_ring_close(struct nvme *nvme);
+enum nvme_ring_op { NVME_RING_READ, NVME_RING_WRITE, NVME_RING_SYNC };
+/* Starts I/O of the request's spans at req->off; nvme_io_done follows, perhaps at once. */
+void nvme_ring_start(struct nvme *nvme, struct nvme_req *req, enum nvme_ring_op op);
+void nvme_ring_submit(struct nvme *nvme);
+/* Handles what ended; `wait`: at least one, if anything is under way. True: did something. */
+bool nvme_ring_reap(struct nvme *nvme, bool wait);
+/* Shall the eventfd tell of ends? */
+void nvme_ring_notify(struct nvme *nvme, bool on);
+bool nvme_ring_waits(struct nvme *nvme);
+
+#endif
