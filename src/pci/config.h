@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A function's config space: bytes, and for each what a write may do to it.
+ *
+ * PCI Express Base Specification 5.0, chapter 7. The layout is what capabilities the description
+ * calls for; the write masks are those of the view vfio-pci gives its user (MSI-X control, link
+ * control and PME can't be written; BARs keep what is written).
+ */
+#ifndef PCI_CONFIG_H
+#define PCI_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PCI_CONFIG_LEN 4096
+
+struct ioas_pci_desc;
+
+/* Registers of the header and bits in them. */
+enum {
+	PCI_CFG_COMMAND = 0x04,
+	PCI_CFG_STATUS = 0x06,
+	PCI_CFG_BAR0 = 0x10,
+	PCI_CFG_CAP_FIRST = 0x34,
+
+	PCI_CMD_IO = 1 << 0,
+	PCI_CMD_MEMORY = 1 << 1,
+	PCI_CMD_MASTER = 1 << 2,
+	PCI_CMD_INTX_DISABLE = 1 << 10,
+
+	PCI_STS_INTX = 1 << 3,
+	PCI_STS_CAPS = 1 << 4,
+
+	PCI_PM_STATE = 3, /* of PMCSR: power state */
+	PCI_PM_D3HOT = 3,
+
+	PCI_EXP_FLR = 1 << 15, /* of device control: initiate function-level reset */
+
+	PCI_MSIX_ENABLE = 1 << 15, /* of message control */
+};
+
+struct pci_config {
+	uint8_t bytes[PCI_CONFIG_LEN];
+	uint8_t writable[PCI_CONFIG_LEN]; /* bits that take what is written */
+	uint8_t clear[PCI_CONFIG_LEN];	  /* bits that a written 1 clears */
+	/* Where capabilities are; 0: absent. */
+	uint16_t pm, msix, exp, aer, serial;
+	uint8_t cap_last; /* for adding capabilities */
+	uint16_t ext_last;
+};
+
+/*
+ * Fills in the whole space for a function with this description. `integrated`: it is on bus 0,
+ * with no link. `bar_base`: the initial addresses of the BARs.
+ */
+void config_init(struct pci_config *config, const struct ioas_pci_desc *desc,
+		 const uint64_t bar_base[6], bool integrated);
+/* The same for the root port at the head of `secondary`, for the sysfs view. */
+void config_init_port(struct pci_config *config, uint8_t secondary, uint8_t port);
+
+/*
+ * Takes a write of bytes inside the space, by the masks. A power state that is not D0 or D3hot
+ * leaves the state. Returns whether function-level reset was asked for; its bit reads as 0.
+ */
+bool config_write(struct pci_config *config, size_t off, const uint8_t *buf, size_t len);
+
+uint16_t config_get16(const struct pci_config *config, size_t off);
+void config_set16(struct pci_config *config, size_t off, uint16_t value);
+uint32_t config_get32(const struct pci_config *config, size_t off);
+void config_set32(struct pci_config *config, size_t off, uint32_t value);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Groups: functions that can't be isolated from one another, and their numbers.
+ *
+ * Ports have groups of their own, because they forward nothing between their buses (ACS). Groups
+ * are few and made once, so an ordered list holds them; finding one by number is an array access.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "iommu.h"
+#include "pci/bus.h"
+
+static struct pci_group *find_or_add(struct pci_bus *bus, uint32_t key, bool is_port)
+{
+	struct pci_group **link = &bus->groups;
+	struct pci_group *group;
+
+	while (*link && ((*link)->key < key || ((*link)->key == key && (*link)->is_port > is_port)))
+		link = &(*link)->next;
+	if (*link && (*link)->key == key && (*link)->is_port == is_port)
+		return *link;
+	group = calloc(1, sizeof(*group));
+	if (!group)
+		return NULL;
+	*group = (struct pci_group){
+		.bus = bus,
+		.key = key,
+		.is_port = is_port,
+		.number = PCI_UNNUMBERED,
+		.next = *link,
+	};
+	*link = group;
+	return group;
+}
+
+int group_join(struct pci_bus *bus, struct ioas_pci *pci)
+{
+	struct ioas_pci_addr first = pci->addr;
+	struct pci_group *group;
+
+	first.devfn = first.bus ? 0 : first.devfn & (uint8_t)~7;
+	if (first.bus && !find_or_add(bus, bus_key(pci_port_of(first.segment, first.bus)), true))
+		return -ENOMEM;
+	group = find_or_add(bus, bus_key(first), false);
+	if (!group)
+		return -ENOMEM;
+	group->function_nr++;
+	pci->group = group;
+	return 0;
+}
+
+void group_leave(struct ioas_pci *pci)
+{
+	pci->group->function_nr--;
+}
+
+void group_destroy_all(struct pci_bus *bus)
+{
+	while (bus->groups) {
+		struct pci_group *group = bus->groups;
+
+		bus->groups = group->next;
+		free(group);
+	}
+	free(bus->by_number);
+}
+
+/* Numbers whatever has none yet, in order of address. (bus lock) */
+static void number_groups(struct pci_bus *bus)
+{
+	for (struct pci_group *group = bus->groups; group; group = group->next) {
+		if (group->number != PCI_UNNUMBERED)
+			continue;
+		if (bus->group_nr == bus->group_cap) {
+			uint32_t cap = bus->group_cap ? 2 * bus->group_cap : 8;
+			void *grown = realloc(bus->by_number, cap * sizeof(*bus->by_number));
+
+			if (!grown)
+				return;
+			bus->by_number = grown;
+			bus->group_cap = cap;
+		}
+		group->number = bus->group_nr++;
+		bus->by_number[group->number] = group;
+	}
+}
+
+struct pci_group *pci_group_of(const struct ioas_pci *pci)
+{
+	return pci->group;
+}
+
+uint32_t pci_group_number(struct pci_group *group)
+{
+	uint32_t number;
+
+	pthread_mutex_lock(&group->bus->lock);
+	if (group->number == PCI_UNNUMBERED)
+		number_groups(group->bus);
+	number = group->number;
+	pthread_mutex_unlock(&group->bus->lock);
+	return number;
+}
+
+struct pci_group *pci_group_find(struct ioas_iommu *iommu, uint32_t number)
+{
+	struct pci_bus *bus = iommu->pci;
+	struct pci_group *group;
+
+	pthread_mutex_lock(&bus->lock);
+	number_groups(bus);
+	group = number < bus->group_nr ? bus->by_number[number] : NULL;
+	if (group && !group->function_nr)
+		group = NULL;
+	pthread_mutex_unlock(&bus->lock);
+	return group;
+}
+
+struct ioas_pci *pci_group_next(struct pci_group *group, const struct ioas_pci *prev)
+{
+	struct pci_bus *bus = group->bus;
+	uint32_t last = group->key | (bus_addr(group->key).bus ? 0xff : 7);
+	uint32_t first = prev ? bus_key(prev->addr) + 1 : group->key;
+	struct ioas_pci *pci;
+
+	if (group->is_port || (prev && bus_key(prev->addr) == last))
+		return NULL;
+	pthread_mutex_lock(&bus->lock);
+	pci = bus_first(bus, first, last);
+	pthread_mutex_unlock(&bus->lock);
+	return pci;
+}
+
+int pci_group_each(struct ioas_iommu *iommu, int (*fn)(struct pci_group *group, void *arg),
+		   void *arg)
+{
+	struct pci_bus *bus = iommu->pci;
+	uint32_t nr;
+	int rc = 0;
+
+	pthread_mutex_lock(&bus->lock);
+	number_groups(bus);
+	nr = bus->group_nr;
+	pthread_mutex_unlock(&bus->lock);
+	for (uint32_t i = 0; !rc && i < nr; i++) {
+		struct pci_group *group = pci_group_find(iommu, i);
+
+		if (group)
+			rc = fn(group, arg);
+	}
+	return rc;
+}
+
+int pci_port_each(struct ioas_iommu *iommu, int (*fn)(const struct pci_port *port, void *arg),
+		  void *arg)
+{
+	struct pci_bus *bus = iommu->pci;
+	struct pci_group *group = NULL;
+	int rc = 0;
+
+	for (;;) {
+		struct pci_port port;
+		uint32_t below;
+		bool used;
+
+		pthread_mutex_lock(&bus->lock);
+		number_groups(bus);
+		/* Groups are never freed before the bus is: the list can be walked in steps. */
+		group = group ? group->next : bus->groups;
+		while (group && !group->is_port)
+			group = group->next;
+		if (!group) {
+			pthread_mutex_unlock(&bus->lock);
+			return rc;
+		}
+		port.addr = bus_addr(group->key);
+		port.bus = (uint8_t)(port.addr.devfn >> 3 | (port.addr.devfn & 7) << 5);
+		port.group = group->number;
+		below = (group->key & 0xffff0000) | (uint32_t)port.bus << 8;
+		used = bus_first(bus, below, below | 0xff);
+		pthread_mutex_unlock(&bus->lock);
+		if (used)
+			rc = fn(&port, arg);
+		if (rc)
+			return rc;
+	}
+}

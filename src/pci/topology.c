@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/* Where functions are: adding, removing, finding and numbering them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "iommu.h"
+#include "pci/bus.h"
+#include "pci/desc.h"
+#include "route/route.h"
+#include "util/why.h"
+
+/* Holes of the machine's address map that firmware places BARs in. */
+#define MEMORY32_FIRST 0xc0000000ull
+#define MEMORY32_LAST  0xfdffffffull
+#define MEMORY64_FIRST 0x380000000000ull
+#define MEMORY64_LAST  0x3fffffffffffull
+#define IO_FIRST       0x2000ull
+#define IO_LAST	       0xffffull
+
+int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out)
+{
+	struct pci_bus *bus = calloc(1, sizeof(*bus));
+
+	if (!bus)
+		return -ENOMEM;
+	bus->iommu = iommu;
+	pthread_mutex_init(&bus->lock, NULL);
+	bus->next_memory32 = MEMORY32_FIRST;
+	bus->next_memory64 = MEMORY64_FIRST;
+	bus->next_io = IO_FIRST;
+	*out = bus;
+	return 0;
+}
+
+static void level_free(struct bus_level *level, unsigned depth)
+{
+	for (unsigned i = 0; depth < BUS_LEVELS && i < 256; i++) {
+		if (!level->slots[i])
+			continue;
+		level_free(level->slots[i], depth + 1);
+		free(level->slots[i]);
+	}
+}
+
+void pci_bus_destroy(struct pci_bus *bus)
+{
+	struct ioas_pci *pci;
+
+	if (!bus)
+		return;
+	while ((pci = bus_first(bus, 0, UINT32_MAX)))
+		ioas_pci_remove(pci);
+	level_free(&bus->root, 1);
+	group_destroy_all(bus);
+	free(bus->by_cdev);
+	pthread_mutex_destroy(&bus->lock);
+	free(bus);
+}
+
+static unsigned level_index(uint32_t key, unsigned depth)
+{
+	return key >> (8 * (BUS_LEVELS - depth)) & 0xff;
+}
+
+/* The slot of a key, or NULL where no level leads to it (or, to `make`: no memory). */
+static void **slot_of(struct pci_bus *bus, uint32_t key, bool make)
+{
+	struct bus_level *level = &bus->root;
+
+	for (unsigned depth = 1; depth < BUS_LEVELS; depth++) {
+		void **slot = &level->slots[level_index(key, depth)];
+
+		if (!*slot && make)
+			*slot = calloc(1, sizeof(*level));
+		if (!*slot)
+			return NULL;
+		level = *slot;
+	}
+	return &level->slots[level_index(key, BUS_LEVELS)];
+}
+
+static struct ioas_pci *level_first(struct bus_level *level, unsigned depth, uint32_t first,
+				    uint32_t last)
+{
+	unsigned from = level_index(first, depth);
+	unsigned to = level_index(last, depth);
+
+	for (unsigned i = from; i <= to; i++) {
+		struct ioas_pci *pci;
+
+		if (!level->slots[i])
+			continue;
+		if (depth == BUS_LEVELS)
+			return level->slots[i];
+		pci = level_first(level->slots[i], depth + 1, i == from ? first : 0,
+				  i == to ? last : UINT32_MAX);
+		if (pci)
+			return pci;
+	}
+	return NULL;
+}
+
+struct ioas_pci *bus_first(struct pci_bus *bus, uint32_t first, uint32_t last)
+{
+	return first > last ? NULL : level_first(&bus->root, 1, first, last);
+}
+
+struct ioas_pci *pci_find(struct ioas_iommu *iommu, struct ioas_pci_addr addr)
+{
+	struct pci_bus *bus = iommu->pci;
+	void **slot;
+
+	pthread_mutex_lock(&bus->lock);
+	slot = slot_of(bus, bus_key(addr), false);
+	pthread_mutex_unlock(&bus->lock);
+	return slot ? *slot : NULL;
+}
+
+/*
+ * A bus's port on bus 0: device bus % 32, function bus / 32. No two buses share one, and the first
+ * 31 get function 0 of the device of their number.
+ */
+struct ioas_pci_addr pci_port_of(uint16_t segment, uint8_t bus)
+{
+	return (struct ioas_pci_addr){
+		.segment = segment,
+		.devfn = (uint8_t)((bus & 31) << 3 | bus >> 5),
+	};
+}
+
+static int check_free(struct pci_bus *bus, struct ioas_pci_addr addr, struct ioas_why *why)
+{
+	uint32_t segment = (uint32_t)addr.segment << 16;
+	char name[IOAS_NAME_LEN];
+	void **slot = slot_of(bus, bus_key(addr), false);
+	uint8_t below;
+
+	ioas_pci_addr_format(addr, name);
+	if (slot && *slot)
+		return why_set(why, -EEXIST, "%s: there is a device at this address", name);
+	if (addr.bus) {
+		struct ioas_pci_addr port = pci_port_of(addr.segment, addr.bus);
+
+		slot = slot_of(bus, bus_key(port), false);
+		ioas_pci_addr_format(port, name);
+		return slot && *slot ? why_set(why, -EEXIST,
+					       "bus %02x: the device at %s is where its root port "
+					       "would be",
+					       addr.bus, name)
+				     : 0;
+	}
+	below = (uint8_t)(addr.devfn >> 3 | (addr.devfn & 7) << 5);
+	if (below &&
+	    bus_first(bus, segment | (uint32_t)below << 8, segment | (uint32_t)below << 8 | 0xff))
+		return why_set(why, -EEXIST, "%s: the root port of bus %02x is here", name, below);
+	return below ? 0 : why_set(why, -EEXIST, "%s: the host bridge is at this address", name);
+}
+
+static int place(uint64_t *next, uint64_t last, uint64_t len, uint64_t *out)
+{
+	uint64_t base = (*next + len - 1) & ~(len - 1);
+
+	if (base < *next || base > last || len - 1 > last - base)
+		return -ENOSPC;
+	*next = base + len;
+	*out = base;
+	return 0;
+}
+
+/* Places BARs of memory at addresses that are multiples of the page size too. */
+static int place_bars(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why *why)
+{
+	for (unsigned i = 0; i < 6; i++) {
+		uint64_t len = pci->desc.bar[i].len;
+		uint32_t flags = pci->desc.bar[i].flags;
+		int rc;
+
+		if (!len)
+			continue;
+		if (flags & IOAS_PCI_BAR_IO)
+			rc = place(&bus->next_io, IO_LAST, len, &pci->bar_base[i]);
+		else if (flags & IOAS_PCI_BAR_64)
+			rc = place(&bus->next_memory64, MEMORY64_LAST, len, &pci->bar_base[i]);
+		else
+			rc = place(&bus->next_memory32, MEMORY32_LAST, len, &pci->bar_base[i]);
+		if (rc)
+			return why_set(why, rc, "%s: no room in the address map for BAR %u",
+				       pci->name, i);
+	}
+	return 0;
+}
+
+static void function_free(struct ioas_pci *pci)
+{
+	msix_fini(pci);
+	pthread_mutex_destroy(&pci->irq);
+	pthread_mutex_destroy(&pci->control);
+	free(pci);
+}
+
+static int function_new(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
+			const struct ioas_pci_desc *desc, const struct ioas_pci_ops *ops,
+			void *model, struct ioas_pci **out)
+{
+	struct ioas_pci *pci = calloc(1, sizeof(*pci));
+
+	if (!pci)
+		return -ENOMEM;
+	pci->iommu = iommu;
+	pci->addr = addr;
+	ioas_pci_addr_format(addr, pci->name);
+	pci->desc = *desc;
+	pci->ops = ops;
+	pci->model = model;
+	pci->cdev = PCI_UNNUMBERED;
+	pci->intx.trigger = -1;
+	pci->err_trigger = -1;
+	pci->req_trigger = -1;
+	pthread_mutex_init(&pci->control, NULL);
+	pthread_mutex_init(&pci->irq, NULL);
+	*out = pci;
+	return msix_init(pci);
+}
+
+/* Publishes a finished function. (bus lock) */
+static int enter(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why *why)
+{
+	rid_t rid = (rid_t)(pci->addr.bus << 8 | pci->addr.devfn);
+	void **slot;
+	int rc = check_free(bus, pci->addr, why);
+
+	if (!rc)
+		rc = place_bars(bus, pci, why);
+	if (rc)
+		return rc;
+	slot = slot_of(bus, bus_key(pci->addr), true);
+	if (!slot)
+		return -ENOMEM;
+	rc = group_join(bus, pci);
+	if (rc)
+		return rc;
+	rc = route_device_new(pci->iommu, pci->name, pci->addr.segment, rid, &pci->dev);
+	if (rc) {
+		group_leave(pci);
+		return rc;
+	}
+	config_init(&pci->config, &pci->desc, pci->bar_base, !pci->addr.bus);
+	*slot = pci;
+	return 0;
+}
+
+int ioas_pci_add(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
+		 const struct ioas_pci_desc *desc, const struct ioas_pci_ops *ops, void *model,
+		 struct ioas_pci **out, struct ioas_why *why)
+{
+	struct pci_bus *bus = iommu->pci;
+	struct ioas_pci *pci = NULL;
+	int rc = desc_check(desc, why);
+
+	if (rc)
+		return rc;
+	rc = function_new(iommu, addr, desc, ops, model, &pci);
+	if (!rc) {
+		pthread_mutex_lock(&bus->lock);
+		rc = enter(bus, pci, why);
+		pthread_mutex_unlock(&bus->lock);
+	}
+	if (rc) {
+		if (pci)
+			function_free(pci);
+		return rc;
+	}
+	*out = pci;
+	return 0;
+}
+
+void ioas_pci_remove(struct ioas_pci *pci)
+{
+	struct pci_bus *bus = pci->iommu->pci;
+
+	pthread_mutex_lock(&bus->lock);
+	*slot_of(bus, bus_key(pci->addr), false) = NULL;
+	if (pci->cdev != PCI_UNNUMBERED)
+		bus->by_cdev[pci->cdev] = NULL;
+	group_leave(pci);
+	pthread_mutex_unlock(&bus->lock);
+	/* The model may have issuers of the device until it is gone. */
+	if (pci->ops->destroy)
+		pci->ops->destroy(pci->model);
+	route_device_destroy(pci->dev);
+	function_free(pci);
+}
+
+struct ioas_device *ioas_pci_device(struct ioas_pci *pci)
+{
+	return pci->dev;
+}
+
+struct ioas_pci_addr ioas_pci_address(const struct ioas_pci *pci)
+{
+	return pci->addr;
+}
+
+int ioas_pci_each(struct ioas_iommu *iommu, int (*fn)(struct ioas_pci *pci, void *arg), void *arg)
+{
+	struct pci_bus *bus = iommu->pci;
+	uint64_t key = 0;
+	int rc = 0;
+
+	while (!rc && key <= UINT32_MAX) {
+		struct ioas_pci *pci;
+
+		pthread_mutex_lock(&bus->lock);
+		pci = bus_first(bus, (uint32_t)key, UINT32_MAX);
+		pthread_mutex_unlock(&bus->lock);
+		if (!pci)
+			break;
+		key = (uint64_t)bus_key(pci->addr) + 1;
+		rc = fn(pci, arg);
+	}
+	return rc;
+}
+
+/* Numbers whatever has none yet, in order of address. False: no memory. (bus lock) */
+static bool number_cdevs(struct pci_bus *bus)
+{
+	uint64_t key = 0;
+	struct ioas_pci *pci;
+
+	while (key <= UINT32_MAX && (pci = bus_first(bus, (uint32_t)key, UINT32_MAX))) {
+		key = (uint64_t)bus_key(pci->addr) + 1;
+		if (pci->cdev != PCI_UNNUMBERED)
+			continue;
+		if (bus->cdev_nr == bus->cdev_cap) {
+			uint32_t cap = bus->cdev_cap ? 2 * bus->cdev_cap : 8;
+			void *grown = realloc(bus->by_cdev, cap * sizeof(*bus->by_cdev));
+
+			if (!grown)
+				return false;
+			bus->by_cdev = grown;
+			bus->cdev_cap = cap;
+		}
+		pci->cdev = bus->cdev_nr++;
+		bus->by_cdev[pci->cdev] = pci;
+	}
+	return true;
+}
+
+uint32_t pci_cdev_index(struct ioas_pci *pci)
+{
+	struct pci_bus *bus = pci->iommu->pci;
+	uint32_t index;
+
+	pthread_mutex_lock(&bus->lock);
+	if (pci->cdev == PCI_UNNUMBERED)
+		number_cdevs(bus);
+	index = pci->cdev;
+	pthread_mutex_unlock(&bus->lock);
+	return index;
+}
+
+struct ioas_pci *pci_cdev_find(struct ioas_iommu *iommu, uint32_t index)
+{
+	struct pci_bus *bus = iommu->pci;
+	struct ioas_pci *pci;
+
+	pthread_mutex_lock(&bus->lock);
+	number_cdevs(bus);
+	pci = index < bus->cdev_nr ? bus->by_cdev[index] : NULL;
+	pthread_mutex_unlock(&bus->lock);
+	return pci;
+}
+
+static int suspend_one(struct ioas_pci *pci, void *arg)
+{
+	if (pci->ops->suspend)
+		pci->ops->suspend(pci->model);
+	return 0;
+}
+
+static int resume_one(struct ioas_pci *pci, void *arg)
+{
+	if (pci->ops->resume)
+		pci->ops->resume(pci->model);
+	return 0;
+}
+
+void pci_bus_suspend(struct pci_bus *bus)
+{
+	ioas_pci_each(bus->iommu, suspend_one, NULL);
+}
+
+void pci_bus_resume(struct pci_bus *bus)
+{
+	ioas_pci_each(bus->iommu, resume_one, NULL);
+}
