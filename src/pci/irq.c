@@ -7,8 +7,8 @@
 #include "route/route.h"
 
 /*
- * Raw system calls: a door may have put itself before write and close of the C library, and this
- * runs where its locks can't be taken.
+ * A raw system call: a door may have put itself before write(2) of the C library, to tell the
+ * program's calls from the engine's, and this may be any thread. close(2) it must see.
  */
 void irq_signal(struct ioas_pci *pci, int fd)
 {
@@ -29,7 +29,7 @@ void irq_close(int fd)
 
 	if (fd < 0)
 		return;
-	syscall(SYS_close, fd);
+	close(fd);
 	errno = saved;
 }
 
