@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: a space with page tables attached: what is entered, when memory is pinned, and that
+ * a call that fails leaves tables, pins and mappings as they were.
+ */
+#include "rig.h"
+
+static uint64_t leaves(struct pt *pt)
+{
+	struct pt_stats stats;
+
+	pt_stats(pt, &stats);
+	return stats.leaves;
+}
+
+static void attach(struct rig *rig, struct pt *pt)
+{
+	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), 0);
+}
+
+static void detach(struct rig *rig, struct pt *pt)
+{
+	space_domain_detach(rig->space, pt);
+	assert_int_equal(leaves(pt), 0);
+	pt_destroy(pt);
+}
+
+static void the_first_table_pins_and_the_last_unpins(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *a = rig_pt(48), *b = rig_pt(39);
+	uint32_t prot;
+	pa_t pa;
+
+	assert_int_equal(rig_fixed(rig, 0x5000, ARENA, 3 * PAGE), 0);
+	assert_int_equal(ioas_space_iova_to_phys(rig->space, 0x5000, &pa), -ENOENT);
+	attach(rig, a);
+	assert_int_equal(rig->pins, 1);
+	attach(rig, b);
+	assert_int_equal(rig->pins_ever, 1);
+	assert_int_equal(rig_lookup(rig, a, 0x6123, &prot), ARENA + 0x1123);
+	assert_int_equal(rig_lookup(rig, b, 0x6123, &prot), ARENA + 0x1123);
+	assert_int_equal(prot, IOAS_PROT_READ | IOAS_PROT_WRITE);
+	assert_int_equal(ioas_space_iova_to_phys(rig->space, 0x5001, &pa), 0);
+	assert_int_equal(pa % PAGE, 1);
+	assert_int_equal(rig_fixed(rig, 0x8000, ARENA, PAGE), 0);
+	assert_int_equal(rig->pins, 2);
+	detach(rig, a);
+	assert_int_equal(rig->pins, 2);
+	assert_int_equal(rig_lookup(rig, b, 0x8000, &prot), ARENA);
+	assert_int_equal(rig_unmap(rig, 0x8000, PAGE, PAGE), 0);
+	assert_int_equal(rig->pins, 1);
+	detach(rig, b);
+	assert_int_equal(rig->pins, 0);
+	assert_int_equal(space_area_nr(rig->space), 1);
+}
+
+static void a_table_reserves_what_it_cannot_reach(void **state)
+{
+	struct rig *rig = *state;
+	struct ioas_range out[2], allowed = {0x8000000000, 0x8000001fff};
+	struct pt *pt = rig_pt(39);
+
+	assert_int_equal(rig_fixed(rig, 1ull << 39, ARENA, PAGE), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), -EADDRINUSE);
+	assert_int_equal(rig_unmap(rig, 0, 0, PAGE), 0);
+	assert_int_equal(ioas_space_allow(rig->space, &allowed, 1, NULL), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), -EADDRINUSE);
+	assert_int_equal(ioas_space_allow(rig->space, NULL, 0, NULL), 0);
+	attach(rig, pt);
+	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), -EEXIST);
+	assert_int_equal(ioas_space_ranges(rig->space, out, 2), 1);
+	assert_int_equal(out[0].last, (1ull << 39) - 1);
+	assert_int_equal(rig_fixed(rig, (1ull << 39) - PAGE, ARENA, 2 * PAGE), -EINVAL);
+	assert_int_equal(rig_fixed(rig, (1ull << 39) - PAGE, ARENA, PAGE), 0);
+	detach(rig, pt);
+	assert_int_equal(ioas_space_ranges(rig->space, out, 2), 1);
+	assert_int_equal(out[0].last, UINT64_MAX);
+}
+
+static void a_table_asks_for_page_alignment(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA + 0x10, PAGE), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), -EADDRINUSE);
+	assert_int_equal(rig_unmap(rig, 0, 0, PAGE), 0);
+	attach(rig, pt);
+	assert_int_equal(ioas_space_alignment(rig->space), PAGE);
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA + 0x10, PAGE), -EINVAL);
+	assert_int_equal(rig_fixed(rig, 0x1010, ARENA, PAGE), -EINVAL);
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA, PAGE / 2), -EINVAL);
+	detach(rig, pt);
+	assert_int_equal(ioas_space_alignment(rig->space), 1);
+}
+
+static void memory_that_is_not_there_fails_the_map(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+	iova_t iova = 0x2000;
+	uint32_t prot;
+
+	attach(rig, pt);
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA - PAGE, 2 * PAGE), -EFAULT);
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA_RO - PAGE, 2 * PAGE), -EFAULT);
+	assert_string_equal(rig->why.text,
+			    "memory 0x43eff000-0x43f00fff is not all there and writable");
+	assert_int_equal(rig_auto_error(rig, 0, PAGE), -EFAULT);
+	assert_int_equal(space_area_nr(rig->space), 0);
+	assert_int_equal(rig->pins, 0);
+	assert_int_equal(leaves(pt), 0);
+	/* Read-only memory is fine to be read. */
+	assert_int_equal(ioas_space_map(rig->space, &rig->caller, &iova, ARENA_RO, PAGE,
+					IOAS_MAP_READ | IOAS_MAP_FIXED, NULL),
+			 0);
+	assert_int_equal(rig_lookup(rig, pt, 0x2000, &prot), ARENA_RO);
+	assert_int_equal(prot, IOAS_PROT_READ);
+	detach(rig, pt);
+}
+
+static void an_attach_that_fails_fills_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA, PAGE), 0);
+	assert_int_equal(rig_fixed(rig, 0x2000, ARENA, PAGE), 0);
+	assert_int_equal(rig_fixed(rig, 0x3000, ARENA + ARENA_LEN, PAGE), 0);
+	assert_int_equal(rig_fixed(rig, 0x4000, ARENA, PAGE), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), -EFAULT);
+	assert_int_equal(rig->pins, 0);
+	assert_int_equal(rig->pins_ever, 2);
+	assert_int_equal(leaves(pt), 0);
+	assert_int_equal(ioas_space_alignment(rig->space), 1);
+	assert_int_equal(rig_unmap(rig, 0x3000, PAGE, PAGE), 0);
+	rig->pins_left = 2;
+	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), -ENOMEM);
+	assert_int_equal(rig->pins, 0);
+	rig->pins_left = -1;
+	attach(rig, pt);
+	assert_int_equal(rig->pins, 3);
+	detach(rig, pt);
+}
+
+static void copies_share_one_pin(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48), *other_pt = rig_pt(48);
+	struct ioas_space *other;
+	iova_t iova = 0x100000;
+	uint32_t prot;
+
+	assert_int_equal(ioas_space_new(&rig->iommu, &other), 0);
+	attach(rig, pt);
+	assert_int_equal(rig_fixed(rig, 0x200000, ARENA, 64 * PAGE), 0);
+	assert_int_equal(ioas_space_copy(rig->space, &iova, rig->space, 0x201000, 8 * PAGE,
+					 IOAS_MAP_READ | IOAS_MAP_FIXED, NULL),
+			 0);
+	assert_int_equal(ioas_space_copy(other, &iova, rig->space, 0x204000, 8 * PAGE,
+					 RW | IOAS_MAP_FIXED, NULL),
+			 0);
+	assert_int_equal(rig->pins, 1);
+	assert_int_equal(rig_lookup(rig, pt, 0x100000, &prot), ARENA + PAGE);
+	assert_int_equal(prot, IOAS_PROT_READ);
+	assert_int_equal(space_domain_attach(other, other_pt, NULL), 0);
+	assert_int_equal(rig_lookup(rig, other_pt, 0x101000, &prot), ARENA + 5 * PAGE);
+	assert_int_equal(rig_unmap(rig, 0x200000, 64 * PAGE, 64 * PAGE), 0);
+	assert_int_equal(rig_lookup(rig, pt, 0x100000, &prot), ARENA + PAGE);
+	detach(rig, pt);
+	assert_int_equal(rig->pins, 1);
+	space_domain_detach(other, other_pt);
+	assert_int_equal(rig->pins, 0);
+	pt_destroy(other_pt);
+	ioas_space_put(other);
+}
+
+/* Of several pieces the last one fails: in both tables nothing of them stays. */
+static void a_copy_that_fails_half_way_changes_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *a = rig_pt(48), *b = rig_pt(48);
+	struct ioas_space *src;
+	iova_t iova = 0x40000000;
+
+	attach(rig, a);
+	attach(rig, b);
+	assert_int_equal(ioas_space_new(&rig->iommu, &src), 0);
+	for (uint64_t i = 0; i < 4; i++) {
+		iova_t at = 0x1000 + i * PAGE;
+
+		assert_int_equal(ioas_space_map(src, &rig->caller, &at,
+						i == 3 ? 0x1000 : ARENA + i * PAGE, PAGE,
+						RW | IOAS_MAP_FIXED, NULL),
+				 0);
+	}
+	assert_int_equal(ioas_space_copy(rig->space, &iova, src, 0x1000, 4 * PAGE,
+					 RW | IOAS_MAP_FIXED, &rig->why),
+			 -EFAULT);
+	assert_int_equal(rig->pins, 0);
+	assert_int_equal(leaves(a) + leaves(b), 0);
+	assert_int_equal(space_area_nr(rig->space), 0);
+	assert_int_equal(ioas_space_copy(rig->space, &iova, src, 0x1000, 3 * PAGE,
+					 RW | IOAS_MAP_FIXED, &rig->why),
+			 0);
+	assert_int_equal(rig->pins, 3);
+	assert_int_equal(rig_unmap(rig, 0, 0, 3 * PAGE), 0);
+	assert_int_equal(rig->pins, 0);
+	ioas_space_put(src);
+	detach(rig, a);
+	detach(rig, b);
+}
+
+static void one_map_takes_few_leaves_wherever_it_lies(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	attach(rig, pt);
+	/* Memory and IOVA differ in every bit of alignment: the physical map makes up for it. */
+	assert_int_equal(rig_fixed(rig, 0x200000, ARENA + PAGE, 32 << 20), 0);
+	assert_true(leaves(pt) <= 5);
+	detach(rig, pt);
+}
+
+static void huge_pages_off_means_leaves_of_one_page(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	attach(rig, pt);
+	assert_int_equal(space_set_huge_pages(rig->space, false, &rig->why), 0);
+	assert_int_equal(rig_fixed(rig, 0x200000, ARENA, 64 * PAGE), 0);
+	assert_int_equal(leaves(pt), 64);
+	assert_int_equal(space_set_huge_pages(rig->space, true, &rig->why), 0);
+	assert_int_equal(space_set_huge_pages(rig->space, false, &rig->why), -EINVAL);
+	assert_int_equal(rig_unmap(rig, 0, 0, 64 * PAGE), 0);
+	assert_int_equal(space_set_huge_pages(rig->space, false, &rig->why), 0);
+	detach(rig, pt);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(the_first_table_pins_and_the_last_unpins),
+		TEST(a_table_reserves_what_it_cannot_reach),
+		TEST(a_table_asks_for_page_alignment),
+		TEST(memory_that_is_not_there_fails_the_map),
+		TEST(an_attach_that_fails_fills_nothing),
+		TEST(copies_share_one_pin),
+		TEST(a_copy_that_fails_half_way_changes_nothing),
+		TEST(one_map_takes_few_leaves_wherever_it_lies),
+		TEST(huge_pages_off_means_leaves_of_one_page),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
