@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tables: every ioctl's number, struct, minimum size and handler; and the size rules, which are
+ * applied here once for all.
+ *
+ * iommufd: the size is read first (EFAULT), then the number is looked up (ENOTTY), a short struct
+ * is EINVAL, a longer one must end in zeros (E2BIG), what a short one leaves out is zero.
+ * VFIO: the minimum is read (EFAULT), argsz below it is EINVAL, what argsz covers beyond it is the
+ * handler's business.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <ioas/uapi/iommufd.h>
+#include <ioas/uapi/vfio.h>
+#include "uapi/handlers.h"
+#include "uapi/uapi.h"
+#include "util/why.h"
+
+#define NR(cmd)		 ((cmd)&0xff)
+#define END(type, field) (offsetof(struct type, field) + sizeof(((struct type *)0)->field))
+/* A struct longer than the buffer for it would divide by zero, which does not compile. */
+#define SIZE(type) (sizeof(struct type) / (sizeof(struct type) <= UAPI_CMD_MAX))
+/* Known to Linux, not here yet: only the size rules apply. */
+#define OP_LATER(cmd, size, min) \
+	[NR(cmd) - IOMMUFD_BASE] = {#cmd, cmd, size, min, iommu_unsupported}
+
+#define IOMMUFD_BASE 0x80
+
+/* clang-format off */
+static const struct uapi_op iommufd_ops[] = {
+#define I(cmd, type, last, fn) \
+	[NR(cmd) - IOMMUFD_BASE] = {#cmd, cmd, SIZE(type), END(type, last), fn}
+	I(IOMMU_DESTROY, iommu_destroy, id, iommu_destroy),
+	I(IOMMU_IOAS_ALLOC, iommu_ioas_alloc, out_ioas_id, iommu_ioas_alloc),
+	I(IOMMU_IOAS_ALLOW_IOVAS, iommu_ioas_allow_iovas, allowed_iovas, iommu_ioas_allow_iovas),
+	I(IOMMU_IOAS_COPY, iommu_ioas_copy, src_iova, iommu_ioas_copy),
+	I(IOMMU_IOAS_IOVA_RANGES, iommu_ioas_iova_ranges, out_iova_alignment,
+	  iommu_ioas_iova_ranges),
+	I(IOMMU_IOAS_MAP, iommu_ioas_map, iova, iommu_ioas_map),
+	I(IOMMU_IOAS_UNMAP, iommu_ioas_unmap, length, iommu_ioas_unmap),
+	I(IOMMU_OPTION, iommu_option, val64, iommu_option),
+	I(IOMMU_VFIO_IOAS, iommu_vfio_ioas, __reserved, iommu_vfio_ioas),
+	I(IOMMU_HWPT_ALLOC, iommu_hwpt_alloc, __reserved, iommu_hwpt_alloc),
+	I(IOMMU_GET_HW_INFO, iommu_hw_info, __reserved, iommu_get_hw_info),
+#undef I
+	OP_LATER(IOMMU_HWPT_SET_DIRTY_TRACKING, 16, 16),
+	OP_LATER(IOMMU_HWPT_GET_DIRTY_BITMAP, 48, 48),
+	OP_LATER(IOMMU_HWPT_INVALIDATE, 32, 32),
+	OP_LATER(IOMMU_FAULT_QUEUE_ALLOC, 16, 16),
+	OP_LATER(IOMMU_IOAS_MAP_FILE, 40, 40),
+	OP_LATER(IOMMU_VIOMMU_ALLOC, 40, 24),
+	OP_LATER(IOMMU_VDEVICE_ALLOC, 24, 24),
+	OP_LATER(IOMMU_IOAS_CHANGE_PROCESS, 8, 8),
+	OP_LATER(IOMMU_VEVENTQ_ALLOC, 32, 28),
+	OP_LATER(IOMMU_HW_QUEUE_ALLOC, 40, 40),
+	OP_LATER(IOMMU_IOAS_NOIOMMU_GET_PA, 40, 40),
+};
+
+#define V(cmd, type, last, fn) \
+	[NR(cmd) - VFIO_BASE] = {#cmd, cmd, SIZE(type), END(type, last), fn}
+#define P(cmd, fn) [NR(cmd) - VFIO_BASE] = {#cmd, cmd, 0, 0, fn}
+static const struct uapi_op container_ops[] = {
+	P(VFIO_GET_API_VERSION, vfio_get_api_version),
+	P(VFIO_CHECK_EXTENSION, vfio_check_extension),
+	P(VFIO_SET_IOMMU, vfio_set_iommu),
+	V(VFIO_IOMMU_GET_INFO, vfio_iommu_type1_info, iova_pgsizes, vfio_iommu_get_info),
+	V(VFIO_IOMMU_MAP_DMA, vfio_iommu_type1_dma_map, size, vfio_iommu_map_dma),
+	V(VFIO_IOMMU_UNMAP_DMA, vfio_iommu_type1_dma_unmap, size, vfio_iommu_unmap_dma),
+};
+
+static const struct uapi_op group_ops[] = {
+	V(VFIO_GROUP_GET_STATUS, vfio_group_status, flags, vfio_group_get_status),
+	P(VFIO_GROUP_SET_CONTAINER, vfio_group_set_container),
+	P(VFIO_GROUP_UNSET_CONTAINER, vfio_group_unset_container),
+	P(VFIO_GROUP_GET_DEVICE_FD, vfio_group_get_device_fd),
+};
+
+static const struct uapi_op device_ops[] = {
+	V(VFIO_DEVICE_GET_INFO, vfio_device_info, num_irqs, vfio_device_get_info),
+	V(VFIO_DEVICE_GET_REGION_INFO, vfio_region_info, offset, vfio_device_get_region_info),
+	V(VFIO_DEVICE_GET_IRQ_INFO, vfio_irq_info, count, vfio_device_get_irq_info),
+	V(VFIO_DEVICE_SET_IRQS, vfio_irq_set, count, vfio_device_set_irqs),
+	P(VFIO_DEVICE_RESET, vfio_device_reset),
+	P(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, vfio_device_get_pci_hot_reset_info),
+	P(VFIO_DEVICE_PCI_HOT_RESET, vfio_device_pci_hot_reset),
+	P(VFIO_DEVICE_IOEVENTFD, vfio_device_ioeventfd),
+	V(VFIO_DEVICE_FEATURE, vfio_device_feature, flags, vfio_device_feature),
+	V(VFIO_DEVICE_BIND_IOMMUFD, vfio_device_bind_iommufd, out_devid, vfio_device_bind_iommufd),
+	V(VFIO_DEVICE_ATTACH_IOMMUFD_PT, vfio_device_attach_iommufd_pt, pt_id,
+	  vfio_device_attach_iommufd_pt),
+	V(VFIO_DEVICE_DETACH_IOMMUFD_PT, vfio_device_detach_iommufd_pt, flags,
+	  vfio_device_detach_iommufd_pt),
+};
+#undef V
+#undef P
+/* clang-format on */
+
+#define LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Each table's lines follow the last one's in the counters; the line after all is "unknown". */
+const struct uapi_table uapi_iommufd_table = {iommufd_ops, IOMMUFD_BASE, LEN(iommufd_ops), 0};
+const struct uapi_table uapi_container_table = {container_ops, VFIO_BASE, LEN(container_ops),
+						LEN(iommufd_ops)};
+const struct uapi_table uapi_group_table = {group_ops, VFIO_BASE, LEN(group_ops),
+					    LEN(iommufd_ops) + LEN(container_ops)};
+const struct uapi_table uapi_device_table = {device_ops, VFIO_BASE, LEN(device_ops),
+					     LEN(iommufd_ops) + LEN(container_ops) +
+						     LEN(group_ops)};
+
+static const struct uapi_table *const tables[] = {&uapi_iommufd_table, &uapi_container_table,
+						  &uapi_group_table, &uapi_device_table};
+
+#define ROWS (LEN(iommufd_ops) + LEN(container_ops) + LEN(group_ops) + LEN(device_ops) + 1)
+
+/* 0 for success, then every errno of Linux. */
+#define ERRNOS 134
+
+size_t uapi_counts_len(void)
+{
+	return ROWS * ERRNOS * sizeof(uint64_t);
+}
+
+static size_t row_of(const struct uapi_op *op)
+{
+	for (size_t i = 0; op && i < LEN(tables); i++)
+		if (op >= tables[i]->ops && op < tables[i]->ops + tables[i]->nr)
+			return tables[i]->row + (size_t)(op - tables[i]->ops);
+	return ROWS - 1;
+}
+
+static const char *row_name(size_t row)
+{
+	for (size_t i = 0; i < LEN(tables); i++)
+		if (row >= tables[i]->row && row - tables[i]->row < tables[i]->nr)
+			return tables[i]->ops[row - tables[i]->row].name;
+	return "unknown";
+}
+
+void uapi_count(struct uapi *uapi, const struct uapi_op *op, long result)
+{
+	size_t error = result < 0 ? (size_t)-result : 0;
+
+	if (error >= ERRNOS)
+		error = ERRNOS - 1;
+	atomic_fetch_add_explicit(&uapi->counts[row_of(op) * ERRNOS + error], 1,
+				  memory_order_relaxed);
+}
+
+size_t ioas_ioctl_counts_decode(const void *block, size_t len, struct ioas_ioctl_count *out,
+				size_t max)
+{
+	const _Atomic uint64_t *counts = block;
+	size_t nr = 0;
+
+	for (size_t i = 0; i < ROWS * ERRNOS && (i + 1) * sizeof(*counts) <= len; i++) {
+		uint64_t count = atomic_load_explicit(&counts[i], memory_order_relaxed);
+		const char *name = row_name(i / ERRNOS);
+
+		if (!count || !name)
+			continue;
+		if (nr < max) {
+			snprintf(out[nr].name, sizeof(out[nr].name), "%s", name);
+			out[nr].error = (int32_t)(i % ERRNOS);
+			out[nr].count = count;
+		}
+		nr++;
+	}
+	return nr;
+}
+
+size_t ioas_ioctl_counts(struct ioas_iommu *iommu, struct ioas_ioctl_count *out, size_t max)
+{
+	return ioas_ioctl_counts_decode((const void *)iommu->uapi->counts, uapi_counts_len(), out,
+					max);
+}
+
+static const struct uapi_op *find(const struct uapi_table *table, uint32_t cmd)
+{
+	uint32_t index = NR(cmd) - table->first;
+	const struct uapi_op *op = index < table->nr ? &table->ops[index] : NULL;
+
+	return op && op->name && op->cmd == cmd ? op : NULL;
+}
+
+static long unknown(struct uapi_call *call, uint32_t cmd)
+{
+	return why_set(call->why, -ENOTTY, "%s has no ioctl 0x%x", call->file->node.path, cmd);
+}
+
+/* Copies the caller's struct by the rules of an extensible one. */
+static int copy_struct(struct uapi_call *call)
+{
+	const struct uapi_op *op = call->op;
+	uint32_t size = call->user_size;
+	int rc;
+
+	if (size < op->min)
+		return why_set(call->why, -EINVAL, "size %u is below the minimum of %u", size,
+			       op->min);
+	if (size > op->size) {
+		rc = uapi_check_zero(call, call->arg + op->size, size - op->size);
+		if (rc)
+			return rc;
+		size = op->size;
+	}
+	return uapi_copy_from(call, call->cmd, call->arg, size);
+}
+
+long uapi_dispatch_iommufd(struct uapi_call *call, uint32_t cmd)
+{
+	uint64_t buf[UAPI_CMD_MAX / 8] = {0};
+	const struct uapi_table *table = &uapi_iommufd_table;
+	int rc;
+
+	if (NR(cmd) < table->first || NR(cmd) - table->first >= table->nr)
+		return uapi_dispatch_vfio(call, &uapi_container_table, cmd);
+	call->op = find(table, cmd);
+	call->cmd = buf;
+	rc = uapi_copy_from(call, &call->user_size, call->arg, sizeof(call->user_size));
+	if (rc)
+		return rc;
+	if (!call->op)
+		return unknown(call, cmd);
+	rc = copy_struct(call);
+	return rc ? rc : call->op->handler(call);
+}
+
+long uapi_dispatch_vfio(struct uapi_call *call, const struct uapi_table *table, uint32_t cmd)
+{
+	uint64_t buf[UAPI_CMD_MAX / 8] = {0};
+	uint32_t argsz;
+	int rc;
+
+	call->op = find(table, cmd);
+	call->cmd = buf;
+	if (!call->op)
+		return unknown(call, cmd);
+	if (call->op->min) {
+		rc = uapi_copy_from(call, buf, call->arg, call->op->min);
+		if (rc)
+			return rc;
+		memcpy(&argsz, buf, sizeof(argsz));
+		if (argsz < call->op->min)
+			return why_set(call->why, -EINVAL, "argsz %u is below the minimum of %u",
+				       argsz, call->op->min);
+		call->user_size = argsz;
+	}
+	return call->op->handler(call);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* Open files: counting references, and handing calls to what kind of file it is. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "uapi/uapi.h"
+#include "util/why.h"
+
+/* By enum ioas_node_kind. */
+static const struct uapi_file_ops *const kinds[] = {
+	[IOAS_NODE_IOMMU] = &iommufd_file_ops,	    [IOAS_NODE_VFIO] = &container_file_ops,
+	[IOAS_NODE_VFIO_GROUP] = &group_file_ops,   [IOAS_NODE_VFIO_CDEV] = &device_file_ops,
+	[IOAS_NODE_VFIO_DEVICE] = &device_file_ops,
+};
+
+struct ioas_file *uapi_file_new(struct ioas_iommu *iommu, struct ioas_caller *caller,
+				const struct ioas_node *node, const struct uapi_file_ops *ops)
+{
+	struct ioas_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	file->ops = ops;
+	file->iommu = iommu;
+	file->caller = caller;
+	file->node = *node;
+	atomic_init(&file->refs, 1);
+	return file;
+}
+
+int ioas_file_open(struct ioas_iommu *iommu, struct ioas_caller *caller,
+		   const struct ioas_node *node, int oflags, struct ioas_file **out,
+		   struct ioas_why *why)
+{
+	struct ioas_file *file;
+	int rc;
+
+	if (node->kind > IOAS_NODE_VFIO_CDEV)
+		return why_set(why, -ENODEV, "%s is not a node that can be opened", node->path);
+	file = uapi_file_new(iommu, caller, node, kinds[node->kind]);
+	if (!file)
+		return why_set(why, -ENOMEM, "no memory to open %s", node->path);
+	rc = file->ops->open(file, why);
+	if (rc) {
+		free(file);
+		return rc;
+	}
+	*out = file;
+	return 0;
+}
+
+struct ioas_file *ioas_file_get(struct ioas_file *file)
+{
+	atomic_fetch_add_explicit(&file->refs, 1, memory_order_relaxed);
+	return file;
+}
+
+void ioas_file_put(struct ioas_file *file)
+{
+	if (atomic_fetch_sub_explicit(&file->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	file->ops->release(file);
+	free(file);
+}
+
+const struct ioas_node *ioas_file_node(const struct ioas_file *file)
+{
+	return &file->node;
+}
+
+/* The ioctl's name goes before the reason, and a refusal without one gets its errno's name. */
+static void say_why(struct ioas_why *why, const struct uapi_op *op, uint32_t cmd, long rc,
+		    const struct ioas_why *inner)
+{
+	const char *text = inner->text[0] ? inner->text : strerrordesc_np((int)-rc);
+
+	if (op)
+		why_set(why, 0, "%s: %s", op->name, text ? text : "refused");
+	else
+		why_set(why, 0, "ioctl 0x%x: %s", cmd, text ? text : "refused");
+}
+
+long ioas_file_ioctl(struct ioas_file *file, struct ioas_caller *caller, unsigned long cmd,
+		     uint64_t arg, struct ioas_why *why)
+{
+	struct ioas_why inner = {0};
+	struct uapi_call call = {.file = file, .caller = caller, .why = &inner, .arg = arg};
+	long rc = file->ops->ioctl(&call, (uint32_t)cmd);
+
+	uapi_count(file->iommu->uapi, call.op, rc);
+	if (rc < 0)
+		say_why(why, call.op, (uint32_t)cmd, rc, &inner);
+	return rc;
+}
+
+ssize_t ioas_file_pread(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
+			uint64_t off)
+{
+	return file->ops->read ? file->ops->read(file, caller, va, len, off) : -EINVAL;
+}
+
+ssize_t ioas_file_pwrite(struct ioas_file *file, struct ioas_caller *caller, uint64_t va,
+			 size_t len, uint64_t off)
+{
+	return file->ops->write ? file->ops->write(file, caller, va, len, off) : -EINVAL;
+}
+
+int ioas_file_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
+		   struct ioas_why *why)
+{
+	if (!file->ops->mmap)
+		return why_set(why, -ENODEV, "%s cannot be mapped", file->node.path);
+	return file->ops->mmap(file, off, len, prot, flags, why);
+}
+
+int ioas_file_access(struct ioas_file *file, uint64_t off, bool write, uint64_t *value,
+		     unsigned size)
+{
+	return file->ops->access ? file->ops->access(file, off, write, value, size) : -EFAULT;
+}

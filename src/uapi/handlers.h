@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* The handlers that dispatch.c's tables name. Each is 0, a result, or -errno with a reason. */
+#ifndef UAPI_HANDLERS_H
+#define UAPI_HANDLERS_H
+
+struct uapi_call;
+
+/* iommufd.c */
+long iommu_destroy(struct uapi_call *call);
+long iommu_option(struct uapi_call *call);
+long iommu_vfio_ioas(struct uapi_call *call);
+long iommu_hwpt_alloc(struct uapi_call *call);
+long iommu_get_hw_info(struct uapi_call *call);
+long iommu_unsupported(struct uapi_call *call);
+/* iommufd_ioas.c */
+long iommu_ioas_alloc(struct uapi_call *call);
+long iommu_ioas_allow_iovas(struct uapi_call *call);
+long iommu_ioas_copy(struct uapi_call *call);
+long iommu_ioas_iova_ranges(struct uapi_call *call);
+long iommu_ioas_map(struct uapi_call *call);
+long iommu_ioas_unmap(struct uapi_call *call);
+
+/* vfio_container.c */
+long vfio_get_api_version(struct uapi_call *call);
+long vfio_check_extension(struct uapi_call *call);
+long vfio_set_iommu(struct uapi_call *call);
+/* vfio_type1.c */
+long vfio_iommu_get_info(struct uapi_call *call);
+long vfio_iommu_map_dma(struct uapi_call *call);
+long vfio_iommu_unmap_dma(struct uapi_call *call);
+
+/* vfio_group.c */
+long vfio_group_get_status(struct uapi_call *call);
+long vfio_group_set_container(struct uapi_call *call);
+long vfio_group_unset_container(struct uapi_call *call);
+long vfio_group_get_device_fd(struct uapi_call *call);
+
+/* vfio_cdev.c */
+long vfio_device_bind_iommufd(struct uapi_call *call);
+long vfio_device_attach_iommufd_pt(struct uapi_call *call);
+long vfio_device_detach_iommufd_pt(struct uapi_call *call);
+/* vfio_device.c */
+long vfio_device_get_info(struct uapi_call *call);
+long vfio_device_reset(struct uapi_call *call);
+long vfio_device_get_pci_hot_reset_info(struct uapi_call *call);
+long vfio_device_pci_hot_reset(struct uapi_call *call);
+long vfio_device_ioeventfd(struct uapi_call *call);
+long vfio_device_feature(struct uapi_call *call);
+/* vfio_region.c */
+long vfio_device_get_region_info(struct uapi_call *call);
+/* vfio_irq.c */
+long vfio_device_get_irq_info(struct uapi_call *call);
+long vfio_device_set_irqs(struct uapi_call *call);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* All that touches the caller's memory on behalf of a handler. */
+#include <errno.h>
+#include <string.h>
+#include "uapi/uapi.h"
+#include "util/why.h"
+
+/* Piece by which long ranges are walked; small, since calls may arrive on small stacks. */
+#define CHUNK 256u
+
+int uapi_copy_from(struct uapi_call *call, void *dst, uint64_t va, size_t len)
+{
+	int rc = len ? call->caller->ops->copy_from(call->caller, dst, va, len) : 0;
+
+	return rc ? why_set(call->why, -EFAULT, "cannot read %zu bytes of the caller's at 0x%llx",
+			    len, (unsigned long long)va)
+		  : 0;
+}
+
+int uapi_copy_to(struct uapi_call *call, uint64_t va, const void *src, size_t len)
+{
+	int rc = len ? call->caller->ops->copy_to(call->caller, va, src, len) : 0;
+
+	return rc ? why_set(call->why, -EFAULT, "cannot write %zu bytes of the caller's at 0x%llx",
+			    len, (unsigned long long)va)
+		  : 0;
+}
+
+int uapi_zero(struct uapi_call *call, uint64_t va, uint64_t len)
+{
+	static const char zeros[CHUNK];
+	int rc = 0;
+
+	while (!rc && len) {
+		size_t now = len < CHUNK ? (size_t)len : CHUNK;
+
+		rc = uapi_copy_to(call, va, zeros, now);
+		va += now;
+		len -= now;
+	}
+	return rc;
+}
+
+int uapi_check_zero(struct uapi_call *call, uint64_t va, uint64_t len)
+{
+	char bytes[CHUNK];
+
+	while (len) {
+		size_t now = len < CHUNK ? (size_t)len : CHUNK;
+		int rc = uapi_copy_from(call, bytes, va, now);
+
+		if (rc)
+			return rc;
+		for (size_t i = 0; i < now; i++)
+			if (bytes[i])
+				return why_set(call->why, -E2BIG,
+					       "the struct is longer than known here, and its tail "
+					       "is not zero");
+		va += now;
+		len -= now;
+	}
+	return 0;
+}
+
+int uapi_respond_len(struct uapi_call *call, size_t len)
+{
+	return uapi_copy_to(call, call->arg, call->cmd, len);
+}
+
+int uapi_respond(struct uapi_call *call)
+{
+	return uapi_respond_len(call, call->user_size < call->op->size ? call->user_size
+								       : call->op->size);
+}
+
+/* Reads no further than the aligned piece that holds the NUL: what follows may not exist. */
+int uapi_copy_string(struct uapi_call *call, char *dst, uint64_t va, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		size_t now = 64 - (va + done) % 64;
+		int rc;
+
+		if (now > len - done)
+			now = len - done;
+		rc = uapi_copy_from(call, dst + done, va + done, now);
+		if (rc)
+			return rc;
+		if (memchr(dst + done, '\0', now))
+			return 0;
+		done += now;
+	}
+	return why_set(call->why, -EINVAL, "the string does not end within %zu bytes", len);
+}

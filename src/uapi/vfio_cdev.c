@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* /dev/vfio/devices/vfioN: giving a device to an iommufd context, and attaching it there. */
+#include <errno.h>
+#include <ioas/uapi/vfio.h>
+#include "uapi/device_file.h"
+#include "uapi/handlers.h"
+#include "util/why.h"
+
+/* Whose the group is: nobody's, or this context's. */
+static int check_owner(struct uapi_call *call, struct vfio_group *group, struct obj_ctx *ctx)
+{
+	if (group->cdev_nr && group->ctx != ctx)
+		return why_set(call->why, -EPERM,
+			       "another device of group %u is bound to another iommufd",
+			       group->number);
+	return 0;
+}
+
+static int bind_device(struct uapi_call *call, struct vfio_file *vfile, struct obj_ctx *ctx)
+{
+	struct vfio_device_bind_iommufd *cmd = call->cmd;
+	const struct ioas_range *reserved;
+	struct vfio_pci *vdev;
+	size_t nr;
+	int rc = vfio_pci_open(call->file->iommu->uapi, vfile->pci, &vdev, call->why);
+
+	if (rc)
+		return rc;
+	rc = check_owner(call, vdev->group, ctx);
+	reserved = vfio_pci_reserved(&nr);
+	if (!rc)
+		rc = obj_device_bind(ctx, ioas_pci_device(vfile->pci), reserved, nr, &vdev->bound);
+	if (!rc) {
+		cmd->out_devid = vdev->bound->obj.id;
+		rc = uapi_respond_len(call, call->op->min);
+	}
+	if (rc) {
+		vfio_pci_close(vdev);
+		return rc;
+	}
+	vdev->group->ctx = ctx;
+	vdev->group->cdev_nr++;
+	vfile->vdev = vdev;
+	atomic_store_explicit(&vfile->granted, true, memory_order_release);
+	return 0;
+}
+
+/* `file` is what the caller's descriptor stands for, or NULL and `file_rc` says why not. */
+static int bind_locked(struct uapi_call *call, struct ioas_file *file, int file_rc)
+{
+	const struct vfio_device_bind_iommufd *cmd = call->cmd;
+	struct vfio_file *vfile = call->file->priv;
+	uint32_t number = pci_group_number(pci_group_of(vfile->pci));
+	struct vfio_group *group = ids_get(&call->file->iommu->uapi->groups, number);
+
+	if (group && group->opened)
+		return why_set(call->why, -EBUSY, "group %u is open", number);
+	if (vfile->granted)
+		return why_set(call->why, -EINVAL, "the device file is bound already");
+	if (!file)
+		return why_set(call->why, file_rc, "descriptor %d is not an iommufd", cmd->iommufd);
+	if (file->ops != &iommufd_file_ops)
+		return why_set(call->why, -EBADFD, "descriptor %d is not an iommufd", cmd->iommufd);
+	if (vfile->pci->vfio)
+		return why_set(call->why, -EINVAL, "another file has the device");
+	return bind_device(call, vfile, file->priv);
+}
+
+/* The file is put outside the lock: were it the last reference, closing it may take the lock. */
+long vfio_device_bind_iommufd(struct uapi_call *call)
+{
+	const struct vfio_device_bind_iommufd *cmd = call->cmd;
+	struct uapi *uapi = call->file->iommu->uapi;
+	const struct vfio_file *vfile = call->file->priv;
+	struct ioas_file *file = NULL;
+	int file_rc;
+	long rc;
+
+	if (cmd->flags)
+		return why_set(call->why, -EINVAL, "unknown flags 0x%x", cmd->flags);
+	if (cmd->iommufd < 0)
+		return why_set(call->why, -EINVAL, "%d cannot be a descriptor", cmd->iommufd);
+	if (vfile->group_file)
+		return why_set(call->why, -EINVAL, "the file came from a group, not from a cdev");
+	file_rc = call->caller->ops->file_get(call->caller, cmd->iommufd, &file);
+	if (file_rc)
+		file = NULL;
+	pthread_mutex_lock(&uapi->vfio_lock);
+	rc = bind_locked(call, file, file_rc);
+	pthread_mutex_unlock(&uapi->vfio_lock);
+	if (file)
+		ioas_file_put(file);
+	return rc;
+}
+
+/* What a file from a group has not. */
+static int check_cdev(struct uapi_call *call)
+{
+	const struct vfio_file *vfile = call->file->priv;
+
+	return vfile->group_file ? why_set(call->why, -ENOTTY, "only a cdev has this ioctl") : 0;
+}
+
+long vfio_device_attach_iommufd_pt(struct uapi_call *call)
+{
+	struct vfio_device_attach_iommufd_pt *cmd = call->cmd;
+	const struct vfio_file *vfile = call->file->priv;
+	int rc = check_cdev(call);
+
+	if (rc)
+		return rc;
+	if (cmd->flags & ~VFIO_DEVICE_ATTACH_PASID)
+		return why_set(call->why, -EINVAL, "unknown flags 0x%x", cmd->flags);
+	if (cmd->flags)
+		return why_set(call->why, -EOPNOTSUPP, "the device sends no PASIDs");
+	rc = obj_device_attach(vfile->vdev->bound, &cmd->pt_id, call->why);
+	if (rc)
+		return rc;
+	rc = uapi_respond_len(call, call->op->min);
+	if (rc)
+		obj_device_detach(vfile->vdev->bound);
+	return rc;
+}
+
+long vfio_device_detach_iommufd_pt(struct uapi_call *call)
+{
+	const struct vfio_device_detach_iommufd_pt *cmd = call->cmd;
+	const struct vfio_file *vfile = call->file->priv;
+	int rc = check_cdev(call);
+
+	if (rc)
+		return rc;
+	if (cmd->flags & ~VFIO_DEVICE_DETACH_PASID)
+		return why_set(call->why, -EINVAL, "unknown flags 0x%x", cmd->flags);
+	if (cmd->flags)
+		return why_set(call->why, -EOPNOTSUPP, "the device sends no PASIDs");
+	obj_device_detach(vfile->vdev->bound);
+	return 0;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* /dev/vfio/vfio: containers, and the ioctls that make one ready for type1's. */
+#include <errno.h>
+#include <stdlib.h>
+#include <ioas/uapi/vfio.h>
+#include "space/space.h"
+#include "uapi/handlers.h"
+#include "uapi/type1.h"
+#include "util/why.h"
+#include "vfio/vfio.h"
+
+static int container_open(struct ioas_file *file, struct ioas_why *why)
+{
+	struct vfio_container *container = calloc(1, sizeof(*container));
+
+	if (!container)
+		return why_set(why, -ENOMEM, "no memory for a container");
+	container->iommu = file->iommu;
+	container->refs = 1;
+	pthread_mutex_init(&container->lock, NULL);
+	file->priv = container;
+	return 0;
+}
+
+static void container_put(struct vfio_container *container)
+{
+	if (--container->refs)
+		return;
+	pthread_mutex_destroy(&container->lock);
+	free(container);
+}
+
+static void container_release(struct ioas_file *file)
+{
+	struct uapi *uapi = file->iommu->uapi;
+
+	pthread_mutex_lock(&uapi->vfio_lock);
+	container_put(file->priv);
+	pthread_mutex_unlock(&uapi->vfio_lock);
+}
+
+static void end_space(struct vfio_container *container)
+{
+	pthread_mutex_lock(&container->lock);
+	if (container->type) {
+		space_domain_detach(container->space, container->pt);
+		space_unreserve(container->space, container);
+		pt_destroy(container->pt);
+		ioas_space_put(container->space);
+		container->space = NULL;
+		container->pt = NULL;
+		container->type = 0;
+	}
+	pthread_mutex_unlock(&container->lock);
+}
+
+void vfio_container_join(struct vfio_container *container, struct vfio_group *group)
+{
+	group->container = container;
+	container->group_nr++;
+	container->refs++;
+}
+
+void vfio_container_leave(struct vfio_group *group)
+{
+	struct vfio_container *container = group->container;
+
+	group->container = NULL;
+	if (!--container->group_nr)
+		end_space(container);
+	container_put(container);
+}
+
+/* Without an address space only three ioctls mean anything. */
+static long container_ioctl(struct uapi_call *call, uint32_t cmd)
+{
+	struct vfio_container *container = call->file->priv;
+	bool ready;
+
+	if (cmd != VFIO_GET_API_VERSION && cmd != VFIO_CHECK_EXTENSION && cmd != VFIO_SET_IOMMU) {
+		pthread_mutex_lock(&container->lock);
+		ready = container->type;
+		pthread_mutex_unlock(&container->lock);
+		if (!ready)
+			return why_set(call->why, -EINVAL,
+				       "the container has no IOMMU yet (VFIO_SET_IOMMU)");
+	}
+	return uapi_dispatch_vfio(call, &uapi_container_table, cmd);
+}
+
+const struct uapi_file_ops container_file_ops = {
+	.open = container_open,
+	.release = container_release,
+	.ioctl = container_ioctl,
+};
+
+long vfio_get_api_version(struct uapi_call *call)
+{
+	return VFIO_API_VERSION;
+}
+
+/* The software IOMMU is always coherent; a container without one cannot say so yet. */
+static long coherent(struct uapi_call *call)
+{
+	struct vfio_container *container = call->file->priv;
+	bool ready;
+
+	if (call->file->node.kind == IOAS_NODE_IOMMU)
+		return type1_compat_coherent(call);
+	pthread_mutex_lock(&container->lock);
+	ready = container->type;
+	pthread_mutex_unlock(&container->lock);
+	return ready;
+}
+
+long vfio_check_extension(struct uapi_call *call)
+{
+	switch (call->arg) {
+	case VFIO_TYPE1_IOMMU:
+	case VFIO_TYPE1v2_IOMMU:
+	case VFIO_UNMAP_ALL:
+		return 1;
+	case VFIO_DMA_CC_IOMMU:
+		return coherent(call);
+	}
+	return 0;
+}
+
+/* An empty space, its page table, and what devices cannot reach. */
+static int begin_space(struct vfio_container *container, uint32_t type, struct ioas_why *why)
+{
+	struct pt_config config = {.format = PT_AMDV1, .aw = container->iommu->config.aw};
+	const struct ioas_range *reserved;
+	size_t nr;
+	struct ioas_space *space;
+	struct pt *pt;
+	int rc = ioas_space_new(container->iommu, &space);
+
+	if (rc)
+		return rc;
+	rc = pt_new(&config, &pt);
+	if (rc)
+		goto err_space;
+	reserved = vfio_pci_reserved(&nr);
+	for (size_t i = 0; !rc && i < nr; i++)
+		rc = space_reserve(space, reserved[i].first, reserved[i].last, container, why);
+	if (!rc)
+		rc = space_domain_attach(space, pt, why);
+	if (rc)
+		goto err_pt;
+	pthread_mutex_lock(&container->lock);
+	container->space = space;
+	container->pt = pt;
+	container->type = type;
+	pthread_mutex_unlock(&container->lock);
+	return 0;
+
+err_pt:
+	space_unreserve(space, container);
+	pt_destroy(pt);
+err_space:
+	ioas_space_put(space);
+	return rc;
+}
+
+static long set_iommu_locked(struct uapi_call *call, struct vfio_container *container)
+{
+	if (!container->group_nr)
+		return why_set(call->why, -EINVAL,
+			       "no group is in the container (VFIO_GROUP_SET_CONTAINER)");
+	if (container->type)
+		return why_set(call->why, -EINVAL, "the container has its IOMMU already");
+	switch (call->arg) {
+	case VFIO_TYPE1_IOMMU:
+	case VFIO_TYPE1v2_IOMMU:
+		return begin_space(container, (uint32_t)call->arg, call->why);
+	case VFIO_UNMAP_ALL:
+		return why_set(call->why, -EINVAL, "UNMAP_ALL is an extension, not an IOMMU type");
+	}
+	return why_set(call->why, -ENODEV, "no IOMMU of type %llu; there are TYPE1 and TYPE1v2",
+		       (unsigned long long)call->arg);
+}
+
+long vfio_set_iommu(struct uapi_call *call)
+{
+	struct uapi *uapi = call->file->iommu->uapi;
+	long rc;
+
+	if (call->file->node.kind == IOAS_NODE_IOMMU)
+		return type1_compat_set_iommu(call);
+	pthread_mutex_lock(&uapi->vfio_lock);
+	rc = set_iommu_locked(call, call->file->priv);
+	pthread_mutex_unlock(&uapi->vfio_lock);
+	return rc;
+}
