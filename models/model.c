@@ -182,7 +182,7 @@ static int create(const struct ioas_model *model, struct ioas_iommu *iommu,
 int model_create(const struct ioas_model *const *models, struct ioas_iommu *iommu, const char *text,
 		 struct ioas_pci **out, struct ioas_why *why)
 {
-	const struct ioas_model *model;
+	const struct ioas_model *model = NULL;
 	struct ioas_pci *pci = NULL;
 	struct parsed parsed = {.text = strdup(text)};
 	size_t commas = 1;
