@@ -17,10 +17,10 @@ static int file_get(struct ioas_caller *caller, int fd, struct ioas_file **out)
 
 	if (!obj)
 		return -EBADF;
-	rc = obj_ready(obj);
+	rc = stand_ready(obj);
 	if (!rc)
 		*out = ioas_file_get(obj->file);
-	obj_put(obj);
+	stand_put(obj);
 	return rc;
 }
 
@@ -29,10 +29,10 @@ static int file_install(struct ioas_caller *caller, struct ioas_file *file)
 	struct door_obj *obj;
 	int fd;
 
-	obj = obj_new(door_machine, file, ioas_file_node(file));
+	obj = stand_new(door_machine, file, ioas_file_node(file));
 	if (!obj)
 		return -ENOMEM;
-	fd = obj_install(obj, true);
+	fd = stand_install(obj, true);
 	if (fd < 0)
 		free(obj);
 	return fd;

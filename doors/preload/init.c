@@ -19,7 +19,7 @@ static struct door_obj *adopted(const char *name, size_t len, const struct stat 
 
 	for (obj = door.objs; obj; obj = obj->next)
 		if (obj->ino == st->st_ino && obj->dev == st->st_dev) {
-			obj_get(obj);
+			stand_get(obj);
 			return obj;
 		}
 	if (len >= sizeof(node.path))
@@ -31,12 +31,12 @@ static struct door_obj *adopted(const char *name, size_t len, const struct stat 
 		snprintf(node.path, sizeof(node.path), "/dev/vfio/devices/vfio%s",
 			 strrchr(name, ':') ? strrchr(name, ':') + 1 : "");
 	}
-	obj = obj_new(NULL, NULL, &node);
+	obj = stand_new(NULL, NULL, &node);
 	if (!obj)
 		return NULL;
 	obj->dev = st->st_dev;
 	obj->ino = st->st_ino;
-	obj_link(obj);
+	stand_link(obj);
 	return obj;
 }
 
@@ -61,7 +61,7 @@ static void adopt_one(int fd)
 		return;
 	table_set(fd, obj, &err);
 	if (err)
-		obj_put(obj);
+		stand_put(obj);
 }
 
 struct entry {

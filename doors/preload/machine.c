@@ -123,6 +123,7 @@ static int each_line(const char *text, struct ioas_iommu_config *config, struct 
 		     struct ioas_why *why)
 {
 	char *copy = strdup(text), *save = NULL;
+	struct ioas_pci *pci;
 	int rc = copy ? 0 : -ENOMEM;
 
 	for (char *line = rc ? NULL : strtok_r(copy, "\n", &save); line && !rc;
@@ -130,7 +131,7 @@ static int each_line(const char *text, struct ioas_iommu_config *config, struct 
 		if (takes(&line, "set"))
 			rc = config ? config_line(line, config, why) : 0;
 		else if (takes(&line, "device"))
-			rc = iommu ? ioas_model_create(iommu, line, NULL, why) : 0;
+			rc = iommu ? ioas_model_create(iommu, line, &pci, why) : 0;
 	}
 	free(copy);
 	return rc;

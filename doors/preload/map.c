@@ -103,7 +103,7 @@ void map_split(uintptr_t addr)
 	rest = maps[at];
 	rest.off += addr - rest.start;
 	rest.start = addr;
-	obj_get(rest.obj);
+	stand_get(rest.obj);
 	maps[at].end = addr;
 	insert(at + 1, rest);
 }
@@ -131,7 +131,7 @@ void map_drain(void)
 		obj = cut_nr ? cut[--cut_nr] : NULL;
 		pthread_mutex_unlock(&door.lock);
 		if (obj)
-			obj_put(obj);
+			stand_put(obj);
 	} while (obj);
 }
 
@@ -156,7 +156,7 @@ bool map_get(uintptr_t addr, struct door_map *out)
 	map = map_first(addr);
 	if (map && map->start <= addr) {
 		*out = *map;
-		obj_get(out->obj);
+		stand_get(out->obj);
 		found = true;
 	}
 	pthread_mutex_unlock(&door.lock);

@@ -50,7 +50,7 @@ struct door_obj {
 	struct ioas_node node;	 /* constant */
 	dev_t dev;		 /* constant: identity of the memfd */
 	ino_t ino;
-	_Atomic bool usable;   /* obj_ready has nothing to do */
+	_Atomic bool usable;   /* stand_ready has nothing to do */
 	_Atomic int64_t pos;   /* of read() and write() */
 	bool forgotten;	       /* (lock) closed in a child that does not own it */
 	struct door_obj *next; /* (lock) in door.objs */
@@ -116,17 +116,17 @@ struct door_obj *table_set(int fd, struct door_obj *obj, int *err);
 /* The next descriptor in `first`..`last` that may be ours; -1 none. Under door.lock. */
 int table_next(int first, int last);
 
-struct door_obj *obj_new(struct machine *machine, struct ioas_file *file,
-			 const struct ioas_node *node);
+struct door_obj *stand_new(struct machine *machine, struct ioas_file *file,
+			   const struct ioas_node *node);
 /* Under door.lock, or before threads: enters an object whose identity is set into door.objs. */
-void obj_link(struct door_obj *obj);
-void obj_get(struct door_obj *obj);
+void stand_link(struct door_obj *obj);
+void stand_get(struct door_obj *obj);
 /* Not under door.lock. The last one is the last close. */
-void obj_put(struct door_obj *obj);
+void stand_put(struct door_obj *obj);
 /* A memfd for a new object, entered into the table; takes over the object's reference. */
-int obj_install(struct door_obj *obj, bool cloexec);
+int stand_install(struct door_obj *obj, bool cloexec);
 /* Makes the object usable here: opens an adopted one, takes an inherited one over. 0 or -errno. */
-int obj_ready(struct door_obj *obj);
+int stand_ready(struct door_obj *obj);
 
 /* machine.c */
 

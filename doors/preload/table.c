@@ -65,10 +65,10 @@ struct door_obj *table_get(int fd)
 		obj = NULL;
 	}
 	if (obj)
-		obj_get(obj);
+		stand_get(obj);
 	pthread_mutex_unlock(&door.lock);
 	if (stale)
-		obj_put(stale);
+		stand_put(stale);
 	return obj;
 }
 
@@ -114,8 +114,8 @@ int table_next(int first, int last)
 	return -1;
 }
 
-struct door_obj *obj_new(struct machine *machine, struct ioas_file *file,
-			 const struct ioas_node *node)
+struct door_obj *stand_new(struct machine *machine, struct ioas_file *file,
+			   const struct ioas_node *node)
 {
 	struct door_obj *obj = calloc(1, sizeof(*obj));
 
@@ -129,12 +129,12 @@ struct door_obj *obj_new(struct machine *machine, struct ioas_file *file,
 	return obj;
 }
 
-void obj_get(struct door_obj *obj)
+void stand_get(struct door_obj *obj)
 {
 	atomic_fetch_add_explicit(&obj->refs, 1, memory_order_relaxed);
 }
 
-static void obj_unlink(struct door_obj *obj)
+static void stand_unlink(struct door_obj *obj)
 {
 	pthread_mutex_lock(&door.lock);
 	if (obj->prev) {
@@ -149,7 +149,7 @@ static void obj_unlink(struct door_obj *obj)
  * The engine copy of a process that does not own the devices must not be touched: what it closes is
  * remembered, for the case that it takes them over.
  */
-void obj_put(struct door_obj *obj)
+void stand_put(struct door_obj *obj)
 {
 	bool forget;
 
@@ -161,7 +161,7 @@ void obj_put(struct door_obj *obj)
 	pthread_mutex_unlock(&door.lock);
 	if (forget)
 		return;
-	obj_unlink(obj);
+	stand_unlink(obj);
 	if (obj->file) {
 		ioas_file_put(obj->file);
 		owner_unlock(LOCK_OBJ(obj->ino));
@@ -193,7 +193,7 @@ static int make_memfd(struct door_obj *obj, bool cloexec)
 	return fd;
 }
 
-void obj_link(struct door_obj *obj)
+void stand_link(struct door_obj *obj)
 {
 	obj->next = door.objs;
 	obj->prev = &door.objs;
@@ -203,7 +203,7 @@ void obj_link(struct door_obj *obj)
 }
 
 /* What was in the slot belonged to a number that libc closed behind our back. */
-int obj_install(struct door_obj *obj, bool cloexec)
+int stand_install(struct door_obj *obj, bool cloexec)
 {
 	struct door_obj *stale;
 	int fd, err;
@@ -219,10 +219,10 @@ int obj_install(struct door_obj *obj, bool cloexec)
 	pthread_mutex_lock(&door.lock);
 	stale = table_set(fd, obj, &err);
 	if (!err)
-		obj_link(obj);
+		stand_link(obj);
 	pthread_mutex_unlock(&door.lock);
 	if (stale)
-		obj_put(stale);
+		stand_put(stale);
 	if (err) {
 		owner_unlock(LOCK_OBJ(obj->ino));
 		real.close(fd);
@@ -263,7 +263,7 @@ static int open_adopted(struct door_obj *obj)
 	return 0;
 }
 
-int obj_ready(struct door_obj *obj)
+int stand_ready(struct door_obj *obj)
 {
 	int rc = 0;
 

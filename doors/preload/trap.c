@@ -29,7 +29,7 @@ static bool find(struct trap *trap, uintptr_t addr)
 	if (trap->map.obj && addr >= trap->map.start && addr < trap->map.end)
 		return true;
 	if (trap->map.obj)
-		obj_put(trap->map.obj);
+		stand_put(trap->map.obj);
 	trap->map.obj = NULL;
 	return map_maybe(addr, addr + 1) && map_get(addr, &trap->map);
 }
@@ -41,7 +41,7 @@ static int device(struct trap *trap, uintptr_t addr, void *data, unsigned size, 
 
 	if (!(trap->map.prot & (write ? PROT_WRITE : PROT_READ | PROT_WRITE | PROT_EXEC)))
 		return TRAP_SEGV;
-	if (obj_ready(trap->map.obj))
+	if (stand_ready(trap->map.obj))
 		return TRAP_BUS;
 	if (write)
 		memcpy(&value, data, size);
@@ -118,7 +118,7 @@ static bool trap_bar(siginfo_t *info, ucontext_t *uc)
 	}
 	rc = insn_run(uc, &trap.mem);
 	if (trap.map.obj)
-		obj_put(trap.map.obj);
+		stand_put(trap.map.obj);
 	door_leave_masked(&call);
 	if (!rc)
 		return true;

@@ -28,7 +28,7 @@ static int close_ours(int fd)
 	rc = real.close(fd) ? -errno : 0;
 	pthread_mutex_unlock(&door.lock);
 	if (obj)
-		obj_put(obj);
+		stand_put(obj);
 	door_leave(&call);
 	return (int)door_result(rc);
 }
@@ -61,7 +61,7 @@ int fclose(FILE *file)
 	pthread_mutex_unlock(&door.lock);
 	rc = real.fclose(file) ? -errno : 0;
 	if (obj)
-		obj_put(obj);
+		stand_put(obj);
 	door_leave(&call);
 	return (int)door_result(rc);
 }
@@ -81,7 +81,7 @@ static void forget_range(int first, int last)
 		}
 		pthread_mutex_unlock(&door.lock);
 		if (obj)
-			obj_put(obj);
+			stand_put(obj);
 		if (fd < 0)
 			return;
 		first = fd;
@@ -133,7 +133,7 @@ static int enter_dup(struct door_obj *obj, int fd, struct door_obj **stale)
 {
 	int err;
 
-	obj_get(obj);
+	stand_get(obj);
 	*stale = table_set(fd, obj, &err);
 	if (!err)
 		return fd;
@@ -159,9 +159,9 @@ static int dup_ours(int fd, int cmd, int min)
 		rc = enter_dup(obj, rc, &stale);
 	pthread_mutex_unlock(&door.lock);
 	if (stale)
-		obj_put(stale);
+		stand_put(stale);
 	if (obj)
-		obj_put(obj);
+		stand_put(obj);
 	door_leave(&call);
 	return (int)door_result(rc);
 }
@@ -200,9 +200,9 @@ static int dup3_ours(int from, int to, int flags, bool dup2_rules)
 	}
 	pthread_mutex_unlock(&door.lock);
 	if (old)
-		obj_put(old);
+		stand_put(old);
 	if (obj)
-		obj_put(obj);
+		stand_put(obj);
 	door_leave(&call);
 	return (int)door_result(rc);
 }

@@ -36,12 +36,12 @@ static enum used use_begin(struct use *use, int fd)
 		door_leave(&use->call);
 		return USE_LIBC;
 	}
-	rc = obj_ready(use->obj);
+	rc = stand_ready(use->obj);
 	if (!rc) {
 		door_machine = use->obj->machine;
 		return USE_OURS;
 	}
-	obj_put(use->obj);
+	stand_put(use->obj);
 	door_leave(&use->call);
 	door_result(rc);
 	return USE_ERROR;
@@ -49,7 +49,7 @@ static enum used use_begin(struct use *use, int fd)
 
 static long use_end(struct use *use, long rc)
 {
-	obj_put(use->obj);
+	stand_put(use->obj);
 	door_leave(&use->call);
 	return door_result(rc);
 }

@@ -39,7 +39,7 @@ static void *place(struct door_obj *obj, void *addr, size_t len, int prot, int f
 	if (at == MAP_FAILED)
 		return at;
 	map_cut((uintptr_t)at, end_of(at, len));
-	obj_get(obj);
+	stand_get(obj);
 	map_add((uintptr_t)at, end_of(at, len), (uint64_t)off, prot, obj);
 	return at;
 }
@@ -61,7 +61,7 @@ static void *mmap_ours(void *addr, size_t len, int prot, int flags, int fd, off_
 		*libc = true;
 		return NULL;
 	}
-	rc = obj_ready(obj);
+	rc = stand_ready(obj);
 	if (!rc && (!len || off & (off_t)(PAGE - 1)))
 		rc = -EINVAL;
 	if (!rc)
@@ -73,7 +73,7 @@ static void *mmap_ours(void *addr, size_t len, int prot, int flags, int fd, off_
 		pthread_mutex_unlock(&door.lock);
 		map_drain();
 	}
-	obj_put(obj);
+	stand_put(obj);
 	/* A blocked fault kills: this thread at least must be able to use what it maps. */
 	sigdelset(&call.mask, SIGSEGV);
 	sigdelset(&call.mask, SIGBUS);
@@ -167,7 +167,7 @@ static long move_map(void *old, size_t old_len, size_t new_len, int flags, void 
 	*at = real.mremap(old, old_len, new_len, flags, want);
 	if (*at == MAP_FAILED)
 		return -errno;
-	obj_get(kept.obj);
+	stand_get(kept.obj);
 	map_cut(first, end_of(old, old_len));
 	map_cut((uintptr_t)*at, end_of(*at, new_len));
 	map_add((uintptr_t)*at, end_of(*at, new_len), kept.off + first - kept.start, kept.prot,

@@ -33,12 +33,12 @@ static long open_node(const char *virt, int flags)
 		rc = ioas_file_open(machine->iommu, &door.caller, &node, flags, &file, &why);
 	if (rc)
 		return rc;
-	obj = obj_new(machine, file, &node);
+	obj = stand_new(machine, file, &node);
 	if (!obj) {
 		ioas_file_put(file);
 		return -ENOMEM;
 	}
-	rc = obj_install(obj, flags & O_CLOEXEC);
+	rc = stand_install(obj, flags & O_CLOEXEC);
 	if (rc < 0) {
 		ioas_file_put(file);
 		free(obj);
@@ -69,7 +69,7 @@ static int open_ours(int dirfd, struct door_path *path, int flags, mode_t mode)
 
 		rc = obj ? open_node(obj->node.path, flags) : -ENOENT;
 		if (obj)
-			obj_put(obj);
+			stand_put(obj);
 	} else {
 		rc = open_node(path->virt, flags);
 	}

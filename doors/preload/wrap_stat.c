@@ -42,7 +42,7 @@ static bool node_of(int fd, struct ioas_node *out)
 	obj = table_get(fd);
 	if (obj) {
 		*out = obj->node;
-		obj_put(obj);
+		stand_put(obj);
 	}
 	door_leave(&call);
 	return obj;
