@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The areas of a space: order, and the lowest gap that fits. */
+#include <string.h>
 #include "space/areas.h"
 
 #define PAGE_LG2 12
@@ -62,15 +63,17 @@ static void merge_own(struct areas_fit *fit, const struct space_area *area)
 	areas_fit_merge(fit, &own);
 }
 
-static void update(struct tree_node *node)
+static bool update(struct tree_node *node)
 {
 	struct space_area *area = area_of(node);
+	struct areas_fit old = area->fit;
 
 	area->fit = (struct areas_fit){{0}};
 	merge_own(&area->fit, area);
 	for (int side = 0; side < 2; side++)
 		if (node->child[side])
 			areas_fit_merge(&area->fit, &area_of(node->child[side])->fit);
+	return memcmp(&old, &area->fit, sizeof(old));
 }
 
 void areas_init(struct areas *areas)

@@ -16,9 +16,10 @@ static struct entry *entry_of(struct tree_node *node)
 	return tree_entry(node, struct entry, node);
 }
 
-static void update(struct tree_node *node)
+static bool update(struct tree_node *node)
 {
 	struct entry *entry = entry_of(node);
+	iova_t old = entry->furthest;
 
 	entry->furthest = entry->last;
 	for (int side = 0; side < 2; side++) {
@@ -27,6 +28,7 @@ static void update(struct tree_node *node)
 		if (child && entry_of(child)->furthest > entry->furthest)
 			entry->furthest = entry_of(child)->furthest;
 	}
+	return entry->furthest != old;
 }
 
 void reserved_init(struct reserved *reserved)

@@ -7,14 +7,18 @@ static uint32_t height(const struct tree_node *node)
 	return node ? node->height : 0;
 }
 
-static void renew(struct tree *tree, struct tree_node *node)
+/* True: what the nodes above see of this one has changed. */
+static bool renew(struct tree *tree, struct tree_node *node)
 {
 	uint32_t before = height(node->child[0]);
 	uint32_t after = height(node->child[1]);
+	uint32_t old = node->height;
+	bool changed = false;
 
 	node->height = 1 + (before > after ? before : after);
 	if (tree->update)
-		tree->update(node);
+		changed = tree->update(node);
+	return changed || node->height != old;
 }
 
 /* Puts `node` (may be NULL) in the place of `old` below old's parent. */
@@ -50,34 +54,45 @@ static struct tree_node *rotate(struct tree *tree, struct tree_node *node, int s
 	return up;
 }
 
-/* Restores balance and summaries from `node` up to the root. */
-static void settle(struct tree *tree, struct tree_node *node)
+/*
+ * Restores balance and summaries from `node` up, until nothing changes any more, but at least to
+ * above `moved`, which stands in a new place (NULL: none does).
+ */
+static void settle(struct tree *tree, struct tree_node *node, const struct tree_node *moved)
 {
 	for (; node; node = node->parent) {
 		uint32_t before = height(node->child[0]);
 		uint32_t after = height(node->child[1]);
 		int heavy = after > before;
 		struct tree_node *child = node->child[heavy];
+		bool changed = true;
 
 		if (before > after + 1 || after > before + 1) {
 			if (height(child->child[!heavy]) > height(child->child[heavy]))
 				rotate(tree, child, heavy);
+			if (node == moved)
+				moved = NULL;
 			node = rotate(tree, node, !heavy);
 		} else {
-			renew(tree, node);
+			changed = renew(tree, node) || moved;
+			if (node == moved)
+				moved = NULL;
 		}
+		if (!changed)
+			return;
 	}
 }
 
 void tree_insert(struct tree *tree, struct tree_node *node, struct tree_node *parent, int side)
 {
 	node->child[0] = node->child[1] = NULL;
+	node->height = 0;
 	node->parent = parent;
 	if (parent)
 		parent->child[side] = node;
 	else
 		tree->root = node;
-	settle(tree, node);
+	settle(tree, node, NULL);
 }
 
 void tree_remove(struct tree *tree, struct tree_node *node)
@@ -87,7 +102,7 @@ void tree_remove(struct tree *tree, struct tree_node *node)
 	if (!node->child[0] || !node->child[1]) {
 		from = node->parent;
 		replace(tree, node, node->child[!node->child[0]]);
-		settle(tree, from);
+		settle(tree, from, NULL);
 		return;
 	}
 	/* Its successor, which has no child before it, takes its place. */
@@ -97,13 +112,13 @@ void tree_remove(struct tree *tree, struct tree_node *node)
 	adopt(next, 0, node->child[0]);
 	adopt(next, 1, node->child[1]);
 	replace(tree, node, next);
-	settle(tree, from);
+	settle(tree, from, next);
 }
 
 void tree_refresh(struct tree *tree, struct tree_node *node)
 {
-	for (; node; node = node->parent)
-		renew(tree, node);
+	while (node && renew(tree, node))
+		node = node->parent;
 }
 
 static struct tree_node *outermost(struct tree_node *node, int side)

@@ -7,6 +7,7 @@
 #ifndef UTIL_TREE_H
 #define UTIL_TREE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,8 +20,11 @@ struct tree_node {
 
 struct tree {
 	struct tree_node *root;
-	/* Remakes the summary of node's subtree from node and its children. May be NULL. */
-	void (*update)(struct tree_node *node);
+	/*
+	 * Remakes the summary of node's subtree from node and its children. Says whether it
+	 * changed: where it did not, nothing above can. May be NULL.
+	 */
+	bool (*update)(struct tree_node *node);
 };
 
 #define tree_entry(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))

@@ -29,9 +29,13 @@ static uint64_t sum_of(struct tree_node *node)
 	return node ? item_of(node)->sum : 0;
 }
 
-static void update(struct tree_node *node)
+static bool update(struct tree_node *node)
 {
-	item_of(node)->sum = item_of(node)->key + sum_of(node->child[0]) + sum_of(node->child[1]);
+	struct item *item = item_of(node);
+	uint64_t old = item->sum;
+
+	item->sum = item->key + sum_of(node->child[0]) + sum_of(node->child[1]);
+	return item->sum != old;
 }
 
 static void insert(struct tree *tree, struct item *item)

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a mapping costs as a space fills: maps of 4 KiB (at a given address, and where there is
+ * room), translations of random addresses, and unmaps, with one page table attached.
+ *
+ * Costs are compared within one run, and with log2 of the number of mappings: where both grow
+ * alike, an operation is O(log n). `fragmented` chooses addresses in a space in which every other
+ * range is free but misaligned for the request, where a search gap by gap would be linear.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include "iommu.h"
+#include "space/space.h"
+
+#define PAGE	  4096ull
+#define POOL_NR	  256 /* pages of memory that the maps show, again and again */
+#define LOOKUP_NR 200000
+#define SAMPLE_NR 1000
+
+static const uint64_t sizes[] = {1000, 10000, 100000};
+#define SIZE_NR (sizeof(sizes) / sizeof(sizes[0]))
+
+enum what { FIXED, AUTO, FRAGMENTED, WALK, UNMAP, WHAT_NR };
+
+static const char *const names[WHAT_NR] = {
+	"map fixed", "map auto", "map fragmented", "translate", "unmap",
+};
+
+struct bench {
+	struct ioas_iommu iommu;
+	struct ioas_space *space;
+	struct pt *pt;
+	uint64_t pool; /* address */
+};
+
+static double ns[WHAT_NR][SIZE_NR];
+static struct pt_stats tables[SIZE_NR];
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t rnd(uint64_t below)
+{
+	static uint64_t seed = 88172645463325252ull;
+
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % below;
+}
+
+static void must(int rc, const char *what)
+{
+	if (!rc)
+		return;
+	fprintf(stderr, "maps: %s: %s\n", what, strerror(-rc));
+	exit(1);
+}
+
+/* Only the parts of an instance that a space uses. */
+static void start(struct bench *bench)
+{
+	struct pt_config config = {.format = PT_AMDV1, .aw = 48};
+
+	inflight_init(&bench->iommu.inflight);
+	pthread_mutex_init(&bench->iommu.pages_lock, NULL);
+	must(mem_map_new(&bench->iommu.mem), "physical map");
+	must(ioas_space_new(&bench->iommu, &bench->space), "space");
+	must(pt_new(&config, &bench->pt), "page table");
+	must(space_domain_attach(bench->space, bench->pt, NULL), "attach");
+}
+
+static void stop(struct bench *bench)
+{
+	space_domain_detach(bench->space, bench->pt);
+	pt_destroy(bench->pt);
+	ioas_space_put(bench->space);
+	mem_map_destroy(bench->iommu.mem);
+	pthread_mutex_destroy(&bench->iommu.pages_lock);
+	inflight_fini(&bench->iommu.inflight);
+}
+
+static uint64_t page_of(const struct bench *bench, uint64_t i)
+{
+	return bench->pool + i % POOL_NR * PAGE;
+}
+
+static void map(struct bench *bench, iova_t *iova, uint64_t va, uint64_t len, uint32_t flags)
+{
+	must(ioas_space_map(bench->space, NULL, iova, va, len,
+			    flags | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
+	     "map");
+}
+
+static void unmap(struct bench *bench, iova_t iova, uint64_t len)
+{
+	must(ioas_space_unmap(bench->space, iova, iova + len - 1, NULL, NULL), "unmap");
+}
+
+static void clear(struct bench *bench)
+{
+	must(ioas_space_unmap(bench->space, 0, UINT64_MAX, NULL, NULL), "unmap all");
+}
+
+/* Every second page: mappings that are no neighbours. */
+static iova_t at_of(uint64_t i)
+{
+	return (1 + 2 * i) * PAGE;
+}
+
+static uint64_t fill_fixed(struct bench *bench, const iova_t *at, uint64_t nr)
+{
+	uint64_t begin = now();
+
+	for (uint64_t i = 0; i < nr; i++) {
+		iova_t iova = at[i];
+
+		map(bench, &iova, page_of(bench, i), PAGE, IOAS_MAP_FIXED);
+	}
+	return now() - begin;
+}
+
+static uint64_t translate(struct bench *bench, uint64_t nr)
+{
+	uint64_t begin = now();
+	struct pt_walk walk;
+
+	for (uint64_t i = 0; i < LOOKUP_NR; i++)
+		must(pt_walk(bench->pt, at_of(rnd(nr)) + 8, &walk), "walk");
+	return now() - begin;
+}
+
+/* All of them, in random order. */
+static iova_t *addresses(uint64_t nr)
+{
+	iova_t *at = malloc(nr * sizeof(*at));
+
+	if (!at)
+		must(-ENOMEM, "addresses");
+	for (uint64_t i = 0; i < nr; i++)
+		at[i] = at_of(i);
+	for (uint64_t i = nr - 1; i; i--) {
+		uint64_t k = rnd(i + 1);
+		iova_t t = at[i];
+
+		at[i] = at[k];
+		at[k] = t;
+	}
+	return at;
+}
+
+static void measure_fixed(struct bench *bench, size_t s)
+{
+	iova_t *at = addresses(sizes[s]);
+	uint64_t begin;
+
+	ns[FIXED][s] = (double)fill_fixed(bench, at, sizes[s]) / (double)sizes[s];
+	pt_stats(bench->pt, &tables[s]);
+	ns[WALK][s] = (double)translate(bench, sizes[s]) / LOOKUP_NR;
+	begin = now();
+	for (uint64_t i = 0; i < sizes[s]; i++)
+		unmap(bench, at[i], PAGE);
+	ns[UNMAP][s] = (double)(now() - begin) / (double)sizes[s];
+	free(at);
+}
+
+static void measure_auto(struct bench *bench, size_t s)
+{
+	uint64_t begin = now();
+	iova_t iova;
+
+	for (uint64_t i = 0; i < sizes[s]; i++)
+		map(bench, &iova, page_of(bench, i), PAGE, 0);
+	ns[AUTO][s] = (double)(now() - begin) / (double)sizes[s];
+	clear(bench);
+}
+
+/*
+ * Pages at every fourth page: gaps of three pages, of which the first begins at an odd one. 16 KiB
+ * aligned to 16 KiB fits nowhere but behind them all; each such map is taken out again.
+ */
+static void measure_fragmented(struct bench *bench, size_t s)
+{
+	uint64_t aligned = (bench->pool + 0x3fff) & ~0x3fffull;
+	uint64_t begin;
+	iova_t iova;
+
+	for (uint64_t i = 0; i < sizes[s]; i++) {
+		iova = (1 + 4 * i) * PAGE;
+		map(bench, &iova, page_of(bench, i), PAGE, IOAS_MAP_FIXED);
+	}
+	begin = now();
+	for (uint64_t i = 0; i < SAMPLE_NR; i++) {
+		map(bench, &iova, aligned, 4 * PAGE, 0);
+		unmap(bench, iova, 4 * PAGE);
+	}
+	ns[FRAGMENTED][s] = (double)(now() - begin) / SAMPLE_NR;
+	clear(bench);
+}
+
+static double log2_of(uint64_t n)
+{
+	unsigned whole = 63 - (unsigned)__builtin_clzll(n);
+
+	return whole + ((double)n / (double)(1ull << whole) - 1);
+}
+
+static void print_table(void)
+{
+	printf("%-16s", "ns/op at maps:");
+	for (size_t s = 0; s < SIZE_NR; s++)
+		printf(" %10" PRIu64, sizes[s]);
+	printf("     growth\n");
+	for (unsigned w = 0; w < WHAT_NR; w++) {
+		printf("%-16s", names[w]);
+		for (size_t s = 0; s < SIZE_NR; s++)
+			printf(" %10.0f", ns[w][s]);
+		printf(" %9.2fx\n", ns[w][SIZE_NR - 1] / ns[w][0]);
+	}
+	printf("%-16s %10.2f %10.2f %10.2f %9.2fx\n", "log2 n", log2_of(sizes[0]),
+	       log2_of(sizes[1]), log2_of(sizes[2]), log2_of(sizes[2]) / log2_of(sizes[0]));
+	printf("%-16s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n", "tables", tables[0].tables,
+	       tables[1].tables, tables[2].tables);
+}
+
+static void print_json(void)
+{
+	printf("{\"bench\":\"maps\",\"n\":[%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", sizes[0],
+	       sizes[1], sizes[2]);
+	for (unsigned w = 0; w < WHAT_NR; w++)
+		printf(",\"%s\":{\"ns\":[%.1f,%.1f,%.1f],\"growth\":%.3f}", names[w], ns[w][0],
+		       ns[w][1], ns[w][2], ns[w][SIZE_NR - 1] / ns[w][0]);
+	printf(",\"log_growth\":%.3f}\n", log2_of(sizes[2]) / log2_of(sizes[0]));
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = {0};
+	void *pool = mmap(NULL, POOL_NR * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+
+	if (pool == MAP_FAILED)
+		must(-ENOMEM, "mmap");
+	bench.pool = (uintptr_t)pool;
+	start(&bench);
+	/* Once for nothing: the heap grows to its size. */
+	measure_fixed(&bench, SIZE_NR - 1);
+	for (size_t s = 0; s < SIZE_NR; s++) {
+		measure_fixed(&bench, s);
+		measure_auto(&bench, s);
+		measure_fragmented(&bench, s);
+	}
+	stop(&bench);
+	munmap(pool, POOL_NR * PAGE);
+	if (argc > 1 && !strcmp(argv[1], "--json"))
+		print_json();
+	else
+		print_table();
+	return 0;
+}
