@@ -120,6 +120,21 @@ enum {
 	VFIO_PCI_NUM_REGIONS,
 };
 
+/* Devices that share a reset follow. */
+struct vfio_pci_hot_reset_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t count;
+};
+
+/* Group or device descriptors follow. */
+struct vfio_pci_hot_reset {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t count;
+	int32_t group_fds[];
+};
+
 #define VFIO_IRQ_INFO_EVENTFD	 (1 << 0)
 #define VFIO_IRQ_INFO_MASKABLE	 (1 << 1)
 #define VFIO_IRQ_INFO_AUTOMASKED (1 << 2)

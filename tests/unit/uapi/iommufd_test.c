@@ -118,7 +118,7 @@ static void a_caller_that_cannot_be_answered_gets_nothing(void **state)
 	struct iommu_ioas_unmap unmap = {
 		.size = sizeof(unmap), .ioas_id = ioas, .length = UINT64_MAX};
 
-	assert_int_equal(w_ioctl(w, fd, IOMMU_IOAS_ALLOC, (void *)&rodata), -EFAULT);
+	assert_int_equal(w_ioctl(w, fd, IOMMU_IOAS_ALLOC, &rodata), -EFAULT);
 	assert_int_equal(w_ioas(w, fd), 2);
 	assert_int_equal(w_map(w, fd, ioas, FIXED | RW, w->page, PAGE, &iova), 0);
 	assert_int_equal(w_ioctl(w, fd, IOMMU_IOAS_UNMAP, &unmap), 0);

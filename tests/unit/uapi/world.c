@@ -199,7 +199,7 @@ void w_close(struct world *w, int fd)
 	ioas_file_put(file);
 }
 
-long w_ioctl(struct world *w, int fd, unsigned long cmd, void *arg)
+long w_ioctl(struct world *w, int fd, unsigned long cmd, const void *arg)
 {
 	long rc;
 

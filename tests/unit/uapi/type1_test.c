@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* Groups and containers: who may open what, and type1's rules in both versions. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "world.h"
+
+#define RW (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
+
+static long set_container(struct world *w, int group, int32_t container)
+{
+	return w_ioctl(w, group, VFIO_GROUP_SET_CONTAINER, &container);
+}
+
+static long set_iommu(struct world *w, int container, long type)
+{
+	return w_ioctl(w, container, VFIO_SET_IOMMU, (void *)type);
+}
+
+static long map(struct world *w, int fd, uint32_t flags, uint64_t iova, void *va, uint64_t len)
+{
+	struct vfio_iommu_type1_dma_map cmd = {
+		.argsz = sizeof(cmd),
+		.flags = flags,
+		.vaddr = (uintptr_t)va,
+		.iova = iova,
+		.size = len,
+	};
+
+	return w_ioctl(w, fd, VFIO_IOMMU_MAP_DMA, &cmd);
+}
+
+static long unmap(struct world *w, int fd, uint32_t flags, uint64_t iova, uint64_t *len)
+{
+	struct vfio_iommu_type1_dma_unmap cmd = {
+		.argsz = sizeof(cmd), .flags = flags, .iova = iova, .size = *len};
+	long rc = w_ioctl(w, fd, VFIO_IOMMU_UNMAP_DMA, &cmd);
+
+	*len = cmd.size;
+	return rc;
+}
+
+/* A container with dev[0]'s group and an IOMMU of that type. */
+static int ready(struct world *w, long type, int *group)
+{
+	int container = w_open(w, "/dev/vfio/vfio");
+
+	*group = w_open_group(w, 0);
+	assert_int_equal(set_container(w, *group, container), 0);
+	assert_int_equal(set_iommu(w, container, type), 0);
+	return container;
+}
+
+static int device_fd(struct world *w, int group)
+{
+	return (int)w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, "0000:01:00.0");
+}
+
+static void extensions_are_type1_s(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/vfio/vfio"), group;
+
+	assert_int_equal(w_ioctl(w, fd, VFIO_GET_API_VERSION, NULL), 0);
+	for (long i = 0; i < 20; i++)
+		assert_int_equal(w_ioctl(w, fd, VFIO_CHECK_EXTENSION, (void *)i),
+				 i == 1 || i == 3 || i == 9);
+	fd = ready(w, VFIO_TYPE1_IOMMU, &group);
+	assert_int_equal(w_ioctl(w, fd, VFIO_CHECK_EXTENSION, (void *)VFIO_DMA_CC_IOMMU), 1);
+}
+
+static void a_container_comes_to_life_in_order(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/vfio/vfio"), group = w_open_group(w, 0);
+	struct vfio_group_status status = {.argsz = 8};
+
+	assert_int_equal(set_iommu(w, fd, VFIO_TYPE1_IOMMU), -EINVAL);
+	assert_int_equal(map(w, fd, RW, 0, w->page, PAGE), -EINVAL);
+	assert_int_equal(w_ioctl(w, fd, 0x1234, NULL), -EINVAL);
+	assert_int_equal(device_fd(w, group), -EINVAL);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_UNSET_CONTAINER, NULL), -EINVAL);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_STATUS, &status), 0);
+	assert_int_equal(status.flags, VFIO_GROUP_FLAGS_VIABLE);
+	assert_int_equal(set_container(w, group, -1), -EBADF);
+	assert_int_equal(set_container(w, group, STDIN_FILENO), -EBADFD);
+	assert_int_equal(set_container(w, group, group), -EBADFD);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_SET_CONTAINER, w_wild(w)), -EFAULT);
+	assert_int_equal(set_container(w, group, fd), 0);
+	assert_int_equal(set_container(w, group, fd), -EINVAL);
+	assert_int_equal(device_fd(w, group), -EINVAL);
+	assert_int_equal(set_iommu(w, fd, 7), -ENODEV);
+	assert_int_equal(set_iommu(w, fd, VFIO_UNMAP_ALL), -EINVAL);
+	assert_int_equal(set_iommu(w, fd, VFIO_TYPE1v2_IOMMU), 0);
+	assert_int_equal(set_iommu(w, fd, VFIO_TYPE1v2_IOMMU), -EINVAL);
+	assert_int_equal(w_ioctl(w, fd, 0x1234, NULL), -ENOTTY);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_STATUS, &status), 0);
+	assert_int_equal(status.flags, VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET);
+}
+
+static void a_group_is_open_once_and_not_beside_its_cdev(void **state)
+{
+	struct world *w = *state;
+	int iommufd = w_open(w, "/dev/iommu"), cdev = w_open_cdev(w, 0);
+	int group = w_open_group(w, 0);
+	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = iommufd};
+
+	assert_int_equal(w_open_group(w, 0), -EBUSY);
+	assert_int_equal(w_ioctl(w, cdev, VFIO_DEVICE_BIND_IOMMUFD, &bind), -EBUSY);
+	w_close(w, group);
+	assert_int_equal(w_ioctl(w, cdev, VFIO_DEVICE_BIND_IOMMUFD, &bind), 0);
+	assert_int_equal(w_open_group(w, 0), -EBUSY);
+	assert_true(w_open_group(w, 1) > 0);
+	w_close(w, cdev);
+	assert_true(w_open_group(w, 0) > 0);
+}
+
+static void devices_open_by_name(void **state)
+{
+	struct world *w = *state;
+	int group, fd = ready(w, VFIO_TYPE1_IOMMU, &group), dev, again;
+	char token[] = "0000:01:00.0 vf_token=14e63f56-abcd-4000-8000-0123456789ab";
+
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, "0000:02:00.0"), -ENODEV);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, "0000:01:00.00"), -ENODEV);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, token), -EINVAL);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, w_wild(w)), -EFAULT);
+	memset(w->page, 'x', PAGE);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, w->page), -EINVAL);
+	/* The name's last byte is the last there is. */
+	strcpy(w->page + 16 * PAGE - 13, "0000:01:00.0");
+	dev = (int)w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, w->page + 16 * PAGE - 13);
+	assert_true(dev > 0);
+	again = device_fd(w, group);
+	assert_true(again > 0);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_UNSET_CONTAINER, NULL), -EBUSY);
+	w_close(w, dev);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_UNSET_CONTAINER, NULL), -EBUSY);
+	w_close(w, again);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_UNSET_CONTAINER, NULL), 0);
+	assert_int_equal(map(w, fd, RW, 0, w->page, PAGE), -EINVAL);
+}
+
+static void info_lists_what_can_be_mapped(void **state)
+{
+	struct world *w = *state;
+	int group, fd = ready(w, VFIO_TYPE1_IOMMU, &group);
+	struct {
+		struct vfio_iommu_type1_info info;
+		struct vfio_iommu_type1_info_dma_avail avail;
+		uint32_t pad;
+		struct vfio_info_cap_header ranges;
+		uint32_t nr, reserved;
+		struct vfio_iova_range range[2];
+		uint32_t beyond;
+	} all = {.info.argsz = sizeof(struct vfio_iommu_type1_info), .beyond = 0x55555555};
+
+	assert_int_equal(map(w, fd, RW, 0x10000, w->page, PAGE), 0);
+	assert_int_equal(w_ioctl(w, fd, VFIO_IOMMU_GET_INFO, &all), 0);
+	assert_int_equal(all.info.argsz, offsetof(typeof(all), beyond));
+	assert_int_equal(all.info.cap_offset, 0);
+	assert_true(all.info.iova_pgsizes & PAGE);
+	assert_int_equal(w_ioctl(w, fd, VFIO_IOMMU_GET_INFO, &all), 0);
+	assert_int_equal(all.info.cap_offset, sizeof(all.info));
+	assert_int_equal(all.avail.header.id, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL);
+	assert_int_equal(all.avail.avail, 65534);
+	assert_int_equal(all.avail.header.next, offsetof(typeof(all), ranges));
+	assert_int_equal(all.ranges.id, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
+	assert_int_equal(all.ranges.next, 0);
+	assert_int_equal(all.nr, 2);
+	assert_int_equal(all.range[0].end, 0xfedfffff);
+	assert_int_equal(all.range[1].start, 0xfef00000);
+	assert_int_equal(all.range[1].end, (1ull << 48) - 1);
+	assert_int_equal(all.beyond, 0x55555555);
+	all.info.argsz = 15;
+	assert_int_equal(w_ioctl(w, fd, VFIO_IOMMU_GET_INFO, &all), -EINVAL);
+}
+
+static void map_errors_are_type1_s(void **state)
+{
+	struct world *w = *state;
+	int group, fd = ready(w, VFIO_TYPE1_IOMMU, &group);
+
+	assert_int_equal(map(w, fd, 8, 0, w->page, PAGE), -EINVAL);
+	assert_int_equal(map(w, fd, 0, 0, w->page, PAGE), -EINVAL);
+	assert_int_equal(map(w, fd, RW, 0, w->page, 0), -EINVAL);
+	assert_int_equal(map(w, fd, RW, 0, w->page + 1, PAGE), -EINVAL);
+	assert_int_equal(map(w, fd, RW, 1, w->page, PAGE), -EINVAL);
+	assert_int_equal(map(w, fd, RW, 0 - PAGE, w->page, 2 * PAGE), -EOVERFLOW);
+	assert_int_equal(map(w, fd, RW, 0, (void *)(0 - PAGE), 2 * PAGE), -EOVERFLOW);
+	assert_int_equal(map(w, fd, RW, 0, w_wild(w), PAGE), -EFAULT);
+	assert_int_equal(map(w, fd, RW, 0, w->page + 15 * PAGE, 2 * PAGE), -EFAULT);
+	assert_int_equal(map(w, fd, RW, 1ull << 48, w->page, PAGE), -EINVAL);
+	assert_int_equal(map(w, fd, RW, 0xfee00000, w->page, PAGE), -EINVAL);
+	assert_int_equal(map(w, fd, RW, 0, w->page, 4 * PAGE), 0);
+	assert_int_equal(map(w, fd, RW, 3 * PAGE, w->page, 4 * PAGE), -EEXIST);
+	assert_int_equal(map(w, fd, RW, PAGE, w->page, PAGE), -EEXIST);
+	assert_int_equal(map(w, fd, RW, 4 * PAGE, w->page, PAGE), 0);
+}
+
+static void version_2_refuses_to_cut(void **state)
+{
+	struct world *w = *state;
+	int group, fd = ready(w, VFIO_TYPE1v2_IOMMU, &group);
+	uint64_t len = PAGE;
+
+	assert_int_equal(map(w, fd, RW, 0x10000, w->page, 4 * PAGE), 0);
+	assert_int_equal(map(w, fd, RW, 0x20000, w->page, PAGE), 0);
+	assert_int_equal(unmap(w, fd, 0, 0x10000, &len), -EINVAL);
+	assert_int_equal(unmap(w, fd, 0, 0x13000, &len), -EINVAL);
+	len = 2 * PAGE;
+	assert_int_equal(unmap(w, fd, 0, 0x13000, &len), -EINVAL);
+	len = PAGE;
+	assert_int_equal(unmap(w, fd, 0, 0x40000, &len), 0);
+	assert_int_equal(len, 0);
+	len = 0x100000;
+	assert_int_equal(unmap(w, fd, 0, 0, &len), 0);
+	assert_int_equal(len, 5 * PAGE);
+}
+
+static void version_1_takes_a_mapping_whole_or_not_at_all(void **state)
+{
+	struct world *w = *state;
+	int group, fd = ready(w, VFIO_TYPE1_IOMMU, &group);
+	uint64_t len = PAGE;
+
+	assert_int_equal(map(w, fd, RW, 0x10000, w->page, 4 * PAGE), 0);
+	assert_int_equal(unmap(w, fd, 0, 0x11000, &len), 0);
+	assert_int_equal(len, 0);
+	len = PAGE;
+	assert_int_equal(unmap(w, fd, 0, 0x10000, &len), 0);
+	assert_int_equal(len, 4 * PAGE);
+}
+
+static void all_is_unmapped_by_flag_alone(void **state)
+{
+	struct world *w = *state;
+	int group, fd = ready(w, VFIO_TYPE1v2_IOMMU, &group);
+	uint64_t len = PAGE;
+
+	assert_int_equal(map(w, fd, RW, 0, w->page, PAGE), 0);
+	assert_int_equal(map(w, fd, RW, 0xffffffff0000, w->page, PAGE), 0);
+	assert_int_equal(unmap(w, fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &len), -EINVAL);
+	len = 0;
+	assert_int_equal(unmap(w, fd, 4, 0, &len), -EINVAL);
+	assert_int_equal(unmap(w, fd, 0, 0, &len), -EINVAL);
+	assert_int_equal(unmap(w, fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &len), 0);
+	assert_int_equal(len, 2 * PAGE);
+	len = 2 * PAGE;
+	assert_int_equal(unmap(w, fd, 0, 0 - PAGE, &len), -EOVERFLOW);
+}
+
+static void a_container_holds_65535_mappings(void **state)
+{
+	struct world *w = *state;
+	int group, fd = ready(w, VFIO_TYPE1v2_IOMMU, &group);
+
+	for (uint64_t i = 0; i < 65535; i++)
+		if (map(w, fd, RW, i * 2 * PAGE, w->page, PAGE))
+			fail_msg("map %llu: %s", (unsigned long long)i, w->why.text);
+	assert_int_equal(map(w, fd, RW, PAGE, w->page, PAGE), -ENOSPC);
+	assert_int_equal(map(w, fd, RW, 0, w->page, PAGE), -EEXIST);
+}
+
+static void dma_reaches_what_the_container_maps(void **state)
+{
+	struct world *w = *state;
+	int group, fd = ready(w, VFIO_TYPE1_IOMMU, &group), dev = device_fd(w, group);
+	uint16_t command = 6;
+	uint64_t len = PAGE;
+	struct ioas_issuer *issuer;
+
+	assert_int_equal(ioas_issuer_new(ioas_pci_device(w->dev[0].pci), &issuer), 0);
+	assert_int_equal(map(w, fd, RW, 0x10000, w->page, PAGE), 0);
+	assert_int_equal(ioas_dma_write(issuer, 0x10000, "abc", 4), -EFAULT);
+	assert_int_equal(ioas_file_pwrite(w->file[dev - 1000], &w->caller, (uintptr_t)&command, 2,
+					  (7ull << 40) + 4),
+			 2);
+	assert_int_equal(ioas_dma_write(issuer, 0x10000, "abc", 4), 0);
+	assert_string_equal(w->page, "abc");
+	assert_int_equal(unmap(w, fd, 0, 0x10000, &len), 0);
+	assert_int_equal(ioas_dma_write(issuer, 0x10000, "abd", 4), -EFAULT);
+	assert_string_equal(w->page, "abc");
+	assert_int_equal(map(w, fd, RW, 0x10000, w->page, PAGE), 0);
+	w_close(w, group);
+	w_close(w, fd);
+	assert_int_equal(ioas_dma_write(issuer, 0x10000, "abe", 4), 0);
+	w_close(w, dev);
+	assert_int_equal(ioas_dma_write(issuer, 0x10000, "abf", 4), -EFAULT);
+	assert_string_equal(w->page, "abe");
+	ioas_issuer_destroy(issuer);
+}
+
+static void an_iommufd_serves_as_container(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu"), group = w_open_group(w, 0);
+	struct iommu_vfio_ioas ioas = {.size = sizeof(ioas)};
+	uint64_t len = PAGE;
+
+	assert_int_equal(w_ioctl(w, fd, VFIO_GET_API_VERSION, NULL), 0);
+	assert_int_equal(w_ioctl(w, fd, VFIO_CHECK_EXTENSION, (void *)VFIO_DMA_CC_IOMMU), -ENODEV);
+	assert_int_equal(set_iommu(w, fd, VFIO_TYPE1v2_IOMMU), -ENODEV);
+	assert_int_equal(w_ioctl(w, fd, IOMMU_VFIO_IOAS, &ioas), -ENODEV);
+	assert_int_equal(set_container(w, group, fd), 0);
+	assert_int_equal(w_ioctl(w, fd, IOMMU_VFIO_IOAS, &ioas), 0);
+	assert_int_equal(ioas.ioas_id, 1);
+	assert_int_equal(set_iommu(w, fd, VFIO_TYPE1v2_IOMMU), 0);
+	assert_true(device_fd(w, group) > 0);
+	assert_int_equal(w_ioctl(w, fd, VFIO_CHECK_EXTENSION, (void *)VFIO_DMA_CC_IOMMU), 1);
+	assert_int_equal(map(w, fd, RW, 0x10000, w->page, 2 * PAGE), 0);
+	assert_int_equal(unmap(w, fd, 0, 0x40000, &len), 0);
+	assert_int_equal(len, 0);
+	len = PAGE;
+	assert_int_equal(unmap(w, fd, 0, 0x10000, &len), -ENOENT);
+	assert_int_equal(len, 0);
+	len = 2 * PAGE;
+	assert_int_equal(unmap(w, fd, 0, 0x10000, &len), 0);
+	assert_int_equal(len, 2 * PAGE);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(extensions_are_type1_s),
+		TEST(a_container_comes_to_life_in_order),
+		TEST(a_group_is_open_once_and_not_beside_its_cdev),
+		TEST(devices_open_by_name),
+		TEST(info_lists_what_can_be_mapped),
+		TEST(map_errors_are_type1_s),
+		TEST(version_2_refuses_to_cut),
+		TEST(version_1_takes_a_mapping_whole_or_not_at_all),
+		TEST(all_is_unmapped_by_flag_alone),
+		TEST(a_container_holds_65535_mappings),
+		TEST(dma_reaches_what_the_container_maps),
+		TEST(an_iommufd_serves_as_container),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
