@@ -40,7 +40,7 @@ row() {
 	[ "$2" = ok ] || failed=1
 	[ -n "${3-}" ] && [ -s "$3" ] && numbers=$(jq -r '.devices[0] |
 		"\(.dma_read_bytes + .dma_written_bytes) \(.tlps) \(.faults.count)"' "$3"
-		jq -r '.seconds | "\(. * 100 | round / 100)s"' "$3")
+		printf '%.2fs' "$(jq .seconds "$3")")
 	# shellcheck disable=SC2086
 	table+=("$(printf '%-46s %-7s %12s %9s %7s %8s' "$1" "$2" $numbers)")
 }

@@ -55,7 +55,7 @@ refused 'no command "fly"' help fly
 refused 'no program' run
 refused 'no option "--fly"' run --fly -- touch started
 refused 'wants a value' run --device
-refused 'no model "toaster"' run --device toaster -- touch started
+refused 'no device model "toaster"' run --device toaster -- touch started
 refused 'slices' run --device nvme,drive=disk.img,slices=2 -- touch started
 refused 'drive' run --device nvme -- touch started
 refused 'absent.img' run --device nvme,drive=absent.img -- touch started
