@@ -122,14 +122,16 @@ void space_domain_detach(struct ioas_space *space, struct pt *pt)
 	free(domain);
 }
 
+/* While there is a table, every area is in all of them, at its pages' window. */
 int ioas_space_iova_to_phys(struct ioas_space *space, iova_t iova, pa_t *out)
 {
-	struct pt_walk walk;
+	struct space_area *area;
 	int rc = -ENOENT;
 
 	pthread_mutex_lock(&space->lock);
-	if (space->domains && !pt_walk(space->domains->pt, iova, &walk)) {
-		*out = walk.pa;
+	area = areas_find(&space->areas, iova);
+	if (space->domains && area && area->first <= iova) {
+		*out = area->pages->window->pa + area->offset + (iova - area->first);
 		rc = 0;
 	}
 	pthread_mutex_unlock(&space->lock);

@@ -359,10 +359,18 @@ static void check_translation(struct twin *twin, iova_t iova)
 	struct twin_area *a = area_in(twin, iova, iova);
 
 	for (unsigned i = 0; i < twin->pt_nr; i++) {
+		struct pt_walk walk;
 		uint32_t prot = 0;
+		pa_t pa;
 		uint64_t va = rig_lookup(twin->rig, twin->pt[i], iova, &prot);
 
 		assert_int_equal(va, a ? a->va + (iova - a->first) : 0);
+		assert_int_equal(ioas_space_iova_to_phys(twin->rig->space, iova, &pa),
+				 a ? 0 : -ENOENT);
+		if (a) {
+			assert_int_equal(pt_walk(twin->pt[i], iova, &walk), 0);
+			assert_int_equal(walk.pa, pa);
+		}
 		assert_int_equal(prot, a ? a->prot : 0);
 	}
 }
