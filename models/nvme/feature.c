@@ -52,14 +52,21 @@ bool nvme_write_cache(const struct nvme *nvme)
 	return nvme->feature[FEATURE_WRITE_CACHE] & 1;
 }
 
+/*
+ * Features of the whole controller take no namespace in Set Features (7.8), but for the write
+ * cache: QEMU's driver names its namespace there, and drives let it.
+ */
 static nvme_status check_namespace(const struct nvme_cmd *cmd, unsigned id, bool set)
 {
-	if (!features[id].by_namespace)
-		return set && cmd->nsid && cmd->nsid != NVME_NSID_ALL
-			       ? (cmd->nsid == 1 ? NVME_FEATURE_NOT_NS : NVME_INVALID_NAMESPACE)
-			       : NVME_SUCCESS;
-	return cmd->nsid == 1 || (set && cmd->nsid == NVME_NSID_ALL) ? NVME_SUCCESS
-								     : NVME_INVALID_NAMESPACE;
+	if (features[id].by_namespace)
+		return cmd->nsid == 1 || (set && cmd->nsid == NVME_NSID_ALL)
+			       ? NVME_SUCCESS
+			       : NVME_INVALID_NAMESPACE;
+	if (!set || !cmd->nsid || cmd->nsid == NVME_NSID_ALL)
+		return NVME_SUCCESS;
+	if (cmd->nsid != 1)
+		return NVME_INVALID_NAMESPACE;
+	return id == FEATURE_WRITE_CACHE ? NVME_SUCCESS : NVME_FEATURE_NOT_NS;
 }
 
 /* TMPSEL 0: the composite temperature; Fh, in Set: all. THSEL 0: over, 1: under. */

@@ -182,10 +182,11 @@ full()
 	umount "$work/small"
 }
 
-# An interactive qemu-io on drive 1: `ask COMMAND PATTERN` waits until it answers.
+# An interactive qemu-io on drive 1: `ask COMMAND PATTERN` waits until it answers. By default
+# qemu-io flushes after every write.
 session()
 {
-	command_of sh -c 'echo $$ >"$0"; exec "$@"' "$work/pid" qemu-io -f raw "$(url 1)"
+	command_of sh -c 'echo $$ >"$0"; exec "$@"' "$work/pid" qemu-io -t writeback -f raw "$(url 1)"
 	rm -f "$work/in" "$work/pid"
 	mkfifo "$work/in"
 	touch "$work/pid"
