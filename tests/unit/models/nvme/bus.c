@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* A bus of one device: what the engine would do for it, in the shortest way. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "models/nvme/bus.h"
+
+struct bus bus;
+
+void bus_open(void)
+{
+	memset(&bus, 0, sizeof(bus));
+	bus.memory =
+		mmap(NULL, BUS_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bus_protect(BUS_BASE, BUS_LEN, IOAS_PROT_READ | IOAS_PROT_WRITE);
+	bus.master = bus.msix = true;
+}
+
+void bus_close(void)
+{
+	munmap(bus.memory, BUS_LEN);
+}
+
+void bus_protect(iova_t addr, uint64_t len, uint8_t prot)
+{
+	for (uint64_t i = (addr - BUS_BASE) / 4096; i < (addr - BUS_BASE + len) / 4096; i++)
+		__atomic_store_n(&bus.prot[i], prot, __ATOMIC_RELAXED);
+}
+
+static bool allowed(iova_t addr, uint64_t len, uint8_t prot)
+{
+	if (!bus.master || addr < BUS_BASE || addr - BUS_BASE + len > BUS_LEN)
+		return false;
+	for (uint64_t i = (addr - BUS_BASE) / 4096; i <= (addr - BUS_BASE + len - 1) / 4096; i++)
+		if (!(__atomic_load_n(&bus.prot[i], __ATOMIC_RELAXED) & prot))
+			return false;
+	return true;
+}
+
+int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf)
+{
+	bool write = tlp->op == IOAS_TLP_WRITE;
+
+	if (!tlp->len)
+		return -EINVAL;
+	if (!allowed(tlp->addr, tlp->len, write ? IOAS_PROT_WRITE : IOAS_PROT_READ)) {
+		bus.faults++;
+		return -EFAULT;
+	}
+	if (write)
+		memcpy(bus_at(tlp->addr), buf, tlp->len);
+	else
+		memcpy(buf, bus_at(tlp->addr), tlp->len);
+	return 0;
+}
+
+int ioas_dma_read(struct ioas_issuer *issuer, iova_t addr, void *buf, size_t len)
+{
+	struct ioas_tlp tlp = {.addr = addr, .len = len, .op = IOAS_TLP_READ};
+
+	return ioas_tlp_issue(issuer, &tlp, buf);
+}
+
+int ioas_dma_write(struct ioas_issuer *issuer, iova_t addr, const void *buf, size_t len)
+{
+	struct ioas_tlp tlp = {.addr = addr, .len = len, .op = IOAS_TLP_WRITE};
+
+	return ioas_tlp_issue(issuer, &tlp, (void *)buf);
+}
+
+int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsigned size)
+{
+	if (size != 8 || addr % 8)
+		return -EINVAL;
+	if (!allowed(addr, size, IOAS_PROT_WRITE)) {
+		bus.faults++;
+		return -EFAULT;
+	}
+	__atomic_store_n((uint64_t *)bus_at(addr), value, __ATOMIC_RELEASE);
+	return 0;
+}
+
+void ioas_dma_init(struct ioas_dma *dma, struct ioas_issuer *issuer)
+{
+	memset(dma, 0, sizeof(*dma));
+	dma->issuer = issuer;
+}
+
+void ioas_dma_fini(struct ioas_dma *dma)
+{
+	free(dma->iov);
+}
+
+int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp)
+{
+	if (!tlp->len)
+		return -EINVAL;
+	if (!allowed(tlp->addr, tlp->len,
+		     tlp->op == IOAS_TLP_WRITE ? IOAS_PROT_WRITE : IOAS_PROT_READ)) {
+		bus.faults++;
+		return -EFAULT;
+	}
+	if (dma->iov_nr == dma->iov_cap) {
+		dma->iov_cap += 16;
+		dma->iov = realloc(dma->iov, dma->iov_cap * sizeof(*dma->iov));
+	}
+	dma->iov[dma->iov_nr++] = (struct iovec){bus_at(tlp->addr), tlp->len};
+	dma->len += tlp->len;
+	bus.lent++;
+	return 0;
+}
+
+void ioas_dma_end(struct ioas_dma *dma)
+{
+	bus.lent -= dma->iov_nr;
+	dma->iov_nr = 0;
+	dma->len = 0;
+}
+
+void ioas_dma_failed(struct ioas_dma *dma, const struct ioas_tlp *tlp)
+{
+	bus.faults++;
+}
+
+int ioas_issuer_new(struct ioas_device *dev, struct ioas_issuer **out)
+{
+	*out = (struct ioas_issuer *)&bus;
+	return 0;
+}
+
+void ioas_issuer_destroy(struct ioas_issuer *issuer)
+{
+}
+
+int ioas_pci_add(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
+		 const struct ioas_pci_desc *desc, const struct ioas_pci_ops *ops, void *model,
+		 struct ioas_pci **out, struct ioas_why *why)
+{
+	bus.desc = *desc;
+	bus.ops = ops;
+	bus.model = model;
+	*out = (struct ioas_pci *)&bus;
+	return 0;
+}
+
+void ioas_pci_remove(struct ioas_pci *pci)
+{
+	bus.ops->destroy(bus.model);
+}
+
+struct ioas_device *ioas_pci_device(struct ioas_pci *pci)
+{
+	return (struct ioas_device *)pci;
+}
+
+bool ioas_pci_msix_enabled(const struct ioas_pci *pci)
+{
+	return bus.msix;
+}
+
+void ioas_pci_msix_send(struct ioas_pci *pci, unsigned vector)
+{
+	bus.sent[vector]++;
+}
+
+void ioas_pci_intx_set(struct ioas_pci *pci, bool level)
+{
+	bus.pin = level;
+}

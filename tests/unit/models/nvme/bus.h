@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bus of one device, for tests of a model alone: memory is an arena, an IOVA an offset into it
+ * plus BUS_BASE, and every 4 KiB page has a permission that a test can take away.
+ */
+#ifndef TESTS_NVME_BUS_H
+#define TESTS_NVME_BUS_H
+
+#include <stdatomic.h>
+#include <ioas/pci.h>
+#include <ioas/tlp.h>
+
+#define BUS_BASE  0x700000000000ull
+#define BUS_PAGES 16384u
+#define BUS_LEN	  (BUS_PAGES * 4096ull)
+
+struct bus {
+	uint8_t *memory;
+	uint8_t prot[BUS_PAGES]; /* enum ioas_prot */
+	_Atomic bool master, msix;
+	_Atomic unsigned faults;
+	_Atomic unsigned sent[128]; /* MSI-X messages by vector */
+	_Atomic bool pin;
+	const struct ioas_pci_ops *ops;
+	void *model;
+	struct ioas_pci_desc desc;
+	_Atomic unsigned lent; /* open spans */
+};
+
+extern struct bus bus;
+
+void bus_open(void);
+void bus_close(void);
+static inline void *bus_at(iova_t addr)
+{
+	return bus.memory + (addr - BUS_BASE);
+}
+void bus_protect(iova_t addr, uint64_t len, uint8_t prot);
+
+#endif
