@@ -201,7 +201,8 @@ static void features_are_kept_until_reset(void **state)
 	feature(set, 5, 5, 1, 0);
 	assert_int_equal(feature(get, 5, 0, 1, 0), 5);
 	feature(get, 5, 0, 0, DNR(0x0b));
-	feature(set, 6, 1, 1, DNR(0x10f));
+	feature(set, 6, 1, 1, 0); /* QEMU names the namespace */
+	feature(set, 0x0a, 1, 1, DNR(0x10f));
 	feature(set, 6 | 1u << 31, 1, 0, DNR(0x10d));
 	feature(set, 2, 1, 0, DNR(0x02));
 	feature(get, 3, 0, 0, DNR(0x02));
