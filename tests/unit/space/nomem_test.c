@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: each call is repeated with the first, second, ... allocation failing until none
+ * fails any more: every failure is -ENOMEM and leaves mappings, tables and pins as they were.
+ * The linker puts the __wrap_ functions in front of the allocator (see meson.build).
+ */
+#include "rig.h"
+
+void *__real_malloc(size_t len);
+void *__real_calloc(size_t nr, size_t len);
+void *__real_realloc(void *ptr, size_t len);
+int __real_posix_memalign(void **out, size_t align, size_t len);
+void *__wrap_malloc(size_t len);
+void *__wrap_calloc(size_t nr, size_t len);
+void *__wrap_realloc(void *ptr, size_t len);
+int __wrap_posix_memalign(void **out, size_t align, size_t len);
+
+static int fuse; /* allocations until one fails; 0: none does */
+
+static bool blown(void)
+{
+	return fuse && !--fuse;
+}
+
+void *__wrap_malloc(size_t len)
+{
+	return blown() ? NULL : __real_malloc(len);
+}
+
+void *__wrap_calloc(size_t nr, size_t len)
+{
+	return blown() ? NULL : __real_calloc(nr, len);
+}
+
+void *__wrap_realloc(void *ptr, size_t len)
+{
+	return blown() ? NULL : __real_realloc(ptr, len);
+}
+
+int __wrap_posix_memalign(void **out, size_t align, size_t len)
+{
+	return blown() ? ENOMEM : __real_posix_memalign(out, align, len);
+}
+
+/* What must not change when a call fails. */
+struct picture {
+	uint64_t areas, pins, leaves, tables;
+	size_t ranges;
+	iova_t room; /* where a page would be mapped */
+};
+
+static struct picture take(struct rig *rig, struct pt *pt)
+{
+	struct areas_request req = {.len = PAGE, .align = PAGE};
+	struct picture picture = {.areas = space_area_nr(rig->space), .pins = rig->pins};
+	struct pt_stats stats;
+
+	pt_stats(pt, &stats);
+	picture.leaves = stats.leaves;
+	picture.tables = stats.tables;
+	picture.ranges = ioas_space_ranges(rig->space, NULL, 0);
+	zones_room(&rig->space->zones, &rig->space->areas, &req, &picture.room);
+	return picture;
+}
+
+typedef int call_fn(struct rig *rig, struct pt *pt);
+
+/* Lets the 1st, 2nd, ... allocation of a call fail. Returns how many there were. */
+static int sweep(struct rig *rig, struct pt *pt, call_fn *call)
+{
+	struct picture before = take(rig, pt), after;
+
+	for (int n = 1;; n++) {
+		int rc, left;
+
+		fuse = n;
+		rc = call(rig, pt);
+		left = fuse;
+		fuse = 0;
+		if (left) {
+			assert_int_equal(rc, 0);
+			return n - 1;
+		}
+		assert_int_equal(rc, -ENOMEM);
+		after = take(rig, pt);
+		assert_memory_equal(&before, &after, sizeof(before));
+	}
+}
+
+static int call_map(struct rig *rig, struct pt *pt)
+{
+	iova_t iova = 0x12345000;
+
+	/* Crooked ends, so that tables of all levels are made. */
+	return ioas_space_map(rig->space, &rig->caller, &iova, ARENA, 10 << 20, RW | IOAS_MAP_FIXED,
+			      NULL);
+}
+
+static int call_copy(struct rig *rig, struct pt *pt)
+{
+	iova_t iova = 0x700000001000;
+
+	return ioas_space_copy(rig->space, &iova, rig->space, 0x1000, 8 * PAGE, RW | IOAS_MAP_FIXED,
+			       NULL);
+}
+
+static int call_reserve(struct rig *rig, struct pt *pt)
+{
+	return space_reserve(rig->space, 0x1000, 0x1fff, rig, NULL);
+}
+
+static int call_allow(struct rig *rig, struct pt *pt)
+{
+	struct ioas_range ranges[40];
+
+	for (unsigned i = 0; i < 40; i++)
+		ranges[i] = (struct ioas_range){(i + 1) * 0x10000, (i + 1) * 0x10000 + 0xfff};
+	return ioas_space_allow(rig->space, ranges, 40, NULL);
+}
+
+static int call_attach(struct rig *rig, struct pt *pt)
+{
+	return space_domain_attach(rig->space, pt, NULL);
+}
+
+static void map_of_many_tables(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48), *second = rig_pt(48);
+
+	assert_int_equal(space_domain_attach(rig->space, second, NULL), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, NULL), 0);
+	assert_true(sweep(rig, pt, call_map) >= 8);
+	assert_int_equal(rig_unmap(rig, 0, 0, 10 << 20), 0);
+	space_domain_detach(rig->space, second);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(second);
+	pt_destroy(pt);
+}
+
+static void map_page_by_page(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	assert_int_equal(space_set_huge_pages(rig->space, false, NULL), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, NULL), 0);
+	assert_true(sweep(rig, pt, call_map) >= 8);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+}
+
+static void copy_of_several_mappings(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(rig_fixed(rig, 0x1000 + i * PAGE, ARENA + i * PAGE, PAGE), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, NULL), 0);
+	assert_true(sweep(rig, pt, call_copy) >= 10);
+	assert_int_equal(rig->pins, 8);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+}
+
+static void attach_to_a_full_space(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	for (uint64_t i = 0; i < 8; i++)
+		assert_int_equal(rig_fixed(rig, i << 32, ARENA + i * PAGE, PAGE), 0);
+	assert_true(sweep(rig, pt, call_attach) >= 10);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+}
+
+static void reserve_and_allow(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	assert_true(sweep(rig, pt, call_reserve) >= 1);
+	space_unreserve(rig->space, rig);
+	assert_true(sweep(rig, pt, call_allow) >= 3);
+	pt_destroy(pt);
+}
+
+static void unmap_asks_for_no_memory(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	assert_int_equal(space_domain_attach(rig->space, pt, NULL), 0);
+	assert_int_equal(call_map(rig, pt), 0);
+	fuse = 1;
+	assert_int_equal(rig_unmap(rig, 0x12345000, 10 << 20, 10 << 20), 0);
+	space_unreserve(rig->space, rig);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+	assert_int_equal(fuse, 1);
+	fuse = 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(map_of_many_tables),	TEST(map_page_by_page),
+		TEST(copy_of_several_mappings), TEST(attach_to_a_full_space),
+		TEST(reserve_and_allow),	TEST(unmap_asks_for_no_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
