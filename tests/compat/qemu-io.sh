@@ -88,6 +88,42 @@ deep()
 	qemu_io 1 "${commands[@]}"
 }
 
+# The same 600 commands on the drive and on a plain file leave the same bytes.
+twin()
+{
+	local commands
+
+	note "the same commands on a plain file"
+	fresh 16M
+	truncate -s 16M "$work/twin"
+	mapfile -t commands < <(awk 'BEGIN {
+		srand(7)
+		for (i = 0; i < 600; i++) {
+			kind = int(rand() * 8)
+			first = int(rand() * 32768) * 512
+			len = (1 + int(rand() * (rand() < 0.1 ? 1500 : 40))) * 512
+			if (first + len > 16777216)
+				len = 16777216 - first
+			byte = 1 + int(rand() * 255)
+			if (kind < 3)
+				printf "write -q -P %d %d %d\n", byte, first, len
+			else if (kind == 3)
+				printf "write -q -z %d %d\n", first, len
+			else if (kind == 4)
+				printf "writev -q -P %d %d 512 %d\n", byte, first - (first > 8388608) * 4194304, len
+			else if (kind == 5)
+				printf "write -q -f -P %d %d %d\n", byte, first + 3, 7
+			else if (kind == 6)
+				printf "flush\n"
+			else
+				printf "aio_write -q -P %d %d %d\naio_flush\n", byte, first, len
+		}
+	}')
+	qemu_io 1 "${commands[@]}"
+	qemu-io -f raw "${commands[@]/#/-c}" "$work/twin" >"$work/log" 2>&1 || fail "the plain file"
+	same "$work/twin" "$work/drive"
+}
+
 caches()
 {
 	local mode
@@ -254,6 +290,7 @@ all()
 	vectors
 	zeroes
 	deep
+	twin
 	caches
 	out_of_range
 	killed '' '\102'
