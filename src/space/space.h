@@ -8,7 +8,8 @@
  * entered in each domain. *Reserved* ranges can't be mapped, *allowed* ones restrict where
  * addresses are chosen.
  *
- * Lock order: space -> (another space, by address, in COPY) -> pages -> mem map.
+ * Lock order: space -> pages (of the instance, only for those that COPY shares) -> mem map. COPY
+ * locks its source and its destination one after the other, never both.
  */
 #ifndef SPACE_SPACE_H
 #define SPACE_SPACE_H
@@ -17,11 +18,9 @@
 #include <ioas/door.h>
 #include "pt/pt.h"
 
-struct space_domain;
-
 /*
  * Attaches a page table to the space: reserves what lies outside the table's width, pins all
- * pages and enters them. `pt` stays the caller's. 0; -EADDRINUSE a mapping or allowed range lies
+ * pages and enters them. `pt` stays the caller's. 0; -EEXIST attached already; -EADDRINUSE a mapping or allowed range lies
  * outside, or is misaligned; -EFAULT; -ENOMEM. An error changes nothing.
  */
 int space_domain_attach(struct ioas_space *space, struct pt *pt, struct ioas_why *why);
