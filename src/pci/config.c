@@ -89,10 +89,22 @@ static void init_bars(struct pci_config *config, const struct ioas_pci_desc *des
 	}
 }
 
+/* What the driver has enabled for its user: decoding, not bus mastering. */
+static uint16_t first_command(const struct ioas_pci_desc *desc)
+{
+	uint16_t command = PCI_CMD_MEMORY;
+
+	for (unsigned i = 0; i < 6; i++)
+		if (desc->bar[i].len && desc->bar[i].flags & IOAS_PCI_BAR_IO)
+			command |= PCI_CMD_IO;
+	return command;
+}
+
 static void init_header(struct pci_config *config, const struct ioas_pci_desc *desc)
 {
 	config_set16(config, 0x00, desc->vendor);
 	config_set16(config, 0x02, desc->device);
+	config_set16(config, PCI_CFG_COMMAND, first_command(desc));
 	/* I/O, memory, bus master, parity response, SERR, interrupt disable. */
 	set_mask(config->writable, PCI_CFG_COMMAND, 0x0547, 2);
 	config_set32(config, 0x08, desc->class_code << 8 | desc->revision);

@@ -51,7 +51,8 @@ struct pci_config {
 };
 
 /*
- * Fills in the whole space for a function with this description. `integrated`: it is on bus 0,
+ * Fills in the whole space for a function with this description, as it is when the driver has
+ * enabled it for a user: memory decoding on, bus master off, D0. `integrated`: it is on bus 0,
  * with no link. `bar_base`: the initial addresses of the BARs.
  */
 void config_init(struct pci_config *config, const struct ioas_pci_desc *desc,

@@ -66,17 +66,6 @@ void pci_reset(struct ioas_pci *pci)
 	pthread_mutex_unlock(&pci->control);
 }
 
-/* Command as it is when the driver has enabled the function for its user. */
-static uint16_t first_command(const struct ioas_pci_desc *desc)
-{
-	uint16_t command = PCI_CMD_MEMORY;
-
-	for (unsigned i = 0; i < 6; i++)
-		if (desc->bar[i].len && desc->bar[i].flags & IOAS_PCI_BAR_IO)
-			command |= PCI_CMD_IO;
-	return command;
-}
-
 static int open_locked(struct ioas_pci *pci, struct ioas_why *why)
 {
 	const struct ioas_host_ops *ops = pci->iommu->config.host_ops;
@@ -90,7 +79,6 @@ static int open_locked(struct ioas_pci *pci, struct ioas_why *why)
 		return why_set(why, rc, "%s is in use by another process", pci->name);
 	pci->open = true;
 	config_init(&pci->config, &pci->desc, pci->bar_base, !pci->addr.bus);
-	config_set16(&pci->config, PCI_CFG_COMMAND, first_command(&pci->desc));
 	reset_locked(pci);
 	return 0;
 }

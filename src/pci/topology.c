@@ -167,7 +167,7 @@ static int place(uint64_t *next, uint64_t last, uint64_t len, uint64_t *out)
 	return 0;
 }
 
-/* Places BARs of memory at addresses that are multiples of the page size too. */
+/* As firmware does: only what is prefetchable goes above 4 GiB if it need not. */
 static int place_bars(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why *why)
 {
 	for (unsigned i = 0; i < 6; i++) {
@@ -179,10 +179,12 @@ static int place_bars(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why
 			continue;
 		if (flags & IOAS_PCI_BAR_IO)
 			rc = place(&bus->next_io, IO_LAST, len, &pci->bar_base[i]);
-		else if (flags & IOAS_PCI_BAR_64)
+		else if (flags & IOAS_PCI_BAR_PREFETCH && flags & IOAS_PCI_BAR_64)
 			rc = place(&bus->next_memory64, MEMORY64_LAST, len, &pci->bar_base[i]);
 		else
 			rc = place(&bus->next_memory32, MEMORY32_LAST, len, &pci->bar_base[i]);
+		if (rc && flags & IOAS_PCI_BAR_64)
+			rc = place(&bus->next_memory64, MEMORY64_LAST, len, &pci->bar_base[i]);
 		if (rc)
 			return why_set(why, rc, "%s: no room in the address map for BAR %u",
 				       pci->name, i);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* The view of /sys: groups, modules, classes, and the devices that are not on a bus. */
+#include <stdio.h>
+#include "pci/sysfs.h"
+
+/* A device without a bus, its class and its number. */
+static void write_virtual(struct sysfs_tree *tree, const char *class, const char *name,
+			  unsigned major, unsigned minor, const char *node)
+{
+	char number[32];
+
+	snprintf(number, sizeof(number), "%u:%u", major, minor);
+	sysfs_at(tree, "sys/devices/virtual/%s/%s", class, name);
+	sysfs_text(tree, "dev", "%s", number);
+	sysfs_text(tree, "uevent", "MAJOR=%u\nMINOR=%u\nDEVNAME=%s", major, minor, node);
+	sysfs_power(tree);
+	sysfs_link(tree, "subsystem", "sys/class/%s", class);
+	sysfs_at(tree, "sys/class/%s", class);
+	sysfs_link(tree, name, "sys/devices/virtual/%s/%s", class, name);
+	sysfs_at(tree, "sys/dev/char");
+	sysfs_link(tree, number, "sys/devices/virtual/%s/%s", class, name);
+}
+
+void sysfs_group_empty(struct sysfs_tree *tree, uint32_t number)
+{
+	sysfs_at(tree, "sys/kernel/iommu_groups/%u", number);
+	sysfs_text(tree, "type", "DMA");
+	sysfs_text(tree, "reserved_regions", "0x00000000fee00000 0x00000000feefffff msi");
+	sysfs_dir(tree, "devices");
+}
+
+void sysfs_group_member(struct sysfs_tree *tree, uint32_t number, const char *name,
+			const char *device_path)
+{
+	sysfs_at(tree, "sys/kernel/iommu_groups/%u/devices", number);
+	sysfs_link(tree, name, "%s", device_path);
+}
+
+void sysfs_group(struct sysfs_tree *tree, struct pci_group *group)
+{
+	uint32_t number = pci_group_number(group);
+	char name[16], node[32];
+
+	sysfs_group_empty(tree, number);
+	snprintf(name, sizeof(name), "%u", number);
+	snprintf(node, sizeof(node), "vfio/%u", number);
+	write_virtual(tree, "vfio", name, SYSFS_GROUP_MAJOR, number, node);
+}
+
+static void write_module(struct sysfs_tree *tree, const char *name)
+{
+	sysfs_at(tree, "sys/module/%s", name);
+	sysfs_text(tree, "initstate", "live");
+	sysfs_text(tree, "refcnt", "0");
+	sysfs_text(tree, "taint", "%s", "");
+	sysfs_dir(tree, "holders");
+	sysfs_dir(tree, "parameters");
+}
+
+/* No enable_unsafe_noiommu_mode: a kernel without that option has no such file. */
+static void write_modules(struct sysfs_tree *tree)
+{
+	write_module(tree, "vfio");
+	sysfs_text(tree, "version", "0.3");
+	write_module(tree, "vfio_pci_core");
+	sysfs_text(tree, "parameters/disable_idle_d3", "N");
+	sysfs_text(tree, "parameters/nointxmask", "N");
+	write_module(tree, "vfio_pci");
+	sysfs_text(tree, "parameters/disable_denylist", "N");
+	sysfs_text(tree, "parameters/disable_idle_d3", "N");
+	sysfs_text(tree, "parameters/nointxmask", "N");
+	sysfs_dir(tree, "drivers");
+	sysfs_link(tree, "drivers/pci:vfio-pci", "sys/bus/pci/drivers/vfio-pci");
+	write_module(tree, "vfio_iommu_type1");
+	sysfs_text(tree, "parameters/allow_unsafe_interrupts", "N");
+	sysfs_text(tree, "parameters/disable_hugepages", "N");
+	sysfs_text(tree, "parameters/dma_entry_limit", "65535");
+	write_module(tree, "iommufd");
+	sysfs_text(tree, "parameters/allow_unsafe_interrupts", "N");
+}
+
+void sysfs_machine(struct sysfs_tree *tree)
+{
+	write_modules(tree);
+	sysfs_at(tree, "sys/kernel/iommu_groups");
+	sysfs_at(tree, "sys/class/vfio-dev");
+	sysfs_at(tree, "sys/class/vfio");
+	sysfs_at(tree, "sys/class/pci_bus");
+	write_virtual(tree, "misc", "vfio", 10, 196, "vfio/vfio\nDEVMODE=0666");
+	write_virtual(tree, "misc", "iommu", 10, 127, "iommu");
+
+	sysfs_at(tree, SYSFS_IOMMU);
+	sysfs_bytes(tree, "uevent", "", 0);
+	sysfs_dir(tree, "devices");
+	sysfs_power(tree);
+	sysfs_link(tree, "subsystem", "sys/class/iommu");
+	sysfs_at(tree, "sys/class/iommu");
+	sysfs_link(tree, "ioas0", SYSFS_IOMMU);
+
+	sysfs_at(tree, "sys/bus/pci/devices");
+	sysfs_at(tree, "sys/bus/pci/slots");
+	sysfs_at(tree, "sys/bus/pci");
+	sysfs_text(tree, "drivers_autoprobe", "1");
+	sysfs_at(tree, "sys/bus/pci/drivers/pcieport");
+	sysfs_at(tree, "sys/bus/pci/drivers/vfio-pci");
+	sysfs_link(tree, "module", "sys/module/vfio_pci");
+}
