@@ -97,7 +97,9 @@ long uapi_dispatch_vfio(struct uapi_call *call, const struct uapi_table *table, 
 void uapi_count(struct uapi *uapi, const struct uapi_op *op, long result);
 size_t uapi_counts_len(void);
 
-/* usercopy.c: 0 or -EFAULT. */
+/* usercopy.c: 0 or -EFAULT. Without a call there is no reason to fill in. */
+int uapi_caller_read(struct ioas_caller *caller, void *dst, uint64_t va, size_t len);
+int uapi_caller_write(struct ioas_caller *caller, uint64_t va, const void *src, size_t len);
 int uapi_copy_from(struct uapi_call *call, void *dst, uint64_t va, size_t len);
 int uapi_copy_to(struct uapi_call *call, uint64_t va, const void *src, size_t len);
 int uapi_zero(struct uapi_call *call, uint64_t va, uint64_t len);

@@ -8,9 +8,19 @@
 /* Piece by which long ranges are walked; small, since calls may arrive on small stacks. */
 #define CHUNK 256u
 
+int uapi_caller_read(struct ioas_caller *caller, void *dst, uint64_t va, size_t len)
+{
+	return len ? caller->ops->copy_from(caller, dst, va, len) : 0;
+}
+
+int uapi_caller_write(struct ioas_caller *caller, uint64_t va, const void *src, size_t len)
+{
+	return len ? caller->ops->copy_to(caller, va, src, len) : 0;
+}
+
 int uapi_copy_from(struct uapi_call *call, void *dst, uint64_t va, size_t len)
 {
-	int rc = len ? call->caller->ops->copy_from(call->caller, dst, va, len) : 0;
+	int rc = uapi_caller_read(call->caller, dst, va, len);
 
 	return rc ? why_set(call->why, -EFAULT, "cannot read %zu bytes of the caller's at 0x%llx",
 			    len, (unsigned long long)va)
@@ -19,7 +29,7 @@ int uapi_copy_from(struct uapi_call *call, void *dst, uint64_t va, size_t len)
 
 int uapi_copy_to(struct uapi_call *call, uint64_t va, const void *src, size_t len)
 {
-	int rc = len ? call->caller->ops->copy_to(call->caller, va, src, len) : 0;
+	int rc = uapi_caller_write(call->caller, va, src, len);
 
 	return rc ? why_set(call->why, -EFAULT, "cannot write %zu bytes of the caller's at 0x%llx",
 			    len, (unsigned long long)va)

@@ -142,7 +142,7 @@ ssize_t region_read(struct ioas_file *file, struct ioas_caller *caller, uint64_t
 
 		if (rc < 0)
 			return rc;
-		if (caller->ops->copy_to(caller, va + (uint64_t)done, buf, (size_t)rc))
+		if (uapi_caller_write(caller, va + (uint64_t)done, buf, (size_t)rc))
 			return -EFAULT;
 		done += rc;
 	}
@@ -167,7 +167,7 @@ ssize_t region_write(struct ioas_file *file, struct ioas_caller *caller, uint64_
 		size_t now = piece(off + (uint64_t)done, (size_t)(total - done));
 		ssize_t rc;
 
-		if (caller->ops->copy_from(caller, buf, va + (uint64_t)done, now))
+		if (uapi_caller_read(caller, buf, va + (uint64_t)done, now))
 			return -EFAULT;
 		rc = device_write(pci, index, off + (uint64_t)done, buf, now);
 		if (rc < 0)

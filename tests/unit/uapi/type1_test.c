@@ -318,6 +318,50 @@ static void an_iommufd_serves_as_container(void **state)
 	len = 2 * PAGE;
 	assert_int_equal(unmap(w, fd, 0, 0x10000, &len), 0);
 	assert_int_equal(len, 2 * PAGE);
+	assert_int_equal(map(w, fd, 0, 0x10000, w->page, 2 * PAGE), 0);
+	assert_int_equal(unmap(w, fd, 0, 0x10000, &len), 0);
+	assert_int_equal(len, 2 * PAGE);
+}
+
+/* Neither at the start of an argument nor in its middle. */
+static void wild_pointers_are_efault_and_change_nothing(void **state)
+{
+	struct world *w = *state;
+	int group, fd = ready(w, VFIO_TYPE1v2_IOMMU, &group), dev = device_fd(w, group);
+	uint32_t *edge = (uint32_t *)(w->page + 16 * PAGE) - 1;
+	const struct {
+		int fd;
+		unsigned long cmd;
+	} ops[] = {
+		{group, VFIO_GROUP_GET_STATUS},
+		{group, VFIO_GROUP_GET_DEVICE_FD},
+		{fd, VFIO_IOMMU_GET_INFO},
+		{fd, VFIO_IOMMU_MAP_DMA},
+		{fd, VFIO_IOMMU_UNMAP_DMA},
+		{dev, VFIO_DEVICE_GET_INFO},
+		{dev, VFIO_DEVICE_GET_REGION_INFO},
+		{dev, VFIO_DEVICE_GET_IRQ_INFO},
+		{dev, VFIO_DEVICE_SET_IRQS},
+		{dev, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO},
+		{dev, VFIO_DEVICE_PCI_HOT_RESET},
+		{dev, VFIO_DEVICE_FEATURE},
+		{dev, VFIO_DEVICE_BIND_IOMMUFD},
+		{dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT},
+		{dev, VFIO_DEVICE_DETACH_IOMMUFD_PT},
+	};
+	struct irq_set {
+		uint32_t argsz, flags, index, start, count;
+	} *irq = (void *)(w->page + 16 * PAGE - sizeof(*irq));
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		*edge = 0x40404040;
+		assert_int_equal(w_ioctl(w, ops[i].fd, ops[i].cmd, w_wild(w)), -EFAULT);
+		assert_int_equal(w_ioctl(w, ops[i].fd, ops[i].cmd, edge), -EFAULT);
+		assert_int_equal(w_ioctl(w, ops[i].fd, ops[i].cmd, NULL), -EFAULT);
+		assert_int_equal(w_ioctl(w, ops[i].fd, ops[i].cmd, (void *)UINTPTR_MAX), -EFAULT);
+	}
+	*irq = (struct irq_set){.argsz = sizeof(*irq) + 4, .flags = 0x24, .index = 2, .count = 1};
+	assert_int_equal(w_ioctl(w, dev, VFIO_DEVICE_SET_IRQS, irq), -EFAULT);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -337,6 +381,7 @@ int main(void)
 		TEST(a_container_holds_65535_mappings),
 		TEST(dma_reaches_what_the_container_maps),
 		TEST(an_iommufd_serves_as_container),
+		TEST(wild_pointers_are_efault_and_change_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
