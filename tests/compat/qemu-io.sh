@@ -206,7 +206,7 @@ full()
 	mkdir -p "$work/small"
 	mount -t tmpfs -o size=2m none "$work/small" 2>/dev/null ||
 		{ note "SKIP part: cannot mount a tmpfs"; return 0; }
-	trap 'umount -l "$work/small" 2>/dev/null; rm -rf "$work"' EXIT
+	trap 'umount -l "$work/small" 2>/dev/null || :; rm -rf "$work"' EXIT
 	note "full file system"
 	truncate -s 16M "$work/small/drive"
 	drive 1 "$work/small/drive"
