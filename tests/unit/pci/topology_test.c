@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* Where functions are, how they are numbered and grouped, and what is refused. */
+#include "toy.h"
+
+struct order {
+	char names[16][IOAS_NAME_LEN];
+	unsigned nr;
+};
+
+static int note(struct ioas_pci *pci, void *arg)
+{
+	struct order *order = arg;
+
+	ioas_pci_addr_format(ioas_pci_address(pci), order->names[order->nr++]);
+	return 0;
+}
+
+static int stop_at_second(struct ioas_pci *pci, void *arg)
+{
+	return ++*(int *)arg == 2 ? 7 : 0;
+}
+
+static void addresses_are_parsed(void **state)
+{
+	static const char *const bad[] = {"",
+					  "1",
+					  "01:00",
+					  "01:20.0",
+					  "01:00.8",
+					  "0000:01:00.0x",
+					  "00000:01:00.0",
+					  ":01:00.0",
+					  "0000:01:00.",
+					  "g1:00.0",
+					  "001:00.0"};
+	struct ioas_pci_addr addr;
+	char text[IOAS_NAME_LEN];
+
+	assert_int_equal(ioas_pci_addr_parse("12ab:fe:1f.7", &addr), 0);
+	assert_string_equal(ioas_pci_addr_format(addr, text), "12ab:fe:1f.7");
+	assert_int_equal(ioas_pci_addr_parse("01:02.3", &addr), 0);
+	assert_string_equal(ioas_pci_addr_format(addr, text), "0000:01:02.3");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(ioas_pci_addr_parse(bad[i], &addr), -EINVAL);
+}
+
+static void functions_come_in_order_of_address(void **state)
+{
+	static const char *const added[] = {"ffff:ff:1f.7", "0000:02:00.0", "0001:00:01.0",
+					    "0000:01:00.1", "0000:01:00.0"};
+	static const char *const sorted[] = {"0000:01:00.0", "0000:01:00.1", "0000:02:00.0",
+					     "0001:00:01.0", "ffff:ff:1f.7"};
+	struct ioas_iommu *iommu = toy_iommu();
+	struct order order = {.nr = 0};
+	int calls = 0;
+
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(toy_add(iommu, added[i], NULL, NULL), 0);
+	assert_int_equal(ioas_pci_each(iommu, note, &order), 0);
+	assert_int_equal(order.nr, 5);
+	for (unsigned i = 0; i < 5; i++) {
+		struct ioas_pci_addr addr;
+
+		assert_string_equal(order.names[i], sorted[i]);
+		assert_int_equal(ioas_pci_addr_parse(sorted[i], &addr), 0);
+		assert_string_equal(pci_find(iommu, addr)->name, sorted[i]);
+		assert_ptr_equal(pci_cdev_find(iommu, i), pci_find(iommu, addr));
+		assert_int_equal(pci_cdev_index(pci_find(iommu, addr)), i);
+	}
+	assert_null(pci_find(iommu, (struct ioas_pci_addr){.bus = 3}));
+	assert_null(pci_cdev_find(iommu, 5));
+	assert_int_equal(ioas_pci_each(iommu, stop_at_second, &calls), 7);
+	ioas_iommu_destroy(iommu);
+}
+
+static void removing_frees_address_and_model(void **state)
+{
+	struct ioas_iommu *iommu = toy_iommu();
+	bool destroyed = false;
+	struct toy *toy, *other;
+	struct ioas_why why = {""};
+	uint32_t index;
+
+	assert_int_equal(toy_add(iommu, "0000:01:00.0", &toy, NULL), 0);
+	toy->destroyed = &destroyed;
+	assert_int_equal(toy_add(iommu, "0000:01:00.0", NULL, &why), -EEXIST);
+	assert_non_null(strstr(why.text, "0000:01:00.0"));
+	assert_int_equal(toy_add(iommu, "0000:02:00.0", &other, NULL), 0);
+	index = pci_cdev_index(other->pci);
+	ioas_pci_remove(toy->pci);
+	assert_true(destroyed);
+	assert_null(pci_cdev_find(iommu, 0));
+	assert_int_equal(toy_add(iommu, "0000:01:00.0", &toy, NULL), 0);
+	assert_int_equal(pci_cdev_index(other->pci), index);
+	destroyed = false;
+	toy->destroyed = &destroyed;
+	ioas_iommu_destroy(iommu);
+	assert_true(destroyed);
+}
+
+static uint32_t group(struct toy *toy)
+{
+	return pci_group_number(pci_group_of(toy->pci));
+}
+
+static int count_groups(struct pci_group *one, void *arg)
+{
+	++*(int *)arg;
+	return 0;
+}
+
+static void a_bus_is_a_group_and_so_is_a_device_on_bus_0(void **state)
+{
+	struct ioas_iommu *iommu = toy_iommu();
+	struct toy *a0, *a1, *b, *c0, *c1, *d;
+	int nr = 0;
+
+	assert_int_equal(toy_add(iommu, "01:00.0", &a0, NULL), 0);
+	assert_int_equal(toy_add(iommu, "01:03.1", &a1, NULL), 0);
+	assert_int_equal(toy_add(iommu, "02:00.0", &b, NULL), 0);
+	assert_int_equal(toy_add(iommu, "00:1d.0", &c0, NULL), 0);
+	assert_int_equal(toy_add(iommu, "00:1d.2", &c1, NULL), 0);
+	assert_int_equal(toy_add(iommu, "00:1e.0", &d, NULL), 0);
+	/* 0 and 1 are the root ports of buses 1 and 2. */
+	assert_int_equal(group(c0), 2);
+	assert_int_equal(group(c1), 2);
+	assert_int_equal(group(d), 3);
+	assert_int_equal(group(a0), 4);
+	assert_int_equal(group(a1), 4);
+	assert_int_equal(group(b), 5);
+	assert_null(pci_group_find(iommu, 0));
+	assert_null(pci_group_find(iommu, 6));
+	assert_ptr_equal(pci_group_find(iommu, 4), pci_group_of(a0->pci));
+	assert_ptr_equal(pci_group_next(pci_group_of(a0->pci), NULL), a0->pci);
+	assert_ptr_equal(pci_group_next(pci_group_of(a0->pci), a0->pci), a1->pci);
+	assert_null(pci_group_next(pci_group_of(a0->pci), a1->pci));
+	assert_ptr_equal(pci_group_next(pci_group_of(c0->pci), c0->pci), c1->pci);
+	assert_null(pci_group_next(pci_group_of(c0->pci), c1->pci));
+	pci_group_each(iommu, count_groups, &nr);
+	assert_int_equal(nr, 4);
+	ioas_pci_remove(b->pci);
+	assert_null(pci_group_find(iommu, 5));
+	assert_int_equal(toy_add(iommu, "00:1c.0", &b, NULL), 0);
+	assert_int_equal(group(b), 6);
+	assert_int_equal(group(a0), 4);
+	ioas_iommu_destroy(iommu);
+}
+
+static void ports_have_places_of_their_own(void **state)
+{
+	struct ioas_iommu *iommu = toy_iommu();
+	bool taken[256] = {true}; /* the host bridge */
+	struct ioas_why why;
+
+	for (unsigned bus = 1; bus < 256; bus++) {
+		struct ioas_pci_addr port = pci_port_of(0, (uint8_t)bus);
+
+		assert_int_equal(port.bus, 0);
+		assert_false(taken[port.devfn]);
+		taken[port.devfn] = true;
+	}
+	assert_int_equal(toy_add(iommu, "0a:00.0", NULL, NULL), 0);
+	assert_int_equal(toy_add(iommu, "00:0a.0", NULL, &why), -EEXIST);
+	assert_int_equal(toy_add(iommu, "00:0b.0", NULL, NULL), 0);
+	assert_int_equal(toy_add(iommu, "0b:00.0", NULL, &why), -EEXIST);
+	assert_int_equal(toy_add(iommu, "00:00.0", NULL, &why), -EEXIST);
+	assert_int_equal(toy_add(iommu, "0001:00:0a.0", NULL, NULL), 0);
+	ioas_iommu_destroy(iommu);
+}
+
+static int try_desc(struct ioas_iommu *iommu, const struct ioas_pci_desc *desc)
+{
+	struct ioas_pci *pci;
+	struct ioas_why why = {""};
+	int rc = ioas_pci_add(iommu, (struct ioas_pci_addr){.bus = 1}, desc, &toy_ops,
+			      calloc(1, sizeof(struct toy)), &pci, &why);
+
+	assert_true(rc == 0 || *why.text);
+	if (!rc)
+		ioas_pci_remove(pci);
+	return rc;
+}
+
+static void contradictions_are_refused(void **state)
+{
+	struct ioas_iommu *iommu = toy_iommu();
+	struct toy *model = calloc(1, sizeof(*model));
+	struct ioas_pci_desc good = toy_desc, bad;
+	struct ioas_pci_addr addr = {.bus = 1};
+	struct ioas_pci *pci;
+	struct ioas_why why;
+
+#define REFUSED(...)                                                                           \
+	do {                                                                                   \
+		bad = good;                                                                    \
+		__VA_ARGS__;                                                                   \
+		assert_int_equal(ioas_pci_add(iommu, addr, &bad, &toy_ops, model, &pci, &why), \
+				 -EINVAL);                                                     \
+	} while (0)
+	REFUSED(bad.bar[0].len = 0x3000);
+	REFUSED(bad.bar[3].len = 2048);
+	REFUSED(bad.bar[1].len = 4096);
+	REFUSED(bad.bar[5].len = 4096, bad.bar[5].flags = IOAS_PCI_BAR_64);
+	REFUSED(bad.bar[2].len = 512);
+	REFUSED(bad.bar[2].flags |= IOAS_PCI_BAR_64);
+	REFUSED(bad.bar[3].len = 1ull << 32);
+	REFUSED(bad.msix_nr = 2049);
+	REFUSED(bad.msix_bar = 6);
+	REFUSED(bad.msix_bar = 2);
+	REFUSED(bad.msix_bar = 4);
+	REFUSED(bad.msix_table = 0x2004);
+	REFUSED(bad.msix_table = 0x3ff0);
+	REFUSED(bad.msix_pba = 0x2008);
+	REFUSED(bad.intx_pin = 5);
+	REFUSED(bad.vendor = 0xffff);
+	REFUSED(bad.class_code = 1 << 24);
+#undef REFUSED
+	free(model);
+	assert_int_equal(try_desc(iommu, &good), 0);
+	good.msix_nr = 0;
+	good.intx_pin = 0;
+	good.serial = 0;
+	assert_int_equal(try_desc(iommu, &good), 0);
+	ioas_iommu_destroy(iommu);
+}
+
+static void suspend_and_resume_reach_every_model(void **state)
+{
+	struct ioas_iommu *iommu = toy_iommu();
+	struct toy *a, *b;
+
+	assert_int_equal(toy_add(iommu, "01:00.0", &a, NULL), 0);
+	assert_int_equal(toy_add(iommu, "02:00.0", &b, NULL), 0);
+	ioas_iommu_suspend(iommu);
+	assert_int_equal(a->suspends + b->suspends, 2);
+	ioas_iommu_resume(iommu);
+	assert_int_equal(a->resumes + b->resumes, 2);
+	ioas_iommu_destroy(iommu);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addresses_are_parsed),
+		cmocka_unit_test(functions_come_in_order_of_address),
+		cmocka_unit_test(removing_frees_address_and_model),
+		cmocka_unit_test(a_bus_is_a_group_and_so_is_a_device_on_bus_0),
+		cmocka_unit_test(ports_have_places_of_their_own),
+		cmocka_unit_test(contradictions_are_refused),
+		cmocka_unit_test(suspend_and_resume_reach_every_model),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
