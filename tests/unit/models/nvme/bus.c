@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "models/nvme/bus.h"
+#include "nvme/keys.h"
 
 struct bus bus;
 
@@ -26,6 +27,18 @@ void bus_protect(iova_t addr, uint64_t len, uint8_t prot)
 {
 	for (uint64_t i = (addr - BUS_BASE) / 4096; i < (addr - BUS_BASE + len) / 4096; i++)
 		__atomic_store_n(&bus.prot[i], prot, __ATOMIC_RELAXED);
+}
+
+int bus_create(const struct ioas_param *params, size_t nr, struct ioas_why *why)
+{
+	struct ioas_pci *pci;
+
+	return nvme_model.create(NULL, (struct ioas_pci_addr){0, 1, 0}, params, nr, &pci, why);
+}
+
+void bus_remove(void)
+{
+	bus.ops->destroy(bus.model);
 }
 
 static bool allowed(iova_t addr, uint64_t len, uint8_t prot)

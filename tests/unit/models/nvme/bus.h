@@ -2,12 +2,14 @@
 /*
  * A bus of one device, for tests of a model alone: memory is an arena, an IOVA an offset into it
  * plus BUS_BASE, and every 4 KiB page has a permission that a test can take away.
+ *
+ * bus.c is a bus made for tests, bus_engine.c the engine itself.
  */
 #ifndef TESTS_NVME_BUS_H
 #define TESTS_NVME_BUS_H
 
 #include <stdatomic.h>
-#include <ioas/pci.h>
+#include <ioas/model.h>
 #include <ioas/tlp.h>
 
 #define BUS_BASE  0x700000000000ull
@@ -31,6 +33,9 @@ extern struct bus bus;
 
 void bus_open(void);
 void bus_close(void);
+/* The controller: made and put on the bus, as struct ioas_model's create says; and removed. */
+int bus_create(const struct ioas_param *params, size_t nr, struct ioas_why *why);
+void bus_remove(void);
 static inline void *bus_at(iova_t addr)
 {
 	return bus.memory + (addr - BUS_BASE);

@@ -19,7 +19,6 @@ void driver_plug(struct driver *drv, const char *keys)
 	char text[128], size[32], *save = NULL;
 	size_t nr = 0;
 	struct ioas_why why = {""};
-	struct ioas_pci *pci;
 	int rc;
 
 	params[nr++] = (struct ioas_param){"drive", drv->fd < 0 ? "null" : drv->path};
@@ -34,7 +33,7 @@ void driver_plug(struct driver *drv, const char *keys)
 		*value++ = 0;
 		params[nr++] = (struct ioas_param){key, value};
 	}
-	rc = nvme_model.create(NULL, (struct ioas_pci_addr){0, 1, 0}, params, nr, &pci, &why);
+	rc = bus_create(params, nr, &why);
 	if (rc)
 		fail_msg("create: %d %s", rc, why.text);
 }
@@ -64,7 +63,7 @@ void driver_open(struct driver *drv, uint64_t len, const char *keys)
 
 void driver_close(struct driver *drv)
 {
-	ioas_pci_remove(NULL);
+	bus_remove();
 	assert_int_equal(bus.lent, 0);
 	bus_close();
 	if (drv->fd >= 0) {

@@ -325,7 +325,7 @@ static void what_was_not_flushed_is_lost(void **state)
 	driver_pair(&drv, 1, 128);
 	assert_int_equal(rw(NVME_IO_READ, 20, 8, 0), 0);
 	assert_int_equal(((uint8_t *)bus_at(data))[1023], 0x22);
-	ioas_pci_remove(NULL);
+	bus_remove();
 	driver_plug(&drv, "volatile=on");
 	driver_enable(&drv, 32, 0);
 	driver_pair(&drv, 1, 128);
