@@ -27,9 +27,8 @@ static int parse_size(const char *text, uint64_t *out)
 	unsigned shift = 0;
 	char *end;
 
-	errno = 0;
 	*out = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || errno)
+	if (*text < '0' || *text > '9')
 		return -EINVAL;
 	if (*end) {
 		unit = strchr(units, *end & ~0x20);
@@ -37,7 +36,7 @@ static int parse_size(const char *text, uint64_t *out)
 			return -EINVAL;
 		shift = (unsigned)(unit - units + 1) * 10;
 	}
-	if (*out > (uint64_t)INT64_MAX >> shift)
+	if (*out > (uint64_t)INT64_MAX >> shift) /* also what strtoull could not hold */
 		return -EINVAL;
 	*out <<= shift;
 	return 0;
