@@ -11,10 +11,10 @@
 
 #define TEXT_MAX 4096
 
-static void fail(struct sysfs_tree *tree)
+static void fail(struct sysfs_tree *tree, int error)
 {
 	if (!tree->error)
-		tree->error = -errno;
+		tree->error = error;
 }
 
 static int format(char *buf, size_t len, const char *fmt, va_list ap)
@@ -23,8 +23,7 @@ static int format(char *buf, size_t len, const char *fmt, va_list ap)
 
 	if (n >= 0 && (size_t)n < len)
 		return n;
-	errno = ENAMETOOLONG;
-	return -1;
+	return -ENAMETOOLONG;
 }
 
 /* The current folder with a name in it; not where a path in `path` is longer than can be. */
@@ -33,8 +32,7 @@ static const char *full(struct sysfs_tree *tree, const char *name)
 	size_t len = strlen(name);
 
 	if (tree->path_len + len >= sizeof(tree->path)) {
-		errno = ENAMETOOLONG;
-		fail(tree);
+		fail(tree, -ENAMETOOLONG);
 		len = 0;
 	}
 	memcpy(tree->path + tree->path_len, name, len);
@@ -51,14 +49,14 @@ void sysfs_at(struct sysfs_tree *tree, const char *fmt, ...)
 	len = format(tree->path, sizeof(tree->path) - 1, fmt, ap);
 	va_end(ap);
 	if (len < 0)
-		fail(tree);
+		fail(tree, len);
 	if (tree->error)
 		return;
 	for (char *end = strchr(tree->path, '/');; end = strchr(end + 1, '/')) {
 		if (end)
 			*end = 0;
 		if (mkdirat(tree->root, tree->path, 0755) && errno != EEXIST)
-			fail(tree);
+			fail(tree, -errno);
 		if (!end)
 			break;
 		*end = '/';
@@ -75,12 +73,11 @@ void sysfs_bytes(struct sysfs_tree *tree, const char *name, const void *bytes, s
 		return;
 	fd = openat(tree->root, full(tree, name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0) {
-		fail(tree);
+		fail(tree, -errno);
 		return;
 	}
-	errno = EIO;
 	if (write(fd, bytes, len) != (ssize_t)len)
-		fail(tree);
+		fail(tree, -EIO);
 	close(fd);
 }
 
@@ -94,7 +91,7 @@ void sysfs_text(struct sysfs_tree *tree, const char *name, const char *fmt, ...)
 	len = format(text, sizeof(text) - 1, fmt, ap);
 	va_end(ap);
 	if (len < 0) {
-		fail(tree);
+		fail(tree, len);
 		return;
 	}
 	if (!len || text[len - 1] != '\n')
@@ -105,7 +102,7 @@ void sysfs_text(struct sysfs_tree *tree, const char *name, const char *fmt, ...)
 void sysfs_dir(struct sysfs_tree *tree, const char *name)
 {
 	if (!tree->error && mkdirat(tree->root, full(tree, name), 0755) && errno != EEXIST)
-		fail(tree);
+		fail(tree, -errno);
 }
 
 /*
@@ -142,7 +139,7 @@ void sysfs_link(struct sysfs_tree *tree, const char *name, const char *fmt, ...)
 	rc = format(to, sizeof(to), fmt, ap);
 	va_end(ap);
 	if (rc < 0)
-		fail(tree);
+		fail(tree, rc);
 	if (tree->error)
 		return;
 	from = full(tree, name);
@@ -154,9 +151,9 @@ void sysfs_link(struct sysfs_tree *tree, const char *name, const char *fmt, ...)
 	if (symlinkat(target, tree->root, from) && errno == EEXIST) {
 		unlinkat(tree->root, from, 0);
 		if (symlinkat(target, tree->root, from))
-			fail(tree);
+			fail(tree, -errno);
 	} else if (faccessat(tree->root, from, F_OK, AT_SYMLINK_NOFOLLOW)) {
-		fail(tree);
+		fail(tree, -errno);
 	}
 }
 
