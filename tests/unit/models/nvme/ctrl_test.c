@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Description: a controller's life as a driver sees it: enable, queues, events, reset, failure. */
+/* Description: a controller's life as a driver sees it: enable, features, events, reset, failure.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,58 +110,6 @@ static void identify_describes_controller_and_namespace(void **state)
 	assert_int_equal(driver_run(&drv, 0, identify(5, 1, buf)), DNR(0x02));
 	assert_int_equal(driver_run(&drv, 0, identify(6, 0, buf)), DNR(0x02));
 	assert_int_equal(driver_run(&drv, 0, identify(1, 0, buf + 2)), DNR(0x13));
-}
-
-static void queues_refuse_what_the_specification_refuses(void **state)
-{
-	iova_t mem = driver_alloc(&drv, 1 << 20);
-	struct {
-		uint8_t opcode;
-		iova_t prp1;
-		uint32_t cdw10, cdw11;
-		uint16_t status;
-	} step[] = {
-		{NVME_ADM_CREATE_CQ, mem, 0x1f0000, 1, DNR(0x101)},
-		{NVME_ADM_CREATE_CQ, mem, 0x1f0041, 1, DNR(0x101)},
-		{NVME_ADM_CREATE_CQ, mem, 0x000001, 1, DNR(0x102)},
-		{NVME_ADM_CREATE_CQ, mem, 0x10000001, 1, DNR(0x102)},
-		{NVME_ADM_CREATE_CQ, mem, 0x1f0001, 0, DNR(0x02)},
-		{NVME_ADM_CREATE_CQ, mem + 64, 0x1f0001, 1, DNR(0x13)},
-		{NVME_ADM_CREATE_CQ, mem, 0x1f0001, 3 | 65 << 16, DNR(0x108)},
-		{NVME_ADM_CREATE_CQ, mem, 0x1f0001, 3 | 64 << 16, 0},
-		{NVME_ADM_CREATE_CQ, mem, 0x1f0001, 3, DNR(0x101)},
-		{NVME_ADM_CREATE_SQ, mem, 0x1f0001, 1 | 2 << 16, DNR(0x100)},
-		{NVME_ADM_CREATE_SQ, mem, 0x1f0001, 1, DNR(0x100)},
-		{NVME_ADM_CREATE_SQ, mem, 0x1f0000, 1 | 1 << 16, DNR(0x101)},
-		{NVME_ADM_CREATE_SQ, mem, 0x1f0041, 1 | 1 << 16, DNR(0x101)},
-		{NVME_ADM_CREATE_SQ, mem, 0x000001, 1 | 1 << 16, DNR(0x102)},
-		{NVME_ADM_CREATE_SQ, mem, 0x1f0001, 0 | 1 << 16, DNR(0x02)},
-		{NVME_ADM_CREATE_SQ, mem + 8, 0x1f0001, 1 | 1 << 16, DNR(0x13)},
-		{NVME_ADM_CREATE_SQ, mem, 0x1f0007, 1 | 1 << 16, 0},
-		{NVME_ADM_CREATE_SQ, mem, 0x1f0007, 1 | 1 << 16, DNR(0x101)},
-		{NVME_ADM_SET_FEATURES, 0, 7, 0x10001, DNR(0x0c)},
-		{NVME_ADM_DELETE_CQ, 0, 1, 0, DNR(0x10c)},
-		{NVME_ADM_DELETE_CQ, 0, 0, 0, DNR(0x101)},
-		{NVME_ADM_DELETE_SQ, 0, 0, 0, DNR(0x101)},
-		{NVME_ADM_DELETE_SQ, 0, 1, 0, DNR(0x101)},
-		{NVME_ADM_DELETE_SQ, 0, 7, 0, 0},
-		{NVME_ADM_DELETE_SQ, 0, 7, 0, DNR(0x101)},
-		{NVME_ADM_DELETE_CQ, 0, 1, 0, 0},
-		{NVME_ADM_DELETE_CQ, 0, 1, 0, DNR(0x101)},
-		{NVME_ADM_SET_FEATURES, 0, 7, 0x10001, 0},
-	};
-
-	driver_enable(&drv, 8, 0);
-	for (unsigned i = 0; i < sizeof(step) / sizeof(step[0]); i++) {
-		uint16_t status = driver_run(&drv, 0,
-					     (struct nvme_cmd){.opcode = step[i].opcode,
-							       .prp1 = step[i].prp1,
-							       .cdw10 = step[i].cdw10,
-							       .cdw11 = step[i].cdw11});
-
-		if (status != step[i].status)
-			fail_msg("step %u: %x, not %x", i, status, step[i].status);
-	}
 }
 
 static uint32_t feature(uint8_t opcode, uint32_t cdw10, uint32_t cdw11, uint32_t nsid,
@@ -332,86 +281,6 @@ static void unsupported_commands_are_invalid_opcodes(void **state)
 				 flags & 0xc3 ? DNR(0x02) : 0);
 }
 
-static void sixty_four_queue_pairs_have_their_own_interrupts(void **state)
-{
-	iova_t data = driver_alloc(&drv, 4096);
-
-	driver_enable(&drv, 16, 0);
-	for (uint16_t i = 1; i <= 64; i++)
-		driver_pair(&drv, i, 4);
-	for (unsigned round = 0; round < 5; round++)
-		for (uint16_t i = 1; i <= 64; i++)
-			assert_int_equal(
-				driver_run(&drv, i, driver_rw(&drv, NVME_IO_READ, i, 1, data)), 0);
-	for (unsigned i = 1; i <= 64; i++)
-		for (unsigned wait = 0; bus.sent[i] != 5 && wait < 100000; wait++)
-			usleep(20);
-	for (unsigned i = 1; i <= 64; i++)
-		assert_int_equal(bus.sent[i], 5);
-}
-
-static void a_full_completion_queue_waits_for_room(void **state)
-{
-	iova_t data = driver_alloc(&drv, 4096);
-	struct nvme_cmd sq = {.opcode = NVME_ADM_CREATE_SQ};
-	struct driver_queue *two = &drv.queue[2];
-
-	driver_enable(&drv, 16, 0);
-	driver_pair(&drv, 1, 4);
-	/* A long submission queue that posts to the short completion queue 1. */
-	*two = drv.queue[1];
-	two->sq = driver_alloc(&drv, 4096 * 64);
-	two->size = 1024;
-	sq.prp1 = two->sq;
-	sq.cdw10 = 2 | 1023 << 16;
-	sq.cdw11 = 1 | 1 << 16;
-	assert_int_equal(driver_run(&drv, 0, sq), 0);
-	for (unsigned i = 0; i < 1000; i++)
-		driver_put(&drv, 2, (struct nvme_cmd[]){driver_rw(&drv, NVME_IO_READ, i, 1, data)});
-	driver_ring(&drv, 2);
-	/* Admin commands pass meanwhile. */
-	assert_int_equal(driver_run(&drv, 0, identify(1, 0, data)), 0);
-	for (unsigned i = 0; i < 1000; i++) {
-		struct completion done = driver_take(&drv, 1);
-
-		assert_int_equal(done.status, 0);
-		assert_int_equal(done.sqid, 2);
-	}
-	/* Deleting a queue whose completions find no room ends all the same. */
-	for (unsigned i = 0; i < 500; i++)
-		driver_put(&drv, 2, (struct nvme_cmd[]){driver_rw(&drv, NVME_IO_READ, i, 1, data)});
-	driver_ring(&drv, 2);
-	assert_int_equal(
-		driver_run(&drv, 0, (struct nvme_cmd){.opcode = NVME_ADM_DELETE_SQ, .cdw10 = 2}),
-		0);
-	assert_int_equal(
-		driver_run(&drv, 0, (struct nvme_cmd){.opcode = NVME_ADM_DELETE_SQ, .cdw10 = 1}),
-		0);
-	assert_int_equal(
-		driver_run(&drv, 0, (struct nvme_cmd){.opcode = NVME_ADM_DELETE_CQ, .cdw10 = 1}),
-		0);
-}
-
-static void the_pin_is_high_while_completions_wait(void **state)
-{
-	iova_t data = driver_alloc(&drv, 4096);
-	struct nvme_cmd cmd = identify(1, 0, data);
-
-	bus.msix = false;
-	driver_enable(&drv, 16, 0);
-	driver_put(&drv, 0, &cmd);
-	driver_ring(&drv, 0);
-	for (unsigned i = 0; !bus.pin && i < 100000; i++)
-		usleep(20);
-	assert_true(bus.pin);
-	driver_write32(NVME_REG_INTMS, 1);
-	assert_false(bus.pin);
-	driver_write32(NVME_REG_INTMC, 1);
-	assert_true(bus.pin);
-	driver_take(&drv, 0);
-	assert_false(bus.pin);
-}
-
 static void a_reset_in_mid_flight_keeps_what_was_completed(void **state)
 {
 	for (unsigned round = 0; round < 20; round++) {
@@ -566,14 +435,10 @@ int main(void)
 		T(registers_tell_what_the_controller_can),
 		T(a_bad_setup_is_a_fatal_status),
 		T(identify_describes_controller_and_namespace),
-		T(queues_refuse_what_the_specification_refuses),
 		T(features_are_kept_until_reset),
 		T(log_pages_count),
 		T(event_requests_are_held_told_and_aborted),
 		T(unsupported_commands_are_invalid_opcodes),
-		T(sixty_four_queue_pairs_have_their_own_interrupts),
-		T(a_full_completion_queue_waits_for_room),
-		T(the_pin_is_high_while_completions_wait),
 		T(a_reset_in_mid_flight_keeps_what_was_completed),
 		T(shutdown_flushes_and_stops),
 		T(queue_memory_that_is_gone_is_fatal),
