@@ -34,6 +34,10 @@ typedef int real_compare(const struct dirent **, const struct dirent **);
 	X(int, access, (const char *, int))                                                      \
 	X(int, faccessat, (int, const char *, int, int))                                         \
 	X(int, euidaccess, (const char *, int))                                                  \
+	X(ssize_t, getxattr, (const char *, const char *, void *, size_t))                       \
+	X(ssize_t, lgetxattr, (const char *, const char *, void *, size_t))                      \
+	X(ssize_t, listxattr, (const char *, char *, size_t))                                    \
+	X(ssize_t, llistxattr, (const char *, char *, size_t))                                   \
 	X(char *, realpath, (const char *, char *))                                              \
 	X(int, glob, (const char *, int, int (*)(const char *, int), glob_t *))                  \
 	X(int, close, (int))                                                                     \

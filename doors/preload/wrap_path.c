@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/xattr.h>
 #include "preload.h"
 #include "real.h"
 #include "wrap.h"
@@ -308,6 +309,40 @@ int euidaccess(const char *path, int mode)
 	return real.euidaccess(path_ours(AT_FDCWD, path, &ours) ? ours.buf : path, mode);
 }
 ALIAS(eaccess, euidaccess)
+
+/* ls -l asks for these. */
+ssize_t getxattr(const char *path, const char *name, void *value, size_t size)
+{
+	struct door_path ours;
+
+	real_need();
+	return real.getxattr(path_ours(AT_FDCWD, path, &ours) ? ours.buf : path, name, value, size);
+}
+
+ssize_t lgetxattr(const char *path, const char *name, void *value, size_t size)
+{
+	struct door_path ours;
+
+	real_need();
+	return real.lgetxattr(path_ours(AT_FDCWD, path, &ours) ? ours.buf : path, name, value,
+			      size);
+}
+
+ssize_t listxattr(const char *path, char *list, size_t size)
+{
+	struct door_path ours;
+
+	real_need();
+	return real.listxattr(path_ours(AT_FDCWD, path, &ours) ? ours.buf : path, list, size);
+}
+
+ssize_t llistxattr(const char *path, char *list, size_t size)
+{
+	struct door_path ours;
+
+	real_need();
+	return real.llistxattr(path_ours(AT_FDCWD, path, &ours) ? ours.buf : path, list, size);
+}
 
 static char *realpath_any(const char *path, char *resolved)
 {
