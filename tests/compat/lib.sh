@@ -57,7 +57,7 @@ scratch()
 	trap 'rm -rf "$work"' EXIT
 	last_log=$work/log
 	if [ "$target" = ioas ]; then
-		[ -x "$ioas" ] || skip "$ioas is not built"
+		[ -x "$ioas" ] || fail "$ioas is not built"
 		ioas=$(realpath "$ioas")
 	fi
 }
