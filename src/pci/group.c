@@ -15,10 +15,11 @@ static struct pci_group *find_or_add(struct pci_bus *bus, uint32_t key, bool is_
 	struct pci_group **link = &bus->groups;
 	struct pci_group *group;
 
-	while (*link && ((*link)->key < key || ((*link)->key == key && (*link)->is_port > is_port)))
-		link = &(*link)->next;
-	if (*link && (*link)->key == key && (*link)->is_port == is_port)
-		return *link;
+	while ((group = *link) &&
+	       (group->key < key || (group->key == key && group->is_port > is_port)))
+		link = &group->next;
+	if (group && group->key == key && group->is_port == is_port)
+		return group;
 	group = calloc(1, sizeof(*group));
 	if (!group)
 		return NULL;
