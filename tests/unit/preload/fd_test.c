@@ -218,6 +218,8 @@ static void the_engine_reaches_the_program(void **state)
 
 	assert_int_equal(ioctl(fd, FAKE_KIND, other), 0);
 	assert_int_equal(ioctl(fd, FAKE_KIND, 0), -1);
+	assert_int_equal(errno, EBADFD); /* open, but not ours */
+	assert_int_equal(ioctl(fd, FAKE_KIND, 9999), -1);
 	assert_int_equal(errno, EBADF);
 	assert_int_equal(ioctl(fd, FAKE_READ, &byte), 0x5a);
 	assert_int_equal(ioctl(fd, FAKE_READ, 24), -1);
