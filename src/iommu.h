@@ -6,10 +6,11 @@
  * Lock order of the whole engine, outermost first:
  *   uapi file -> iommufd context (obj) -> group (vfio) -> route device -> shared tables (route) ->
  *   space -> pages -> mem map; lend counters and the issuer list below all of them
- *   pci function -> (nothing)      issuer list -> (nothing)      fault log -> (nothing)
+ *   pci bus -> route table         pci control -> pci irq        fault log -> (nothing)
  * A model may hold a lock of its own while it issues TLPs and sends interrupts; the engine takes
- * no lock on those paths. No engine lock is held when a model's callback is called, but for the
- * file lock around reset.
+ * no lock on those paths but the innermost, pci irq. No engine lock is held when a model's callback
+ * is called, but for pci control and the file lock around reset and bus_master, which therefore
+ * must not wait for anything that reads or writes config space.
  */
 #ifndef SRC_IOMMU_H
 #define SRC_IOMMU_H

@@ -60,7 +60,11 @@ struct ioas_pci_ops {
 	 * little-endian. */
 	uint64_t (*bar_read)(void *model, unsigned bar, uint64_t off, unsigned size);
 	void (*bar_write)(void *model, unsigned bar, uint64_t off, uint64_t value, unsigned size);
-	/* The device's bus master enable changed. Optional. */
+	/*
+	 * The device's bus master enable changed. Off is told before the bus is shut, so that a
+	 * model that stops then has no request refused. A reset with it on is told as off before
+	 * and on after. Optional.
+	 */
 	void (*bus_master)(void *model, bool on);
 	/*
 	 * Function-level reset. On return nothing the device began is in flight, and it is as after

@@ -108,12 +108,12 @@ struct ioas_pci *bus_first(struct pci_bus *bus, uint32_t first, uint32_t last)
 struct ioas_pci *pci_find(struct ioas_iommu *iommu, struct ioas_pci_addr addr)
 {
 	struct pci_bus *bus = iommu->pci;
-	void **slot;
+	struct ioas_pci *pci;
 
 	pthread_mutex_lock(&bus->lock);
-	slot = slot_of(bus, bus_key(addr), false);
+	pci = bus_first(bus, bus_key(addr), bus_key(addr));
 	pthread_mutex_unlock(&bus->lock);
-	return slot ? *slot : NULL;
+	return pci;
 }
 
 /*
