@@ -17,6 +17,7 @@ int ioas_space_new(struct ioas_iommu *iommu, struct ioas_space **out)
 		return -ENOMEM;
 	zones_init(&space->zones);
 	if (zones_prepare(&space->zones, 1)) {
+		zones_fini(&space->zones);
 		free(space);
 		return -ENOMEM;
 	}

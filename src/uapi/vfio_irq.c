@@ -138,5 +138,9 @@ long vfio_device_set_irqs(struct uapi_call *call)
 	if (!rc)
 		rc = act(call, set, data);
 	free(data);
+	if (rc && !call->why->text[0])
+		why_set(call->why, rc,
+			"interrupts of index %u do not allow that now (off, or another kind is on)",
+			set->index);
 	return rc;
 }

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program's whole life, once for each allocation on its way: the first, second, ... nth one
+ * fails. Each call then succeeds or says ENOMEM, what failed works when asked again, destroying and
+ * unmapping never fail, and nothing is left behind (AddressSanitizer sees leaks).
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "world.h"
+
+#define RW    (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
+#define FIXED IOMMU_IOAS_MAP_FIXED_IOVA
+
+/* Allocations until one fails; 0: none does. */
+static unsigned countdown;
+static bool failed;
+
+static bool should_fail(void)
+{
+	if (!countdown || --countdown)
+		return false;
+	failed = true;
+	return true;
+}
+
+void *__real_calloc(size_t nr, size_t len);
+void *__real_malloc(size_t len);
+void *__real_realloc(void *old, size_t len);
+int __real_posix_memalign(void **out, size_t align, size_t len);
+void *__real_aligned_alloc(size_t align, size_t len);
+void *__wrap_calloc(size_t nr, size_t len);
+void *__wrap_malloc(size_t len);
+void *__wrap_realloc(void *old, size_t len);
+int __wrap_posix_memalign(void **out, size_t align, size_t len);
+void *__wrap_aligned_alloc(size_t align, size_t len);
+
+void *__wrap_calloc(size_t nr, size_t len)
+{
+	return should_fail() ? NULL : __real_calloc(nr, len);
+}
+
+void *__wrap_malloc(size_t len)
+{
+	return should_fail() ? NULL : __real_malloc(len);
+}
+
+void *__wrap_realloc(void *old, size_t len)
+{
+	return should_fail() ? NULL : __real_realloc(old, len);
+}
+
+int __wrap_posix_memalign(void **out, size_t align, size_t len)
+{
+	return should_fail() ? ENOMEM : __real_posix_memalign(out, align, len);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t len)
+{
+	return should_fail() ? NULL : __real_aligned_alloc(align, len);
+}
+
+/* Does a step, and does it again when memory failed it. */
+static long must(struct world *w, int fd, unsigned long cmd, const void *arg)
+{
+	bool before = failed;
+	long rc = w_ioctl(w, fd, cmd, arg);
+
+	if (rc == -ENOMEM && failed && !before)
+		rc = w_ioctl(w, fd, cmd, arg);
+	if (rc < 0)
+		fail_msg("%s", w->why.text);
+	return rc;
+}
+
+static int must_open(struct world *w, const char *path, unsigned group)
+{
+	bool before = failed;
+	int fd = path ? w_open(w, path) : group < 2 ? w_open_group(w, group) : w_open_cdev(w, 1);
+
+	if (fd == -ENOMEM && failed && !before)
+		fd = path	 ? w_open(w, path)
+		     : group < 2 ? w_open_group(w, group)
+				 : w_open_cdev(w, 1);
+	assert_true(fd > 0);
+	return fd;
+}
+
+static uint32_t ioas_with_a_map(struct world *w, int fd)
+{
+	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = RW,
+		.user_va = (uintptr_t)w->page,
+		.length = 4 * PAGE,
+	};
+	struct iommu_iova_range range = {.start = 0x100000, .last = 0xffffff};
+	struct iommu_ioas_allow_iovas allow = {
+		.size = sizeof(allow), .num_iovas = 1, .allowed_iovas = (uintptr_t)&range};
+
+	must(w, fd, IOMMU_IOAS_ALLOC, &alloc);
+	allow.ioas_id = map.ioas_id = alloc.out_ioas_id;
+	must(w, fd, IOMMU_IOAS_ALLOW_IOVAS, &allow);
+	must(w, fd, IOMMU_IOAS_MAP, &map);
+	assert_int_equal(map.iova, 0x100000);
+	return alloc.out_ioas_id;
+}
+
+static void live_with_iommufd(struct world *w)
+{
+	int fd = must_open(w, "/dev/iommu", 0), cdev = must_open(w, NULL, 2);
+	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = fd};
+	struct vfio_device_attach_iommufd_pt attach = {.argsz = 12};
+	struct iommu_hwpt_alloc hwpt = {.size = sizeof(hwpt)};
+	struct iommu_ioas_copy copy = {
+		.size = sizeof(copy),
+		.flags = FIXED | RW,
+		.length = PAGE,
+		.src_iova = 0x101000,
+		.dst_iova = 0x40000,
+	};
+	struct iommu_ioas_unmap unmap = {.size = sizeof(unmap), .length = UINT64_MAX};
+
+	attach.pt_id = copy.src_ioas_id = unmap.ioas_id = ioas_with_a_map(w, fd);
+	hwpt.pt_id = copy.dst_ioas_id = ioas_with_a_map(w, fd);
+	must(w, cdev, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	must(w, cdev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+	hwpt.dev_id = bind.out_devid;
+	must(w, fd, IOMMU_HWPT_ALLOC, &hwpt);
+	must(w, fd, IOMMU_IOAS_COPY, &copy);
+	attach.pt_id = hwpt.out_hwpt_id;
+	must(w, cdev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+	assert_int_equal(w_ioctl(w, fd, IOMMU_IOAS_UNMAP, &unmap), 0);
+	assert_int_equal(unmap.length, 4 * PAGE);
+	w_close(w, cdev);
+	w_close(w, fd);
+}
+
+static void live_with_type1(struct world *w)
+{
+	int fd = must_open(w, "/dev/vfio/vfio", 0), group = must_open(w, NULL, 0);
+	int32_t container = fd;
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = 3,
+		.vaddr = (uintptr_t)w->page,
+		.iova = 0x10000,
+		.size = 4 * PAGE,
+	};
+	struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap), .size = 1ull << 40};
+	struct vfio_iommu_type1_info info = {.argsz = sizeof(info)};
+	int dev;
+
+	must(w, group, VFIO_GROUP_SET_CONTAINER, &container);
+	must(w, fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1_IOMMU);
+	must(w, fd, VFIO_IOMMU_GET_INFO, &info);
+	dev = (int)must(w, group, VFIO_GROUP_GET_DEVICE_FD, "0000:01:00.0");
+	must(w, fd, VFIO_IOMMU_MAP_DMA, &map);
+	must(w, dev, VFIO_DEVICE_RESET, NULL);
+	assert_int_equal(w_ioctl(w, fd, VFIO_IOMMU_UNMAP_DMA, &unmap), 0);
+	assert_int_equal(unmap.size, 4 * PAGE);
+	w_close(w, dev);
+	w_close(w, group);
+	w_close(w, fd);
+}
+
+static void sweep(void **state, void (*live)(struct world *w))
+{
+	for (unsigned nth = 1;; nth++) {
+		failed = false;
+		countdown = nth;
+		live(*state);
+		countdown = 0;
+		if (!failed) {
+			assert_true(nth > 10);
+			break;
+		}
+		assert_true(nth < 1000);
+	}
+}
+
+static void iommufd_survives_every_failed_allocation(void **state)
+{
+	sweep(state, live_with_iommufd);
+}
+
+static void type1_survives_every_failed_allocation(void **state)
+{
+	sweep(state, live_with_type1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(iommufd_survives_every_failed_allocation),
+		TEST(type1_survives_every_failed_allocation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
