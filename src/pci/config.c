@@ -209,13 +209,14 @@ void config_init_port(struct pci_config *config, uint8_t secondary, uint8_t port
 	config_set16(config, PCI_CFG_COMMAND, 0x0507);
 	config_set32(config, 0x08, 0x06040000);
 	config->bytes[0x0e] = 1;
+	config->bytes[0x3d] = 1;
 	config->bytes[0x19] = secondary;
 	config->bytes[0x1a] = secondary;
 	config_set32(config, 0x20, 0x0000fff0); /* windows closed: base above limit */
 	config_set32(config, 0x24, 0x0001fff1);
 	add_pm(config);
 	config->exp = add_cap(config, CAP_EXP, 0x70);
-	config_set16(config, config->exp + 2u, 0x0142); /* root port, slot implemented */
+	config_set16(config, config->exp + 2u, 0x0042); /* root port */
 	config_set32(config, config->exp + 4u, 0x00008021);
 	init_link(config);
 	config->bytes[config->exp + 0x0fu] = port;

@@ -17,6 +17,14 @@
 #define IO_FIRST       0x2000ull
 #define IO_LAST	       0xffffull
 
+/* Nothing has a BAR. */
+static void clear_map(struct pci_bus *bus)
+{
+	bus->next_memory32 = MEMORY32_FIRST;
+	bus->next_memory64 = MEMORY64_FIRST;
+	bus->next_io = IO_FIRST;
+}
+
 int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out)
 {
 	struct pci_bus *bus = calloc(1, sizeof(*bus));
@@ -25,9 +33,7 @@ int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out)
 		return -ENOMEM;
 	bus->iommu = iommu;
 	pthread_mutex_init(&bus->lock, NULL);
-	bus->next_memory32 = MEMORY32_FIRST;
-	bus->next_memory64 = MEMORY64_FIRST;
-	bus->next_io = IO_FIRST;
+	clear_map(bus);
 	*out = bus;
 	return 0;
 }
@@ -267,13 +273,13 @@ int ioas_pci_add(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 		rc = enter(bus, pci, why);
 		pthread_mutex_unlock(&bus->lock);
 	}
-	if (rc) {
-		if (pci)
-			function_free(pci);
-		return rc;
-	}
-	*out = pci;
-	return 0;
+	if (rc == -ENOMEM)
+		why_set(why, rc, "out of memory");
+	if (rc && pci)
+		function_free(pci);
+	if (!rc)
+		*out = pci;
+	return rc;
 }
 
 void ioas_pci_remove(struct ioas_pci *pci)
@@ -285,6 +291,8 @@ void ioas_pci_remove(struct ioas_pci *pci)
 	if (pci->cdev != PCI_UNNUMBERED)
 		bus->by_cdev[pci->cdev] = NULL;
 	group_leave(pci);
+	if (!bus_first(bus, 0, UINT32_MAX))
+		clear_map(bus);
 	pthread_mutex_unlock(&bus->lock);
 	/* The model may have issuers of the device until it is gone. */
 	if (pci->ops->destroy)
