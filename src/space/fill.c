@@ -4,6 +4,7 @@
  * promise of UNMAP rests on: entries first, then nobody is in flight through them, then what was
  * lent is back, only then window, pin and tables.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include "space/private.h"
 
@@ -12,7 +13,10 @@ static pa_t pa_of(const struct space_area *area)
 	return area->pages->window->pa + area->offset;
 }
 
-/* One page at a time where larger leaves are forbidden. */
+/*
+ * One page at a time where larger leaves are forbidden. An area that allows nothing exists only
+ * while there is no page table: VFIO's type1 on an iommufd can make one.
+ */
 int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space_area *area)
 {
 	uint64_t len = area->last - area->first + 1;
@@ -20,6 +24,8 @@ int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space
 	uint64_t done;
 	int rc = 0;
 
+	if (!area->node.tag)
+		return -EINVAL;
 	if (!space->small_pages)
 		return pt_map(pt, area->first, pa_of(area), len, area->node.tag);
 	for (done = 0; done < len && !rc; done += SPACE_PAGE)

@@ -161,6 +161,8 @@ static int fill_list(struct ioas_space *space, struct space_area *list, struct i
 				       "memory %#" PRIx64 "-%#" PRIx64 " is not all there%s", va,
 				       va + (area->last - area->first),
 				       area->pages->writable ? " and writable" : "");
+		if (rc == -EINVAL)
+			return why_set(why, rc, "a page table entry allows reading or writing");
 		return why_set(why, rc, "out of memory");
 	}
 	return 0;

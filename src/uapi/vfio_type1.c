@@ -107,14 +107,24 @@ static int check_range(struct uapi_call *call, uint64_t start, uint64_t len, con
 	return 0;
 }
 
-/* Type1 looks for an overlap, then for room, and only then whether the range can be mapped. */
+/*
+ * A container looks for an overlap, then for room, and only then whether the range can be mapped;
+ * an IOAS has all its checks in one place.
+ */
 static int check_map(struct uapi_call *call, struct type1 *type1,
 		     const struct vfio_iommu_type1_dma_map *map)
 {
 	struct space_area_info area;
 
+	int rc;
+
 	if (type1->ioas)
 		return 0;
+	rc = check_range(call, map->iova, map->size, "iova");
+	if (!rc)
+		rc = check_range(call, map->vaddr, map->size, "vaddr");
+	if (rc)
+		return rc;
 	if (!(map->flags & MAP_FLAGS))
 		return why_set(call->why, -EINVAL, "neither READ nor WRITE");
 	if ((map->size | map->iova | map->vaddr) & (ioas_space_alignment(type1->space) - 1))
@@ -144,11 +154,7 @@ long vfio_iommu_map_dma(struct uapi_call *call)
 
 	if (map->flags & ~MAP_FLAGS)
 		return why_set(call->why, -EINVAL, "flags 0x%x are not supported", map->flags);
-	rc = check_range(call, map->iova, map->size, "iova");
-	if (!rc)
-		rc = check_range(call, map->vaddr, map->size, "vaddr");
-	if (!rc)
-		rc = type1_enter(call, &type1);
+	rc = type1_enter(call, &type1);
 	if (rc)
 		return rc;
 	rc = check_map(call, &type1, map);
@@ -198,14 +204,14 @@ static int unmap_range(struct uapi_call *call, struct type1 *type1, uint64_t fir
 	return ioas_space_unmap(type1->space, first, last, unmapped, call->why);
 }
 
-static int check_unmap(struct uapi_call *call, const struct vfio_iommu_type1_dma_unmap *cmd,
-		       uint64_t alignment)
+static int check_unmap(struct uapi_call *call, const struct type1 *type1,
+		       const struct vfio_iommu_type1_dma_unmap *cmd)
 {
+	uint64_t mask = ioas_space_alignment(type1->space) - 1;
+
 	if (cmd->flags & VFIO_DMA_UNMAP_FLAG_ALL)
-		return cmd->iova || cmd->size
-			       ? why_set(call->why, -EINVAL, "UNMAP_ALL with an iova or size")
-			       : 0;
-	if ((cmd->iova | cmd->size) & (alignment - 1))
+		return 0;
+	if (!type1->ioas && (cmd->iova | cmd->size) & mask)
 		return why_set(call->why, -EINVAL, "iova or size is not page aligned");
 	return check_range(call, cmd->iova, cmd->size, "iova");
 }
@@ -225,7 +231,11 @@ long vfio_iommu_unmap_dma(struct uapi_call *call)
 	if (rc)
 		return rc;
 	compat = type1.ioas;
-	rc = check_unmap(call, cmd, ioas_space_alignment(type1.space));
+	if (all && (cmd->iova || cmd->size)) {
+		type1_leave(&type1);
+		return why_set(call->why, -EINVAL, "UNMAP_ALL with an iova or size");
+	}
+	rc = check_unmap(call, &type1, cmd);
 	if (!rc)
 		rc = unmap_range(call, &type1, all ? 0 : cmd->iova,
 				 all ? UINT64_MAX : cmd->iova + cmd->size - 1, &unmapped);
@@ -233,7 +243,6 @@ long vfio_iommu_unmap_dma(struct uapi_call *call)
 	if (rc && !compat)
 		return rc;
 	cmd->size = unmapped;
-	written = uapi_copy_to(call, call->arg + offsetof(struct vfio_iommu_type1_dma_unmap, size),
-			       &cmd->size, sizeof(cmd->size));
+	written = uapi_respond_len(call, call->op->min);
 	return rc ? rc : written;
 }

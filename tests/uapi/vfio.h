@@ -25,6 +25,32 @@ static inline int open_cdev(void)
 	exit(EXIT_SKIP);
 }
 
+/* Opens the group of the first device that vfio-pci drives, and names that, or skips the test. */
+static inline int open_group(char *bdf, size_t len)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	ssize_t n = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", entry->d_name);
+		if (access(path, F_OK))
+			continue;
+		snprintf(bdf, len, "%.12s", entry->d_name);
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", bdf);
+		n = readlink(path, target, sizeof(target) - 1);
+		break;
+	}
+	if (n <= 0) {
+		puts("SKIP: no device bound to vfio-pci");
+		exit(EXIT_SKIP);
+	}
+	target[n] = 0;
+	snprintf(path, sizeof(path), "/dev/vfio%s", strrchr(target, '/'));
+	return open_or_skip(path);
+}
+
 static inline long bind_iommufd(int dev, int iommufd, uint32_t *id)
 {
 	struct vfio_device_bind_iommufd cmd = {.argsz = sizeof(cmd), .iommufd = iommufd};

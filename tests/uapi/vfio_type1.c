@@ -1,37 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* VFIO group and container with the legacy type1 rules, versions 1 and 2. */
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include "vfio.h"
 
 static int container, group, device;
 static uint8_t *mem;
-
-static int open_group(char *bdf, size_t len)
-{
-	char path[PATH_MAX], target[PATH_MAX];
-	struct dirent *entry;
-	DIR *dir = opendir("/sys/bus/pci/devices");
-	ssize_t n = 0;
-
-	while (dir && (entry = readdir(dir))) {
-		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", entry->d_name);
-		if (access(path, F_OK))
-			continue;
-		snprintf(bdf, len, "%.12s", entry->d_name);
-		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", bdf);
-		n = readlink(path, target, sizeof(target) - 1);
-		break;
-	}
-	if (n <= 0) {
-		puts("SKIP: no device bound to vfio-pci");
-		exit(EXIT_SKIP);
-	}
-	target[n] = 0;
-	snprintf(path, sizeof(path), "/dev/vfio%s", strrchr(target, '/'));
-	return open_or_skip(path);
-}
 
 static long map(uint64_t iova, uint64_t len, uint32_t flags)
 {
