@@ -32,12 +32,14 @@ struct pci_bus {
 	struct bus_level root;
 	struct pci_group *groups; /* kept when empty, so that numbers are stable */
 	struct pci_group **by_number;
-	uint32_t group_nr; /* numbers given out */
-	uint32_t group_cap;
+	uint32_t group_nr;	   /* numbers given out */
+	uint32_t group_total;	   /* groups, with and without a number */
+	uint32_t group_cap;	   /* >= group_total, so that numbering cannot fail */
 	struct ioas_pci **by_cdev; /* NULL where one was removed */
-	uint32_t cdev_nr;
-	uint32_t cdev_cap;
-	uint64_t next_memory32; /* free addresses for BARs, as firmware would give them out */
+	uint32_t cdev_nr;	   /* numbers given out */
+	uint32_t cdev_total;	   /* these and functions without one yet */
+	uint32_t cdev_cap;	   /* >= cdev_total */
+	uint64_t next_memory32;	   /* free addresses for BARs, as firmware would give them out */
 	uint64_t next_memory64;
 	uint64_t next_io;
 };
@@ -55,6 +57,9 @@ static inline struct ioas_pci_addr bus_addr(uint32_t key)
 		.devfn = (uint8_t)key,
 	};
 }
+
+/* Makes an array of pointers hold `nr` of them at least. False: no memory. */
+bool bus_reserve(void *array, uint32_t *cap, uint32_t nr);
 
 /* The first function with a key in first..last, or NULL. (bus lock) */
 struct ioas_pci *bus_first(struct pci_bus *bus, uint32_t first, uint32_t last);

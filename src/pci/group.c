@@ -20,9 +20,12 @@ static struct pci_group *find_or_add(struct pci_bus *bus, uint32_t key, bool is_
 		link = &group->next;
 	if (group && group->key == key && group->is_port == is_port)
 		return group;
+	if (!bus_reserve(&bus->by_number, &bus->group_cap, bus->group_total + 1))
+		return NULL;
 	group = calloc(1, sizeof(*group));
 	if (!group)
 		return NULL;
+	bus->group_total++;
 	*group = (struct pci_group){
 		.bus = bus,
 		.key = key,
@@ -69,18 +72,11 @@ void group_destroy_all(struct pci_bus *bus)
 /* Numbers whatever has none yet, in order of address. (bus lock) */
 static void number_groups(struct pci_bus *bus)
 {
+	if (bus->group_nr == bus->group_total)
+		return;
 	for (struct pci_group *group = bus->groups; group; group = group->next) {
 		if (group->number != PCI_UNNUMBERED)
 			continue;
-		if (bus->group_nr == bus->group_cap) {
-			uint32_t cap = bus->group_cap ? 2 * bus->group_cap : 8;
-			void *grown = realloc(bus->by_number, cap * sizeof(*bus->by_number));
-
-			if (!grown)
-				return;
-			bus->by_number = grown;
-			bus->group_cap = cap;
-		}
 		group->number = bus->group_nr++;
 		bus->by_number[group->number] = group;
 	}
@@ -96,8 +92,7 @@ uint32_t pci_group_number(struct pci_group *group)
 	uint32_t number;
 
 	pthread_mutex_lock(&group->bus->lock);
-	if (group->number == PCI_UNNUMBERED)
-		number_groups(group->bus);
+	number_groups(group->bus);
 	number = group->number;
 	pthread_mutex_unlock(&group->bus->lock);
 	return number;

@@ -63,6 +63,21 @@ void pci_bus_destroy(struct pci_bus *bus)
 	free(bus);
 }
 
+bool bus_reserve(void *array, uint32_t *cap, uint32_t nr)
+{
+	void **grown;
+	uint32_t to = *cap ? 2 * *cap : 8;
+
+	if (nr <= *cap)
+		return true;
+	grown = realloc(*(void **)array, to * sizeof(*grown));
+	if (!grown)
+		return false;
+	*(void **)array = grown;
+	*cap = to;
+	return true;
+}
+
 static unsigned level_index(uint32_t key, unsigned depth)
 {
 	return key >> (8 * (BUS_LEVELS - depth)) & 0xff;
@@ -242,7 +257,7 @@ static int enter(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why *why
 	if (rc)
 		return rc;
 	slot = slot_of(bus, bus_key(pci->addr), true);
-	if (!slot)
+	if (!slot || !bus_reserve(&bus->by_cdev, &bus->cdev_cap, bus->cdev_total + 1))
 		return -ENOMEM;
 	rc = group_join(bus, pci);
 	if (rc)
@@ -253,6 +268,7 @@ static int enter(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why *why
 		return rc;
 	}
 	config_init(&pci->config, &pci->desc, pci->bar_base, !pci->addr.bus);
+	bus->cdev_total++;
 	*slot = pci;
 	return 0;
 }
@@ -290,6 +306,8 @@ void ioas_pci_remove(struct ioas_pci *pci)
 	*slot_of(bus, bus_key(pci->addr), false) = NULL;
 	if (pci->cdev != PCI_UNNUMBERED)
 		bus->by_cdev[pci->cdev] = NULL;
+	else
+		bus->cdev_total--;
 	group_leave(pci);
 	if (!bus_first(bus, 0, UINT32_MAX))
 		clear_map(bus);
@@ -331,29 +349,21 @@ int ioas_pci_each(struct ioas_iommu *iommu, int (*fn)(struct ioas_pci *pci, void
 	return rc;
 }
 
-/* Numbers whatever has none yet, in order of address. False: no memory. (bus lock) */
-static bool number_cdevs(struct pci_bus *bus)
+/* Numbers whatever has none yet, in order of address. (bus lock) */
+static void number_cdevs(struct pci_bus *bus)
 {
 	uint64_t key = 0;
 	struct ioas_pci *pci;
 
+	if (bus->cdev_nr == bus->cdev_total)
+		return;
 	while (key <= UINT32_MAX && (pci = bus_first(bus, (uint32_t)key, UINT32_MAX))) {
 		key = (uint64_t)bus_key(pci->addr) + 1;
 		if (pci->cdev != PCI_UNNUMBERED)
 			continue;
-		if (bus->cdev_nr == bus->cdev_cap) {
-			uint32_t cap = bus->cdev_cap ? 2 * bus->cdev_cap : 8;
-			void *grown = realloc(bus->by_cdev, cap * sizeof(*bus->by_cdev));
-
-			if (!grown)
-				return false;
-			bus->by_cdev = grown;
-			bus->cdev_cap = cap;
-		}
 		pci->cdev = bus->cdev_nr++;
 		bus->by_cdev[pci->cdev] = pci;
 	}
-	return true;
 }
 
 uint32_t pci_cdev_index(struct ioas_pci *pci)
@@ -362,8 +372,7 @@ uint32_t pci_cdev_index(struct ioas_pci *pci)
 	uint32_t index;
 
 	pthread_mutex_lock(&bus->lock);
-	if (pci->cdev == PCI_UNNUMBERED)
-		number_cdevs(bus);
+	number_cdevs(bus);
 	index = pci->cdev;
 	pthread_mutex_unlock(&bus->lock);
 	return index;
