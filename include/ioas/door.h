@@ -57,7 +57,10 @@ struct ioas_caller_ops {
 	 * -EBADFD open, but not ours.
 	 */
 	int (*file_get)(struct ioas_caller *caller, int fd, struct ioas_file **out);
-	/* A new descriptor (O_RDWR | O_CLOEXEC) for `file`, which it takes over; -EMFILE ... */
+	/*
+	 * A new descriptor (O_RDWR | O_CLOEXEC) for `file`, whose reference it takes over. -EMFILE,
+	 * -ENOMEM: the reference stays with who called.
+	 */
 	int (*file_install)(struct ioas_caller *caller, struct ioas_file *file);
 	/* A descriptor of ours for one of the caller's eventfds; -EBADF, -EINVAL no eventfd. */
 	int (*eventfd_get)(struct ioas_caller *caller, int fd);

@@ -6,16 +6,6 @@
 #include "uapi/handlers.h"
 #include "util/why.h"
 
-/* Whose the group is: nobody's, or this context's. */
-static int check_owner(struct uapi_call *call, struct vfio_group *group, struct obj_ctx *ctx)
-{
-	if (group->cdev_nr && group->ctx != ctx)
-		return why_set(call->why, -EPERM,
-			       "another device of group %u is bound to another iommufd",
-			       group->number);
-	return 0;
-}
-
 static int bind_device(struct uapi_call *call, struct vfio_file *vfile, struct obj_ctx *ctx)
 {
 	struct vfio_device_bind_iommufd *cmd = call->cmd;
@@ -26,10 +16,8 @@ static int bind_device(struct uapi_call *call, struct vfio_file *vfile, struct o
 
 	if (rc)
 		return rc;
-	rc = check_owner(call, vdev->group, ctx);
 	reserved = vfio_pci_reserved(&nr);
-	if (!rc)
-		rc = obj_device_bind(ctx, ioas_pci_device(vfile->pci), reserved, nr, &vdev->bound);
+	rc = obj_device_bind(ctx, ioas_pci_device(vfile->pci), reserved, nr, &vdev->bound);
 	if (!rc) {
 		cmd->out_devid = vdev->bound->obj.id;
 		rc = uapi_respond_len(call, call->op->min);
@@ -63,6 +51,9 @@ static int bind_locked(struct uapi_call *call, struct ioas_file *file, int file_
 		return why_set(call->why, -EBADFD, "descriptor %d is not an iommufd", cmd->iommufd);
 	if (vfile->pci->vfio)
 		return why_set(call->why, -EINVAL, "another file has the device");
+	if (group && group->cdev_nr && group->ctx != file->priv)
+		return why_set(call->why, -EPERM,
+			       "another device of group %u is bound to another iommufd", number);
 	return bind_device(call, vfile, file->priv);
 }
 

@@ -218,5 +218,10 @@ long vfio_group_get_device_fd(struct uapi_call *call)
 	rc = check_options(name + strlen(pci->name), call->why);
 	if (!rc)
 		rc = device_file_open_in_group(call, pci, &file);
-	return rc ? rc : call->caller->ops->file_install(call->caller, file);
+	if (rc)
+		return rc;
+	rc = call->caller->ops->file_install(call->caller, file);
+	if (rc < 0)
+		ioas_file_put(file);
+	return rc;
 }

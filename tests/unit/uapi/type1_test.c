@@ -142,6 +142,21 @@ static void devices_open_by_name(void **state)
 	assert_int_equal(map(w, fd, RW, 0, w->page, PAGE), -EINVAL);
 }
 
+static void a_device_without_a_descriptor_is_closed_again(void **state)
+{
+	struct world *w = *state;
+	int group, last = 0, fd = ready(w, VFIO_TYPE1_IOMMU, &group);
+
+	for (int next = fd; next > 0; next = w_open(w, "/dev/iommu"))
+		last = next;
+	assert_int_equal(device_fd(w, group), -EMFILE);
+	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_UNSET_CONTAINER, NULL), 0);
+	assert_int_equal(set_container(w, group, fd), 0);
+	assert_int_equal(set_iommu(w, fd, VFIO_TYPE1_IOMMU), 0);
+	w_close(w, last);
+	assert_true(device_fd(w, group) > 0);
+}
+
 static void info_lists_what_can_be_mapped(void **state)
 {
 	struct world *w = *state;
@@ -371,6 +386,7 @@ int main(void)
 		TEST(a_container_comes_to_life_in_order),
 		TEST(a_group_is_open_once_and_not_beside_its_cdev),
 		TEST(devices_open_by_name),
+		TEST(a_device_without_a_descriptor_is_closed_again),
 		TEST(info_lists_what_can_be_mapped),
 		TEST(map_errors_are_type1_s),
 		TEST(version_2_refuses_to_cut),

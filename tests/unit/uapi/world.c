@@ -53,7 +53,6 @@ static int file_install(struct ioas_caller *caller, struct ioas_file *file)
 			w->file[i] = file;
 			return FILE_BASE + i;
 		}
-	ioas_file_put(file);
 	return -EMFILE;
 }
 
@@ -170,7 +169,12 @@ int w_open(struct world *w, const char *path)
 	for (size_t i = 0; !ioas_node_at(w->iommu, i, &node); i++)
 		if (!strcmp(node.path, path)) {
 			rc = ioas_file_open(w->iommu, &w->caller, &node, O_RDWR, &file, &w->why);
-			return rc ? rc : file_install(&w->caller, file);
+			if (rc)
+				return rc;
+			rc = file_install(&w->caller, file);
+			if (rc < 0)
+				ioas_file_put(file);
+			return rc;
 		}
 	return -ENOENT;
 }
