@@ -177,6 +177,29 @@ static void dma_follows_the_attachment(void **state)
 	ioas_issuer_destroy(issuer);
 }
 
+static void a_group_has_one_owner_but_its_devices_go_where_they_like(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu"), other = w_open(w, "/dev/iommu");
+	int one = w_open_cdev(w, 0), two = w_open_cdev(w, 2);
+	uint32_t a = w_ioas(w, fd), b = w_ioas(w, fd);
+	unsigned resets = w->dev[2].resets;
+
+	w_bind(w, one, fd);
+	assert_int_equal(bind(w, two, other), -EPERM);
+	assert_int_equal(w->dev[2].resets, resets);
+	w_bind(w, two, fd);
+	assert_int_equal(w_attach(w, one, &a), 0);
+	assert_int_equal(w_attach(w, two, &b), 0);
+	assert_int_not_equal(a, b);
+	w_close(w, one);
+	one = w_open_cdev(w, 0);
+	assert_int_equal(bind(w, one, other), -EPERM);
+	assert_int_equal(w_open_group(w, 0), -EBUSY);
+	w_close(w, two);
+	assert_int_equal(bind(w, one, other), 0);
+}
+
 static int ready(struct world *w)
 {
 	int cdev = w_open_cdev(w, 0);
@@ -349,6 +372,7 @@ int main(void)
 		TEST(two_devices_share_an_ioas_s_page_table),
 		TEST(attach_refuses_memory_that_is_not_there),
 		TEST(dma_follows_the_attachment),
+		TEST(a_group_has_one_owner_but_its_devices_go_where_they_like),
 		TEST(regions_are_bars_and_config),
 		TEST(registers_are_read_and_written_up_to_the_region_s_end),
 		TEST(only_whole_bars_are_mapped),

@@ -132,10 +132,11 @@ int world_setup(void **state)
 		return -1;
 	w->caller.ops = &caller_ops;
 	w->privileged = true;
-	for (unsigned i = 0; i < 2; i++) {
-		struct ioas_pci_addr addr = {.bus = (uint8_t)(i + 1)};
+	for (unsigned i = 0; i < 3; i++) {
+		static const struct ioas_pci_addr addr[] = {
+			{.bus = 1}, {.bus = 2}, {.bus = 1, .devfn = 1}};
 
-		if (ioas_pci_add(w->iommu, addr, &desc, &pci_ops, &w->dev[i], &w->dev[i].pci,
+		if (ioas_pci_add(w->iommu, addr[i], &desc, &pci_ops, &w->dev[i], &w->dev[i].pci,
 				 &w->why))
 			return -1;
 	}

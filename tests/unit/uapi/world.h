@@ -28,7 +28,7 @@ struct world {
 	struct ioas_caller caller; /* first */
 	struct ioas_iommu *iommu;
 	struct ioas_file *file[WORLD_FDS];
-	struct world_dev dev[2]; /* 0000:01:00.0 and 0000:02:00.0 */
+	struct world_dev dev[3]; /* 0000:01:00.0, 0000:02:00.0 and 0000:01:00.1, in 0's group */
 	bool privileged;
 	struct ioas_why why; /* of the last refusal */
 	char *page;	     /* 16 readable and writable pages, then one that is not there */
