@@ -72,7 +72,7 @@ refused 'absent/report' run --report absent/report "${disk[@]}" -- touch started
 expect 0 run "${disk[@]}" -- true
 expect 7 run "${disk[@]}" -- sh -c 'exit 7'
 expect 137 run "${disk[@]}" -- sh -c 'kill -KILL $$'
-expect 127 run "${disk[@]}" -- no-such-program
+expect 127 run "${disk[@]}" -- ./no-such-program
 expect 126 run "${disk[@]}" -- "$work/disk.img"
 expect 0 run -- true
 
