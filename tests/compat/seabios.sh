@@ -59,5 +59,11 @@ all()
 
 limit=60
 all
+if [ "$target" = ioas ]; then
+	note "registers by pread and pwrite only"
+	extra=(--set mmap=off)
+	boot
+	extra=()
+fi
 as_ordinary_user all
 echo "PASS"
