@@ -3,7 +3,7 @@
 BUILD := build
 ASAN := build-asan
 
-.PHONY: help build run check check-asan bench lint clean
+.PHONY: help build run check check-asan check-twin bench lint clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
@@ -12,6 +12,7 @@ help:
 	@echo '  make check       all tests, also under ASan and UBSan; ends with "N passed, N failed"'
 	@echo '  make build       just build: build/ioas, build/libioas.so, build/libioas-preload.so'
 	@echo '  make check-asan  only the tests under ASan and UBSan'
+	@echo '  make check-twin  tests/uapi on a real Linux kernel too, which it builds first (7 minutes, once)'
 	@echo '  make lint        only formatting, static analysis and the rules of CONTRIBUTING.md'
 	@echo '  make bench       benchmarks, which print ratios measured in one run'
 	@echo '  make clean       remove build/ and build-asan/'
@@ -35,6 +36,12 @@ check:
 check-asan:
 	@scripts/deps.sh build run check
 	@scripts/check.sh --only-asan $(BUILD) $(ASAN)
+
+# Not part of check: run it after a change to what an ioctl answers.
+check-twin:
+	@scripts/deps.sh build run check
+	@scripts/build.sh $(BUILD)
+	@tests/twin/check.sh $(BUILD)
 
 lint:
 	@scripts/deps.sh build check

@@ -4,7 +4,7 @@
 # silent when all are there. Without root it goes through sudo; without that it lists them.
 set -eu
 
-packages_build='gcc g++ libc6-dev meson ninja-build pkgconf libcmocka-dev liburcu-dev liburing-dev
+packages_build='gcc g++ libc6-dev meson ninja-build pkgconf libcmocka-dev liburing-dev
 	libzydis-dev'
 packages_run='qemu-utils jq'
 packages_check='qemu-system-x86 busybox-static cpio clang-format cppcheck git ca-certificates

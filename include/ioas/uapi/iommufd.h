@@ -208,4 +208,39 @@ struct iommu_hw_info {
 	IOAS_UAPI_U64 out_capabilities;
 };
 
+/* Data of IOMMU_HW_INFO_TYPE_INTEL_VTD: the unit's capability registers (VT-d 11.4). */
+struct iommu_hw_info_vtd {
+	uint32_t flags;
+	uint32_t __reserved;
+	IOAS_UAPI_U64 cap_reg;
+	IOAS_UAPI_U64 ecap_reg;
+};
+
+enum iommufd_hwpt_set_dirty_tracking_flags {
+	IOMMU_HWPT_DIRTY_TRACKING_ENABLE = 1 << 0,
+};
+
+struct iommu_hwpt_set_dirty_tracking {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t hwpt_id;
+	uint32_t __reserved;
+};
+
+enum iommufd_hwpt_get_dirty_bitmap_flags {
+	IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR = 1 << 0,
+};
+
+/* A bit of `data` stands for page_size bytes of iova .. iova + length - 1. */
+struct iommu_hwpt_get_dirty_bitmap {
+	uint32_t size;
+	uint32_t hwpt_id;
+	uint32_t flags;
+	uint32_t __reserved;
+	IOAS_UAPI_U64 iova;
+	IOAS_UAPI_U64 length;
+	IOAS_UAPI_U64 page_size;
+	IOAS_UAPI_U64 data;
+};
+
 #endif

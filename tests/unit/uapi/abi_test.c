@@ -34,6 +34,9 @@ static void iommufd_has_the_published_sizes(void **state)
 	_Static_assert(sizeof(struct iommu_vfio_ioas) == 12, "");
 	_Static_assert(sizeof(struct iommu_hwpt_alloc) == 48, "");
 	_Static_assert(sizeof(struct iommu_hw_info) == 40, "");
+	_Static_assert(sizeof(struct iommu_hw_info_vtd) == 24, "");
+	_Static_assert(sizeof(struct iommu_hwpt_set_dirty_tracking) == 16, "");
+	_Static_assert(sizeof(struct iommu_hwpt_get_dirty_bitmap) == 48, "");
 	_Static_assert(sizeof(struct vfio_device_bind_iommufd) == 16, "");
 	_Static_assert(sizeof(struct vfio_device_attach_iommufd_pt) == 16, "");
 	_Static_assert(sizeof(struct vfio_device_detach_iommufd_pt) == 12, "");
