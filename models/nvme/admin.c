@@ -62,7 +62,7 @@ static nvme_status create_sq(struct nvme *nvme, const struct nvme_cmd *cmd)
 
 	if (!cq)
 		return NVME_CQ_INVALID | NVME_DNR;
-	if (!id || id >= NVME_QUEUES || nvme->sq[id].size)
+	if (!id || id >= NVME_QUEUES || nvme->sq[id].size || nvme->sq[id].deleting)
 		return NVME_QID_INVALID | NVME_DNR;
 	status = check_queue(nvme, cmd, NVME_CC_IOSQES(nvme->cc) == NVME_SQE_LEN_LG2);
 	if (status)
@@ -80,8 +80,9 @@ static nvme_status create_sq(struct nvme *nvme, const struct nvme_cmd *cmd)
 }
 
 /*
- * What the queue still holds is never fetched; what was fetched finishes first. Completions that
- * found no room are dropped: the program may never make any.
+ * What the queue still holds is never fetched; what was fetched finishes first, and until then the
+ * completion queue cannot go. Completions that find no room are dropped: the program may never
+ * make any.
  */
 static nvme_status delete_sq(struct nvme *nvme, struct nvme_req *req)
 {
@@ -91,15 +92,15 @@ static nvme_status delete_sq(struct nvme *nvme, struct nvme_req *req)
 		return NVME_QID_INVALID | NVME_DNR;
 	atomic_store(&sq->size, 0);
 	nvme_mask_clear(nvme->ready, sq->id);
-	sq->cq->sq_nr--;
 	nvme_mask_clear(sq->cq->sqs, sq->id);
-	nvme->io_queues--;
 	if (sq->cq->backlog)
 		nvme_cq_drop_backlog(nvme, sq->cq, sq);
-	if (!sq->in_flight)
-		return NVME_SUCCESS;
-	sq->deleting = req;
-	return NVME_LATER;
+	if (sq->in_flight) {
+		sq->deleting = req;
+		return NVME_LATER;
+	}
+	nvme_sq_gone(nvme, sq);
+	return NVME_SUCCESS;
 }
 
 static nvme_status delete_cq(struct nvme *nvme, const struct nvme_cmd *cmd)

@@ -28,6 +28,8 @@ static int start_locked(struct nvme *nvme)
 	pthread_attr_setstacksize(&attr, STACK_LEN);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&nvme->thread, &attr, nvme_worker, nvme);
+	if (rc == EINVAL) /* the TLS alone is larger */
+		rc = pthread_create(&nvme->thread, NULL, nvme_worker, nvme);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	if (rc) {
@@ -81,7 +83,7 @@ void nvme_fail(struct nvme *nvme)
 	pthread_mutex_unlock(&nvme->lock);
 }
 
-void nvme_clear(struct nvme *nvme)
+void nvme_clear_locked(struct nvme *nvme)
 {
 	nvme->dropping = true;
 	for (unsigned i = 0; i < NVME_QUEUES; i++) {
@@ -91,7 +93,6 @@ void nvme_clear(struct nvme *nvme)
 	while (nvme->aer_nr)
 		nvme_finish(nvme, nvme->aer[--nvme->aer_nr], NVME_ABORT_REQUESTED);
 	nvme->dropping = false;
-	pthread_mutex_lock(&nvme->lock);
 	for (unsigned i = 0; i < NVME_QUEUES; i++) {
 		atomic_store(&nvme->sq[i].size, 0);
 		atomic_store(&nvme->cq[i].size, 0);
@@ -103,7 +104,6 @@ void nvme_clear(struct nvme *nvme)
 	}
 	nvme->intx = 0;
 	ioas_pci_intx_set(nvme->pci, false);
-	pthread_mutex_unlock(&nvme->lock);
 	for (unsigned w = 0; w < NVME_MASK_WORDS; w++) {
 		nvme->db_sq[w] = nvme->db_cq[w] = 0;
 		nvme->ready[w] = nvme->irq[w] = 0;
@@ -143,14 +143,10 @@ static void reset(void *model)
 		nvme_attend_locked(nvme);
 		while (nvme->flr_wanted)
 			pthread_cond_wait(&nvme->flr_done, &nvme->lock);
-		pthread_mutex_unlock(&nvme->lock);
-		return;
+	} else { /* so nothing is in flight, and none starts while we have the lock */
+		nvme_clear_locked(nvme);
+		nvme_registers_reset_locked(nvme);
 	}
-	/* No worker, so nothing is in flight. */
-	pthread_mutex_unlock(&nvme->lock);
-	nvme_clear(nvme);
-	pthread_mutex_lock(&nvme->lock);
-	nvme_registers_reset_locked(nvme);
 	pthread_mutex_unlock(&nvme->lock);
 }
 
@@ -190,7 +186,9 @@ static void destroy(void *model)
 	struct nvme *nvme = model;
 
 	suspend(nvme);
-	nvme_clear(nvme);
+	pthread_mutex_lock(&nvme->lock);
+	nvme_clear_locked(nvme);
+	pthread_mutex_unlock(&nvme->lock);
 	while (nvme->free) {
 		struct nvme_req *req = nvme->free;
 

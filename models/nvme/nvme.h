@@ -91,8 +91,8 @@ struct nvme_cq {
 	_Atomic uint32_t size;
 	_Atomic uint32_t head;
 	_Atomic uint32_t tail;
-	unsigned sq_nr; /* submission queues that post here */
-	uint64_t sqs[NVME_MASK_WORDS];
+	unsigned sq_nr;				 /* submission queues that post here */
+	uint64_t sqs[NVME_MASK_WORDS];		 /* without those that are being deleted */
 	struct nvme_req *backlog, **backlog_end; /* completions that wait for room */
 };
 
@@ -134,8 +134,9 @@ struct nvme {
 	uint64_t irq[NVME_MASK_WORDS];	 /* completion queues that were posted to */
 	struct nvme_cmd fetch[NVME_FETCH];
 	struct nvme_req *free;
-	unsigned busy;	/* requests not on the free list */
-	unsigned io_nr; /* drive I/O under way in the ring */
+	unsigned busy;	  /* requests not on the free list, */
+	unsigned waiting; /* of them in a completion queue's backlog */
+	unsigned io_nr;	  /* drive I/O under way in the ring */
 
 	struct io_uring ring;
 	bool has_ring;
@@ -160,8 +161,8 @@ struct nvme {
 void nvme_kick(struct nvme *nvme);
 /* As nvme_kick for things under `lock`, which the caller holds. */
 void nvme_attend_locked(struct nvme *nvme);
-/* Everything back to after power-on but the registers. No request is busy. */
-void nvme_clear(struct nvme *nvme);
+/* Everything back to after power-on but the registers. Nothing is in flight. With the lock. */
+void nvme_clear_locked(struct nvme *nvme);
 /* All registers as after power-on. With the lock. */
 void nvme_registers_reset_locked(struct nvme *nvme);
 /* Sets CSTS.CFS: the controller is dead until it is reset. */
@@ -196,6 +197,8 @@ void nvme_finish(struct nvme *nvme, struct nvme_req *req, nvme_status status);
 /* A free request for `sq`, NULL: no memory. */
 struct nvme_req *nvme_req_get(struct nvme *nvme, struct nvme_sq *sq);
 void nvme_req_put(struct nvme *nvme, struct nvme_req *req);
+/* A submission queue is deleted and nothing of it in flight. */
+void nvme_sq_gone(struct nvme *nvme, struct nvme_sq *sq);
 /* Forgets completions that wait for room: those of `sq`, NULL: all. */
 void nvme_cq_drop_backlog(struct nvme *nvme, struct nvme_cq *cq, const struct nvme_sq *sq);
 /* Sends the interrupts that are due. */

@@ -116,6 +116,12 @@ static void post(struct nvme *nvme, struct nvme_cq *cq, const struct nvme_req *r
 	nvme_mask_set(nvme->irq, cq->id);
 }
 
+void nvme_sq_gone(struct nvme *nvme, struct nvme_sq *sq)
+{
+	sq->cq->sq_nr--;
+	nvme->io_queues--;
+}
+
 static void retire(struct nvme *nvme, struct nvme_req *req)
 {
 	struct nvme_sq *sq = req->sq;
@@ -126,6 +132,7 @@ static void retire(struct nvme *nvme, struct nvme_req *req)
 		return;
 	deleting = sq->deleting;
 	sq->deleting = NULL;
+	nvme_sq_gone(nvme, sq);
 	nvme_finish(nvme, deleting, NVME_SUCCESS);
 }
 
@@ -144,8 +151,13 @@ void nvme_complete(struct nvme *nvme, struct nvme_req *req)
 		retire(nvme, req);
 		return;
 	}
+	if (req->sq->deleting) {
+		retire(nvme, req);
+		return;
+	}
 	if (!cq->backlog)
 		cq->backlog_end = &cq->backlog;
+	nvme->waiting++;
 	req->next = NULL;
 	*cq->backlog_end = req;
 	cq->backlog_end = &req->next;
@@ -163,6 +175,7 @@ void nvme_cq_moved(struct nvme *nvme, struct nvme_cq *cq)
 		struct nvme_req *req = cq->backlog;
 
 		cq->backlog = req->next;
+		nvme->waiting--;
 		post(nvme, cq, req);
 		retire(nvme, req);
 	}
@@ -183,6 +196,7 @@ void nvme_cq_drop_backlog(struct nvme *nvme, struct nvme_cq *cq, const struct nv
 			continue;
 		}
 		*at = req->next;
+		nvme->waiting--;
 		retire(nvme, req);
 	}
 	cq->backlog_end = at;
@@ -205,19 +219,21 @@ static void start(struct nvme *nvme, struct nvme_req *req)
 bool nvme_sq_run(struct nvme *nvme, struct nvme_sq *sq)
 {
 	uint32_t size = get(&sq->size), tail, n;
+	unsigned busy = nvme->busy - nvme->waiting;
 
 	nvme_mask_clear(nvme->ready, sq->id);
 	tail = atomic_load_explicit(&sq->tail, memory_order_acquire);
-	if (!size || sq->deleting || tail == sq->head || sq->cq->backlog)
+	/* tail >= size: a doorbell that raced with the queue's making. */
+	if (!size || tail >= size || tail == sq->head || sq->cq->backlog)
 		return false; /* a doorbell or a queue with room sets it ready again */
 	n = tail > sq->head ? tail - sq->head : size - sq->head;
 	if (n > NVME_FETCH)
 		n = NVME_FETCH;
-	/* Admin commands pass, however many I/O commands wait for room in a completion queue. */
-	if (sq->id && nvme->busy >= NVME_IN_FLIGHT)
+	/* Admin commands pass, however many I/O commands are under way. */
+	if (sq->id && busy >= NVME_IN_FLIGHT)
 		n = 0;
-	else if (sq->id && n > NVME_IN_FLIGHT - nvme->busy)
-		n = NVME_IN_FLIGHT - nvme->busy;
+	else if (sq->id && n > NVME_IN_FLIGHT - busy)
+		n = NVME_IN_FLIGHT - busy;
 	if (n && ioas_dma_read(nvme->issuer, sq->base + ((uint64_t)sq->head << NVME_SQE_LEN_LG2),
 			       nvme->fetch, n << NVME_SQE_LEN_LG2)) {
 		nvme_event(nvme, NVME_EVENT_ERROR, NVME_EVENT_ERROR_INTERNAL);

@@ -72,7 +72,9 @@ static void disable(struct nvme *nvme)
 {
 	nvme->dropping = true;
 	drain(nvme);
-	nvme_clear(nvme);
+	pthread_mutex_lock(&nvme->lock);
+	nvme_clear_locked(nvme);
+	pthread_mutex_unlock(&nvme->lock);
 	nvme->dropping = false;
 }
 

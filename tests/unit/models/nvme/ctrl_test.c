@@ -2,6 +2,7 @@
 /* Description: a controller's life as a driver sees it: enable, features, events, reset, failure.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -395,6 +396,46 @@ static void suspend_and_resume_lose_nothing(void **state)
 	driver_enable(&drv, 16, 0);
 }
 
+static _Atomic bool over;
+
+static void *reset_again(void *arg)
+{
+	while (!over)
+		bus.ops->reset(bus.model);
+	return NULL;
+}
+
+/* Two threads of a program that do not agree; in the end the controller works. */
+static void resets_may_meet_register_writes(void **state)
+{
+	iova_t buf = driver_alloc(&drv, 4096);
+	pthread_t thread;
+
+	over = false;
+	driver_enable(&drv, 16, 0);
+	for (unsigned round = 0; round < 5; round++) {
+		/* With a worker that is gone, too: the reset is then done by who asks for it. */
+		bus.ops->suspend(bus.model);
+		bus.ops->resume(bus.model);
+		over = false;
+		pthread_create(&thread, NULL, reset_again, NULL);
+		for (unsigned i = 0; i < 200; i++) {
+			driver_write32(NVME_REG_DOORBELLS + i % 4 * 4, i % 16);
+			driver_write32(NVME_REG_AQA, 0x0f000f);
+			driver_write64(NVME_REG_ASQ, drv.queue[0].sq);
+			driver_write64(NVME_REG_ACQ, drv.queue[0].cq);
+			driver_write32(NVME_REG_CC, i % 3 ? drv.cc : 1 << 14);
+			driver_read32(NVME_REG_CSTS);
+		}
+		over = true;
+		pthread_join(thread, NULL);
+	}
+	bus.ops->reset(bus.model);
+	assert_int_equal(driver_read32(NVME_REG_CSTS), 0);
+	driver_enable(&drv, 16, 0);
+	assert_int_equal(driver_run(&drv, 0, identify(1, 0, buf)), 0);
+}
+
 static void wrong_keys_say_what_is_wrong(void **state)
 {
 	static const struct {
@@ -443,6 +484,7 @@ int main(void)
 		T(shutdown_flushes_and_stops),
 		T(queue_memory_that_is_gone_is_fatal),
 		T(suspend_and_resume_lose_nothing),
+		T(resets_may_meet_register_writes),
 		cmocka_unit_test(wrong_keys_say_what_is_wrong),
 	};
 

@@ -138,6 +138,110 @@ static void a_full_completion_queue_waits_for_room(void **state)
 		0);
 }
 
+static struct nvme_cmd queue_command(uint8_t opcode, uint32_t id, uint32_t size, uint32_t cdw11,
+				     iova_t at)
+{
+	return (struct nvme_cmd){.opcode = opcode,
+				 .prp1 = at,
+				 .cdw10 = id | (size ? size - 1 : 0) << 16,
+				 .cdw11 = cdw11};
+}
+
+/* Writes to stable storage take their time, so these meet commands in flight. */
+static void queues_in_use_go_away_in_order(void **state)
+{
+	const uint32_t len = 256 * 1024;
+	struct completion done;
+	iova_t data, mem, base;
+
+	driver_enable(&drv, 16, 0);
+	data = driver_alloc(&drv, len);
+	mem = driver_alloc(&drv, 65536);
+	driver_pair(&drv, 1, 32);
+	base = drv.next;
+	for (unsigned round = 0; round < 6; round++) {
+		uint16_t status[4], cid[4];
+		struct nvme_cmd cmd[4] = {
+			queue_command(NVME_ADM_DELETE_SQ, 1, 0, 0, 0),
+			queue_command(NVME_ADM_CREATE_SQ, 1, 32, 1 | 1 << 16, mem),
+			queue_command(NVME_ADM_DELETE_SQ, 1, 0, 0, 0),
+			queue_command(NVME_ADM_DELETE_CQ, 1, 0, 0, 0),
+		};
+
+		drv.next = base;
+		for (unsigned i = 0; i < 16; i++) {
+			struct nvme_cmd io =
+				driver_rw(&drv, NVME_IO_WRITE, i * 512, len / 512, data);
+
+			io.cdw12 |= NVME_RW_FUA;
+			driver_put(&drv, 1, &io);
+		}
+		driver_ring(&drv, 1);
+		for (unsigned i = 0; i < 4; i++)
+			cid[i] = driver_put(&drv, 0, &cmd[i]);
+		usleep(round * 300);
+		driver_ring(&drv, 0);
+		for (unsigned i = 0; i < 4; i++) {
+			done = driver_take(&drv, 0);
+			for (unsigned k = 0; k < 4; k++)
+				if (cid[k] == done.cid)
+					status[k] = done.status;
+		}
+		/* The id is taken, and the completion queue used, until the deletion is over. */
+		assert_int_equal(status[0], 0);
+		if (status[1]) {
+			assert_int_equal(status[1], DNR(0x101));
+			assert_int_equal(status[2], DNR(0x101));
+			assert_true(!status[3] || status[3] == DNR(0x10c));
+		} else {
+			assert_int_equal(status[2], 0);
+			assert_int_equal(status[3], 0);
+		}
+		if (status[3])
+			assert_int_equal(driver_run(&drv, 0, cmd[3]), 0);
+		driver_pair(&drv, 1, 32);
+	}
+}
+
+/* Whoever takes no completions keeps only itself waiting. */
+static void full_queues_do_not_hold_up_others(void **state)
+{
+	iova_t data = driver_alloc(&drv, 4096);
+	struct completion done;
+
+	driver_enable(&drv, 32, 0);
+	for (uint16_t id = 1; id <= 12; id++) {
+		iova_t mem = driver_alloc(&drv, 4096 * 64);
+
+		driver_pair(&drv, id, 2);
+		assert_int_equal(
+			driver_run(&drv, 0, queue_command(NVME_ADM_DELETE_SQ, id, 0, 0, 0)), 0);
+		assert_int_equal(driver_run(&drv, 0,
+					    queue_command(NVME_ADM_CREATE_SQ, id, 1024,
+							  1 | (uint32_t)id << 16, mem)),
+				 0);
+		drv.queue[id].sq = mem;
+		drv.queue[id].size = 1024;
+		drv.queue[id].tail = 0;
+		for (unsigned i = 0; i < 100; i++)
+			driver_put(&drv, id,
+				   (struct nvme_cmd[]){driver_rw(&drv, NVME_IO_READ, i, 1, data)});
+		driver_ring(&drv, id);
+		usleep(2000);
+	}
+	driver_pair(&drv, 20, 4);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(driver_run(&drv, 20, driver_rw(&drv, NVME_IO_READ, i, 1, data)),
+				 0);
+	for (uint16_t id = 1; id <= 12; id++) {
+		drv.queue[id].size = 2;
+		for (unsigned i = 0; i < 100; i++) {
+			done = driver_take(&drv, id);
+			assert_int_equal(done.status, 0);
+		}
+	}
+}
+
 static void the_pin_is_high_while_completions_wait(void **state)
 {
 	iova_t data = driver_alloc(&drv, 4096);
@@ -166,6 +270,8 @@ int main(void)
 		T(queues_refuse_what_the_specification_refuses),
 		T(sixty_four_queue_pairs_have_their_own_interrupts),
 		T(a_full_completion_queue_waits_for_room),
+		T(queues_in_use_go_away_in_order),
+		T(full_queues_do_not_hold_up_others),
 		T(the_pin_is_high_while_completions_wait),
 	};
 
