@@ -90,10 +90,15 @@ int obj_alloc(struct obj_ctx *ctx, enum obj_type type, size_t size, struct obj *
 	return 0;
 }
 
+void obj_finalize_locked(struct obj *obj)
+{
+	ids_set(&obj->ctx->ids, obj->id - 1, obj);
+}
+
 void obj_finalize(struct obj *obj)
 {
 	pthread_mutex_lock(&obj->ctx->ids_lock);
-	ids_set(&obj->ctx->ids, obj->id - 1, obj);
+	obj_finalize_locked(obj);
 	pthread_mutex_unlock(&obj->ctx->ids_lock);
 }
 

@@ -19,8 +19,13 @@ int obj_ioas_alloc(struct obj_ctx *ctx, struct obj_ioas **out)
 		return rc;
 	}
 	*out = ioas;
-	obj_finalize(obj);
 	return 0;
+}
+
+void obj_ioas_abort(struct obj_ioas *ioas)
+{
+	obj_ioas_destroy(&ioas->obj);
+	obj_abort(&ioas->obj);
 }
 
 void obj_ioas_destroy(struct obj *obj)

@@ -62,6 +62,7 @@ void obj_ctx_put(struct obj_ctx *ctx);
  */
 int obj_alloc(struct obj_ctx *ctx, enum obj_type type, size_t size, struct obj **out);
 void obj_finalize(struct obj *obj);
+void obj_finalize_locked(struct obj *obj); /* with ids_lock held */
 void obj_abort(struct obj *obj);
 
 /* The object with that id and type (OBJ_ANY: whichever), kept busy until obj_put; NULL: none. */
@@ -84,8 +85,9 @@ struct obj_ioas {
 	struct obj_hwpt *hwpts;	  /* (ctx->lock) all page tables on it */
 };
 
-/* Makes and publishes one. 0; -ENOMEM. */
+/* Makes one, not published yet: obj_finalize follows, or obj_ioas_abort. 0; -ENOMEM. */
 int obj_ioas_alloc(struct obj_ctx *ctx, struct obj_ioas **out);
+void obj_ioas_abort(struct obj_ioas *ioas);
 void obj_ioas_destroy(struct obj *obj);
 /* As obj_get; a NULL has filled `why`. */
 struct obj_ioas *obj_ioas_get(struct obj_ctx *ctx, uint32_t id, struct ioas_why *why);

@@ -30,7 +30,9 @@ long iommu_ioas_alloc(struct uapi_call *call)
 	cmd->out_ioas_id = ioas->obj.id;
 	rc = uapi_respond(call);
 	if (rc)
-		obj_destroy(ctx, cmd->out_ioas_id, NULL);
+		obj_ioas_abort(ioas);
+	else
+		obj_finalize(&ioas->obj);
 	return rc;
 }
 

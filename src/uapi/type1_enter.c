@@ -116,10 +116,13 @@ int type1_compat_create(struct obj_ctx *ctx)
 		return rc;
 	pthread_mutex_lock(&ctx->ids_lock);
 	lost = ctx->compat;
-	if (!lost)
+	/* Both in one step: once published, another thread may destroy it. */
+	if (!lost) {
 		ctx->compat = ioas;
+		obj_finalize_locked(&ioas->obj);
+	}
 	pthread_mutex_unlock(&ctx->ids_lock);
 	if (lost)
-		obj_destroy(ctx, ioas->obj.id, NULL);
+		obj_ioas_abort(ioas);
 	return 0;
 }
