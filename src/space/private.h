@@ -21,12 +21,12 @@
  */
 struct space_pages {
 	_Atomic uint32_t refs;	    /* areas, and COPYs at work */
-	uint32_t fills : 31;	    /* areas that need it filled */
-	uint32_t writable : 1;	    /* constant: mapped with WRITE */
+	uint32_t fills;		    /* areas that need it filled */
 	struct ioas_caller *caller; /* constant */
 	uint64_t va, len;	    /* constant, whole pages */
 	void *host;		    /* while filled: what pin answered */
 	struct mem_window *window;  /* while filled */
+	bool writable;		    /* constant: mapped with WRITE */
 };
 
 /* A page table that is kept filled. */
