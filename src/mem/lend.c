@@ -13,17 +13,41 @@
 #define WAITED (1u << 31)
 #define SPINS  200
 
+enum { FREE, TAKEN, WANTED };
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t value)
+{
+	sys_call(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void futex_wake(_Atomic uint32_t *word, int32_t nr)
+{
+	sys_call(SYS_futex, word, FUTEX_WAKE_PRIVATE, nr, NULL, NULL, 0);
+}
+
 void mem_lend_init(struct mem_lend *lend)
 {
 	atomic_init(&lend->side, 0);
 	atomic_init(&lend->count[0], 0);
 	atomic_init(&lend->count[1], 0);
-	pthread_mutex_init(&lend->lock, NULL);
+	atomic_init(&lend->turning, FREE);
 }
 
-void mem_lend_fini(struct mem_lend *lend)
+/* A word instead of a mutex: there is one in every window, hardly ever taken by two. */
+static void turn_begin(struct mem_lend *lend)
 {
-	pthread_mutex_destroy(&lend->lock);
+	uint32_t is = FREE;
+
+	if (atomic_compare_exchange_strong(&lend->turning, &is, TAKEN))
+		return;
+	while (atomic_exchange(&lend->turning, WANTED) != FREE)
+		futex_wait(&lend->turning, WANTED);
+}
+
+static void turn_end(struct mem_lend *lend)
+{
+	if (atomic_exchange(&lend->turning, FREE) == WANTED)
+		futex_wake(&lend->turning, 1);
 }
 
 /*
@@ -36,7 +60,7 @@ void mem_lend_release(mem_hold_t hold)
 	_Atomic uint32_t *count = &lend->count[hold & 1];
 
 	if (atomic_fetch_sub_explicit(count, 1, memory_order_acq_rel) == (WAITED | 1))
-		sys_call(SYS_futex, count, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+		futex_wake(count, INT32_MAX);
 }
 
 static void wait_zero(_Atomic uint32_t *count)
@@ -55,18 +79,18 @@ static void wait_zero(_Atomic uint32_t *count)
 				continue;
 			value |= WAITED;
 		}
-		sys_call(SYS_futex, count, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+		futex_wait(count, value);
 	}
 }
 
 void mem_lend_idle(struct mem_lend *lend)
 {
-	pthread_mutex_lock(&lend->lock);
+	turn_begin(lend);
 	for (int i = 0; i < 2; i++) {
 		uint32_t side = atomic_load_explicit(&lend->side, memory_order_relaxed);
 
 		atomic_store_explicit(&lend->side, side ^ 1, memory_order_seq_cst);
 		wait_zero(&lend->count[side]);
 	}
-	pthread_mutex_unlock(&lend->lock);
+	turn_end(lend);
 }

@@ -11,22 +11,20 @@
 #ifndef MEM_LEND_H
 #define MEM_LEND_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
 struct mem_lend {
 	_Atomic uint32_t side;	   /* 0 or 1: where new holds are counted */
 	_Atomic uint32_t count[2]; /* holds; the top bit: somebody waits for zero */
-	pthread_mutex_t lock;	   /* one waiter at a time turns sides */
+	_Atomic uint32_t turning;  /* a lock: one waiter at a time turns sides */
 };
 
 /* What mem_lend_hold gives: the mem_lend and, in bit 0, the side. */
 typedef uintptr_t mem_hold_t;
 
+/* There is no end: when nothing is lent and nobody waits, there is nothing to free. */
 void mem_lend_init(struct mem_lend *lend);
-/* Nothing is lent and nobody waits. */
-void mem_lend_fini(struct mem_lend *lend);
 
 /* One more hold. Called in flight. Never fails, never blocks. */
 static inline mem_hold_t mem_lend_hold(struct mem_lend *lend)

@@ -140,7 +140,6 @@ void mem_window_destroy(struct mem_map *map, struct mem_window *window)
 	atomic_store_explicit(entry_at(class, slot), class->free | LAST_LINK, memory_order_relaxed);
 	class->free = free_link(slot);
 	pthread_mutex_unlock(&map->lock);
-	mem_lend_fini(&window->lend);
 	free(window);
 }
 

@@ -42,7 +42,6 @@ int route_device_new(struct ioas_iommu *iommu, const char *name, uint16_t segmen
 	if (dev->counters)
 		iommu_counters_free(iommu, dev->counters);
 	pthread_mutex_destroy(&dev->lock);
-	mem_lend_fini(&dev->lent);
 	free(dev);
 	return rc;
 }
@@ -55,7 +54,6 @@ void route_device_destroy(struct ioas_device *dev)
 	inflight_wait(&dev->iommu->inflight);
 	iommu_counters_free(dev->iommu, dev->counters);
 	pthread_mutex_destroy(&dev->lock);
-	mem_lend_fini(&dev->lent);
 	free(dev);
 }
 
