@@ -4,9 +4,14 @@
  * which alone knows what is inside.
  *
  * Lock order of the whole engine, outermost first:
- *   uapi file -> iommufd context (obj) -> group (vfio) -> route device -> shared tables (route) ->
- *   space -> pages -> mem map; lend counters and the issuer list below all of them
- *   pci bus -> route table         pci control -> pci irq        fault log -> (nothing)
+ *   uapi vfio_lock -> iommufd context (obj), or a container's lock -> route device -> shared tables
+ *   (route) -> space -> pages -> mem map; the issuer list, and who waits for what is lent, below
+ *   all of them but the mem map, the context's ids_lock below the context
+ *   vfio_lock -> pci control -> the model's lock -> pci irq       vfio_lock -> pci bus
+ *   pci bus -> route table                                        fault log -> (nothing)
+ * So UNMAP waits for what is lent with the space locked, and RESET with pci control: who has memory
+ * lent or is in flight takes none of these but fault log, its model's lock and pci irq.
+ * A call that keeps an object busy (obj_get) does not take the context's lock.
  * A model may hold a lock of its own while it issues TLPs and sends interrupts; the engine takes
  * no lock on those paths but the innermost, pci irq. No engine lock is held when a model's callback
  * is called, but for pci control and the file lock around reset and bus_master, which therefore
