@@ -16,7 +16,7 @@
 #include "preload.h"
 #include "real.h"
 
-static struct ioas_run_fault_count *fault_count;
+static struct ioas_run_log_count *fault_count;
 
 static int run_open(const char *name, int flags)
 {
@@ -30,7 +30,7 @@ static int run_open(const char *name, int flags)
 }
 
 /* Shared with every process of the run, and with whoever reads it after a kill. */
-static void *counters(void *host, const char *name, size_t len)
+void *machine_counters(void *host, const char *name, size_t len)
 {
 	char path[128] = IOAS_RUN_COUNTERS "/";
 	size_t used = strlen(path);
@@ -58,7 +58,7 @@ static void fault(void *host, const struct ioas_fault *record)
 	if (!fault_count)
 		return;
 	seen = __atomic_fetch_add(&fault_count->recorded, 1, __ATOMIC_RELAXED);
-	if (seen < IOAS_RUN_FAULTS_MAX && fd >= 0 &&
+	if (seen < IOAS_RUN_LOG_MAX && fd >= 0 &&
 	    real.write(fd, record, sizeof(*record)) == (ssize_t)sizeof(*record))
 		return;
 	__atomic_fetch_add(&fault_count->dropped, 1, __ATOMIC_RELAXED);
@@ -75,7 +75,7 @@ static void release(void *host, const char *device)
 }
 
 static const struct ioas_host_ops host_ops = {
-	.counters = counters,
+	.counters = machine_counters,
 	.fault = fault,
 	.claim = claim,
 	.release = release,
@@ -167,7 +167,7 @@ static int create(struct machine **out)
 	if (!rc && (!text || !machine))
 		rc = -ENOMEM;
 	if (!rc && !fault_count)
-		fault_count = counters(NULL, IOAS_RUN_FAULT_COUNT, sizeof(*fault_count));
+		fault_count = machine_counters(NULL, IOAS_RUN_FAULT_COUNT, sizeof(*fault_count));
 	if (!rc)
 		rc = build(machine, text, &why);
 	free(text);

@@ -132,6 +132,14 @@ int stand_ready(struct door_obj *obj);
 
 /* (machine lock) The machine for new opens, made if need be. -ENODEV with a line on stderr. */
 int machine_get(struct machine **out);
+/* A block of counters in the run folder, shared with all processes of the run; NULL: not possible.
+ */
+void *machine_counters(void *host, const char *name, size_t len);
+/*
+ * Notes a refusal (rc < 0) with its reason for the report, and returns rc. `call` names what was
+ * called; NULL: the reason does.
+ */
+long refusal_note(long rc, const char *call, const struct ioas_why *why);
 /* Finds the node of that path. 0 or -ENOENT. */
 int machine_node(struct machine *machine, const char *path, struct ioas_node *out);
 

@@ -56,7 +56,7 @@ static long use_end(struct use *use, long rc)
 
 static int ioctl_ours(int fd, unsigned long cmd, void *arg)
 {
-	struct ioas_why why;
+	struct ioas_why why = {""};
 	struct use use;
 	long rc;
 
@@ -69,7 +69,7 @@ static int ioctl_ours(int fd, unsigned long cmd, void *arg)
 		break;
 	}
 	rc = ioas_file_ioctl(use.obj->file, &door.caller, cmd, (uintptr_t)arg, &why);
-	return (int)use_end(&use, rc);
+	return (int)use_end(&use, refusal_note(rc, NULL, &why));
 }
 
 int ioctl(int fd, unsigned long cmd, ...)

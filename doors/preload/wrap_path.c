@@ -33,7 +33,7 @@ static long open_node(const char *virt, int flags)
 	if (!rc)
 		rc = ioas_file_open(machine->iommu, &door.caller, &node, flags, &file, &why);
 	if (rc)
-		return rc;
+		return refusal_note(rc, virt, &why);
 	obj = stand_new(machine, file, &node);
 	if (!obj) {
 		ioas_file_put(file);

@@ -10,6 +10,7 @@
  *   lock              empty; for locks between processes of one run
  *   counters/NAME     one file a block of counters (ioas_host_ops.counters), as it is in memory
  *   faults            struct ioas_fault records, appended by single write(2) calls
+ *   refusals          struct ioas_run_refusal records of refused calls, likewise
  */
 #ifndef IOAS_RUN_H
 #define IOAS_RUN_H
@@ -23,18 +24,26 @@
 #define IOAS_RUN_LOCK	  "lock"
 #define IOAS_RUN_COUNTERS "counters"
 #define IOAS_RUN_FAULTS	  "faults"
+#define IOAS_RUN_REFUSALS "refusals"
 
 /* Names of counter blocks: struct ioas_device_counters of one device, and the ioctl counts. */
 #define IOAS_RUN_DEVICE_PREFIX "dev-"
 #define IOAS_RUN_IOCTLS	       "ioctls"
 
-/* The file of faults ends at this many records; the block below says how many there were. */
-#define IOAS_RUN_FAULTS_MAX  65536
-#define IOAS_RUN_FAULT_COUNT "faults"
+/* A file of records ends at this many; the counter blocks named here say how many there were. */
+#define IOAS_RUN_LOG_MAX       65536
+#define IOAS_RUN_FAULT_COUNT   "faults"
+#define IOAS_RUN_REFUSAL_COUNT "refusals"
 
-struct ioas_run_fault_count {
-	uint64_t recorded; /* every fault */
+struct ioas_run_log_count {
+	uint64_t recorded; /* every one */
 	uint64_t dropped;  /* of them not in the file */
+};
+
+/* A call that was refused: open, mmap or ioctl. */
+struct ioas_run_refusal {
+	int32_t error;	/* errno */
+	char text[220]; /* which call and why, one line */
 };
 
 #endif

@@ -40,7 +40,14 @@ holds 'TLPs and translations were counted' '.devices[0] | .tlps >= 3 and .transl
 holds 'nothing was refused' '.devices[0].faults | .count == 0 and .records == [] and .dropped == 0'
 holds 'one map, which worked' \
 	'[.ioctls[] | select(.name == "IOMMU_IOAS_MAP")] == [{name: "IOMMU_IOAS_MAP", errno: 0, error: "OK", count: 1}]'
+holds 'no call was refused' '.refusals == {count: 0, reasons: [], dropped: 0}'
 [ ! -s err ] || { echo 'FAIL: something on stderr'; cat err; failed=1; }
+
+# A group opens once; the reason stands in the report, each one once.
+run 0 sh -c 'exec 3<>/dev/vfio/1; command exec 4<>/dev/vfio/1 || command exec 4<>/dev/vfio/1 || true'
+holds 'two refusals of one kind' '.refusals.count == 2 and .refusals.dropped == 0
+	and (.refusals.reasons | length == 1) and (.refusals.reasons[0]
+	| .error == "EBUSY" and .count == 2 and (.reason | test("^/dev/vfio/1: .")))'
 
 run 3 "$identify" 0000:01:00.0 0xdead0000
 holds 'one refused write, with what was looked up' '.devices[0].faults | .count == 1 and .dropped == 0

@@ -193,6 +193,105 @@ static void write_ioctls(struct json *json, const struct folder *folder)
 	free(block);
 }
 
+/* Each refusal once, in order of its first time, with how often it came. */
+struct refusal {
+	struct ioas_run_refusal what;
+	uint64_t first;
+	uint64_t count;
+};
+
+static int by_text(const void *a, const void *b)
+{
+	const struct refusal *x = a, *y = b;
+	int order = strcmp(x->what.text, y->what.text);
+
+	if (!order)
+		order = (x->what.error > y->what.error) - (x->what.error < y->what.error);
+	return order ? order : (x->first > y->first) - (x->first < y->first);
+}
+
+static int by_first(const void *a, const void *b)
+{
+	const struct refusal *x = a, *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/* Joins equal neighbours; returns how many are left. */
+static size_t join(struct refusal *all, size_t nr)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		if (kept && all[kept - 1].what.error == all[i].what.error &&
+		    !strcmp(all[kept - 1].what.text, all[i].what.text))
+			all[kept - 1].count++;
+		else
+			all[kept++] = all[i];
+	}
+	return kept;
+}
+
+static struct refusal *read_refusals(const struct folder *folder, size_t *nr)
+{
+	FILE *file = folder_open(folder, IOAS_RUN_REFUSALS, "re");
+	struct refusal *all = NULL, one = {.count = 1};
+	size_t cap = 0;
+
+	*nr = 0;
+	if (!file)
+		return NULL;
+	while (fread(&one.what, sizeof(one.what), 1, file) == 1) {
+		if (*nr == cap) {
+			size_t more = cap ? 2 * cap : 64;
+			struct refusal *grown = reallocarray(all, more, sizeof(*all));
+
+			if (!grown)
+				break;
+			all = grown;
+			cap = more;
+		}
+		one.what.text[sizeof(one.what.text) - 1] = 0;
+		one.first = *nr;
+		all[(*nr)++] = one;
+	}
+	fclose(file);
+	return all;
+}
+
+static void write_refusals(struct json *json, const struct folder *folder)
+{
+	struct ioas_run_log_count count = {0};
+	size_t nr, len = 0;
+	struct refusal *all = read_refusals(folder, &nr);
+	void *block = read_block(folder, "", IOAS_RUN_REFUSAL_COUNT, &len);
+
+	if (block && len >= sizeof(count))
+		memcpy(&count, block, sizeof(count));
+	free(block);
+	if (nr) {
+		qsort(all, nr, sizeof(*all), by_text);
+		nr = join(all, nr);
+		qsort(all, nr, sizeof(*all), by_first);
+	}
+	json_open(json, "refusals", '{');
+	json_number(json, "count", count.recorded);
+	json_open(json, "reasons", '[');
+	for (size_t i = 0; i < nr; i++) {
+		const char *error = strerrorname_np(all[i].what.error);
+
+		json_open(json, NULL, '{');
+		json_string(json, "error", error ? error : "unknown");
+		json_string(json, "reason", all[i].what.text);
+		json_number(json, "count", all[i].count);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+	json_number(json, "dropped", count.dropped);
+	json_close(json, '}');
+	free(all);
+}
+
 void report_write(FILE *to, const struct folder *folder, const struct machine *machine,
 		  const struct run_result *result)
 {
@@ -215,6 +314,7 @@ void report_write(FILE *to, const struct folder *folder, const struct machine *m
 		write_device(&json, folder, &machine->devices[i]);
 	json_close(&json, ']');
 	write_ioctls(&json, folder);
+	write_refusals(&json, folder);
 	json_close(&json, '}');
 }
 
