@@ -64,7 +64,38 @@ guest_kernel()
 	mv -T "$tmp" "$kernel" 2>/dev/null || rm -rf "$tmp"
 }
 
-# guest_initramfs OUT INIT: busybox, the modules of $kernel, and INIT as /init.
+# Sets `cli` to a folder with Debian's nvme-cli and every library it loads, or skips the test.
+guest_nvme_cli()
+{
+	local cache tmp deb
+	local packages=(nvme-cli libnvme1 libjson-c5 zlib1g libc6 libssl3 libdbus-1-3 libsystemd0
+		libcap2 libgcrypt20 libgpg-error0 liblzma5 libzstd1 liblz4-1)
+
+	cache=$(dirname "${kernel%/}")
+	cli=$cache/nvme-cli
+	if [ -x "$cli/bin/nvme" ]; then
+		return
+	fi
+	tmp=$(mktemp -d "$cache/new.XXXXXX")
+	note "downloading nvme-cli and its libraries"
+	(cd "$tmp" && apt-get download "${packages[@]}") >"$work/apt" 2>&1 || {
+		rm -rf "$tmp"
+		skip "cannot download nvme-cli: $(tail -n 1 "$work/apt")"
+	}
+	mkdir -p "$tmp/tree" "$tmp/bin" "$tmp/lib/x86_64-linux-gnu" "$tmp/lib64"
+	for deb in "$tmp"/*.deb; do
+		dpkg-deb -x "$deb" "$tmp/tree"
+	done
+	cp "$tmp/tree/usr/sbin/nvme" "$tmp/bin/"
+	cp -a "$tmp"/tree/lib/x86_64-linux-gnu/lib*.so* "$tmp"/tree/usr/lib/x86_64-linux-gnu/lib*.so* \
+		"$tmp/lib/x86_64-linux-gnu/"
+	cp -L "$tmp"/tree/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 "$tmp/lib64/"
+	rm -rf "$tmp/tree" "$tmp"/*.deb
+	chmod 755 "$tmp"
+	mv -T "$tmp" "$cli" 2>/dev/null || rm -rf "$tmp"
+}
+
+# guest_initramfs OUT INIT [TREE]: busybox, the modules of $kernel, INIT as /init, and all of TREE.
 guest_initramfs()
 {
 	local root=$work/initramfs
@@ -74,7 +105,8 @@ guest_initramfs()
 	cp "$(command -v busybox)" "$root/bin/busybox"
 	cp "$kernel"/modules/* "$root/modules/"
 	cp "$2" "$root/init"
-	cp "$here/guest/pattern" "$root/"
+	cp "$here/guest/pattern" "$here/guest/begin" "$root/"
+	[ -z "${3:-}" ] || cp -a "$3/." "$root/"
 	chmod 755 "$root/init"
 	(cd "$root" && find . | cpio -o -H newc --quiet) >"$1"
 }
