@@ -92,7 +92,8 @@ long door_result(long rc)
 	return -1;
 }
 
-static int activate(void)
+/* A page that is all zero in a child, whoever made it. */
+static int watch_forks(void)
 {
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int rc;
@@ -105,6 +106,16 @@ static int activate(void)
 		return rc;
 	}
 	door.alive = page;
+	return 0;
+}
+
+/* What failed may be tried again: each step is done once. */
+static int activate(void)
+{
+	int rc = door.alive ? 0 : watch_forks();
+
+	if (rc)
+		return rc;
 	atomic_store(door.alive, 1);
 	door.pid = getpid();
 	caller_init(&door.caller);

@@ -77,6 +77,11 @@ int hidden_add(int fd)
 	int high = real.fcntl(fd, F_DUPFD_CLOEXEC, base());
 	int rc = high < 0 ? -errno : set(high);
 
+	if (rc == -EMFILE) { /* nothing free up there: it stays where it is */
+		rc = set(fd);
+		if (!rc)
+			return fd;
+	}
 	real.close(fd);
 	if (!rc)
 		return high;

@@ -279,6 +279,8 @@ int owner_init(void)
 		char path[PATH_LEN];
 		int fd;
 
+		if (atomic_load(files[i].fd) >= 0)
+			continue; /* an earlier start came so far */
 		snprintf(path, sizeof(path), "%s/%s", door.run, files[i].name);
 		fd = real.openat(AT_FDCWD, path, files[i].flags | O_CLOEXEC, 0600);
 		if (fd < 0)

@@ -98,7 +98,7 @@ bool door_enter_masked(struct door_call *call);
 void door_leave_masked(struct door_call *call);
 /* -errno to errno and -1. */
 long door_result(long rc);
-/* Handlers, gate, hidden descriptors: once, before the first machine. */
+/* Handlers, gate, hidden descriptors: once, before the first machine. 0 or -errno, said. */
 int door_activate(void);
 /* One line on standard error, in one write; `fmt` knows %s and %d only. */
 void door_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -164,6 +164,11 @@ int owner_init(void);
 void owner_lone_child(void);
 /* init.c: at start, finds stand-ins that came through exec. */
 void owner_adopt(void);
+/*
+ * fd is not in the table, yet it looked like a file that is no device: is it a stand-in that came
+ * through a socket, or one that another thread is just opening or closing? True: look again.
+ */
+bool owner_adopt_fd(int fd);
 
 /* caller.c */
 void caller_init(struct ioas_caller *caller);

@@ -154,19 +154,24 @@ int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 
 /*
  * The default action: what the kernel does with a fault that is blocked or ignored. The signal is
- * queued again and taken on return from our handler.
+ * queued again and taken on return from our handler, so that a core file shows where it was raised.
  */
-static void die(int sig, siginfo_t *info)
+static void die(int sig, siginfo_t *info, ucontext_t *uc)
 {
 	struct sigaction plain = {.sa_handler = SIG_DFL};
+	sigset_t set;
 
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	real.pthread_sigmask(SIG_BLOCK, &set, NULL);
+	sigdelset(&uc->uc_sigmask, sig);
 	real.sigaction(sig, &plain, NULL);
 	syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), sig, info);
 }
 
 void signal_chain(int sig, siginfo_t *info, void *context)
 {
-	const ucontext_t *uc = context;
+	ucontext_t *uc = context;
 	struct sigaction action;
 	sigset_t mask;
 
@@ -178,7 +183,7 @@ void signal_chain(int sig, siginfo_t *info, void *context)
 	if (action.sa_handler == SIG_IGN && info->si_code <= 0)
 		return; /* sent by a process: may be ignored */
 	if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) {
-		die(sig, info);
+		die(sig, info, uc);
 		return;
 	}
 	sigorset(&mask, &action.sa_mask, &uc->uc_sigmask);

@@ -202,32 +202,38 @@ void stand_link(struct door_obj *obj)
 	door.objs = obj;
 }
 
-/* What was in the slot belonged to a number that libc closed behind our back. */
-int stand_install(struct door_obj *obj, bool cloexec)
+/* (lock) Returns what was in the slot: it belonged to a number that libc closed behind our back. */
+static int install(struct door_obj *obj, bool cloexec, struct door_obj **stale)
 {
-	struct door_obj *stale;
 	int fd, err;
 
 	fd = make_memfd(obj, cloexec);
 	if (fd < 0)
 		return fd;
 	err = owner_lock(LOCK_OBJ(obj->ino), NULL);
-	if (err) {
-		real.close(fd);
-		return err;
+	if (!err) {
+		*stale = table_set(fd, obj, &err);
+		if (!err) {
+			stand_link(obj);
+			return fd;
+		}
+		owner_unlock(LOCK_OBJ(obj->ino));
 	}
+	real.close(fd);
+	return err;
+}
+
+/* One step, as in wrap_fd.c: who finds the number open finds the object. */
+int stand_install(struct door_obj *obj, bool cloexec)
+{
+	struct door_obj *stale = NULL;
+	int fd;
+
 	pthread_mutex_lock(&door.lock);
-	stale = table_set(fd, obj, &err);
-	if (!err)
-		stand_link(obj);
+	fd = install(obj, cloexec, &stale);
 	pthread_mutex_unlock(&door.lock);
 	if (stale)
 		stand_put(stale);
-	if (err) {
-		owner_unlock(LOCK_OBJ(obj->ino));
-		real.close(fd);
-		return err;
-	}
 	return fd;
 }
 
@@ -247,8 +253,8 @@ static int open_adopted(struct door_obj *obj)
 	if (!rc) {
 		rc = owner_lock(LOCK_OBJ(obj->ino), &pid);
 		if (rc == -EBUSY)
-			door_say("%s came through exec, but process %d still owns it",
-				 obj->node.path, pid);
+			door_say("%s came from process %d, which still owns it", obj->node.path,
+				 pid);
 	}
 	if (rc)
 		return rc;

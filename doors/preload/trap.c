@@ -17,6 +17,7 @@
 enum {
 	TRAP_SEGV = -1000, /* as without us: no such memory, or not allowed */
 	TRAP_BUS,	   /* the device does not answer */
+	TRAP_ELSE,	   /* no BAR, or not for this process */
 };
 
 struct trap {
@@ -103,30 +104,106 @@ static void refuse(const ucontext_t *uc, const void *addr)
 		 hex);
 }
 
-/* Did the fault concern a BAR? Then it is dealt with. */
-static bool trap_bar(siginfo_t *info, ucontext_t *uc)
+/* Does the access if it concerns a BAR. 0, -ENOSYS or one of the above. */
+static int trap_bar(siginfo_t *info, ucontext_t *uc)
 {
 	struct trap trap = {.mem = {load, store, (uintptr_t)info->si_addr}};
 	struct door_call call;
-	int rc;
+	int rc = TRAP_ELSE;
 
 	if (!door_enter_masked(&call))
-		return false;
-	if (!find(&trap, (uintptr_t)info->si_addr)) {
-		door_leave_masked(&call);
-		return false;
-	}
-	rc = insn_run(uc, &trap.mem);
+		return rc;
+	if (find(&trap, (uintptr_t)info->si_addr))
+		rc = insn_run(uc, &trap.mem);
 	if (trap.map.obj)
 		stand_put(trap.map.obj);
 	door_leave_masked(&call);
-	if (!rc)
-		return true;
-	if (rc == TRAP_SEGV)
+	return rc;
+}
+
+struct bar_fault {
+	siginfo_t *info;
+	ucontext_t *uc;
+	int rc;
+};
+
+static void trap_here(void *arg)
+{
+	struct bar_fault *fault = arg;
+
+	fault->rc = trap_bar(fault->info, fault->uc);
+}
+
+#define RED_ZONE 128 /* below its stack pointer, a function's own */
+
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1u << 31) /* <linux/signal.h>; glibc lacks it */
+#endif
+
+/*
+ * void trap_call_below(sp, fn, arg): calls fn(arg) with that stack pointer, a multiple of 16.
+ */
+__asm__(".pushsection .text\n"
+	".balign 16\n"
+	"trap_call_below:\n"
+	"	.cfi_startproc\n"
+	"	push %rbp\n"
+	"	.cfi_def_cfa_offset 16\n"
+	"	.cfi_offset %rbp, -16\n"
+	"	mov %rsp, %rbp\n"
+	"	.cfi_def_cfa_register %rbp\n"
+	"	mov %rdi, %rsp\n"
+	"	mov %rdx, %rdi\n"
+	"	call *%rsi\n"
+	"	mov %rbp, %rsp\n"
+	"	pop %rbp\n"
+	"	.cfi_def_cfa %rsp, 8\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	".popsection\n");
+
+void trap_call_below(uintptr_t sp, void (*fn)(void *), void *arg);
+
+static bool lies_on(const stack_t *stack, uintptr_t sp)
+{
+	return sp - (uintptr_t)stack->ss_sp < stack->ss_size;
+}
+
+/*
+ * On the program's own stack, where the alternate one cannot be in use: a fault inside the engine
+ * would else start at its top again, over this handler's frame.
+ */
+static void trap_there(void *arg)
+{
+	struct bar_fault *fault = arg;
+	const stack_t *alternate = &fault->uc->uc_stack;
+	stack_t none = {.ss_flags = SS_DISABLE};
+
+	sigaltstack(&none, NULL);
+	trap_here(arg);
+	if (!(alternate->ss_flags & (int)SS_AUTODISARM))
+		sigaltstack(alternate, NULL);
+}
+
+/*
+ * An alternate stack of the program is made for its own handler and may be small: the engine runs
+ * on the stack that was interrupted. True: the fault is dealt with.
+ */
+static bool trap(siginfo_t *info, ucontext_t *uc)
+{
+	struct bar_fault fault = {info, uc, 0};
+	uintptr_t sp = (uintptr_t)uc->uc_mcontext.gregs[REG_RSP];
+
+	if (lies_on(&uc->uc_stack, (uintptr_t)&fault) && !lies_on(&uc->uc_stack, sp))
+		trap_call_below((sp - RED_ZONE) & ~63ul, trap_there, &fault);
+	else
+		trap_here(&fault);
+	if (fault.rc == TRAP_SEGV || fault.rc == TRAP_ELSE)
 		return false;
-	if (rc == -ENOSYS)
+	if (fault.rc == -ENOSYS)
 		refuse(uc, info->si_addr);
-	signal_bus(info, uc);
+	if (fault.rc)
+		signal_bus(info, uc);
 	return true;
 }
 
@@ -137,7 +214,7 @@ void trap_handler(int sig, siginfo_t *info, void *context)
 	if (ioas_guard_fixup(context))
 		return;
 	if (sig == SIGSEGV && info->si_code > 0 && info->si_code != SI_KERNEL &&
-	    map_maybe(addr, addr + 1) && !door_inside && trap_bar(info, context))
+	    map_maybe(addr, addr + 1) && !door_inside && trap(info, context))
 		return;
 	signal_chain(sig, info, context);
 }

@@ -54,15 +54,17 @@ static long use_end(struct use *use, long rc)
 	return door_result(rc);
 }
 
-static int ioctl_ours(int fd, unsigned long cmd, void *arg)
+static int ioctl_ours(int fd, unsigned long cmd, void *arg, bool *libc)
 {
 	struct ioas_why why = {""};
 	struct use use;
 	long rc;
 
+	*libc = false;
 	switch (use_begin(&use, fd)) {
 	case USE_LIBC:
-		return real.ioctl(fd, cmd, arg);
+		*libc = true;
+		return 0;
 	case USE_ERROR:
 		return -1;
 	case USE_OURS:
@@ -72,10 +74,18 @@ static int ioctl_ours(int fd, unsigned long cmd, void *arg)
 	return (int)use_end(&use, refusal_note(rc, NULL, &why));
 }
 
+/* What the kernel answers for every descriptor before it asks the driver. */
+static bool generic(unsigned long cmd)
+{
+	return cmd == FIOCLEX || cmd == FIONCLEX || cmd == FIONBIO;
+}
+
 int ioctl(int fd, unsigned long cmd, ...)
 {
 	va_list ap;
 	void *arg;
+	bool libc;
+	int rc;
 
 	real_need();
 	va_start(ap, cmd);
@@ -83,10 +93,15 @@ int ioctl(int fd, unsigned long cmd, ...)
 	va_end(ap);
 	if (unlikely(hidden_has(fd)) && !door_inside)
 		return (int)door_result(-EBADF);
-	/* What the kernel answers for every descriptor before it asks the driver. */
-	if (unlikely(table_maybe(fd)) && cmd != FIOCLEX && cmd != FIONCLEX && cmd != FIONBIO)
-		return ioctl_ours(fd, cmd, arg);
-	return real.ioctl(fd, cmd, arg);
+	do {
+		libc = true;
+		if (unlikely(table_maybe(fd)) && !generic(cmd))
+			rc = ioctl_ours(fd, cmd, arg, &libc);
+		if (libc)
+			rc = real.ioctl(fd, cmd, arg);
+	} while (libc && unlikely(rc < 0) && _IOC_TYPE(cmd) == ';' && errno == ENOTTY &&
+		 owner_adopt_fd(fd));
+	return rc;
 }
 
 enum { OFF_NONE = -1 }; /* read() and write(): at the file's own position */

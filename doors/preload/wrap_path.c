@@ -63,8 +63,11 @@ static int open_ours(int dirfd, struct door_path *path, int flags, mode_t mode)
 		return (int)door_result(-ENOTDIR);
 	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return (int)door_result(-EEXIST);
-	if (!door_enter(&call))
-		return real.openat(AT_FDCWD, path->buf, flags, mode);
+	rc = door_activate();
+	if (rc)
+		return (int)door_result(rc);
+	if (!door_enter(&call)) /* a child of vfork; what lies on disk is no device */
+		return (int)door_result(-EBUSY);
 	if (path->fd >= 0) {
 		struct door_obj *obj = table_get(path->fd);
 
@@ -245,7 +248,7 @@ static ssize_t readlink_any(int dirfd, const char *path, char *buf, size_t size)
 	ssize_t len;
 
 	real_need();
-	if (!door.run || door_inside)
+	if (!door.run || door_inside || !path)
 		return real.readlinkat(dirfd, path, buf, size);
 	if (path_ours(dirfd, path, &ours)) {
 		dirfd = AT_FDCWD;

@@ -104,17 +104,15 @@ static inline int nvme_open(struct nvme *nvme)
 	return nvme_enable(nvme);
 }
 
-/* Reads the identify data and says whether it is there: 0; -EIO the controller's status. */
-static inline int nvme_identify(struct nvme *nvme)
+/* Has the identify data sent to an IOVA. 0; *status is what the controller answered. */
+static inline int nvme_identify_to(struct nvme *nvme, uint64_t target, int *status)
 {
 	unsigned slot = nvme->count % NVME_ENTRIES;
 	unsigned phase = !(nvme->count / NVME_ENTRIES % 2);
-	uint8_t *entry = nvme->mem + 64 * slot, *data = nvme->mem + 2 * NVME_PAGE;
+	uint8_t *entry = nvme->mem + 64 * slot;
 	volatile uint32_t *done = (volatile uint32_t *)(nvme->mem + NVME_PAGE + 16 * slot + 12);
-	uint64_t target = NVME_IOVA + 2 * NVME_PAGE;
 	int rc;
 
-	memset(data, 0, NVME_PAGE);
 	memset(entry, 0, 64);
 	entry[0] = 6; /* Identify */
 	entry[2] = (uint8_t)(slot + 1);
@@ -128,7 +126,21 @@ static inline int nvme_identify(struct nvme *nvme)
 		return rc;
 	/* The head doorbell: the entry may be used again. */
 	*nvme_reg(nvme, 0x1004) = nvme->count % NVME_ENTRIES;
-	if (*done >> 17)
+	*status = (int)(*done >> 17);
+	return 0;
+}
+
+/* Reads the identify data and says whether it is there: 0; -EIO the controller's status. */
+static inline int nvme_identify(struct nvme *nvme)
+{
+	uint8_t *data = nvme->mem + 2 * NVME_PAGE;
+	int status, rc;
+
+	memset(data, 0, NVME_PAGE);
+	rc = nvme_identify_to(nvme, NVME_IOVA + 2 * NVME_PAGE, &status);
+	if (rc)
+		return rc;
+	if (status)
 		return -EIO;
 	/* The model number is text, padded with spaces. */
 	return data[24] > ' ' ? 0 : -ENODATA;

@@ -98,10 +98,11 @@ static int set_environment(const struct folder *folder, const char *door)
 }
 
 /* In the child: become the program, or tell the parent why not. */
-static void become(char **program, const sigset_t *mask, int tell)
+static void become(char **program, const sigset_t *mask, sighandler_t on_child, int tell)
 {
 	int err;
 
+	signal(SIGCHLD, on_child);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(program[0], program);
 	err = errno;
@@ -155,6 +156,7 @@ int child_run(const struct folder *folder, char **program, int *status, int *sig
 	const char *obstacle = reach_obstacle(program[0]);
 	char door[PATH_MAX];
 	sigset_t waited, old;
+	sighandler_t on_child;
 	int tell[2], err = 0, raw, rc;
 	pid_t pid;
 
@@ -176,10 +178,10 @@ int child_run(const struct folder *folder, char **program, int *status, int *sig
 		sigaddset(&waited, passed_on[i]);
 	sigprocmask(SIG_BLOCK, &waited, &old);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	signal(SIGCHLD, SIG_DFL); /* ignored, it would leave nothing to wait for */
+	on_child = signal(SIGCHLD, SIG_DFL); /* ignored, it would leave nothing to wait for */
 	pid = fork();
 	if (!pid)
-		become(program, &old, tell[1]);
+		become(program, &old, on_child, tell[1]);
 	close(tell[1]);
 	if (pid < 0) {
 		rc = -errno;
