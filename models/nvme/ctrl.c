@@ -165,8 +165,10 @@ static void suspend(void *model)
 	if (!running)
 		return;
 	pthread_join(nvme->thread, NULL);
+	pthread_mutex_lock(&nvme->lock);
 	__atomic_store_n(&nvme->running, false, __ATOMIC_RELEASE);
 	close(nvme->eventfd);
+	pthread_mutex_unlock(&nvme->lock);
 }
 
 /* The worker comes back by itself with the next doorbell; or now, if it left something. */

@@ -5,7 +5,9 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include "pci/pci.h"
+#include "util/sys.h"
 
 static unsigned natural_size(uint64_t off, uint64_t len)
 {
@@ -37,9 +39,17 @@ uint64_t pci_bar_len(const struct ioas_pci *pci, unsigned bar)
 	return bar < 6 ? pci->desc.bar[bar].len : 0;
 }
 
-/* I/O space answers whatever PCI_COMMAND says: vfio-pci checks memory alone. */
+/*
+ * I/O space answers whatever PCI_COMMAND says: vfio-pci checks memory alone. In vfio-pci, too, an
+ * access waits while another thread resets the device. A sleep, as locks are not for signal
+ * handlers: who resets waits for the model only.
+ */
 static bool answers(const struct ioas_pci *pci, unsigned bar)
 {
+	struct timespec nap = {.tv_nsec = 50000};
+
+	while (atomic_load(&pci->in_reset))
+		sys_call(SYS_nanosleep, &nap, NULL);
 	return pci->desc.bar[bar].flags & IOAS_PCI_BAR_IO || atomic_load(&pci->memory_on);
 }
 

@@ -44,10 +44,13 @@ static void wake(struct ioas_pci *pci)
 	config_set16(&pci->config, off, config_get16(&pci->config, off) & (uint16_t)~PCI_PM_STATE);
 }
 
-/* The driver saves config space before a reset and restores it after. (control) */
+/*
+ * The driver saves config space before a reset and restores it after. A register access on another
+ * thread finds the device before or after it, not without memory decoding. (control)
+ */
 static void reset_locked(struct ioas_pci *pci)
 {
-	atomic_store(&pci->memory_on, false);
+	atomic_store(&pci->in_reset, true);
 	if (atomic_exchange(&pci->master_on, false) && pci->ops->bus_master)
 		pci->ops->bus_master(pci->model, false);
 	if (pci->ops->reset)
@@ -57,6 +60,7 @@ static void reset_locked(struct ioas_pci *pci)
 	msix_reset(pci);
 	wake(pci);
 	apply_config(pci);
+	atomic_store(&pci->in_reset, false);
 }
 
 void pci_reset(struct ioas_pci *pci)

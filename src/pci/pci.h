@@ -64,6 +64,7 @@ struct ioas_pci {
 	pthread_mutex_t control;
 	struct pci_config config; /* (control) */
 	_Atomic bool memory_on;	  /* registers answer: memory decoding on and in D0 */
+	_Atomic bool in_reset;	  /* register accesses wait; written under control */
 	_Atomic bool master_on;	  /* written under control */
 	pthread_mutex_t irq;
 	struct pci_msix msix;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Config space as vfio-pci shows it. Expected values were read from Linux 6.12 (QEMU's nvme). */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include "toy.h"
 
 static unsigned find_cap(struct toy *toy, unsigned id)
@@ -327,6 +330,40 @@ static void opening_asks_the_host(void **state)
 	ioas_iommu_destroy(iommu);
 }
 
+static pthread_t reader;
+static _Atomic bool asking;
+
+static void *read_a_register(void *arg)
+{
+	struct toy *toy = arg;
+	uint64_t value = 1;
+
+	atomic_store(&asking, true);
+	return (void *)(uintptr_t)(pci_bar_access(toy->pci, 0, 64, false, &value, 8) || value);
+}
+
+static void read_meanwhile(struct toy *toy)
+{
+	pthread_create(&reader, NULL, read_a_register, toy);
+	while (!atomic_load(&asking))
+		sched_yield();
+	for (int i = 0; i < 100; i++)
+		sched_yield();
+}
+
+static void an_access_during_a_reset_waits_for_its_end(void **state)
+{
+	struct toy *toy = ((struct toy_world *)*state)->toy;
+	void *failed;
+
+	toy->regs[64] = 0x55;
+	toy->on_reset = read_meanwhile;
+	pci_reset(toy->pci);
+	toy->on_reset = NULL;
+	pthread_join(reader, &failed);
+	assert_null(failed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +378,7 @@ int main(void)
 		WITH_TOY(a_sleeping_function_masters_nothing),
 		WITH_TOY(resets_keep_what_the_user_wrote),
 		WITH_TOY(reset_tells_the_model_that_the_bus_is_shut),
+		WITH_TOY(an_access_during_a_reset_waits_for_its_end),
 		WITH_TOY(opening_again_starts_anew),
 		cmocka_unit_test(opening_asks_the_host),
 	};

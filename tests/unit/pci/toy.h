@@ -29,6 +29,7 @@ struct toy {
 	unsigned accesses; /* that reached the model */
 	unsigned last_size;
 	bool *destroyed;
+	void (*on_reset)(struct toy *toy);
 	struct ioas_pci *pci;
 };
 
@@ -69,6 +70,8 @@ static void toy_reset(void *model)
 {
 	struct toy *toy = model;
 
+	if (toy->on_reset)
+		toy->on_reset(toy);
 	memset(toy->regs, 0, sizeof(toy->regs));
 	toy->resets++;
 }
