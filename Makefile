@@ -2,20 +2,22 @@
 
 BUILD := build
 ASAN := build-asan
+TSAN := build-tsan
 
-.PHONY: help build run check check-asan check-twin bench lint clean
+.PHONY: help build run check check-asan check-tsan check-twin bench lint clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
 	@echo
 	@echo '  make run         build, then show it: stock qemu-img on an NVMe disk that is only software'
-	@echo '  make check       all tests, also under ASan and UBSan; ends with "N passed, N failed"'
+	@echo '  make check       all tests, also under ASan, UBSan and TSan; ends with "N passed, N failed"'
 	@echo '  make build       just build: build/ioas, build/libioas.so, build/libioas-preload.so'
 	@echo '  make check-asan  only the tests under ASan and UBSan'
 	@echo '  make check-twin  tests/uapi on a real Linux kernel too, which it builds first (7 minutes, once)'
 	@echo '  make lint        only formatting, static analysis and the rules of CONTRIBUTING.md'
 	@echo '  make bench       benchmarks, which print ratios measured in one run'
-	@echo '  make clean       remove build/ and build-asan/'
+	@echo '  make check-tsan  only the tests with threads under TSan'
+	@echo '  make clean       remove build/, build-asan/ and build-tsan/'
 	@echo
 	@echo 'Missing Debian packages are installed first (apt-get, through sudo if need be).'
 	@echo 'After a build:  build/ioas run --device nvme,drive=disk.img -- qemu-img info nvme://0000:01:00.0/1'
@@ -31,11 +33,15 @@ run:
 
 check:
 	@scripts/deps.sh build run check
-	@scripts/check.sh $(BUILD) $(ASAN)
+	@scripts/check.sh $(BUILD) $(ASAN) $(TSAN)
 
 check-asan:
 	@scripts/deps.sh build run check
 	@scripts/check.sh --only-asan $(BUILD) $(ASAN)
+
+check-tsan:
+	@scripts/deps.sh build run check
+	@scripts/check.sh --only-tsan $(BUILD) $(ASAN) $(TSAN)
 
 # Not part of check: run it after a change to what an ioctl answers.
 check-twin:
@@ -53,4 +59,4 @@ bench:
 	@scripts/bench.sh $(BUILD)
 
 clean:
-	rm -rf $(BUILD) $(ASAN)
+	rm -rf $(BUILD) $(ASAN) $(TSAN)
