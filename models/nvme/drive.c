@@ -83,20 +83,62 @@ int drive_read(struct nvme_drive *drive, void *buf, uint64_t len, uint64_t off)
 	return 0;
 }
 
+/* The part of extent `e` that lies in a range of bytes; false: none. */
+static bool clip(const struct volatile_extent *e, uint64_t *off, uint64_t *len)
+{
+	uint64_t start = e->first << VOLATILE_PAGE_LG2, end = (e->first + e->nr)
+							      << VOLATILE_PAGE_LG2;
+	uint64_t from = start > *off ? start : *off;
+	uint64_t to = end < *off + *len ? end : *off + *len;
+
+	if (from >= to)
+		return false;
+	*off = from;
+	*len = to - from;
+	return true;
+}
+
+bool drive_cached(struct nvme_drive *drive, uint64_t off, uint64_t len, struct drive_cached *out)
+{
+	struct volatile_extent e;
+	uint64_t at = off;
+
+	while (at < off + len && volatile_next(&drive->cache, at >> VOLATILE_PAGE_LG2, &e)) {
+		unsigned n = 0, sector;
+
+		out->off = at;
+		out->len = off + len - at;
+		if (!clip(&e, &out->off, &out->len))
+			return false;
+		out->data = NULL;
+		if (!e.page)
+			return true;
+		sector = out->off % VOLATILE_PAGE_LEN / 512;
+		while (sector < 8 && !(e.page->valid >> sector & 1))
+			sector++;
+		at = (e.first << VOLATILE_PAGE_LG2) + sector * 512;
+		while (sector + n < 8 && e.page->valid >> (sector + n) & 1 &&
+		       at + n * 512 < off + len)
+			n++;
+		if (!n)
+			continue; /* nothing more in this page, or in the range */
+		*out = (struct drive_cached){at, n * 512, e.page->data + sector * 512};
+		return true;
+	}
+	return false;
+}
+
 int drive_read_through(struct nvme_drive *drive, uint8_t *buf, uint64_t len, uint64_t off)
 {
-	uint64_t index = off >> VOLATILE_PAGE_LG2;
-	struct volatile_page *page;
 	int rc = drive_read(drive, buf, len, off);
+	struct drive_cached piece;
 
-	for (; !rc && (page = volatile_next(&drive->cache, &index)); index++) {
-		uint64_t start = index << VOLATILE_PAGE_LG2;
-
-		if (start >= off + len)
-			break;
-		for (uint64_t i = 0, at = start; i < 8; i++, at += 512)
-			if (page->valid >> i & 1 && at >= off && at < off + len)
-				memcpy(buf + (at - off), page->data + i * 512, 512);
+	for (uint64_t at = off; !rc && drive_cached(drive, at, off + len - at, &piece);
+	     at = piece.off + piece.len) {
+		if (piece.data)
+			memcpy(buf + (piece.off - off), piece.data, piece.len);
+		else
+			memset(buf + (piece.off - off), 0, piece.len);
 	}
 	return rc;
 }
@@ -130,8 +172,7 @@ static int write_zeroes(struct nvme_drive *drive, uint64_t off, uint64_t len)
 	return rc;
 }
 
-/* Is all of the range inside the file? Beyond a file that shrank there is nothing to punch. */
-static bool inside(struct nvme_drive *drive, uint64_t end)
+bool drive_inside(struct nvme_drive *drive, uint64_t end)
 {
 	struct stat st;
 
@@ -154,8 +195,7 @@ int drive_zero(struct nvme_drive *drive, uint64_t off, uint64_t len, bool punch)
 
 	if (drive_is_null(drive))
 		return 0;
-	volatile_forget(&drive->cache, off, len);
-	if (!inside(drive, off + len))
+	if (!drive_inside(drive, off + len))
 		return write_zeroes(drive, off, len);
 	if (punch)
 		rc = allocate(drive, FALLOC_FL_PUNCH_HOLE, off, len);
@@ -166,52 +206,58 @@ int drive_zero(struct nvme_drive *drive, uint64_t off, uint64_t len, bool punch)
 	return rc;
 }
 
-/* PUNCH_HOLE on block devices too: unlike BLKDISCARD it promises zeroes, as Identify does. */
-int drive_discard(struct nvme_drive *drive, uint64_t off, uint64_t len)
+/* One extent of the cache, as far as it lies in a range, goes to the file. */
+static int write_back_one(struct nvme_drive *drive, const struct volatile_extent *e, uint64_t off,
+			  uint64_t len)
 {
+	struct volatile_page *page = e->page;
+	struct drive_cached piece;
 	int rc;
 
-	if (drive_is_null(drive) || !len)
-		return 0;
-	rc = allocate(drive, FALLOC_FL_PUNCH_HOLE, off, len);
-	if (!rc)
-		volatile_forget(&drive->cache, off, len);
-	return rc == -EOPNOTSUPP || rc == -ENOSYS || rc == -EINVAL ? 0 : rc;
+	if (!page) { /* all of it: zeroes cannot be clipped */
+		rc = drive_zero(drive, e->first << VOLATILE_PAGE_LG2, e->nr << VOLATILE_PAGE_LG2,
+				true);
+		if (!rc)
+			volatile_drop(&drive->cache, e->first);
+		return rc;
+	}
+	clip(e, &off, &len);
+	for (uint64_t at = off; drive_cached(drive, at, off + len - at, &piece);
+	     at = piece.off + piece.len) {
+		rc = drive_write(drive, piece.data, piece.len, piece.off, false);
+		if (rc)
+			return rc;
+	}
+	page->valid &= ~volatile_mask(e->first, off, len);
+	if (!page->valid)
+		volatile_drop(&drive->cache, e->first);
+	return 0;
 }
 
-static int write_page(struct nvme_drive *drive, uint64_t index, struct volatile_page *page)
+int drive_write_back(struct nvme_drive *drive, uint64_t off, uint64_t len)
 {
-	for (unsigned i = 0; i < 8;) {
-		unsigned n = 0;
-		int rc;
+	uint64_t index = off >> VOLATILE_PAGE_LG2, last = (off + len - 1) >> VOLATILE_PAGE_LG2;
+	struct volatile_extent e;
 
-		while (i + n < 8 && page->valid >> (i + n) & 1)
-			n++;
-		if (n) {
-			rc = drive_write(drive, page->data + i * 512, n * 512,
-					 (index << VOLATILE_PAGE_LG2) + i * 512, false);
-			if (rc)
-				return rc;
-		}
-		i += n + 1;
+	while (volatile_next(&drive->cache, index, &e) && e.first <= last) {
+		int rc = write_back_one(drive, &e, off, len);
+
+		if (rc)
+			return rc;
+		index = e.first + e.nr;
 	}
 	return 0;
 }
 
 int drive_flush(struct nvme_drive *drive)
 {
-	struct volatile_page *page;
-	uint64_t index = 0;
+	int rc;
 
 	if (drive_is_null(drive) || drive->readonly)
 		return 0;
-	while ((page = volatile_next(&drive->cache, &index))) {
-		int rc = write_page(drive, index, page);
-
-		if (rc)
-			return rc;
-		volatile_drop(&drive->cache, index);
-	}
+	rc = drive_write_back(drive, 0, drive->blocks << drive->lba_lg2);
+	if (rc)
+		return rc;
 	return fdatasync(drive->fd) ? -errno : 0;
 }
 

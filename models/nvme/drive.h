@@ -46,10 +46,19 @@ int drive_read(struct nvme_drive *drive, void *buf, uint64_t len, uint64_t off);
 /* drive_read of what the program wrote: the file, and what the volatile cache has over it. */
 int drive_read_through(struct nvme_drive *drive, uint8_t *buf, uint64_t len, uint64_t off);
 int drive_write(struct nvme_drive *drive, const void *buf, uint64_t len, uint64_t off, bool sync);
-/* Makes a range read as zeroes; `punch`: and gives its room back. 0 or -errno. */
+/* Is all before `end` inside the file, which may have shrunk? */
+bool drive_inside(struct nvme_drive *drive, uint64_t end);
+/* Makes a range of the file read as zeroes; `punch`: and gives its room back. 0 or -errno. */
 int drive_zero(struct nvme_drive *drive, uint64_t off, uint64_t len, bool punch);
-/* Gives a range's room back where that can be done; a hint. 0 or -errno. */
-int drive_discard(struct nvme_drive *drive, uint64_t off, uint64_t len);
+/* A piece that only the volatile cache has. */
+struct drive_cached {
+	uint64_t off, len;
+	const uint8_t *data; /* NULL: zeroes */
+};
+/* The first such piece of a range of bytes; false: none. */
+bool drive_cached(struct nvme_drive *drive, uint64_t off, uint64_t len, struct drive_cached *out);
+/* Writes what the cache has of a range to the file, not yet onto stable storage. 0 or -errno. */
+int drive_write_back(struct nvme_drive *drive, uint64_t off, uint64_t len);
 /* Everything written so far is on stable storage, the volatile cache included. 0 or -errno. */
 int drive_flush(struct nvme_drive *drive);
 /* Blocks that take room. */

@@ -78,15 +78,45 @@ static void blame(struct nvme_req *req, enum ioas_tlp_op op)
 	ioas_dma_failed(&req->dma, &tlp);
 }
 
-void nvme_io_done(struct nvme *nvme, struct nvme_req *req, int64_t result)
+/* All is in the file; with `sync` it must be on stable storage before the command completes. */
+static nvme_status settle(struct nvme *nvme, struct nvme_req *req, bool sync)
 {
-	bool write = req->cmd.opcode != NVME_IO_READ;
+	if (!sync)
+		return NVME_SUCCESS;
+	nvme_ring_start(nvme, req, NVME_RING_SYNC);
+	return NVME_LATER;
+}
 
-	if (req->cmd.opcode == NVME_IO_FLUSH) {
-		nvme_finish(nvme, req,
-			    result < 0 ? media_status(nvme, (int)result, true) : NVME_SUCCESS);
+/* One range less to be zeroed; the last one ends the command. */
+static void range_done(struct nvme *nvme, struct nvme_req *req, int64_t result)
+{
+	bool zeroes = req->cmd.opcode == NVME_IO_WRITE_ZEROES;
+	nvme_status status;
+
+	/* What the file system cannot do: zeroes are written, a hint is only a hint. */
+	if (result == -EOPNOTSUPP || result == -ENOSYS || result == -EINVAL || result == -EINTR ||
+	    result == -EAGAIN)
+		result = zeroes ? drive_zero(&nvme->drive, req->off, req->len,
+					     req->op == NVME_RING_PUNCH)
+				: 0;
+	if (result < 0 && !req->error)
+		req->error = (int)result;
+	if (--req->pending)
 		return;
-	}
+	if (zeroes && !req->error)
+		nvme->host_writes++;
+	if (req->error)
+		status = media_status(nvme, req->error, true);
+	else
+		status = settle(nvme, req, req->sync);
+	if (status != NVME_LATER)
+		nvme_finish(nvme, req, status);
+}
+
+static void copy_done(struct nvme *nvme, struct nvme_req *req, int64_t result)
+{
+	bool write = req->op == NVME_RING_WRITE;
+
 	if (result == -EINTR || result == -EAGAIN)
 		result = 0;
 	else if (!result)
@@ -94,7 +124,7 @@ void nvme_io_done(struct nvme *nvme, struct nvme_req *req, int64_t result)
 	if (result >= 0) {
 		req->done += (uint64_t)result;
 		if (req->done < req->len) {
-			nvme_ring_start(nvme, req, write ? NVME_RING_WRITE : NVME_RING_READ);
+			nvme_ring_start(nvme, req, req->op);
 			return;
 		}
 	} else if (result == -EFAULT) {
@@ -104,6 +134,24 @@ void nvme_io_done(struct nvme *nvme, struct nvme_req *req, int64_t result)
 	if (result >= 0)
 		count(nvme, req);
 	nvme_finish(nvme, req, result < 0 ? media_status(nvme, (int)result, write) : NVME_SUCCESS);
+}
+
+void nvme_io_done(struct nvme *nvme, struct nvme_req *req, int64_t result)
+{
+	switch (req->op) {
+	case NVME_RING_READ:
+	case NVME_RING_WRITE:
+		copy_done(nvme, req, result);
+		break;
+	case NVME_RING_SYNC:
+		nvme_finish(nvme, req,
+			    result < 0 ? media_status(nvme, (int)result, true) : NVME_SUCCESS);
+		break;
+	case NVME_RING_ZERO:
+	case NVME_RING_PUNCH:
+		range_done(nvme, req, result);
+		break;
+	}
 }
 
 /* Into the volatile cache, a page at a time, straight from the program's memory. */
@@ -132,14 +180,14 @@ static nvme_status write_cached(struct nvme *nvme, struct nvme_req *req)
 	return NVME_SUCCESS;
 }
 
-/* Through the cache: what is in memory, then what only the file has. */
+/* Straight from the file, and then over it what only the cache has. */
 static nvme_status read_cached(struct nvme *nvme, struct nvme_req *req)
 {
+	uint64_t off = req->off, at = req->off, end = req->off + req->len;
 	struct nvme_cursor cursor = {0};
-	uint64_t index = req->off >> VOLATILE_PAGE_LG2, at = req->off, end = req->off + req->len;
 	struct iovec *iov = req->dma.iov;
-	struct volatile_page *page;
-	uint64_t off = req->off;
+	uint8_t zeroes[512] = {0};
+	struct drive_cached piece;
 
 	for (unsigned i = 0; i < req->dma.iov_nr; off += iov[i++].iov_len) {
 		int rc = drive_read(&nvme->drive, iov[i].iov_base, iov[i].iov_len, off);
@@ -150,26 +198,36 @@ static nvme_status read_cached(struct nvme *nvme, struct nvme_req *req)
 			return media_status(nvme, rc, false);
 		req->done += iov[i].iov_len;
 	}
-	for (; (page = volatile_next(&nvme->drive.cache, &index)); index++) {
-		uint64_t start = index << VOLATILE_PAGE_LG2;
+	while (drive_cached(&nvme->drive, at, end - at, &piece)) {
+		nvme_skip(req, &cursor, piece.off - at);
+		for (uint64_t i = 0; i < piece.len; i += 512) {
+			const void *from = piece.data ? piece.data + i : zeroes;
+			nvme_status status =
+				nvme_copy(nvme, req, &cursor, (void *)from, 512, IOAS_TLP_WRITE);
 
-		if (start >= end)
-			break;
-		for (unsigned i = 0; i < 8; i++) {
-			uint64_t sector = start + i * 512;
-			nvme_status status;
-
-			if (!(page->valid >> i & 1) || sector < req->off || sector >= end)
-				continue;
-			nvme_skip(req, &cursor, sector - at);
-			status = nvme_copy(nvme, req, &cursor, page->data + i * 512, 512,
-					   IOAS_TLP_WRITE);
 			if (status)
 				return status;
-			at = sector + 512;
 		}
+		at = piece.off + piece.len;
 	}
 	return NVME_SUCCESS;
+}
+
+static nvme_status cached(struct nvme *nvme, struct nvme_req *req)
+{
+	bool write = req->cmd.opcode == NVME_IO_WRITE;
+	nvme_status status = write ? write_cached(nvme, req) : read_cached(nvme, req);
+	int rc = 0;
+
+	ioas_dma_end(&req->dma);
+	if (!status && req->sync)
+		rc = drive_write_back(&nvme->drive, req->off, req->len);
+	if (rc)
+		status = media_status(nvme, rc, true);
+	if (status)
+		return status;
+	count(nvme, req);
+	return settle(nvme, req, req->sync);
 }
 
 static nvme_status read_write(struct nvme *nvme, struct nvme_req *req)
@@ -188,34 +246,27 @@ static nvme_status read_write(struct nvme *nvme, struct nvme_req *req)
 		return media_status(nvme, -EIO, true);
 	}
 	if (drive_is_null(drive)) {
-		status = NVME_SUCCESS;
-	} else if (drive->is_volatile && write && !req->sync) {
-		status = write_cached(nvme, req);
-	} else if (drive->is_volatile && !write) {
-		status = read_cached(nvme, req);
-	} else {
-		volatile_forget(&drive->cache, req->off, req->len);
-		nvme_ring_start(nvme, req, write ? NVME_RING_WRITE : NVME_RING_READ);
-		return NVME_LATER;
-	}
-	ioas_dma_end(&req->dma);
-	if (!status)
+		ioas_dma_end(&req->dma);
 		count(nvme, req);
-	return status;
+		return NVME_SUCCESS;
+	}
+	if (drive->is_volatile)
+		return cached(nvme, req);
+	nvme_ring_start(nvme, req, write ? NVME_RING_WRITE : NVME_RING_READ);
+	return NVME_LATER;
 }
 
 static nvme_status flush(struct nvme *nvme, struct nvme_req *req)
 {
+	struct nvme_drive *drive = &nvme->drive;
 	int rc;
 
-	if (drive_is_null(&nvme->drive) || nvme->drive.readonly)
+	if (drive_is_null(drive) || drive->readonly)
 		return NVME_SUCCESS;
-	if (!nvme->drive.is_volatile) {
-		nvme_ring_start(nvme, req, NVME_RING_SYNC);
-		return NVME_LATER;
-	}
-	rc = drive_flush(&nvme->drive);
-	return rc ? media_status(nvme, rc, true) : NVME_SUCCESS;
+	rc = drive_write_back(drive, 0, drive->blocks << drive->lba_lg2);
+	if (rc)
+		return media_status(nvme, rc, true);
+	return settle(nvme, req, true);
 }
 
 static nvme_status compare_chunks(struct nvme *nvme, struct nvme_req *req, uint8_t *ours,
@@ -259,24 +310,49 @@ static nvme_status compare(struct nvme *nvme, struct nvme_req *req)
 	return status;
 }
 
+/* Zeroes that wait for a flush like any write. */
+static int zero_cached(struct nvme *nvme, struct nvme_req *req, uint64_t off, uint64_t len)
+{
+	if (volatile_zero(&nvme->drive.cache, off, len))
+		return -ENOMEM;
+	return req->sync ? drive_write_back(&nvme->drive, off, len) : 0;
+}
+
+/* Begins to zero a range; it ends in range_done, perhaps at once. */
+static void zero(struct nvme *nvme, struct nvme_req *req, bool punch, uint64_t off, uint64_t len)
+{
+	struct nvme_drive *drive = &nvme->drive;
+
+	req->pending++;
+	req->op = punch ? NVME_RING_PUNCH : NVME_RING_ZERO;
+	if (drive_is_null(drive) || !len) {
+		range_done(nvme, req, 0);
+	} else if (drive->is_volatile) {
+		range_done(nvme, req, zero_cached(nvme, req, off, len));
+	} else if (drive_inside(drive, off + len)) {
+		nvme_ring_zero(nvme, req, punch, off, len);
+	} else { /* a file that shrank grows again, if it has to */
+		bool must = req->cmd.opcode == NVME_IO_WRITE_ZEROES;
+
+		range_done(nvme, req, must ? drive_zero(drive, off, len, punch) : 0);
+	}
+}
+
 static nvme_status write_zeroes(struct nvme *nvme, struct nvme_req *req)
 {
-	uint64_t len = (uint64_t)((req->cmd.cdw12 & 0xffff) + 1) << nvme->drive.lba_lg2;
 	nvme_status status = check_range(nvme, req, false, true);
-	int rc;
 
 	if (status)
 		return status;
-	rc = drive_zero(&nvme->drive, req->off, len, req->cmd.cdw12 & NVME_RW_DEAC);
-	if (!rc && req->sync)
-		rc = drive_flush(&nvme->drive);
-	if (rc)
-		return media_status(nvme, rc, true);
-	nvme->host_writes++;
-	return NVME_SUCCESS;
+	req->len = (uint64_t)((req->cmd.cdw12 & 0xffff) + 1) << nvme->drive.lba_lg2;
+	req->sync &= !drive_is_null(&nvme->drive);
+	req->error = 0;
+	req->pending = 0;
+	zero(nvme, req, req->cmd.cdw12 & NVME_RW_DEAC, req->off, req->len);
+	return NVME_LATER;
 }
 
-/* All ranges are checked before the first one goes. */
+/* All ranges are checked before the first one goes; then they go all at once. */
 static nvme_status dataset(struct nvme *nvme, struct nvme_req *req)
 {
 	unsigned nr = (req->cmd.cdw10 & 0xff) + 1, lg2 = nvme->drive.lba_lg2;
@@ -293,14 +369,13 @@ static nvme_status dataset(struct nvme *nvme, struct nvme_req *req)
 		return status;
 	if (nvme->drive.readonly)
 		return NVME_WRITE_PROTECTED | NVME_DNR;
-	for (unsigned i = 0; i < nr; i++) {
-		int rc = drive_discard(&nvme->drive, range[i].slba << lg2,
-				       (uint64_t)range[i].nlb << lg2);
-
-		if (rc)
-			return media_status(nvme, rc, true);
-	}
-	return NVME_SUCCESS;
+	req->sync = !nvme_write_cache(nvme) && !drive_is_null(&nvme->drive);
+	req->error = 0;
+	req->pending = 1; /* until all are begun */
+	for (unsigned i = 0; i < nr; i++)
+		zero(nvme, req, true, range[i].slba << lg2, (uint64_t)range[i].nlb << lg2);
+	range_done(nvme, req, 0);
+	return NVME_LATER;
 }
 
 nvme_status nvme_io(struct nvme *nvme, struct nvme_req *req)

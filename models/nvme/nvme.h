@@ -46,6 +46,15 @@
 
 typedef uint16_t nvme_status;
 
+/* What can be under way for a request. ZERO and PUNCH: a range reads as zeroes afterwards. */
+enum nvme_ring_op {
+	NVME_RING_READ,
+	NVME_RING_WRITE,
+	NVME_RING_SYNC,
+	NVME_RING_ZERO,
+	NVME_RING_PUNCH,
+};
+
 struct nvme_seg {
 	iova_t addr;
 	uint64_t len;
@@ -62,7 +71,10 @@ struct nvme_req {
 	uint64_t len; /* bytes in all segments */
 	struct ioas_dma dma;
 	/* Drive I/O in progress. */
-	uint64_t off; /* in the file */
+	enum nvme_ring_op op;
+	unsigned pending; /* ranges that are being zeroed */
+	int error;	  /* the first one of a range */
+	uint64_t off;	  /* in the file */
 	uint64_t done;
 	bool sync; /* on stable storage before it completes */
 	struct iovec *rest;
@@ -258,9 +270,11 @@ nvme_status nvme_answer(struct nvme *nvme, struct nvme_req *req, void *buf, uint
 /* ring.c: drive I/O under way. */
 void nvme_ring_open(struct nvme *nvme);
 void nvme_ring_close(struct nvme *nvme);
-enum nvme_ring_op { NVME_RING_READ, NVME_RING_WRITE, NVME_RING_SYNC };
 /* Starts I/O of the request's spans at req->off; nvme_io_done follows, perhaps at once. */
 void nvme_ring_start(struct nvme *nvme, struct nvme_req *req, enum nvme_ring_op op);
+/* The same for a range that is to read as zeroes; `punch`: and gives its room back. */
+void nvme_ring_zero(struct nvme *nvme, struct nvme_req *req, bool punch, uint64_t off,
+		    uint64_t len);
 void nvme_ring_submit(struct nvme *nvme);
 /* Handles what ended; `wait`: at least one, if anything is under way. True: did something. */
 bool nvme_ring_reap(struct nvme *nvme, bool wait);

@@ -4,6 +4,8 @@
  * a sandbox refuses a ring.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,48 +68,113 @@ static unsigned rest_of(struct nvme_req *req, struct iovec **out)
 	return nr;
 }
 
-static int64_t at_once(struct nvme *nvme, struct nvme_req *req, enum nvme_ring_op op,
-		       struct iovec *iov, unsigned nr)
+static int mode_of(enum nvme_ring_op op)
 {
-	int64_t off = (int64_t)(req->off + req->done);
-	int64_t rc;
+	return FALLOC_FL_KEEP_SIZE |
+	       (op == NVME_RING_PUNCH ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
+}
+
+struct work {
+	enum nvme_ring_op op;
+	struct iovec *iov;
+	unsigned nr;
+	uint64_t off, len;
+};
+
+static int64_t at_once(struct nvme *nvme, struct nvme_req *req, const struct work *work)
+{
+	int fd = nvme->drive.fd;
+	int64_t off = (int64_t)work->off, rc = -1;
 
 	do {
-		if (op == NVME_RING_SYNC)
-			rc = fdatasync(nvme->drive.fd);
-		else if (op == NVME_RING_READ)
-			rc = preadv(nvme->drive.fd, iov, (int)nr, off);
-		else
-			rc = pwritev2(nvme->drive.fd, iov, (int)nr, off, req->sync ? RWF_DSYNC : 0);
+		switch (work->op) {
+		case NVME_RING_SYNC:
+			rc = fdatasync(fd);
+			break;
+		case NVME_RING_READ:
+			rc = preadv(fd, work->iov, (int)work->nr, off);
+			break;
+		case NVME_RING_WRITE:
+			rc = pwritev2(fd, work->iov, (int)work->nr, off, req->sync ? RWF_DSYNC : 0);
+			break;
+		case NVME_RING_PUNCH:
+		case NVME_RING_ZERO:
+			rc = fallocate(fd, mode_of(work->op), off, (int64_t)work->len);
+			break;
+		}
 	} while (rc < 0 && errno == EINTR);
 	return rc < 0 ? -errno : rc;
 }
 
-void nvme_ring_start(struct nvme *nvme, struct nvme_req *req, enum nvme_ring_op op)
+static struct io_uring_sqe *get_sqe(struct nvme *nvme)
 {
-	uint64_t off = req->off + req->done;
 	struct io_uring_sqe *sqe;
-	struct iovec *iov = NULL;
-	unsigned nr = op == NVME_RING_SYNC ? 0 : rest_of(req, &iov);
 
-	if (op != NVME_RING_SYNC && !nr) {
-		nvme_io_done(nvme, req, -ENOMEM);
-		return;
-	}
-	sqe = nvme->has_ring ? io_uring_get_sqe(&nvme->ring) : NULL;
+	if (!nvme->has_ring)
+		return NULL;
+	sqe = io_uring_get_sqe(&nvme->ring);
+	if (sqe)
+		return sqe;
+	nvme_ring_submit(nvme);
+	return io_uring_get_sqe(&nvme->ring);
+}
+
+static void begin(struct nvme *nvme, struct nvme_req *req, const struct work *work)
+{
+	struct io_uring_sqe *sqe = get_sqe(nvme);
+	int fd = nvme->drive.fd;
+
+	req->op = work->op;
 	if (!sqe) {
-		nvme_io_done(nvme, req, at_once(nvme, req, op, iov, nr));
+		nvme_io_done(nvme, req, at_once(nvme, req, work));
 		return;
 	}
-	if (op == NVME_RING_SYNC)
-		io_uring_prep_fsync(sqe, nvme->drive.fd, IORING_FSYNC_DATASYNC);
-	else if (op == NVME_RING_READ)
-		io_uring_prep_readv(sqe, nvme->drive.fd, iov, nr, off);
-	else
-		io_uring_prep_writev2(sqe, nvme->drive.fd, iov, nr, off, req->sync ? RWF_DSYNC : 0);
+	switch (work->op) {
+	case NVME_RING_SYNC:
+		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+		break;
+	case NVME_RING_READ:
+		io_uring_prep_readv(sqe, fd, work->iov, work->nr, work->off);
+		break;
+	case NVME_RING_WRITE:
+		io_uring_prep_writev2(sqe, fd, work->iov, work->nr, work->off,
+				      req->sync ? RWF_DSYNC : 0);
+		break;
+	case NVME_RING_PUNCH:
+	case NVME_RING_ZERO:
+		io_uring_prep_fallocate(sqe, fd, mode_of(work->op), (off_t)work->off,
+					(off_t)work->len);
+		break;
+	}
 	io_uring_sqe_set_data(sqe, req);
 	nvme->io_nr++;
 	nvme->ring_dirty = true;
+}
+
+void nvme_ring_start(struct nvme *nvme, struct nvme_req *req, enum nvme_ring_op op)
+{
+	struct work work = {.op = op, .off = req->off + req->done};
+
+	if (op != NVME_RING_SYNC) {
+		work.nr = rest_of(req, &work.iov);
+		if (!work.nr) {
+			req->op = op;
+			nvme_io_done(nvme, req, -ENOMEM);
+			return;
+		}
+	}
+	begin(nvme, req, &work);
+}
+
+void nvme_ring_zero(struct nvme *nvme, struct nvme_req *req, bool punch, uint64_t off, uint64_t len)
+{
+	struct work work = {
+		.op = punch ? NVME_RING_PUNCH : NVME_RING_ZERO,
+		.off = off,
+		.len = len,
+	};
+
+	begin(nvme, req, &work);
 }
 
 void nvme_ring_submit(struct nvme *nvme)

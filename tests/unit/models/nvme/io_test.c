@@ -352,6 +352,77 @@ static void what_was_not_flushed_is_lost(void **state)
 	end();
 }
 
+static uint16_t discard(uint64_t slba, uint32_t nlb)
+{
+	iova_t at = data + (2u << 20);
+
+	*(struct nvme_dsm_range *)bus_at(at) = (struct nvme_dsm_range){.slba = slba, .nlb = nlb};
+	return driver_run(
+		&drv, 1,
+		(struct nvme_cmd){.opcode = NVME_IO_DSM, .nsid = 1, .prp1 = at, .cdw11 = 4});
+}
+
+static void drive_is_twin(void)
+{
+	for (uint32_t at = 0; at < BLOCKS; at += 2048) {
+		assert_int_equal(rw(NVME_IO_READ, at, 2048, 0), 0);
+		assert_memory_equal(bus_at(data), twin + at * 512, 2048 * 512);
+		assert_int_equal(rw(NVME_IO_COMPARE, at, 2048, 0), 0);
+	}
+}
+
+/* Zeroes and discards wait for a flush like the writes around them, in their order. */
+static void what_was_zeroed_and_not_flushed_comes_back(void **state)
+{
+	uint8_t *file;
+
+	begin("volatile=on");
+	file = malloc(LEN);
+	memcpy(file, twin, LEN);
+	for (unsigned flushed = 0; flushed < 2; flushed++) {
+		memset(bus_at(data), 0x11, 1 << 20);
+		assert_int_equal(rw(NVME_IO_WRITE, 100, 1000, 0), 0);
+		memset(twin + 100 * 512, 0x11, 1000 * 512);
+		assert_int_equal(rw(NVME_IO_WRITE_ZEROES, 203, 500, 0), 0);
+		memset(twin + 203 * 512, 0, 500 * 512);
+		assert_int_equal(discard(3001, 7002), 0);
+		memset(twin + 3001 * 512, 0, 7002 * 512);
+		memset(bus_at(data), 0x22, 1 << 20);
+		assert_int_equal(rw(NVME_IO_WRITE, 4000, 9, 0), 0);
+		memset(twin + 4000 * 512, 0x22, 9 * 512);
+		drive_is_twin();
+		if (flushed) {
+			assert_int_equal(rw(NVME_IO_FLUSH, 0, 1, 0), 0);
+			file_is_twin();
+		}
+		bus_remove();
+		driver_plug(&drv, "volatile=on");
+		driver_enable(&drv, 32, 0);
+		driver_pair(&drv, 1, 128);
+		if (!flushed)
+			memcpy(twin, file, LEN);
+		file_is_twin();
+		drive_is_twin();
+	}
+	/* FUA zeroes are there at once, and only they; with the cache off, all is. */
+	memset(bus_at(data), 0x33, 1 << 20);
+	assert_int_equal(rw(NVME_IO_WRITE, 8000, 8, 0), 0);
+	assert_int_equal(rw(NVME_IO_WRITE_ZEROES, 8002, 3, NVME_RW_FUA), 0);
+	memset(twin + 8002 * 512, 0, 3 * 512);
+	file_is_twin();
+	memset(twin + 8000 * 512, 0x33, 2 * 512);
+	memset(twin + 8005 * 512, 0x33, 3 * 512);
+	assert_int_equal(
+		driver_run(&drv, 0, (struct nvme_cmd){.opcode = NVME_ADM_SET_FEATURES, .cdw10 = 6}),
+		0);
+	file_is_twin();
+	assert_int_equal(discard(9000, 100), 0);
+	memset(twin + 9000 * 512, 0, 100 * 512);
+	file_is_twin();
+	free(file);
+	end();
+}
+
 static void a_null_drive_moves_nothing(void **state)
 {
 	begin("null");
@@ -409,6 +480,7 @@ int main(int argc, char **argv)
 		T(a_drive_that_fails_has_media_errors),
 		cmocka_unit_test(a_read_only_drive_says_so),
 		cmocka_unit_test(what_was_not_flushed_is_lost),
+		cmocka_unit_test(what_was_zeroed_and_not_flushed_comes_back),
 		cmocka_unit_test(a_null_drive_moves_nothing),
 		cmocka_unit_test(large_blocks_count_in_large_blocks),
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Description: the volatile cache's tree against an array. */
+/* Description: the volatile cache's tree against an array of sectors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,87 +8,117 @@
 #include <cmocka.h>
 #include "nvme/volatile.h"
 
-#define PAGES 3000
+#define PAGES	3000
+#define SECTORS (PAGES * 8)
+#define NONE	0xffff
 
-/* Page numbers far apart, so that the tree has all its levels. */
-static uint64_t spread(unsigned i)
+static uint16_t twin[SECTORS]; /* what the cache has of a sector: its first byte, or NONE */
+
+static void agree(struct nvme_volatile *cache, uint64_t base)
 {
-	return i < 1000 ? i : i < 2000 ? (1ull << 20) + i * 3ull : (1ull << 44) + i * 70000ull;
-}
+	uint16_t *seen = malloc(sizeof(twin));
+	struct volatile_extent e;
+	uint64_t pages = 0;
 
-static void agree(struct nvme_volatile *cache, const uint8_t *valid)
-{
-	uint64_t index = 0, nr = 0;
-	struct volatile_page *page;
-
-	for (unsigned i = 0; i < PAGES; i++) {
-		if (!valid[i])
-			continue;
-		page = volatile_next(cache, &index);
-		assert_non_null(page);
-		assert_int_equal(index, spread(i));
-		assert_int_equal(page->valid, valid[i]);
-		assert_int_equal(page->data[1], i % 251);
-		index++;
-		nr++;
+	memset(seen, 0xff, sizeof(twin));
+	for (uint64_t index = 0; volatile_next(cache, index, &e); index = e.first + e.nr) {
+		assert_true(e.first >= index || index == 0);
+		assert_true(e.first >= base && e.first + e.nr <= base + PAGES);
+		assert_true(!e.page || (e.nr == 1 && e.page->valid));
+		pages += e.page != NULL;
+		for (uint64_t s = 0; s < e.nr * 8; s++)
+			if (!e.page || e.page->valid >> s & 1)
+				seen[(e.first - base) * 8 + s] = e.page ? e.page->data[s * 512] : 0;
 	}
-	assert_null(volatile_next(cache, &index));
-	assert_int_equal(cache->pages, nr);
+	assert_memory_equal(seen, twin, sizeof(twin));
+	assert_int_equal(cache->pages, pages);
+	free(seen);
 }
 
-static void the_tree_is_a_sparse_array(void **state)
+static void write_one(struct nvme_volatile *cache, uint64_t base, unsigned sector, uint8_t value)
 {
-	struct nvme_volatile cache = {0};
-	uint8_t *valid = calloc(1, PAGES);
+	struct volatile_page *page = volatile_get(cache, base + sector / 8);
+
+	page->valid |= 1 << sector % 8;
+	page->data[sector % 8 * 512] = value;
+	twin[sector] = value;
+}
+
+static void drop_one(struct nvme_volatile *cache, uint64_t base, unsigned page)
+{
+	struct volatile_extent e;
+
+	if (!volatile_next(cache, base + page, &e) || e.first > base + page)
+		e = (struct volatile_extent){base + page, 1, NULL};
+	volatile_drop(cache, base + page);
+	for (uint64_t s = (e.first - base) * 8; s < (e.first + e.nr - base) * 8; s++)
+		twin[s] = NONE;
+}
+
+static void the_tree_is_an_array_of_sectors(void **state)
+{
+	/* At the start; where two subtrees of 2^18 pages meet; high up. */
+	static const uint64_t bases[] = {0, (1ull << 18) - 1500, (1ull << 44) - 700};
 	unsigned seed = 3;
 
-	for (unsigned round = 0; round < 40; round++) {
-		for (unsigned k = 0; k < 400; k++) {
-			unsigned i = (unsigned)rand_r(&seed) % PAGES;
+	for (unsigned b = 0; b < 3; b++) {
+		struct nvme_volatile cache = {0};
 
-			if (rand_r(&seed) % (round % 4 + 2)) {
-				struct volatile_page *page = volatile_get(&cache, spread(i));
+		memset(twin, 0xff, sizeof(twin));
+		for (unsigned k = 0; k < 3000; k++) {
+			unsigned s = (unsigned)rand_r(&seed) % SECTORS, what = rand_r(&seed) % 8;
 
-				page->valid = valid[i] = (uint8_t)(1 + rand_r(&seed) % 255);
-				page->data[1] = (uint8_t)(i % 251);
+			if (what < 4) {
+				write_one(&cache, bases[b], s, (uint8_t)rand_r(&seed));
+			} else if (what < 6) {
+				unsigned most = rand_r(&seed) % 4 ? 40 : SECTORS;
+				unsigned nr = 1 + (unsigned)rand_r(&seed) % most;
+
+				if (nr > SECTORS - s)
+					nr = SECTORS - s;
+				assert_int_equal(volatile_zero(&cache, bases[b] * 4096 + s * 512ull,
+							       nr * 512ull),
+						 0);
+				for (unsigned i = 0; i < nr; i++)
+					twin[s + i] = 0;
 			} else {
-				volatile_drop(&cache, spread(i));
-				valid[i] = 0;
+				drop_one(&cache, bases[b], s / 8);
 			}
+			if (k % 20 == 0)
+				agree(&cache, bases[b]);
 		}
-		agree(&cache, valid);
+		for (unsigned page = 0; page < PAGES; page++)
+			drop_one(&cache, bases[b], page);
+		agree(&cache, bases[b]);
+		assert_null(cache.root);
+		write_one(&cache, bases[b], 5, 1);
+		volatile_fini(&cache);
+		assert_int_equal(cache.pages, 0);
 	}
-	volatile_fini(&cache);
-	assert_int_equal(cache.pages, 0);
-	assert_null(cache.root);
-	free(valid);
 }
 
-static void forgetting_a_range_forgets_its_sectors(void **state)
+static void zeroing_a_terabyte_takes_a_few_nodes(void **state)
 {
-	for (unsigned first = 0; first < 40; first++) {
-		for (unsigned nr = 1; nr < 40; nr++) {
-			struct nvme_volatile cache = {0};
-			uint64_t index = 0, seen = 0;
-			struct volatile_page *page;
+	struct nvme_volatile cache = {0};
+	struct volatile_extent e;
+	uint64_t nr = 0, index = 0;
 
-			for (unsigned i = 0; i < 8; i++)
-				volatile_get(&cache, i)->valid = 0xff;
-			volatile_forget(&cache, first * 512, nr * 512);
-			for (; (page = volatile_next(&cache, &index)); index++)
-				seen |= (uint64_t)page->valid << index * 8;
-			for (unsigned s = 0; s < 64; s++)
-				assert_int_equal(seen >> s & 1, s < first || s >= first + nr);
-			volatile_fini(&cache);
-		}
-	}
+	for (uint64_t i = 0; i < 100000; i++)
+		volatile_get(&cache, i * 7)->valid = 1;
+	assert_int_equal(volatile_zero(&cache, 512, (1ull << 40) - 1024), 0);
+	assert_int_equal(cache.pages, 2);
+	for (; volatile_next(&cache, index, &e); index = e.first + e.nr)
+		nr++;
+	assert_int_equal(index, 1ull << 28);
+	assert_true(nr < 8 * 512);
+	volatile_fini(&cache);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_tree_is_a_sparse_array),
-		cmocka_unit_test(forgetting_a_range_forgets_its_sectors),
+		cmocka_unit_test(the_tree_is_an_array_of_sectors),
+		cmocka_unit_test(zeroing_a_terabyte_takes_a_few_nodes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
