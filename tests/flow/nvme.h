@@ -20,7 +20,8 @@
 
 struct nvme {
 	int iommufd, dev;
-	uint8_t *mem; /* submission queue, completion queue, data: a page each, at IOVA 1 MiB */
+	uint8_t *mem;  /* submission queue, completion queue, data: a page each */
+	uint64_t iova; /* of mem */
 	volatile uint8_t *regs;
 	unsigned count; /* commands given so far */
 };
@@ -55,8 +56,8 @@ static inline int nvme_enable(struct nvme *nvme)
 	memset(nvme->mem, 0, 3 * NVME_PAGE);
 	nvme->count = 0;
 	*nvme_reg(nvme, 0x24) = (NVME_ENTRIES - 1) << 16 | (NVME_ENTRIES - 1);
-	*(volatile uint64_t *)nvme_reg(nvme, 0x28) = NVME_IOVA;
-	*(volatile uint64_t *)nvme_reg(nvme, 0x30) = NVME_IOVA + NVME_PAGE;
+	*(volatile uint64_t *)nvme_reg(nvme, 0x28) = nvme->iova;
+	*(volatile uint64_t *)nvme_reg(nvme, 0x30) = nvme->iova + NVME_PAGE;
 	*nvme_reg(nvme, 0x14) = 4 << 20 | 6 << 16 | 1;
 	return nvme_wait(nvme_reg(nvme, 0x1c), 1, 1);
 }
@@ -89,7 +90,7 @@ static inline int nvme_open(struct nvme *nvme)
 	map.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_FIXED_IOVA;
 	map.user_va = (uintptr_t)nvme->mem;
 	map.length = 3 * NVME_PAGE;
-	map.iova = NVME_IOVA;
+	map.iova = nvme->iova = NVME_IOVA;
 	config.index = VFIO_PCI_CONFIG_REGION_INDEX;
 	if (ioctl(nvme->dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) ||
 	    ioctl(nvme->iommufd, IOMMU_IOAS_MAP, &map) ||
@@ -137,7 +138,7 @@ static inline int nvme_identify(struct nvme *nvme)
 	int status, rc;
 
 	memset(data, 0, NVME_PAGE);
-	rc = nvme_identify_to(nvme, NVME_IOVA + 2 * NVME_PAGE, &status);
+	rc = nvme_identify_to(nvme, nvme->iova + 2 * NVME_PAGE, &status);
 	if (rc)
 		return rc;
 	if (status)
