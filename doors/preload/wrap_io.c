@@ -85,7 +85,7 @@ int ioctl(int fd, unsigned long cmd, ...)
 	va_list ap;
 	void *arg;
 	bool libc;
-	int rc;
+	int rc = -1;
 
 	real_need();
 	va_start(ap, cmd);
