@@ -20,6 +20,7 @@
 
 struct nvme {
 	int iommufd, dev;
+	uint32_t ioas;
 	uint8_t *mem;  /* submission queue, completion queue, data: a page each */
 	uint64_t iova; /* of mem */
 	volatile uint8_t *regs;
@@ -85,6 +86,7 @@ static inline int nvme_open(struct nvme *nvme)
 	if (nvme->mem == MAP_FAILED || ioctl(nvme->dev, VFIO_DEVICE_BIND_IOMMUFD, &bind) ||
 	    ioctl(nvme->iommufd, IOMMU_IOAS_ALLOC, &ioas))
 		return -errno;
+	nvme->ioas = ioas.out_ioas_id;
 	attach.pt_id = ioas.out_ioas_id;
 	map.ioas_id = ioas.out_ioas_id;
 	map.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_FIXED_IOVA;
@@ -105,8 +107,8 @@ static inline int nvme_open(struct nvme *nvme)
 	return nvme_enable(nvme);
 }
 
-/* Has the identify data sent to an IOVA. 0; *status is what the controller answered. */
-static inline int nvme_identify_to(struct nvme *nvme, uint64_t target, int *status)
+/* Gives an admin command, whose id it sets. 0; *status is what the controller answered. */
+static inline int nvme_admin(struct nvme *nvme, const uint32_t command[16], int *status)
 {
 	unsigned slot = nvme->count % NVME_ENTRIES;
 	unsigned phase = !(nvme->count / NVME_ENTRIES % 2);
@@ -114,11 +116,8 @@ static inline int nvme_identify_to(struct nvme *nvme, uint64_t target, int *stat
 	volatile uint32_t *done = (volatile uint32_t *)(nvme->mem + NVME_PAGE + 16 * slot + 12);
 	int rc;
 
-	memset(entry, 0, 64);
-	entry[0] = 6; /* Identify */
+	memcpy(entry, command, 64);
 	entry[2] = (uint8_t)(slot + 1);
-	memcpy(entry + 24, &target, 8);
-	entry[40] = 1; /* the controller */
 	nvme->count++;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	*nvme_reg(nvme, 0x1000) = nvme->count % NVME_ENTRIES;
@@ -129,6 +128,15 @@ static inline int nvme_identify_to(struct nvme *nvme, uint64_t target, int *stat
 	*nvme_reg(nvme, 0x1004) = nvme->count % NVME_ENTRIES;
 	*status = (int)(*done >> 17);
 	return 0;
+}
+
+/* Has the identify data sent to an IOVA. */
+static inline int nvme_identify_to(struct nvme *nvme, uint64_t target, int *status)
+{
+	uint32_t command[16] = {6 /* Identify */, [6] = (uint32_t)target,
+				[7] = (uint32_t)(target >> 32), [10] = 1 /* the controller */};
+
+	return nvme_admin(nvme, command, status);
 }
 
 /* Reads the identify data and says whether it is there: 0; -EIO the controller's status. */
