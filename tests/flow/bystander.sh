@@ -4,6 +4,7 @@
 # descriptors, threads, signals, children.
 . "$(dirname "$0")/../compat/lib.sh"
 
+! ldd "${IOAS:-build/ioas}" | grep -q libasan || skip "a sanitizer's runtime is no bystander"
 scratch
 truncate -s 1M "$work/drive"
 drive 1 "$work/drive"
