@@ -138,6 +138,7 @@ struct nvme {
 	bool enabled;
 	bool failed; /* CSTS.CFS: nothing is fetched or posted until a reset */
 	bool dropping;
+	bool spins; /* looks for work a while before it sleeps */
 	unsigned page_lg2;
 	struct nvme_sq sq[NVME_QUEUES];
 	struct nvme_cq cq[NVME_QUEUES];

@@ -7,8 +7,27 @@
  * while the worker means to sleep.
  */
 #include <errno.h>
+#include <sched.h>
 #include <unistd.h>
 #include "nvme/nvme.h"
+
+#define LOOKS 64 /* before it sleeps; a few microseconds */
+
+static void pause_cpu(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static bool many_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) > 1;
+}
 
 bool nvme_work_waits(struct nvme *nvme)
 {
@@ -156,6 +175,21 @@ static bool run_queues(struct nvme *nvme)
 	return any;
 }
 
+/*
+ * The next command of a driver that sends one at a time mostly comes within microseconds: looking
+ * for it that long is cheaper for both than to sleep and to be woken. Only where the program has
+ * another processor to send it from.
+ */
+static bool work_comes(struct nvme *nvme)
+{
+	for (unsigned i = 0; nvme->spins && i < LOOKS; i++) {
+		if (nvme_work_waits(nvme) || nvme_ring_waits(nvme))
+			return true;
+		pause_cpu();
+	}
+	return false;
+}
+
 static void nap(struct nvme *nvme)
 {
 	uint64_t count;
@@ -184,6 +218,7 @@ void *nvme_worker(void *arg)
 	struct nvme *nvme = arg;
 
 	nvme_ring_open(nvme);
+	nvme->spins = many_cpus();
 	for (;;) {
 		bool any = false;
 
@@ -204,7 +239,7 @@ void *nvme_worker(void *arg)
 		nvme_ring_submit(nvme);
 		any |= nvme_ring_reap(nvme, false);
 		nvme_interrupt(nvme);
-		if (!any)
+		if (!any && !work_comes(nvme))
 			nap(nvme);
 	}
 	drain(nvme);
