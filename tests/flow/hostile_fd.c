@@ -250,8 +250,9 @@ static void close_races_with_calls(void)
 	start();
 }
 
-/* What the declarations forbid is tried on purpose. */
-static __attribute__((no_sanitize("undefined"))) void no_path(void)
+#ifndef __SANITIZE_ADDRESS__
+/* What the declarations forbid; ASan's own wrappers in front of the door look at the path. */
+static void no_path(void)
 {
 	char *volatile none = NULL;
 	char buf[8];
@@ -260,6 +261,7 @@ static __attribute__((no_sanitize("undefined"))) void no_path(void)
 	check(open(none, O_RDONLY) == -1 && errno == EFAULT);
 	check(!realpath(none, NULL) && errno == EINVAL);
 }
+#endif
 
 static const struct hostile cases[] = {
 	CASE(a_child_touches_registers),
@@ -273,7 +275,9 @@ static const struct hostile cases[] = {
 	CASE(through_exec),
 	CASE(passed_on),
 	CASE(close_races_with_calls),
+#ifndef __SANITIZE_ADDRESS__
 	CASE(no_path),
+#endif
 };
 
 int main(int argc, char **argv)
