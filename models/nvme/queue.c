@@ -5,6 +5,7 @@
  * A completion that finds its queue full waits in the queue's backlog, and submission queues that
  * post there are not fetched from until the program has made room.
  */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include "nvme/nvme.h"
@@ -244,7 +245,7 @@ bool nvme_sq_run(struct nvme *nvme, struct nvme_sq *sq)
 		struct nvme_req *req = nvme_req_get(nvme, sq);
 
 		if (!req) {
-			n = i;
+			poll(NULL, 0, 1); /* memory is short; it passes */
 			break;
 		}
 		sq->head = (sq->head + 1) % size;

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: an instance and a controller are made whole or not at all, whichever allocation
+ * fails, and commands end while memory is short: with a status, and carried out when it is back.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <ioas/iommu.h>
+#include "models/nvme/driver.h"
+
+/* The nth allocation from now fails (0: none), and then each `every`th (0: no more). */
+static _Atomic int fuse;
+static _Atomic int every;
+static _Atomic unsigned failures;
+
+static bool should_fail(void)
+{
+	if (atomic_load(&fuse) <= 0 || atomic_fetch_sub(&fuse, 1) != 1)
+		return false;
+	atomic_store(&fuse, atomic_load(&every));
+	atomic_fetch_add(&failures, 1);
+	return true;
+}
+
+void *__real_calloc(size_t nr, size_t len);
+void *__real_malloc(size_t len);
+void *__real_realloc(void *old, size_t len);
+void *__real_aligned_alloc(size_t align, size_t len);
+void *__wrap_calloc(size_t nr, size_t len);
+void *__wrap_malloc(size_t len);
+void *__wrap_realloc(void *old, size_t len);
+void *__wrap_aligned_alloc(size_t align, size_t len);
+
+void *__wrap_calloc(size_t nr, size_t len)
+{
+	return should_fail() ? NULL : __real_calloc(nr, len);
+}
+
+void *__wrap_malloc(size_t len)
+{
+	return should_fail() ? NULL : __real_malloc(len);
+}
+
+void *__wrap_realloc(void *old, size_t len)
+{
+	return should_fail() ? NULL : __real_realloc(old, len);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t len)
+{
+	return should_fail() ? NULL : __real_aligned_alloc(align, len);
+}
+
+static unsigned open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned nr = 0;
+
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}
+
+static int make(const char *device)
+{
+	struct ioas_iommu *iommu;
+	struct ioas_why why = {0};
+	int rc = ioas_iommu_new(NULL, &iommu);
+
+	if (rc)
+		return rc;
+	rc = ioas_model_create(iommu, device, NULL, &why);
+	assert_int_equal(rc != 0, why.text[0] != '\0');
+	ioas_iommu_destroy(iommu);
+	return rc;
+}
+
+static void a_controller_is_made_whole_or_not_at_all(void **state)
+{
+	char path[] = "/tmp/ioas-nomem-XXXXXX", device[128];
+	int fd = mkstemp(path), rc = -ENOMEM;
+	unsigned files = open_files();
+	int nth;
+
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	snprintf(device, sizeof(device), "nvme,drive=%s,volatile=on,serial=S", path);
+	for (nth = 1; rc; nth++) {
+		atomic_store(&fuse, nth);
+		rc = make(device);
+		atomic_store(&fuse, 0);
+		assert_true(!rc || rc == -ENOMEM);
+		assert_int_equal(open_files(), files);
+	}
+	assert_true(nth > 8);
+	close(fd);
+	unlink(path);
+}
+
+static void commands_end_while_memory_is_short(void **state)
+{
+	struct driver drv;
+	iova_t data;
+
+	driver_open(&drv, 1 << 20, "volatile=on");
+	driver_enable(&drv, 16, 0);
+	driver_pair(&drv, 1, 64);
+	data = driver_alloc(&drv, 8 * 4096);
+	for (unsigned step = 1; step < 12; step++) {
+		atomic_store(&every, 2);
+		atomic_store(&fuse, 1);
+		for (unsigned i = 0; i < 48; i++) {
+			struct nvme_cmd cmd = {
+				.opcode = i % 3 ? NVME_IO_WRITE : NVME_IO_READ,
+				.nsid = 1,
+				.prp1 = data + i % 8 * 4096,
+				.cdw10 = (step * 48 + i) * 8 % 2000,
+				.cdw12 = 7,
+			};
+
+			driver_put(&drv, 1, &cmd);
+		}
+		driver_ring(&drv, 1);
+		for (unsigned i = 0; i < 48; i++) {
+			struct completion got = driver_take(&drv, 1);
+
+			assert_true(got.status == 0 || got.status == NVME_INTERNAL_ERROR);
+		}
+		atomic_store(&every, 0);
+		atomic_store(&fuse, 0);
+	}
+	assert_true(atomic_load(&failures) > 10);
+	driver_close(&drv);
+}
+
+/* Nothing else is under way whose end would wake the controller. */
+static void the_first_command_waits_for_memory(void **state)
+{
+	struct nvme_cmd identify = {.opcode = NVME_ADM_IDENTIFY, .cdw10 = 1};
+	struct driver drv;
+
+	driver_open(&drv, 1 << 20, "");
+	driver_enable(&drv, 16, 0);
+	identify.prp1 = driver_alloc(&drv, 4096);
+	atomic_store(&fuse, 1);
+	assert_int_equal(driver_run(&drv, 0, identify), 0);
+	assert_int_equal(atomic_load(&fuse), 0);
+	driver_close(&drv);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_controller_is_made_whole_or_not_at_all),
+		cmocka_unit_test(the_first_command_waits_for_memory),
+		cmocka_unit_test(commands_end_while_memory_is_short),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
