@@ -54,12 +54,16 @@ struct result {
 	double ns, spread; /* best round; and how far the worst was from it */
 };
 
-static void must(int rc, const char *what)
+static _Noreturn void give_up(int rc, const char *what)
 {
-	if (!rc)
-		return;
 	fprintf(stderr, "nvme: %s: %s\n", what, strerror(-rc));
 	exit(1);
+}
+
+static void must(int rc, const char *what)
+{
+	if (rc)
+		give_up(rc, what);
 }
 
 static uint64_t now(void)
@@ -106,7 +110,7 @@ static unsigned take(struct bench *b, struct queue *q)
 
 		if ((high >> 48 & 1) == q->phase) {
 			if (high >> 49)
-				must(-EIO, "a command");
+				give_up(-EIO, "a command");
 			nr++;
 			q->head = (q->head + 1) % QUEUE_NR;
 			q->phase ^= !q->head;
@@ -151,7 +155,7 @@ static void start(struct bench *b, const char *device)
 	b->memory = mmap(NULL, MEMORY_LEN, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (b->memory == MAP_FAILED)
-		must(-ENOMEM, "mmap");
+		give_up(-ENOMEM, "mmap");
 	must(ioas_space_map(b->space, NULL, &iova, (uintptr_t)b->memory, MEMORY_LEN,
 			    IOAS_MAP_FIXED | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
 	     "map");
@@ -221,7 +225,7 @@ static uint64_t preads(int fd, void *buf)
 
 	for (unsigned i = 0; i < OP_NR; i++)
 		if (pread(fd, buf, BLOCK, (off_t)(rnd(FILE_LEN / BLOCK) * BLOCK)) != BLOCK)
-			must(-EIO, "pread");
+			give_up(-EIO, "pread");
 	return now() - begin;
 }
 
@@ -240,12 +244,14 @@ static int make_file(char *path)
 	int fd = mkstemp(path);
 	void *buf = malloc(1 << 20);
 
-	if (fd < 0 || !buf)
-		must(-errno, path);
+	if (fd < 0)
+		give_up(-errno, path);
+	if (!buf)
+		give_up(-ENOMEM, path);
 	memset(buf, 0x5a, 1 << 20);
 	for (unsigned i = 0; i < FILE_LEN >> 20; i++)
 		if (write(fd, buf, 1 << 20) != 1 << 20)
-			must(-EIO, "write");
+			give_up(-EIO, "write");
 	free(buf);
 	return fd;
 }

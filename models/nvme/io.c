@@ -183,7 +183,7 @@ static nvme_status write_cached(struct nvme *nvme, struct nvme_req *req)
 /* Straight from the file, and then over it what only the cache has. */
 static nvme_status read_cached(struct nvme *nvme, struct nvme_req *req)
 {
-	uint64_t off = req->off, at = req->off, end = req->off + req->len;
+	uint64_t off = req->off, at = off, end = off + req->len;
 	struct nvme_cursor cursor = {0};
 	struct iovec *iov = req->dma.iov;
 	uint8_t zeroes[512] = {0};

@@ -448,6 +448,11 @@ static void large_blocks_count_in_large_blocks(void **state)
 	assert_memory_equal(bus_at(data), twin + LEN - 4096, 4096);
 	cmd.cdw10++;
 	assert_int_equal(driver_run(&drv, 1, cmd), DNR(0x80));
+	assert_int_equal(rw(NVME_IO_WRITE_ZEROES, 7, 2, 0), 0);
+	assert_int_equal(discard(100, 3), 0);
+	memset(twin + 7 * 4096, 0, 2 * 4096);
+	memset(twin + 100 * 4096, 0, 3 * 4096);
+	file_is_twin();
 	end();
 }
 
