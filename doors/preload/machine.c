@@ -178,7 +178,7 @@ static int create(struct machine **out)
 	}
 	pthread_mutex_lock(&door.lock);
 	machine->older = door.machines;
-	door.machines = machine;
+	__atomic_store_n(&door.machines, machine, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&door.lock);
 	*out = machine;
 	return 0;

@@ -9,6 +9,7 @@
  *   call.c    in and out of the engine: signals, cancellation, the fork gate
  *   caller.c  the program as the engine sees it
  *   hidden.c  descriptors of the engine, out of the program's reach
+ *   pinned.c  memory mapped for DMA, when the program gives it up
  *   map.c     mapped BARs     trap.c  a fault in one     insn*.c  the instruction that faulted
  *   signal.c  the program's SIGSEGV and SIGBUS handlers, chained
  *   thread.c  threads of the engine
@@ -68,7 +69,7 @@ struct door {
 	pthread_mutex_t machine_mtx; /* the machine lock */
 	pthread_rwlock_t gate;	     /* read: inside the engine; write: fork */
 	struct machine *machine;     /* (machine lock) where new opens go */
-	struct machine *machines;    /* (lock) all, newest first */
+	struct machine *machines;    /* (lock to change) all, newest first; none ever goes */
 	struct door_obj *objs;	     /* (lock) all */
 	_Atomic int lock_fd, fault_fd;
 	struct ioas_caller caller;
@@ -232,6 +233,14 @@ size_t path_strip(char *path, size_t len);
 void path_entered(const struct door_path *path);
 /* What a link of /proc/self/fd that reads `text` (not terminated) shows; 0: leave it. */
 size_t path_link_text(const char *text, size_t len, char *out, size_t out_len);
+
+/* pinned.c: memory that is mapped for DMA */
+
+struct ioas_memory_change;
+/* Lock-free: may start..end-1 be mapped for DMA? False is exact. */
+bool pinned_maybe(uintptr_t start, uintptr_t end);
+/* Inside the engine, without door.lock: does the change's call, by way of the engine if need be. */
+long pinned_change(const struct ioas_memory_change *change);
 
 /* signal.c */
 

@@ -60,6 +60,7 @@ typedef int real_compare(const struct dirent **, const struct dirent **);
 	X(int, munmap, (void *, size_t))                                                         \
 	X(void *, mremap, (void *, size_t, size_t, int, ...))                                    \
 	X(int, mprotect, (void *, size_t, int))                                                  \
+	X(int, madvise, (void *, size_t, int))                                                   \
 	X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                   \
 	X(sighandler_t, signal, (int, sighandler_t))                                             \
 	X(sighandler_t, sysv_signal, (int, sighandler_t))                                        \

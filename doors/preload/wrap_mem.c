@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interposed functions that change the address space: BARs come and go.
+ * The interposed functions that change the address space: BARs come and go, and what is mapped for
+ * DMA has to outlive its mapping.
  *
  * A BAR is mapped as an inaccessible shared mapping of its stand-in, so that /proc/self/maps shows
  * it and fork and munmap do what they do; what the program asked for as protection is kept in
@@ -17,9 +18,31 @@
 
 #define PAGE 4096ul
 
+/* What a call of the program does, for pinned_change; the functions below fill in the rest. */
+struct args {
+	void *addr, *want, *at;
+	size_t len, new_len;
+	int prot, flags, fd;
+	off_t off;
+};
+
 static uintptr_t end_of(const void *addr, size_t len)
 {
 	return (uintptr_t)addr + ((len + PAGE - 1) & ~(PAGE - 1));
+}
+
+/* The kernel refuses all else, before it has changed anything. */
+static bool is_pages(const void *addr, size_t len)
+{
+	return !((uintptr_t)addr & (PAGE - 1)) && len && end_of(addr, len) > (uintptr_t)addr;
+}
+
+/* May a range meet anything of ours? */
+static bool maybe(const void *addr, size_t len)
+{
+	uintptr_t start = (uintptr_t)addr, end = end_of(addr, len);
+
+	return map_maybe(start, end) || pinned_maybe(start, end);
 }
 
 /* Where a mapping goes, of all flags; the rest (populate, locked) means nothing for registers. */
@@ -83,28 +106,40 @@ static void *mmap_ours(void *addr, size_t len, int prot, int flags, int fd, off_
 	return at;
 }
 
-/* Any other mapping, put over BARs. */
+static long mmap_call(void *arg, uint64_t *to)
+{
+	struct args *args = arg;
+	long rc;
+
+	pthread_mutex_lock(&door.lock);
+	rc = map_reserve(2);
+	if (!rc) {
+		args->at = real.mmap(args->addr, args->len, args->prot, args->flags, args->fd,
+				     args->off);
+		rc = args->at == MAP_FAILED ? -errno : 0;
+	}
+	if (!rc)
+		map_cut((uintptr_t)args->at, end_of(args->at, args->len));
+	pthread_mutex_unlock(&door.lock);
+	return rc;
+}
+
+/* Any other mapping, put over BARs or over what is mapped for DMA. */
 static void *mmap_over(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
+	struct args args = {addr, NULL, MAP_FAILED, len, 0, prot, flags, fd, off};
+	struct ioas_memory_change change = {.call = mmap_call, .arg = &args};
 	struct door_call call;
-	void *at = MAP_FAILED;
 	long rc;
 
 	if (!door_enter(&call))
 		return real.mmap(addr, len, prot, flags, fd, off);
-	pthread_mutex_lock(&door.lock);
-	rc = map_reserve(2);
-	if (!rc) {
-		at = real.mmap(addr, len, prot, flags, fd, off);
-		rc = at == MAP_FAILED ? -errno : 0;
-	}
-	if (!rc)
-		map_cut((uintptr_t)at, end_of(at, len));
-	pthread_mutex_unlock(&door.lock);
+	change.gone[0] = (struct ioas_memory_range){(uintptr_t)addr, end_of(addr, len)};
+	rc = pinned_change(&change);
 	map_drain();
 	door_leave(&call);
 	door_result(rc);
-	return at;
+	return rc ? MAP_FAILED : args.at;
 }
 
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
@@ -117,29 +152,69 @@ void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 		if (!libc)
 			return at;
 	}
-	if (flags & MAP_FIXED && unlikely(map_maybe((uintptr_t)addr, end_of(addr, len))) &&
-	    !door_inside)
+	if (flags & MAP_FIXED && unlikely(maybe(addr, len)) && !door_inside && is_pages(addr, len))
 		return mmap_over(addr, len, prot, flags, fd, off);
 	return real.mmap(addr, len, prot, flags, fd, off);
 }
 ALIAS(mmap64, mmap)
 
+static long munmap_call(void *arg, uint64_t *to)
+{
+	struct args *args = arg;
+	long rc;
+
+	pthread_mutex_lock(&door.lock);
+	rc = map_reserve(2);
+	if (!rc && real.munmap(args->addr, args->len))
+		rc = -errno;
+	if (!rc)
+		map_cut((uintptr_t)args->addr, end_of(args->addr, args->len));
+	pthread_mutex_unlock(&door.lock);
+	return rc;
+}
+
 int munmap(void *addr, size_t len)
 {
+	struct args args = {.addr = addr, .len = len};
+	struct ioas_memory_change change = {.call = munmap_call, .arg = &args};
 	struct door_call call;
 	long rc;
 
 	real_need();
-	if (!map_maybe((uintptr_t)addr, end_of(addr, len)) || door_inside || !door_enter(&call))
+	if (!maybe(addr, len) || door_inside || !is_pages(addr, len) || !door_enter(&call))
 		return real.munmap(addr, len);
-	pthread_mutex_lock(&door.lock);
-	rc = map_reserve(2);
-	if (!rc && real.munmap(addr, len))
-		rc = -errno;
-	if (!rc)
-		map_cut((uintptr_t)addr, end_of(addr, len));
-	pthread_mutex_unlock(&door.lock);
+	change.gone[0] = (struct ioas_memory_range){(uintptr_t)addr, end_of(addr, len)};
+	rc = pinned_change(&change);
 	map_drain();
+	door_leave(&call);
+	return (int)door_result(rc);
+}
+
+static long madvise_call(void *arg, uint64_t *to)
+{
+	struct args *args = arg;
+
+	return real.madvise(args->addr, args->len, args->flags) ? -errno : 0;
+}
+
+/*
+ * Private memory is dropped, though a device still uses the pages. Of MADV_FREE the kernel leaves
+ * out what is pinned, and it may free nothing at all.
+ */
+int madvise(void *addr, size_t len, int advice)
+{
+	struct args args = {.addr = addr, .len = len, .flags = advice};
+	struct ioas_memory_change change = {.call = madvise_call, .arg = &args};
+	struct door_call call;
+	long rc;
+
+	real_need();
+	if ((advice != MADV_DONTNEED && advice != MADV_FREE) ||
+	    !pinned_maybe((uintptr_t)addr, end_of(addr, len)) || door_inside ||
+	    !is_pages(addr, len) || !door_enter(&call))
+		return real.madvise(addr, len, advice);
+	change.gone[0] = (struct ioas_memory_range){(uintptr_t)addr, end_of(addr, len)};
+	rc = advice == MADV_FREE ? 0 : pinned_change(&change);
 	door_leave(&call);
 	return (int)door_result(rc);
 }
@@ -176,33 +251,70 @@ static long move_map(void *old, size_t old_len, size_t new_len, int flags, void 
 	return 0;
 }
 
+static long mremap_call(void *arg, uint64_t *to)
+{
+	struct args *args = arg;
+	long rc;
+
+	pthread_mutex_lock(&door.lock);
+	rc = map_reserve(5);
+	if (!rc)
+		rc = move_map(args->addr, args->len, args->new_len, args->flags, args->want,
+			      &args->at);
+	pthread_mutex_unlock(&door.lock);
+	*to = (uintptr_t)args->at;
+	return rc;
+}
+
+/* What it shrinks by and what it lands on goes, what is left moves. */
+static void mremap_change(const struct args *args, struct ioas_memory_change *change)
+{
+	uintptr_t old = (uintptr_t)args->addr, want = (uintptr_t)args->want;
+	uintptr_t end = end_of(args->addr, args->len);
+	uintptr_t new_end = end_of(args->addr, args->new_len);
+
+	change->moved = (struct ioas_memory_range){old, end < new_end ? end : new_end};
+	change->gone[0] = (struct ioas_memory_range){new_end, end};
+	if (args->flags & MREMAP_FIXED)
+		change->gone[1] =
+			(struct ioas_memory_range){want, end_of(args->want, args->new_len)};
+}
+
+/* Does the kernel refuse it at a glance? Then nothing must be moved for it. */
+static bool mremap_valid(const struct args *args)
+{
+	uintptr_t old = (uintptr_t)args->addr, want = (uintptr_t)args->want;
+
+	if (old & (PAGE - 1) || !args->new_len || end_of(args->addr, args->len) < old)
+		return false;
+	if (!(args->flags & MREMAP_FIXED))
+		return true;
+	return is_pages(args->want, args->new_len) && args->flags & MREMAP_MAYMOVE &&
+	       (want >= end_of(args->addr, args->len) || end_of(args->want, args->new_len) <= old);
+}
+
 void *mremap(void *old, size_t old_len, size_t new_len, int flags, ...)
 {
-	void *want, *at = MAP_FAILED;
+	struct args args = {old, NULL, MAP_FAILED, old_len, new_len, 0, flags, -1, 0};
+	struct ioas_memory_change change = {.call = mremap_call, .arg = &args};
 	struct door_call call;
 	va_list ap;
 	long rc;
 
 	real_need();
 	va_start(ap, flags);
-	want = flags & MREMAP_FIXED ? va_arg(ap, void *) : NULL;
+	args.want = flags & MREMAP_FIXED ? va_arg(ap, void *) : NULL;
 	va_end(ap);
 	if (door_inside ||
-	    (!map_maybe((uintptr_t)old, end_of(old, old_len)) &&
-	     !(flags & MREMAP_FIXED && map_maybe((uintptr_t)want, end_of(want, new_len)))) ||
-	    !door_enter(&call))
-		return real.mremap(old, old_len, new_len, flags, want);
-	pthread_mutex_lock(&door.lock);
-	rc = map_reserve(5);
-	if (!rc)
-		rc = move_map(old, old_len, new_len, flags, want, &at);
-	pthread_mutex_unlock(&door.lock);
+	    (!maybe(old, old_len) && !(flags & MREMAP_FIXED && maybe(args.want, new_len))) ||
+	    !mremap_valid(&args) || !door_enter(&call))
+		return real.mremap(old, old_len, new_len, flags, args.want);
+	mremap_change(&args, &change);
+	rc = pinned_change(&change);
 	map_drain();
 	door_leave(&call);
-	if (rc)
-		at = MAP_FAILED;
 	door_result(rc);
-	return at;
+	return rc ? MAP_FAILED : args.at;
 }
 
 /* BARs keep no access in the kernel's eyes; what lies between them is libc's. (lock) */

@@ -112,6 +112,33 @@ int ioas_file_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot,
 int ioas_file_access(struct ioas_file *file, uint64_t off, bool write, uint64_t *value,
 		     unsigned size);
 
+/*
+ * Memory of this process that is mapped for DMA outlives the program's munmap: a door that is asked
+ * to take memory away, or to put other memory in its place, does so through ioas_memory_change.
+ * Ranges are half-open and of whole pages; start >= end: none.
+ */
+struct ioas_memory_range {
+	uint64_t start, end;
+};
+struct ioas_memory_change {
+	struct ioas_memory_range gone[2]; /* what the call takes away */
+	struct ioas_memory_range moved;	  /* what it moves elsewhere; apart from `gone` */
+	/*
+	 * The program's call: a result >= 0 and where moved.start is now in *to, or -errno and
+	 * nothing has changed. Must not enter the engine; may be called inside malloc.
+	 */
+	long (*call)(void *arg, uint64_t *to);
+	void *arg;
+};
+/* May start..end-1 meet what is mapped for DMA? Two atomic loads; false is exact. */
+bool ioas_memory_pinned(struct ioas_iommu *iommu, uint64_t start, uint64_t end);
+/*
+ * Moves what is mapped for DMA in `gone` to a hidden place, does the call, and lets DMA go on in
+ * the new places. No DMA meets the old ones after the call has begun. Waits for spans lent out. The
+ * call's result; -ENOMEM without having called.
+ */
+long ioas_memory_change(struct ioas_iommu *iommu, const struct ioas_memory_change *change);
+
 /* How often each ioctl returned what, for reports. */
 struct ioas_ioctl_count {
 	char name[40];

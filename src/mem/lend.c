@@ -7,6 +7,7 @@
  * which called inflight_wait first, finds it on one side or the other, and looks at both.
  */
 #include <linux/futex.h>
+#include <time.h>
 #include "mem/lend.h"
 #include "util/sys.h"
 
@@ -93,4 +94,33 @@ void mem_lend_idle(struct mem_lend *lend)
 		wait_zero(&lend->count[side]);
 	}
 	turn_end(lend);
+}
+
+static bool nap(_Atomic uint32_t *stop)
+{
+	struct timespec time = {.tv_nsec = 20000};
+
+	if (atomic_load(stop))
+		return false;
+	sys_call(SYS_nanosleep, &time, NULL);
+	return true;
+}
+
+bool mem_lend_drain(struct mem_lend *lend, _Atomic uint32_t *stop)
+{
+	uint32_t is = FREE;
+	bool done = true;
+
+	for (; !atomic_compare_exchange_strong(&lend->turning, &is, TAKEN); is = FREE)
+		if (!nap(stop))
+			return false;
+	for (int i = 0; i < 2 && done; i++) {
+		uint32_t side = atomic_load_explicit(&lend->side, memory_order_relaxed);
+
+		atomic_store_explicit(&lend->side, side ^ 1, memory_order_seq_cst);
+		while (done && atomic_load_explicit(&lend->count[side], memory_order_acquire))
+			done = nap(stop);
+	}
+	turn_end(lend);
+	return done;
 }

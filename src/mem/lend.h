@@ -12,6 +12,7 @@
 #define MEM_LEND_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct mem_lend {
@@ -49,5 +50,10 @@ void mem_lend_release(mem_hold_t hold);
  * holds do not keep it waiting.
  */
 void mem_lend_idle(struct mem_lend *lend);
+/*
+ * The same, but gives up (false) soon after *stop has become non-zero, and also where another
+ * waiter holds it up until then.
+ */
+bool mem_lend_drain(struct mem_lend *lend, _Atomic uint32_t *stop);
 
 #endif

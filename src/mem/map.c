@@ -33,6 +33,7 @@ struct size_class {
 struct mem_map {
 	pthread_mutex_t lock; /* new and destroy */
 	struct size_class classes[CLASS_NR];
+	struct mem_pins pins; /* which memory the windows stand for */
 };
 
 static unsigned ceil_lg2(uint64_t len)
@@ -117,8 +118,9 @@ int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
 		window->pa =
 			(pa_t)lg2 << CLASS_SHIFT | slot << lg2 | (iova & ((1ull << (lg2 - 1)) - 1));
 		window->len = len;
-		atomic_init(&window->host, host);
+		atomic_init(&window->host, (uintptr_t)host);
 		mem_lend_init(&window->lend);
+		pins_add(&map->pins, window, host);
 		atomic_store_explicit(entry_at(class, slot), (uintptr_t)window,
 				      memory_order_release);
 	}
@@ -140,6 +142,7 @@ void mem_window_destroy(struct mem_map *map, struct mem_window *window)
 	atomic_store_explicit(entry_at(class, slot), class->free | LAST_LINK, memory_order_relaxed);
 	class->free = free_link(slot);
 	pthread_mutex_unlock(&map->lock);
+	pins_remove(&map->pins, window);
 	free(window);
 }
 
@@ -160,6 +163,16 @@ struct mem_window *mem_window_find(struct mem_map *map, pa_t pa)
 	return pa - window->pa < window->len ? window : NULL;
 }
 
+void mem_map_wait(struct mem_map *map)
+{
+	pins_wait(&map->pins);
+}
+
+struct mem_pins *mem_map_pins(struct mem_map *map)
+{
+	return &map->pins;
+}
+
 void mem_window_idle(struct mem_window *window)
 {
 	mem_lend_idle(&window->lend);
@@ -172,6 +185,7 @@ int mem_map_new(struct mem_map **out)
 	if (!map)
 		return -ENOMEM;
 	pthread_mutex_init(&map->lock, NULL);
+	pins_init(&map->pins);
 	*out = map;
 	return 0;
 }
@@ -183,6 +197,7 @@ void mem_map_destroy(struct mem_map *map)
 	for (unsigned i = 0; i < CLASS_NR; i++)
 		for (unsigned j = 0; j < SEGMENT_NR; j++)
 			free(map->classes[i].segment[j]);
+	pins_fini(&map->pins);
 	pthread_mutex_destroy(&map->lock);
 	free(map);
 }

@@ -14,16 +14,21 @@
 #include <stdatomic.h>
 #include <ioas/types.h>
 #include "mem/lend.h"
+#include "mem/pins.h"
 
 struct ioas_caller;
 struct mem_map;
 
 struct mem_window {
-	pa_t pa;	      /* constant, never 0 */
-	uint64_t len;	      /* constant */
-	void *_Atomic host;   /* where this process sees its first byte */
-	struct mem_lend lend; /* spans lent out */
+	pa_t pa;      /* constant, never 0 */
+	uint64_t len; /* constant */
+	/* Where this process sees its first byte; or, odd, a struct mem_split + MEM_SPLIT. */
+	_Atomic uintptr_t host;
+	struct mem_piece whole; /* (pins lock) all of it, or its first piece */
+	struct mem_lend lend;	/* spans lent out */
 };
+
+#define MEM_SPLIT ((uintptr_t)1)
 
 /*
  * Makes a window for len bytes of host memory whose PA is congruent with iova. `len` > 0, all
@@ -40,6 +45,29 @@ void mem_window_destroy(struct mem_map *map, struct mem_window *window);
 
 /* The window that holds `pa`, or NULL. Lock-free; in flight only. */
 struct mem_window *mem_window_find(struct mem_map *map, pa_t pa);
+
+/* The same as mem_window_at for a window in several pieces. */
+void *mem_window_piece(struct mem_window *window, uint64_t off, uint64_t *len);
+
+/*
+ * Where this process sees byte `off` of a window; *len shrinks to what follows there in one piece.
+ * In flight only. NULL: it is being moved, leave and call mem_map_wait.
+ */
+static inline void *mem_window_at(struct mem_window *window, uint64_t off, uint64_t *len)
+{
+	uintptr_t host = atomic_load_explicit(&window->host, memory_order_acquire);
+
+	if (__builtin_expect(host & MEM_SPLIT, 0))
+		return mem_window_piece(window, off, len);
+	if (*len > window->len - off)
+		*len = window->len - off;
+	return (void *)(host + off);
+}
+
+/* Waits while memory is moving. Not in flight. */
+void mem_map_wait(struct mem_map *map);
+/* What the windows of a map stand for. */
+struct mem_pins *mem_map_pins(struct mem_map *map);
 
 /* Keeps a window's spans usable after inflight_leave, until released. Called in flight. */
 static inline mem_hold_t mem_window_hold(struct mem_window *window)

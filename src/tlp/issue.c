@@ -52,6 +52,14 @@ void tlp_count(struct ioas_device *dev, unsigned op, uint64_t len, uint64_t leav
 	count(op == IOAS_TLP_READ ? &dev->counters->read_len : &dev->counters->write_len, len);
 }
 
+enum ioas_fault_reason tlp_moved(struct ioas_device *dev, enum ioas_fault_reason reason)
+{
+	if (__builtin_expect(reason != TLP_MOVING, 1))
+		return reason;
+	mem_map_wait(dev->iommu->mem);
+	return IOAS_FAULT_NONE;
+}
+
 /* Copies tlp's bytes *done .. goal - 1 and moves *done on. In flight. */
 static enum ioas_fault_reason copy_batch(struct ioas_device *dev, const struct ioas_tlp *tlp,
 					 char *buf, uint64_t goal, uint64_t *done, uint64_t *leaves)
@@ -91,9 +99,10 @@ int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void 
 
 		inflight_enter(issuer);
 		reason = copy_batch(dev, tlp, buf, goal, &done, &leaves);
-		if (reason)
+		if (reason && reason != TLP_MOVING)
 			fault_look(&fault, dev, tlp, tlp->addr + done, reason);
 		inflight_leave(issuer);
+		reason = tlp_moved(dev, reason);
 	}
 	tlp_count(dev, tlp->op, done, leaves);
 	return reason ? fault_record(dev, &fault) : 0;
@@ -121,19 +130,24 @@ int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsi
 	struct ioas_fault fault;
 	struct tlp_span span;
 	struct pt *pt;
+	bool again;
 
 	if ((size != 1 && size != 2 && size != 4 && size != 8) || addr & (size - 1))
 		return -EINVAL;
-	inflight_enter(issuer);
-	reason = tlp_route(dev, &tlp, &pt);
-	if (!reason)
-		reason = tlp_translate(dev, pt, tlp.op, addr, size, &span);
-	/* A leaf starts and ends on pages, so that the aligned span is whole. */
-	if (!reason && mem_guard_store(span.host, value, size))
-		reason = IOAS_FAULT_MEMORY;
-	if (reason)
-		fault_look(&fault, dev, &tlp, addr, reason);
-	inflight_leave(issuer);
+	do {
+		inflight_enter(issuer);
+		reason = tlp_route(dev, &tlp, &pt);
+		if (!reason)
+			reason = tlp_translate(dev, pt, tlp.op, addr, size, &span);
+		/* A leaf starts and ends on pages, so that the aligned span is whole. */
+		if (!reason && mem_guard_store(span.host, value, size))
+			reason = IOAS_FAULT_MEMORY;
+		if (reason && reason != TLP_MOVING)
+			fault_look(&fault, dev, &tlp, addr, reason);
+		inflight_leave(issuer);
+		again = reason == TLP_MOVING;
+		reason = tlp_moved(dev, reason);
+	} while (again);
 	tlp_count(dev, tlp.op, reason ? 0 : size, !reason);
 	return reason ? fault_record(dev, &fault) : 0;
 }

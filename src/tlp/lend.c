@@ -144,9 +144,10 @@ int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp)
 			break;
 		inflight_enter(issuer);
 		reason = lend_batch(dma, tlp, &done, &leaves);
-		if (reason)
+		if (reason && reason != TLP_MOVING)
 			fault_look(&fault, issuer->dev, tlp, tlp->addr + done, reason);
 		inflight_leave(issuer);
+		reason = tlp_moved(issuer->dev, reason);
 	}
 	if (rc || reason)
 		go_back(dma, mark);
@@ -154,14 +155,28 @@ int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp)
 	return reason ? fault_record(issuer->dev, &fault) : rc;
 }
 
-/* Is the memory of one page there, as far as tlp may use it? In flight. */
-static bool usable(struct ioas_device *dev, const struct ioas_tlp *tlp, iova_t addr, uint64_t len)
+/* Is the memory of one page there, as far as tlp may use it? */
+static bool usable(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, iova_t addr,
+		   uint64_t len)
 {
+	struct ioas_device *dev = issuer->dev;
+	enum ioas_fault_reason reason;
 	struct tlp_span span;
 	struct pt *pt;
+	bool again;
 
-	return !tlp_route(dev, tlp, &pt) && !tlp_translate(dev, pt, tlp->op, addr, len, &span) &&
-	       !mem_guard_touch(span.host, span.len, tlp->op == IOAS_TLP_WRITE);
+	do {
+		inflight_enter(issuer);
+		reason = tlp_route(dev, tlp, &pt);
+		if (!reason)
+			reason = tlp_translate(dev, pt, tlp->op, addr, len, &span);
+		if (!reason && mem_guard_touch(span.host, span.len, tlp->op == IOAS_TLP_WRITE))
+			reason = IOAS_FAULT_MEMORY;
+		inflight_leave(issuer);
+		again = reason == TLP_MOVING;
+		reason = tlp_moved(dev, reason);
+	} while (again);
+	return !reason;
 }
 
 /* Looks for the first page that is not there; when all are there again, the TLP's first is named.
@@ -180,9 +195,7 @@ void ioas_dma_failed(struct ioas_dma *dma, const struct ioas_tlp *tlp)
 
 		if (len > tlp->len - done)
 			len = tlp->len - done;
-		inflight_enter(issuer);
-		good = usable(dev, tlp, addr, len);
-		inflight_leave(issuer);
+		good = usable(issuer, tlp, addr, len);
 		if (good)
 			done += len;
 	}

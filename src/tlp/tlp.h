@@ -39,10 +39,15 @@ enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp 
 
 /*
  * Translates up to `len` bytes at `addr`: what is left of one leaf. `op`: enum ioas_tlp_op.
- * In flight only. IOAS_FAULT_NONE and the span, else the reason; nothing is recorded yet.
+ * In flight only. IOAS_FAULT_NONE and the span; TLP_MOVING the memory is just being moved, leave,
+ * mem_map_wait, and try again; else the reason; nothing is recorded yet.
  */
+#define TLP_MOVING ((enum ioas_fault_reason)255)
 enum ioas_fault_reason tlp_translate(struct ioas_device *dev, struct pt *pt, unsigned op,
 				     iova_t addr, uint64_t len, struct tlp_span *out);
+
+/* Not in flight: waits and answers IOAS_FAULT_NONE if the reason is TLP_MOVING, else the reason. */
+enum ioas_fault_reason tlp_moved(struct ioas_device *dev, enum ioas_fault_reason reason);
 
 /*
  * A fault is recorded in two steps, so that neither the log's lock nor the host's hook can keep an

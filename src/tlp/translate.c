@@ -51,9 +51,8 @@ enum ioas_fault_reason tlp_translate(struct ioas_device *dev, struct pt *pt, uns
 	if (!window)
 		return IOAS_FAULT_MEMORY;
 	len = least(len, walk.leaf_len - (addr - walk.leaf_first));
-	out->len = least(len, window->len - (walk.pa - window->pa));
-	out->host = (char *)atomic_load_explicit(&window->host, memory_order_acquire) +
-		    (walk.pa - window->pa);
+	out->len = len;
+	out->host = mem_window_at(window, walk.pa - window->pa, &out->len);
 	out->window = window;
-	return IOAS_FAULT_NONE;
+	return out->host ? IOAS_FAULT_NONE : TLP_MOVING;
 }

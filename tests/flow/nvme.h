@@ -130,6 +130,26 @@ static inline int nvme_admin(struct nvme *nvme, const uint32_t command[16], int 
 	return 0;
 }
 
+/*
+ * Maps for DMA, at the same IOVA, what now lies at nvme->mem: until then the device uses the pages
+ * that lay there when it was mapped first.
+ */
+static inline int nvme_remap(struct nvme *nvme)
+{
+	struct iommu_ioas_unmap unmap = {.size = sizeof(unmap)};
+	struct iommu_ioas_map map = {.size = sizeof(map)};
+
+	unmap.ioas_id = map.ioas_id = nvme->ioas;
+	unmap.iova = map.iova = nvme->iova;
+	unmap.length = map.length = 3 * NVME_PAGE;
+	map.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_FIXED_IOVA;
+	map.user_va = (uintptr_t)nvme->mem;
+	if (ioctl(nvme->iommufd, IOMMU_IOAS_UNMAP, &unmap) ||
+	    ioctl(nvme->iommufd, IOMMU_IOAS_MAP, &map))
+		return -errno;
+	return 0;
+}
+
 /* Has the identify data sent to an IOVA. */
 static inline int nvme_identify_to(struct nvme *nvme, uint64_t target, int *status)
 {

@@ -91,7 +91,7 @@ static void find_agrees_with_a_linear_search(void **arg)
 			mem_window_new(map, next_random() & ~4095ull, &live[at], len, &live[at]),
 			0);
 		window = live[at];
-		assert_ptr_equal(window->host, &live[at]);
+		assert_ptr_equal((void *)window->host, &live[at]);
 		for (int probe = -2; probe <= 2; probe++) {
 			pa = window->pa + (uint64_t)((int64_t)window->len / 2 * probe);
 			assert_ptr_equal(mem_window_find(map, pa), find_by_force(live, pa));
@@ -133,7 +133,7 @@ static void many_windows_of_one_class_stay_apart(void **arg)
 		assert_int_equal(mem_window_new(map, 0, windows + i, 4096, &windows[i]), 0);
 	for (int i = 0; i < NR; i++) {
 		assert_ptr_equal(mem_window_find(map, windows[i]->pa + 17), windows[i]);
-		assert_ptr_equal(windows[i]->host, windows + i);
+		assert_ptr_equal((void *)windows[i]->host, windows + i);
 	}
 	for (int i = 0; i < NR; i++)
 		mem_window_destroy(map, windows[i]);

@@ -287,3 +287,14 @@ int ioas_file_access(struct ioas_file *file, uint64_t off, bool write, uint64_t 
 	}
 	return 0;
 }
+
+/* Nothing is ever mapped for DMA here. */
+bool ioas_memory_pinned(struct ioas_iommu *iommu, uint64_t start, uint64_t end)
+{
+	return false;
+}
+
+long ioas_memory_change(struct ioas_iommu *iommu, const struct ioas_memory_change *change)
+{
+	abort();
+}

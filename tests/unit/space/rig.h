@@ -165,7 +165,7 @@ static inline uint64_t rig_lookup(struct rig *rig, struct pt *pt, iova_t iova, u
 	assert_non_null(window);
 	assert_true(walk.pa - window->pa < window->len);
 	*prot = walk.prot;
-	return (uintptr_t)window->host + (walk.pa - window->pa) - HOST + ARENA;
+	return window->host + (walk.pa - window->pa) - HOST + ARENA;
 }
 
 #endif

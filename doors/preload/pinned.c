@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that is mapped for DMA, when the program gives it up. A copy of the engine that belongs to
+ * another process is left alone.
+ */
+#include "preload.h"
+
+static struct machine *meets(uintptr_t start, uintptr_t end)
+{
+	struct machine *machine = __atomic_load_n(&door.machines, __ATOMIC_ACQUIRE);
+
+	for (; machine; machine = machine->older)
+		if (!machine->inherited && start < end &&
+		    ioas_memory_pinned(machine->iommu, start, end))
+			return machine;
+	return NULL;
+}
+
+bool pinned_maybe(uintptr_t start, uintptr_t end)
+{
+	return meets(start, end);
+}
+
+long pinned_change(const struct ioas_memory_change *change)
+{
+	struct machine *machine = meets(change->moved.start, change->moved.end);
+	uint64_t to;
+
+	for (int i = 0; i < 2 && !machine; i++)
+		machine = meets(change->gone[i].start, change->gone[i].end);
+	return machine ? ioas_memory_change(machine->iommu, change)
+		       : change->call(change->arg, &to);
+}

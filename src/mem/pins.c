@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pieces of all windows by host address, and those of one window by offset.
+ *
+ * The program may be inside malloc when it unmaps: nothing here allocates but pages.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "mem/mem.h"
+#include "util/sys.h"
+
+#define PAGE	 4096ul
+#define SLAB_LEN 65536ul
+
+static struct mem_piece *piece_of(const struct tree_node *node)
+{
+	return tree_entry((struct tree_node *)(uintptr_t)node, struct mem_piece, node);
+}
+
+static bool update(struct tree_node *node)
+{
+	struct mem_piece *piece = piece_of(node);
+	uintptr_t max = piece_end(piece), old = piece->max;
+
+	for (int side = 0; side < 2; side++)
+		if (node->child[side] && piece_of(node->child[side])->max > max)
+			max = piece_of(node->child[side])->max;
+	piece->max = max;
+	return max != old;
+}
+
+static void bounds(struct mem_pins *pins)
+{
+	struct tree_node *first = tree_end(&pins->tree, 0);
+
+	atomic_store(&pins->low, first ? piece_host(piece_of(first)) : UINTPTR_MAX);
+	atomic_store(&pins->high, first ? piece_of(pins->tree.root)->max : 0);
+}
+
+void pins_enter(struct mem_pins *pins, struct mem_piece *piece)
+{
+	struct tree_node *parent = NULL, *node = pins->tree.root;
+	int side = 0;
+
+	while (node) {
+		parent = node;
+		side = piece_host(piece) >= piece_host(piece_of(node));
+		node = node->child[side];
+	}
+	piece->max = 0;
+	tree_insert(&pins->tree, &piece->node, parent, side);
+	bounds(pins);
+}
+
+void pins_take_out(struct mem_pins *pins, struct mem_piece *piece)
+{
+	tree_remove(&pins->tree, &piece->node);
+	bounds(pins);
+}
+
+/* Adds the pieces that meet start..end-1 to the list that ends at `tail`, in order; the new end. */
+struct mem_piece **pins_collect(struct tree_node *node, uintptr_t start, uintptr_t end, bool hidden,
+				struct mem_piece **tail)
+{
+	struct mem_piece *piece;
+
+	if (!node || piece_of(node)->max <= start)
+		return tail;
+	piece = piece_of(node);
+	tail = pins_collect(node->child[0], start, end, hidden, tail);
+	if (piece_host(piece) >= end)
+		return tail;
+	if (piece_end(piece) > start && (hidden || !node->tag)) {
+		piece->next = NULL;
+		*tail = piece;
+		tail = &piece->next;
+	}
+	return pins_collect(node->child[1], start, end, hidden, tail);
+}
+
+static void *map_pages(size_t len)
+{
+	long rc = sys_call(SYS_mmap, NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+
+	return rc < 0 && rc > -(long)PAGE ? NULL : (void *)rc;
+}
+
+void pins_init(struct mem_pins *pins)
+{
+	memset(pins, 0, sizeof(*pins));
+	pthread_mutex_init(&pins->lock, NULL);
+	pins->tree.update = update;
+	bounds(pins);
+}
+
+void pins_free_splits(struct mem_split *split)
+{
+	while (split) {
+		struct mem_split *next = split->next;
+
+		sys_call(SYS_munmap, split, split->bytes);
+		split = next;
+	}
+}
+
+void pins_fini(struct mem_pins *pins)
+{
+	pins_free_splits(pins->slabs);
+	pthread_mutex_destroy(&pins->lock);
+}
+
+static struct mem_piece *piece_new(struct mem_pins *pins)
+{
+	struct mem_piece *piece = pins->free;
+
+	if (!piece) {
+		struct mem_split *slab = map_pages(SLAB_LEN);
+		size_t nr = (SLAB_LEN - sizeof(*slab)) / sizeof(*piece);
+
+		if (!slab)
+			return NULL;
+		slab->bytes = SLAB_LEN;
+		slab->next = pins->slabs;
+		pins->slabs = slab;
+		for (piece = (struct mem_piece *)(slab + 1); nr--; piece++) {
+			piece->next = pins->free;
+			pins->free = piece;
+		}
+		piece = pins->free;
+	}
+	pins->free = piece->next;
+	return piece;
+}
+
+void pins_add(struct mem_pins *pins, struct mem_window *window, void *host)
+{
+	struct mem_piece *piece = &window->whole;
+
+	memset(piece, 0, sizeof(*piece));
+	piece->window = window;
+	piece->len = window->len;
+	atomic_init(&piece->host, (uintptr_t)host);
+	pthread_mutex_lock(&pins->lock);
+	pins_enter(pins, piece);
+	pthread_mutex_unlock(&pins->lock);
+}
+
+/* Unmaps what of a hidden piece no other piece shows. It is not in the tree. */
+static void release(struct mem_pins *pins, struct mem_piece *piece)
+{
+	struct mem_piece *others = NULL;
+	uintptr_t at = piece_host(piece), end = piece_end(piece);
+
+	pins_collect(pins->tree.root, at, end, true, &others);
+	for (; others && at < end; others = others->next) {
+		if (piece_host(others) > at)
+			sys_call(SYS_munmap, at, piece_host(others) - at);
+		if (piece_end(others) > at)
+			at = piece_end(others);
+	}
+	if (at < end)
+		sys_call(SYS_munmap, at, end - at);
+}
+
+static struct mem_split *split_of(struct mem_window *window)
+{
+	uintptr_t host = atomic_load_explicit(&window->host, memory_order_acquire);
+
+	return host & MEM_SPLIT ? (struct mem_split *)(host - MEM_SPLIT) : NULL;
+}
+
+void pins_remove(struct mem_pins *pins, struct mem_window *window)
+{
+	struct mem_split *split;
+
+	pthread_mutex_lock(&pins->lock);
+	split = split_of(window);
+	if (!split)
+		pins_take_out(pins, &window->whole);
+	for (size_t i = 0; split && i < split->nr; i++)
+		pins_take_out(pins, split->at[i].piece);
+	for (size_t i = 0; split && i < split->nr; i++) {
+		struct mem_piece *piece = split->at[i].piece;
+
+		if (piece->node.tag)
+			release(pins, piece);
+		if (piece != &window->whole) {
+			piece->next = pins->free;
+			pins->free = piece;
+		}
+	}
+	pthread_mutex_unlock(&pins->lock);
+	pins_free_splits(split);
+}
+
+/* The last piece that starts at or below `off`. */
+static size_t lower(const struct mem_split *split, uint64_t off)
+{
+	size_t first = 0, end = split->nr;
+
+	while (end - first > 1) {
+		size_t mid = first + (end - first) / 2;
+
+		if (split->at[mid].start <= off)
+			first = mid;
+		else
+			end = mid;
+	}
+	return first;
+}
+
+/* A piece's own length may shrink while this runs: the block's copy of the borders counts. */
+void *mem_window_piece(struct mem_window *window, uint64_t off, uint64_t *len)
+{
+	struct mem_split *split = split_of(window);
+	size_t i = lower(split, off);
+	struct mem_piece *piece = split->at[i].piece;
+	uint64_t end = i + 1 < split->nr ? split->at[i + 1].start : window->len;
+
+	if (atomic_load_explicit(&piece->moving, memory_order_acquire))
+		return NULL;
+	if (*len > end - off)
+		*len = end - off;
+	return (void *)(piece_host(piece) + (off - split->at[i].start));
+}
+
+/* Publishes a window's pieces with `extra` (or none) among them. The old block goes to *old. */
+static int publish(struct mem_window *window, struct mem_piece *extra, struct mem_split **old)
+{
+	struct mem_split *was = split_of(window), *split;
+	size_t nr = (was ? was->nr : 1) + (extra != NULL), to = 0;
+	size_t bytes = (sizeof(*split) + nr * sizeof(split->at[0]) + PAGE - 1) & ~(PAGE - 1);
+
+	split = map_pages(bytes);
+	if (!split)
+		return -ENOMEM;
+	split->nr = nr;
+	split->bytes = bytes;
+	for (size_t i = 0; i < (was ? was->nr : 1); i++) {
+		struct mem_piece *piece = was ? was->at[i].piece : &window->whole;
+
+		split->at[to].start = piece->start;
+		split->at[to++].piece = piece;
+		if (extra && extra->start > piece->start &&
+		    extra->start < piece->start + piece->len) {
+			split->at[to].start = extra->start;
+			split->at[to++].piece = extra;
+		}
+	}
+	atomic_store_explicit(&window->host, (uintptr_t)split + MEM_SPLIT, memory_order_release);
+	if (was) {
+		was->next = *old;
+		*old = was;
+	}
+	return 0;
+}
+
+/* Cuts a piece in two where `host` is inside it. */
+static int cut(struct mem_pins *pins, struct mem_piece *piece, uintptr_t host,
+	       struct mem_split **old)
+{
+	uint64_t len = host - piece_host(piece);
+	struct mem_piece *rest;
+
+	if (host <= piece_host(piece) || host >= piece_end(piece))
+		return 0;
+	rest = piece_new(pins);
+	if (!rest)
+		return -ENOMEM;
+	memset(rest, 0, sizeof(*rest));
+	rest->window = piece->window;
+	rest->start = piece->start + len;
+	rest->len = piece->len - len;
+	atomic_init(&rest->host, host);
+	if (publish(piece->window, rest, old)) {
+		rest->next = pins->free;
+		pins->free = rest;
+		return -ENOMEM;
+	}
+	piece->len = len;
+	tree_refresh(&pins->tree, &piece->node);
+	pins_enter(pins, rest);
+	return 0;
+}
+
+/* Cuts pieces at both ends of a range, and sees that all in it can be marked. */
+int pins_prepare(struct mem_pins *pins, uintptr_t start, uintptr_t end, struct mem_split **old)
+{
+	struct mem_piece *list = NULL;
+	int rc = 0;
+
+	pins_collect(pins->tree.root, start, end, false, &list);
+	for (; list && !rc; list = list->next) {
+		rc = cut(pins, list, end, old);
+		if (!rc)
+			rc = cut(pins, list, start, old);
+		if (!rc && !split_of(list->window))
+			rc = publish(list->window, NULL, old);
+	}
+	return rc;
+}

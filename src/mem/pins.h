@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which memory of this process the windows stand for, and what happens to it when the program gives
+ * it up.
+ *
+ * A window is one *piece* until some of its memory is moved, then several. Pieces are kept in the
+ * order of their host addresses, so that munmap and its like find out at once what they would take
+ * away. Pages that the program gives up while a window stands for them are *hidden*: moved to a
+ * place that the program does not know, where they stay until the last such window ends.
+ */
+#ifndef MEM_PINS_H
+#define MEM_PINS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "util/tree.h"
+
+struct inflight;
+struct ioas_memory_change;
+struct mem_window;
+
+struct mem_piece {
+	struct tree_node node; /* by host; node.tag: hidden */
+	uintptr_t max;	       /* end of the highest piece of the subtree */
+	struct mem_window *window;
+	struct mem_piece *next;	 /* on a list at work, or free */
+	uint64_t start, len;	 /* in the window */
+	_Atomic uintptr_t host;	 /* of its first byte */
+	uintptr_t to;		 /* where it is going, 0: it stays */
+	_Atomic uint32_t moving; /* readers: try again later */
+};
+
+/* The pieces of a window that has several, published whole and never changed. */
+struct mem_split {
+	size_t nr, bytes;	/* pieces; bytes of this block */
+	struct mem_split *next; /* to be freed */
+	struct {
+		uint64_t start;
+		struct mem_piece *piece;
+	} at[];
+};
+
+struct mem_pins {
+	pthread_mutex_t lock;	     /* protects all but low, high, busy, wanted */
+	struct tree tree;	     /* pieces by host */
+	struct mem_piece *free;	     /* spare pieces, linked by next */
+	struct mem_split *slabs;     /* where they come from */
+	_Atomic uintptr_t low, high; /* every piece lies in low..high-1 */
+	_Atomic uint32_t busy;	     /* 1: pieces are moving (futex) */
+	_Atomic uint32_t wanted;     /* somebody waits for that to end */
+};
+
+void pins_init(struct mem_pins *pins);
+void pins_fini(struct mem_pins *pins);
+/* A new window, all of it at `host`, and its end. Never fail. */
+void pins_add(struct mem_pins *pins, struct mem_window *window, void *host);
+void pins_remove(struct mem_pins *pins, struct mem_window *window);
+/* May start..end-1 meet a piece? Lock-free; false is exact. */
+static inline bool pins_maybe(const struct mem_pins *pins, uintptr_t start, uintptr_t end)
+{
+	return start < atomic_load_explicit(&pins->high, memory_order_relaxed) &&
+	       end > atomic_load_explicit(&pins->low, memory_order_relaxed);
+}
+
+/* With the lock held. */
+
+static inline uintptr_t piece_host(const struct mem_piece *piece)
+{
+	return atomic_load_explicit(&piece->host, memory_order_relaxed);
+}
+
+static inline uintptr_t piece_end(const struct mem_piece *piece)
+{
+	return piece_host(piece) + piece->len;
+}
+
+void pins_enter(struct mem_pins *pins, struct mem_piece *piece);
+void pins_take_out(struct mem_pins *pins, struct mem_piece *piece);
+/*
+ * Adds the pieces of a subtree that meet start..end-1 to the list that ends at `tail`, in order of
+ * host; the list's new end. Hidden ones only if asked for.
+ */
+struct mem_piece **pins_collect(struct tree_node *node, uintptr_t start, uintptr_t end, bool hidden,
+				struct mem_piece **tail);
+/*
+ * Cuts pieces that are not hidden at both ends of a range, and makes sure that all in it can be
+ * marked. Blocks out of use go to the list *old, to be freed after inflight_wait. 0; -ENOMEM, and
+ * perhaps more pieces than before.
+ */
+int pins_prepare(struct mem_pins *pins, uintptr_t start, uintptr_t end, struct mem_split **old);
+void pins_free_splits(struct mem_split *split);
+
+/* change.c */
+
+/* As ioas_memory_change. */
+long pins_change(struct mem_pins *pins, struct inflight *inflight,
+		 const struct ioas_memory_change *change);
+/* Waits while pieces are moving. Not in flight. */
+void pins_wait(struct mem_pins *pins);
+
+#endif

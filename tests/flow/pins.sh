@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Memory that is mapped for DMA outlives the program's munmap, as in the kernel.
+. "$(dirname "$0")/../compat/lib.sh"
+
+scratch
+truncate -s 1M "$work/drive"
+drive 1 "$work/drive"
+limit=30
+run "$PINS"
+said PASS
+echo "PASS"
