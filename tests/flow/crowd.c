@@ -24,7 +24,7 @@
 #define BATCH	 8u	    /* commands a reader has under way */
 #define LEN	 (4 * PAGE) /* of a region, and of a read */
 #define PAINT	 0x5c
-#define ROUNDS	 40
+#define ROUNDS	 15
 #define CHANGES	 40 /* of each thread, in a round */
 #define RW	 (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_FIXED_IOVA)
 #define QUEUES	 (1u << 20)
