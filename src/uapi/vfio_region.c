@@ -122,12 +122,29 @@ static size_t piece(uint64_t off, size_t left)
 	return left < max ? left : max;
 }
 
-ssize_t region_read(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
-		    uint64_t off)
+/* One piece between the device and the caller. Returns its bytes or -errno. */
+static ssize_t transfer_piece(struct ioas_pci *pci, uint32_t index, uint64_t off,
+			      struct ioas_caller *caller, uint64_t va, size_t len, bool write)
+{
+	char buf[CHUNK];
+	ssize_t rc;
+
+	if (write) {
+		if (uapi_caller_read(caller, buf, va, len))
+			return -EFAULT;
+		return device_write(pci, index, off, buf, len);
+	}
+	rc = device_read(pci, index, off, buf, len);
+	if (rc > 0 && uapi_caller_write(caller, va, buf, (size_t)rc))
+		return -EFAULT;
+	return rc;
+}
+
+static ssize_t transfer(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
+			uint64_t off, bool write)
 {
 	struct ioas_pci *pci = device_file_pci(file);
 	uint32_t index = index_of(off);
-	char buf[CHUNK];
 	ssize_t total;
 
 	if (!pci)
@@ -137,44 +154,27 @@ ssize_t region_read(struct ioas_file *file, struct ioas_caller *caller, uint64_t
 	off = offset_in(off);
 	total = check_transfer(pci, index, off, len);
 	for (ssize_t done = 0; done < total;) {
-		size_t now = piece(off + (uint64_t)done, (size_t)(total - done));
-		ssize_t rc = device_read(pci, index, off + (uint64_t)done, buf, now);
+		uint64_t at = off + (uint64_t)done;
+		ssize_t rc = transfer_piece(pci, index, at, caller, va + (uint64_t)done,
+					    piece(at, (size_t)(total - done)), write);
 
 		if (rc < 0)
 			return rc;
-		if (uapi_caller_write(caller, va + (uint64_t)done, buf, (size_t)rc))
-			return -EFAULT;
 		done += rc;
 	}
 	return total;
 }
 
+ssize_t region_read(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
+		    uint64_t off)
+{
+	return transfer(file, caller, va, len, off, false);
+}
+
 ssize_t region_write(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
 		     uint64_t off)
 {
-	struct ioas_pci *pci = device_file_pci(file);
-	uint32_t index = index_of(off);
-	char buf[CHUNK];
-	ssize_t total;
-
-	if (!pci)
-		return -EINVAL;
-	if (!len)
-		return 0;
-	off = offset_in(off);
-	total = check_transfer(pci, index, off, len);
-	for (ssize_t done = 0; done < total;) {
-		size_t now = piece(off + (uint64_t)done, (size_t)(total - done));
-		ssize_t rc;
-
-		if (uapi_caller_read(caller, buf, va + (uint64_t)done, now))
-			return -EFAULT;
-		rc = device_write(pci, index, off + (uint64_t)done, buf, now);
-		if (rc < 0)
-			return rc;
-		done += rc;
-	}
-	return total;
+	return transfer(file, caller, va, len, off, true);
 }
 
 int region_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
