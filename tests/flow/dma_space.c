@@ -256,7 +256,8 @@ static void memory_may_vanish_under_dma(void **arg)
 	stop(&user);
 	ioas_guard_enable(false);
 	assert_int_equal(newest_fault().reason, IOAS_FAULT_MEMORY);
-	assert_int_equal(newest_fault().addr, user.iova + PAGE);
+	/* The first byte that was refused: the page may have gone in the middle of a copy. */
+	assert_in_range(newest_fault().addr, user.iova + PAGE, user.iova + 2 * PAGE - 1);
 	unmap(user.iova, 2 * PAGE);
 	munmap(memory, 2 * PAGE);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/mman.h>
 #include "models/nvme/driver.h"
 
 static void nap(void)
@@ -48,9 +49,9 @@ void driver_open(struct driver *drv, uint64_t len, const char *keys)
 	if (!strstr(keys, "null")) {
 		uint8_t *buf = malloc(len);
 
-		snprintf(drv->path, sizeof(drv->path), "nvme-test-XXXXXX");
-		drv->fd = mkstemp(drv->path);
+		drv->fd = memfd_create("drive", MFD_CLOEXEC);
 		assert_true(drv->fd >= 0);
+		snprintf(drv->path, sizeof(drv->path), "/proc/self/fd/%d", drv->fd);
 		for (uint64_t i = 0; i < len; i++)
 			buf[i] = (uint8_t)(i * 31 + (i >> 9) * 7 + (i >> 17));
 		assert_int_equal(write(drv->fd, buf, len), len);
@@ -66,10 +67,8 @@ void driver_close(struct driver *drv)
 	bus_remove();
 	assert_int_equal(bus.lent, 0);
 	bus_close();
-	if (drv->fd >= 0) {
+	if (drv->fd >= 0)
 		close(drv->fd);
-		unlink(drv->path);
-	}
 }
 
 uint32_t driver_read32(uint64_t off)
