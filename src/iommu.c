@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "iommu.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 #define AW_DEFAULT 48
@@ -35,12 +36,30 @@ static int set_mmap(struct ioas_iommu_config *config, const char *value, struct 
 	return 0;
 }
 
+static int set_selftest(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
+{
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return why_set(why, -EINVAL, "selftest: \"%s\" is neither on nor off", value);
+	config->selftest = !strcmp(value, "on");
+	return 0;
+}
+
+static int set_abi(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
+{
+	if (strcmp(value, "7.3") && strcmp(value, "6.12"))
+		return why_set(why, -EINVAL, "abi: \"%s\" is neither 7.3 nor 6.12", value);
+	config->abi_6_12 = !strcmp(value, "6.12");
+	return 0;
+}
+
 static const struct {
 	const char *key;
 	int (*set)(struct ioas_iommu_config *config, const char *value, struct ioas_why *why);
 } keys[] = {
 	{"aw", set_aw},
 	{"mmap", set_mmap},
+	{"selftest", set_selftest},
+	{"abi", set_abi},
 };
 
 int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, const char *value,
@@ -49,12 +68,12 @@ int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, con
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (!strcmp(key, keys[i].key))
 			return keys[i].set(config, value, why);
-	return why_set(why, -ENOENT, "no setting \"%s\" (there are: aw, mmap)", key);
+	return why_set(why, -ENOENT, "no setting \"%s\" (there are: aw, mmap, selftest, abi)", key);
 }
 
 int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **out)
 {
-	struct ioas_iommu *iommu = calloc(1, sizeof(*iommu));
+	struct ioas_iommu *iommu = alloc_zero(1, sizeof(*iommu));
 	int rc;
 
 	if (!iommu)
@@ -68,6 +87,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 		return -EINVAL;
 	}
 	inflight_init(&iommu->inflight);
+	kind_soft_init(iommu);
 	pthread_mutex_init(&iommu->pages_lock, NULL);
 	rc = mem_map_new(&iommu->mem);
 	if (!rc)
@@ -117,7 +137,7 @@ void *iommu_counters_alloc(struct ioas_iommu *iommu, const char *name, size_t le
 
 	if (ops && ops->counters)
 		return ops->counters(iommu->config.host, name, len);
-	return calloc(1, len);
+	return alloc_zero(1, len);
 }
 
 void iommu_counters_free(struct ioas_iommu *iommu, void *counters)

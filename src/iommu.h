@@ -21,6 +21,7 @@
 #define SRC_IOMMU_H
 
 #include <ioas/iommu.h>
+#include "kind/kind.h"
 #include "tlp/inflight.h"
 
 struct route_table;
@@ -35,6 +36,7 @@ struct ioas_iommu {
 	struct route_table *routes;	 /* src/route/table.c: devices by requester ID */
 	struct mem_map *mem;		 /* src/mem/map.c: the physical map */
 	pthread_mutex_t pages_lock;	 /* src/space/pages.c: pages that several areas share */
+	struct kind_device soft;	 /* constant: src/kind/soft.c */
 	struct fault_log *faults;	 /* src/tlp/fault.c */
 	struct pci_bus *pci;		 /* src/pci/topology.c: functions by requester ID */
 	struct uapi *uapi;		 /* src/uapi/: nodes, groups, ioctl counters */
@@ -56,6 +58,7 @@ int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out);
 void pci_bus_destroy(struct pci_bus *bus); /* removes what functions are left */
 int uapi_new(struct ioas_iommu *iommu, struct uapi **out);
 void uapi_destroy(struct uapi *uapi);
+void kind_soft_init(struct ioas_iommu *iommu);
 /* src/pci/topology.c: calls suspend or resume of every model. */
 void pci_bus_suspend(struct pci_bus *bus);
 void pci_bus_resume(struct pci_bus *bus);

@@ -55,6 +55,16 @@ static int eventfd_get(struct ioas_caller *caller, int fd)
 	return fd < 0 ? -errno : hidden_add(fd);
 }
 
+static int fd_get(struct ioas_caller *caller, int fd)
+{
+	int copy;
+
+	if (hidden_has(fd))
+		return -EBADF;
+	copy = real.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return copy < 0 ? -errno : hidden_add(copy);
+}
+
 void caller_init(struct ioas_caller *caller)
 {
 	static struct ioas_caller_ops ops;
@@ -63,6 +73,7 @@ void caller_init(struct ioas_caller *caller)
 	ops.file_get = file_get;
 	ops.file_install = file_install;
 	ops.eventfd_get = eventfd_get;
+	ops.fd_get = fd_get;
 	*caller = *mem_self_caller();
 	caller->ops = &ops;
 }

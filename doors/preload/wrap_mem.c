@@ -72,6 +72,7 @@ static void *mmap_ours(void *addr, size_t len, int prot, int flags, int fd, off_
 	struct door_obj *obj;
 	struct door_call call;
 	struct ioas_why why = {""};
+	struct ioas_mapping how;
 	void *at = MAP_FAILED;
 	long rc;
 
@@ -88,8 +89,9 @@ static void *mmap_ours(void *addr, size_t len, int prot, int flags, int fd, off_
 	if (!rc && (!len || off & (off_t)(PAGE - 1)))
 		rc = -EINVAL;
 	if (!rc)
-		rc = refusal_note(ioas_file_mmap(obj->file, (uint64_t)off, len, prot, flags, &why),
-				  "mmap", &why);
+		rc = refusal_note(
+			ioas_file_mmap(obj->file, (uint64_t)off, len, prot, flags, &how, &why),
+			"mmap", &why);
 	if (!rc) {
 		pthread_mutex_lock(&door.lock);
 		at = place(obj, addr, len, prot, flags, fd, off);

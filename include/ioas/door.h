@@ -26,6 +26,11 @@ enum ioas_node_kind {
 	IOAS_NODE_VFIO_GROUP,  /* /dev/vfio/N */
 	IOAS_NODE_VFIO_CDEV,   /* /dev/vfio/devices/vfioN */
 	IOAS_NODE_VFIO_DEVICE, /* what VFIO_GROUP_GET_DEVICE_FD returns; has no path */
+	/* These have no path either, and come from ioctls of /dev/iommu. */
+	IOAS_NODE_FAULT,   /* IOMMU_FAULT_QUEUE_ALLOC: can be polled, always writable */
+	IOAS_NODE_VEVENTQ, /* IOMMU_VEVENTQ_ALLOC: can be polled, never writable */
+	IOAS_NODE_ACCESS,  /* IOMMU_TEST_CMD's */
+	IOAS_NODE_DMABUF,  /* likewise */
 };
 
 /* A character device node of the instance. */
@@ -41,6 +46,11 @@ struct ioas_node {
  * 10:196, groups 511:N, cdevs 510:N.
  */
 int ioas_node_at(struct ioas_iommu *iommu, size_t index, struct ioas_node *out);
+
+struct ioas_limits {
+	uint32_t uid;
+	uint64_t memlock; /* RLIMIT_MEMLOCK in bytes; UINT64_MAX: none */
+};
 
 struct ioas_caller_ops {
 	/* Copy between the caller's memory at `va` and ours. 0 or -EFAULT. */
@@ -64,8 +74,18 @@ struct ioas_caller_ops {
 	int (*file_install)(struct ioas_caller *caller, struct ioas_file *file);
 	/* A descriptor of ours for one of the caller's eventfds; -EBADF, -EINVAL no eventfd. */
 	int (*eventfd_get)(struct ioas_caller *caller, int fd);
+	/* A descriptor of ours for one of the caller's files that is not ours; -EBADF. */
+	int (*fd_get)(struct ioas_caller *caller, int fd);
+	/*
+	 * A file that file_install gave a descriptor has something to read, or nothing any more:
+	 * poll(2) on the descriptor is to say so. Called from any thread; must not block. May be
+	 * NULL.
+	 */
+	void (*file_ready)(struct ioas_caller *caller, struct ioas_file *file, bool ready);
 	/* Capability checks (CAP_*): 1 or 0. */
 	int (*capable)(struct ioas_caller *caller, int cap);
+	/* Whom to charge for pinned memory, and how much there may be. */
+	void (*limits)(struct ioas_caller *caller, struct ioas_limits *out);
 };
 
 /* Embedded first in a door's own struct. Must outlive the files opened with it. */
@@ -97,12 +117,21 @@ ssize_t ioas_file_pread(struct ioas_file *file, struct ioas_caller *caller, uint
 ssize_t ioas_file_pwrite(struct ioas_file *file, struct ioas_caller *caller, uint64_t va,
 			 size_t len, uint64_t off);
 
+/* How a range of a file is to be mapped. */
+struct ioas_mapping {
+	int fd;	      /* memory that the file owns, to be mapped MAP_SHARED; -1: there is none */
+	uint64_t off; /* in it */
+};
 /*
- * May this be mapped? `prot` and `flags` as mmap(2). 0: yes, the door makes a mapping whose every
- * access it passes to ioas_file_access; -EINVAL, -ENODEV as VFIO answers.
+ * May this be mapped? `prot` and `flags` as mmap(2). 0: yes, and out->fd is -1: the door makes a
+ * mapping whose every access it passes to ioas_file_access; or out->fd is memory: the door maps
+ * that, and calls ioas_file_munmap when the mapping, or a part of it, has gone. -EINVAL, -ENODEV as
+ * VFIO answers; -ENXIO, -EPERM as /dev/iommu does.
  */
 int ioas_file_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
-		   struct ioas_why *why);
+		   struct ioas_mapping *out, struct ioas_why *why);
+/* `len` bytes at file offset `off` are mapped once less. */
+void ioas_file_munmap(struct ioas_file *file, uint64_t off, uint64_t len);
 
 /*
  * One access to a mapped region, of 1, 2, 4 or 8 bytes at file offset `off` (region << 40 |

@@ -40,6 +40,10 @@ struct ioas_iommu_config {
 	unsigned aw;
 	/* Report the MMAP flag on regions that can be mapped (VFIO_REGION_INFO_FLAG_MMAP). */
 	bool no_region_mmap;
+	/* Answer IOMMU_TEST_CMD, as a kernel with CONFIG_IOMMUFD_TEST does. */
+	bool selftest;
+	/* Answer as Linux 6.12 where that differs from 7.3 (docs/errno.md). */
+	bool abi_6_12;
 	const struct ioas_host_ops *host_ops;
 	void *host;
 };

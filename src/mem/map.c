@@ -15,6 +15,7 @@
 #include <string.h>
 #include "iommu.h"
 #include "mem/mem.h"
+#include "util/alloc.h"
 
 #define CLASS_SHIFT 46
 #define CLASS_MIN   13u /* 4 KiB and room */
@@ -87,7 +88,7 @@ static int slot_take(struct size_class *class, unsigned lg2, uint64_t *out)
 		return -ENOSPC;
 	nr = segment_of(class->used);
 	if (!class->segment[nr]) {
-		_Atomic uintptr_t *segment = calloc(segment_len(nr), sizeof(*segment));
+		_Atomic uintptr_t *segment = alloc_zero(segment_len(nr), sizeof(*segment));
 
 		if (!segment)
 			return -ENOMEM;
@@ -109,7 +110,7 @@ int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
 	if (lg2 > CLASS_MAX)
 		return -ENOSPC;
 	class = &map->classes[lg2 - CLASS_MIN];
-	window = malloc(sizeof(*window));
+	window = alloc_raw(sizeof(*window));
 	if (!window)
 		return -ENOMEM;
 	pthread_mutex_lock(&map->lock);
@@ -180,7 +181,7 @@ void mem_window_idle(struct mem_window *window)
 
 int mem_map_new(struct mem_map **out)
 {
-	struct mem_map *map = calloc(1, sizeof(*map));
+	struct mem_map *map = alloc_zero(1, sizeof(*map));
 
 	if (!map)
 		return -ENOMEM;

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <ioas/door.h>
 #include "mem/mem.h"
 #include "util/sys.h"
@@ -91,6 +92,23 @@ static int capable(struct ioas_caller *caller, int cap)
 	return data[cap / 32].effective >> cap % 32 & 1;
 }
 
+static int fd_get(struct ioas_caller *caller, int fd)
+{
+	long copy = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+
+	return copy == -EINVAL ? -EBADF : (int)copy;
+}
+
+static void limits(struct ioas_caller *caller, struct ioas_limits *out)
+{
+	struct rlimit limit;
+
+	out->uid = (uint32_t)sys_call(SYS_getuid);
+	out->memlock = UINT64_MAX;
+	if (!sys_call(SYS_prlimit64, 0, RLIMIT_MEMLOCK, NULL, &limit))
+		out->memlock = limit.rlim_cur;
+}
+
 static const struct ioas_caller_ops ops = {
 	.copy_from = copy_from,
 	.copy_to = copy_to,
@@ -99,7 +117,9 @@ static const struct ioas_caller_ops ops = {
 	.file_get = file_get,
 	.file_install = file_install,
 	.eventfd_get = eventfd_get,
+	.fd_get = fd_get,
 	.capable = capable,
+	.limits = limits,
 };
 
 /* pid 0 is "this process" in every call that takes one, also in a child after fork. */

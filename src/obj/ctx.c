@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "obj/obj.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 /* In order of dying when the context ends: users before what they use. */
@@ -12,9 +13,19 @@ static const struct {
 } types[OBJ_TYPE_NR] = {
 	[OBJ_IOAS] = {"IOAS", obj_ioas_destroy},
 	[OBJ_HWPT] = {"page table", obj_hwpt_destroy},
-	[OBJ_DEVICE] = {"device", NULL}, /* dies with its file only */
+	[OBJ_NESTED] = {"nested page table", obj_nested_destroy},
+	[OBJ_DEVICE] = {"device", NULL}, /* these two die with who made them only */
+	[OBJ_ACCESS] = {"access", NULL},
+	[OBJ_FAULT] = {"fault queue", obj_fault_destroy},
+	[OBJ_VIOMMU] = {"viommu", obj_viommu_destroy},
+	[OBJ_VDEVICE] = {"vdevice", obj_vdevice_destroy},
+	[OBJ_VEVENTQ] = {"virtual event queue", obj_veventq_destroy},
+	[OBJ_HW_QUEUE] = {"hardware queue", obj_hw_queue_destroy},
+	[OBJ_SELFTEST] = {"test device", obj_selftest_destroy},
 };
-static const enum obj_type dying_order[] = {OBJ_HWPT, OBJ_IOAS};
+static const enum obj_type dying_order[] = {OBJ_SELFTEST, OBJ_VDEVICE, OBJ_VEVENTQ,
+					    OBJ_HW_QUEUE, OBJ_NESTED,  OBJ_VIOMMU,
+					    OBJ_HWPT,	  OBJ_FAULT,   OBJ_IOAS};
 
 const char *obj_type_name(enum obj_type type)
 {
@@ -23,7 +34,7 @@ const char *obj_type_name(enum obj_type type)
 
 int obj_ctx_new(struct ioas_iommu *iommu, struct obj_ctx **out)
 {
-	struct obj_ctx *ctx = calloc(1, sizeof(*ctx));
+	struct obj_ctx *ctx = alloc_zero(1, sizeof(*ctx));
 
 	if (!ctx)
 		return -ENOMEM;
@@ -68,7 +79,7 @@ void obj_ctx_put(struct obj_ctx *ctx)
 
 int obj_alloc(struct obj_ctx *ctx, enum obj_type type, size_t size, struct obj **out)
 {
-	struct obj *obj = calloc(1, size);
+	struct obj *obj = alloc_zero(1, size);
 	uint32_t slot;
 	int rc;
 
@@ -125,6 +136,8 @@ struct obj *obj_get(struct obj_ctx *ctx, uint32_t id, enum obj_type type)
 {
 	struct obj *obj;
 
+	if (inject())
+		return NULL;
 	pthread_mutex_lock(&ctx->ids_lock);
 	obj = find_locked(ctx, id, type);
 	if (obj)
@@ -147,6 +160,8 @@ struct obj *obj_peek(struct obj_ctx *ctx, uint32_t id, enum obj_type type)
 {
 	struct obj *obj;
 
+	if (inject())
+		return NULL;
 	pthread_mutex_lock(&ctx->ids_lock);
 	obj = find_locked(ctx, id, type);
 	pthread_mutex_unlock(&ctx->ids_lock);
@@ -178,9 +193,9 @@ int obj_destroy(struct obj_ctx *ctx, uint32_t id, struct ioas_why *why)
 	obj = obj_peek(ctx, id, OBJ_ANY);
 	if (!obj)
 		rc = why_set(why, -ENOENT, "no object has id %u", id);
-	else if (obj->type == OBJ_DEVICE)
-		rc = why_set(why, -EBUSY, "id %u is a bound device; it goes when its file closes",
-			     id);
+	else if (!types[obj->type].destroy)
+		rc = why_set(why, -EBUSY, "id %u is a %s; it goes when its owner closes it", id,
+			     obj_type_name(obj->type));
 	else if (obj->users)
 		rc = why_set(why, -EBUSY, "%s %u is used by %u other object(s)",
 			     obj_type_name(obj->type), id, obj->users);

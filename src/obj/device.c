@@ -9,8 +9,8 @@
 #include "space/space.h"
 #include "util/why.h"
 
-int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, const struct ioas_range *reserved,
-		    size_t reserved_nr, struct obj_device **out)
+int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_device *kind,
+		    const struct ioas_range *reserved, size_t reserved_nr, struct obj_device **out)
 {
 	struct obj *obj;
 	struct obj_device *device;
@@ -20,6 +20,8 @@ int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, const struct i
 		return rc;
 	device = (struct obj_device *)obj;
 	device->dev = dev;
+	device->kind = kind;
+	device->rid.device = device;
 	device->reserved = reserved;
 	device->reserved_nr = reserved_nr;
 	obj_ctx_get(ctx);
@@ -62,7 +64,7 @@ static int reserve(struct obj_device *device, struct obj_ioas *ioas, struct ioas
 /* The new route is in place before the old one's page table can go. */
 static int attach_hwpt(struct obj_device *device, struct obj_hwpt *hwpt, struct ioas_why *why)
 {
-	struct obj_hwpt *old = device->hwpt;
+	struct obj_hwpt *old = device->rid.hwpt;
 	bool new_space = !old || old->ioas != hwpt->ioas;
 	int rc = 0;
 
@@ -79,7 +81,7 @@ static int attach_hwpt(struct obj_device *device, struct obj_hwpt *hwpt, struct 
 		return rc;
 	}
 	hwpt->obj.users++;
-	device->hwpt = hwpt;
+	device->rid.hwpt = hwpt;
 	if (!old)
 		return 0;
 	if (new_space)
@@ -91,6 +93,7 @@ static int attach_hwpt(struct obj_device *device, struct obj_hwpt *hwpt, struct 
 /* Any page table that an earlier attach made serves: all devices here see the same table format. */
 static int attach_ioas(struct obj_device *device, struct obj_ioas *ioas, struct ioas_why *why)
 {
+	struct obj_hwpt_request request = {.device = device, .auto_domain = true};
 	struct obj_hwpt *hwpt = ioas->hwpts;
 	int rc;
 
@@ -98,7 +101,7 @@ static int attach_ioas(struct obj_device *device, struct obj_ioas *ioas, struct 
 		hwpt = hwpt->next;
 	if (hwpt)
 		return attach_hwpt(device, hwpt, why);
-	rc = obj_hwpt_alloc_locked(ioas, true, &hwpt, why);
+	rc = obj_hwpt_alloc_locked(ioas, &request, &hwpt, why);
 	if (rc)
 		return rc;
 	obj_finalize(&hwpt->obj);
@@ -126,7 +129,7 @@ int obj_device_attach(struct obj_device *device, uint32_t *pt_id, struct ioas_wh
 		rc = why_set(why, -EINVAL, "id %u is a %s, not an IOAS or a page table", *pt_id,
 			     obj_type_name(obj->type));
 	if (!rc)
-		*pt_id = device->hwpt->obj.id;
+		*pt_id = device->rid.hwpt->obj.id;
 	pthread_mutex_unlock(&ctx->lock);
 	return rc;
 }
@@ -137,11 +140,11 @@ void obj_device_detach(struct obj_device *device)
 	struct obj_hwpt *hwpt;
 
 	pthread_mutex_lock(&ctx->lock);
-	hwpt = device->hwpt;
+	hwpt = device->rid.hwpt;
 	if (hwpt) {
 		route_detach(device->dev);
 		space_unreserve(hwpt->ioas->space, device);
-		device->hwpt = NULL;
+		device->rid.hwpt = NULL;
 		hwpt_unuse(hwpt);
 	}
 	pthread_mutex_unlock(&ctx->lock);

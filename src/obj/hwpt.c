@@ -6,25 +6,23 @@
 #include "space/space.h"
 #include "util/why.h"
 
-#define PAGE_LG2 12
-
-int obj_hwpt_alloc_locked(struct obj_ioas *ioas, bool auto_domain, struct obj_hwpt **out,
-			  struct ioas_why *why)
+int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *request,
+			  struct obj_hwpt **out, struct ioas_why *why)
 {
-	struct obj_ctx *ctx = ioas->obj.ctx;
-	struct pt_config config = {
-		.format = PT_AMDV1,
-		.aw = ctx->iommu->config.aw,
-		.max_leaf_lg2 = space_huge_pages(ioas->space) ? 0 : PAGE_LG2,
-	};
+	struct kind_device *kind = request->device->kind;
+	struct kind_paging paging = {0};
 	struct obj *obj;
 	struct obj_hwpt *hwpt;
-	int rc = obj_alloc(ctx, OBJ_HWPT, sizeof(*hwpt), &obj);
+	int rc = kind->ops->paging(kind, request->flags, request->data,
+				   !space_huge_pages(ioas->space), &paging, why);
 
+	if (rc)
+		return rc;
+	rc = obj_alloc(ioas->obj.ctx, OBJ_HWPT, sizeof(*hwpt), &obj);
 	if (rc)
 		return why_set(why, rc, "no memory for a page table");
 	hwpt = (struct obj_hwpt *)obj;
-	rc = pt_new(&config, &hwpt->pt);
+	rc = pt_new(&paging.pt, &hwpt->pt);
 	if (rc) {
 		obj_abort(obj);
 		return why_set(why, rc, "no memory for a page table");
@@ -37,7 +35,10 @@ int obj_hwpt_alloc_locked(struct obj_ioas *ioas, bool auto_domain, struct obj_hw
 		return rc;
 	}
 	hwpt->ioas = ioas;
-	hwpt->auto_domain = auto_domain;
+	hwpt->ops = kind->ops;
+	hwpt->flags = request->flags;
+	hwpt->dirty = paging.dirty;
+	hwpt->auto_domain = request->auto_domain;
 	hwpt->next = ioas->hwpts;
 	ioas->hwpts = hwpt;
 	ioas->obj.users++;

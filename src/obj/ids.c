@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include "obj/ids.h"
+#include "util/alloc.h"
 
 #define WAY_LG2 6
 #define WAYS	(1u << WAY_LG2)
@@ -32,7 +33,7 @@ static unsigned width_of(unsigned height)
 
 static int grow(struct ids *ids)
 {
-	struct ids_node *node = calloc(1, sizeof(*node));
+	struct ids_node *node = alloc_zero(1, sizeof(*node));
 
 	if (!node)
 		return -ENOMEM;
@@ -63,7 +64,7 @@ static int descend(struct ids *ids, uint32_t id, struct ids_node **path)
 
 		path[level - 1] = node;
 		if (!node->slot[slot]) {
-			node->slot[slot] = calloc(1, sizeof(*node));
+			node->slot[slot] = alloc_zero(1, sizeof(*node));
 			if (!node->slot[slot])
 				return -ENOMEM;
 		}

@@ -19,13 +19,22 @@
 #include <stdatomic.h>
 #include <ioas/device.h>
 #include <ioas/space.h>
+#include "kind/kind.h"
 #include "obj/ids.h"
 #include "pt/pt.h"
 
 enum obj_type {
 	OBJ_IOAS,
-	OBJ_HWPT,
-	OBJ_DEVICE,
+	OBJ_HWPT,     /* a page table on an IOAS: "paging" */
+	OBJ_NESTED,   /* one of the program's own, on a page table */
+	OBJ_DEVICE,   /* lives as long as its driver has it */
+	OBJ_ACCESS,   /* likewise */
+	OBJ_FAULT,    /* a queue of page requests */
+	OBJ_VIOMMU,   /* a guest's share of an IOMMU */
+	OBJ_VDEVICE,  /* a device as the guest knows it */
+	OBJ_VEVENTQ,  /* a queue of a viommu's events */
+	OBJ_HW_QUEUE, /* a guest's queue in memory, used by the IOMMU itself */
+	OBJ_SELFTEST, /* a device of IOMMU_TEST_CMD */
 	OBJ_TYPE_NR,
 	OBJ_ANY = OBJ_TYPE_NR,
 };
@@ -92,39 +101,86 @@ void obj_ioas_destroy(struct obj *obj);
 /* As obj_get; a NULL has filled `why`. */
 struct obj_ioas *obj_ioas_get(struct obj_ctx *ctx, uint32_t id, struct ioas_why *why);
 
-/* A page table that a space keeps filled, and that devices attach to. */
+/*
+ * What devices attach to: a page table that a space keeps filled (OBJ_HWPT), or one of the
+ * program's on top of such a one (OBJ_NESTED).
+ */
 struct obj_hwpt {
 	struct obj obj;
+	const struct kind_ops *ops; /* constant: the kind of IOMMU it is for */
+	void *kind;		    /* constant: that kind's part */
+	uint32_t flags;		    /* constant: IOMMU_HWPT_ALLOC_* */
+	struct obj_fault *fault;    /* constant: where page requests go; this is a user; or NULL */
+
+	/* OBJ_HWPT */
 	struct obj_ioas *ioas; /* constant; this is one of its users */
 	struct pt *pt;	       /* constant */
 	bool auto_domain;      /* made by an attach to the IOAS, goes with the last detach */
+	bool dirty;	       /* constant: dirty tracking can be switched on */
 	struct obj_hwpt *next; /* (ctx->lock) in ioas->hwpts */
+
+	/* OBJ_NESTED */
+	struct obj_hwpt *parent;   /* constant; this is one of its users */
+	struct obj_viommu *viommu; /* constant; likewise; NULL: straight on the parent */
+};
+
+/* What IOMMU_HWPT_ALLOC asks for. */
+struct obj_hwpt_request {
+	struct obj_device *device;
+	uint32_t flags;		      /* IOMMU_HWPT_ALLOC_*, FAULT_ID_VALID too */
+	const struct kind_data *data; /* NULL: none */
+	struct obj_fault *fault;      /* NULL: none */
+	bool auto_domain;
 };
 
 /*
  * Makes a page table on `ioas` and fills it, not published yet. ctx->lock held.
- * 0; -ENOMEM; what space_domain_attach returns.
+ * 0; -EOPNOTSUPP, -EINVAL, -EFAULT of the kind; -ENOMEM; what space_domain_attach returns.
  */
-int obj_hwpt_alloc_locked(struct obj_ioas *ioas, bool auto_domain, struct obj_hwpt **out,
-			  struct ioas_why *why);
+int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *request,
+			  struct obj_hwpt **out, struct ioas_why *why);
+/*
+ * The same on a page table (`viommu` NULL), or through a viommu. 0; -EOPNOTSUPP; -EINVAL the parent
+ * cannot be nested on; -EFAULT; -ENOMEM.
+ */
+int obj_nested_alloc_locked(struct obj_hwpt *parent, struct obj_viommu *viommu,
+			    const struct obj_hwpt_request *request, struct obj_hwpt **out,
+			    struct ioas_why *why);
 void obj_hwpt_destroy(struct obj *obj);
+void obj_nested_destroy(struct obj *obj);
+/* For an OBJ_NESTED its parent's: the page table on an IOAS under any hwpt. */
+static inline struct obj_hwpt *obj_hwpt_paging(struct obj_hwpt *hwpt)
+{
+	return hwpt->parent ? hwpt->parent : hwpt;
+}
+
+/* Where requests of one form of a device go. */
+struct obj_attach {
+	struct obj_device *device; /* constant */
+	bool has_pasid;		   /* constant; false: requests without one */
+	pasid_t pasid;		   /* constant */
+	struct obj_hwpt *hwpt;	   /* (ctx->lock) this is a user; NULL: nowhere */
+};
 
 /* A device bound to the context. */
 struct obj_device {
 	struct obj obj;
 	struct ioas_device *dev;	   /* constant */
+	struct kind_device *kind;	   /* constant: the IOMMU it is behind */
 	const struct ioas_range *reserved; /* constant: where it cannot do DMA */
 	size_t reserved_nr;
-	struct obj_hwpt *hwpt; /* (ctx->lock) attached to; NULL: nothing */
+	struct obj_attach rid;	     /* requests without a PASID */
+	struct ids pasids;	     /* (ctx->lock) struct obj_attach by PASID */
+	struct obj_vdevice *vdevice; /* (ctx->lock) what a viommu knows it as; or NULL */
 };
 
 /*
  * Gives a device, which its driver has bound (ioas_device_bind), an id in the context and holds
  * the context. 0; -ENOMEM.
  */
-int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, const struct ioas_range *reserved,
-		    size_t reserved_nr, struct obj_device **out);
-/* Detaches it, ends its id and lets the context go. */
+int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_device *kind,
+		    const struct ioas_range *reserved, size_t reserved_nr, struct obj_device **out);
+/* Detaches it, ends its vdevice, its id, and lets the context go. */
 void obj_device_unbind(struct obj_device *device);
 
 /*
@@ -136,5 +192,117 @@ void obj_device_unbind(struct obj_device *device);
 int obj_device_attach(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why);
 /* Blocks its DMA. Nothing attached: nothing happens. */
 void obj_device_detach(struct obj_device *device);
+
+/*
+ * The same for requests with a PASID. attach: -EBUSY the PASID is attached already; replace:
+ * -EINVAL it is not. Both -EINVAL where the page table, or the one that requests without a PASID
+ * go to, was not made with IOMMU_HWPT_ALLOC_PASID.
+ */
+int obj_device_attach_pasid(struct obj_device *device, pasid_t pasid, uint32_t *pt_id,
+			    struct ioas_why *why);
+int obj_device_replace_pasid(struct obj_device *device, pasid_t pasid, uint32_t *pt_id,
+			     struct ioas_why *why);
+void obj_device_detach_pasid(struct obj_device *device, pasid_t pasid);
+/* Where requests of a PASID (has_pasid), or without one, go; NULL: nowhere. ctx->lock held. */
+struct obj_hwpt *obj_device_hwpt_locked(struct obj_device *device, bool has_pasid, pasid_t pasid);
+
+/*
+ * A queue of page requests. fault.c; its descriptor is uapi/fault_file.c's. The queue's own lock
+ * comes after ctx->lock and protects what is queued and what waits for an answer.
+ */
+struct obj_fault;
+
+/* Makes one, not published yet: obj_finalize follows, or obj_fault_abort. 0; -ENOMEM. */
+int obj_fault_alloc(struct obj_ctx *ctx, struct obj_fault **out);
+void obj_fault_abort(struct obj_fault *fault);
+void obj_fault_destroy(struct obj *obj);
+struct obj *obj_of_fault(struct obj_fault *fault);
+/* A page request: one of a group, which is queued when its last one has come. */
+struct obj_page_request {
+	uint32_t grpid;
+	uint32_t perm; /* IOMMU_PGFAULT_PERM_* */
+	uint64_t addr;
+	bool last;
+};
+/*
+ * Delivers one that a device sent, by where its requests go: dropped where that takes none.
+ * `respond` (or NULL) is called, without locks, with enum iommufd_page_response_code when the
+ * group is answered, and with INVALID when its attachment ends first. 0; -ENOMEM.
+ */
+int obj_fault_report(struct obj_device *device, bool has_pasid, pasid_t pasid,
+		     const struct obj_page_request *request,
+		     void (*respond)(void *arg, uint32_t grpid, uint32_t code), void *arg);
+/* Answers all that came by way of that attachment to the hwpt it is leaving. ctx->lock held. */
+void obj_fault_detach_locked(struct obj_attach *attach, struct obj_hwpt *old);
+
+/* viommu.c, vdevice.c, veventq.c, hw_queue.c */
+
+/* A guest's share of the IOMMU behind a device. */
+struct obj_viommu {
+	struct obj obj;
+	const struct kind_viommu_ops *ops; /* constant */
+	void *kind;			   /* constant: the kind's part */
+	struct kind_device *dev;	   /* constant: the IOMMU it is a share of */
+	uint32_t type;			   /* constant: IOMMU_VIOMMU_TYPE_* */
+	struct obj_hwpt *parent;	   /* constant; this is one of its users */
+	struct obj_vdevice *vdevices;	   /* (ctx->lock) linked by next */
+	struct obj_veventq *veventqs;	   /* (ctx->lock) linked by next, one a type */
+	struct obj_hw_queue *hw_queues;	   /* (ctx->lock) linked by next */
+};
+
+/* A device as the guest knows it. */
+struct obj_vdevice {
+	struct obj obj;
+	struct obj_viommu *viommu; /* constant; this is one of its users */
+	struct obj_device *device; /* (ctx->lock) NULL: it was unbound */
+	uint64_t virt_id;	   /* constant */
+	struct obj_vdevice *next;  /* (ctx->lock) */
+};
+
+/* A guest's queue in memory. */
+struct obj_hw_queue {
+	struct obj obj;
+	struct obj_viommu *viommu; /* constant; this is one of its users */
+	uint32_t type, index;	   /* constant */
+	iova_t iova;		   /* constant: in the nest parent's space, pinned */
+	uint64_t len;		   /* constant */
+	void *kind;		   /* constant: the kind's part */
+	struct obj_hw_queue *next; /* (ctx->lock) */
+};
+
+int obj_viommu_alloc_locked(struct obj_device *device, uint32_t type, struct obj_hwpt *parent,
+			    const struct kind_data *data, struct obj_viommu **out,
+			    struct ioas_why *why);
+void obj_viommu_destroy(struct obj *obj);
+int obj_vdevice_alloc_locked(struct obj_viommu *viommu, struct obj_device *device, uint64_t virt_id,
+			     struct obj_vdevice **out, struct ioas_why *why);
+void obj_vdevice_destroy(struct obj *obj);
+/* The device is being unbound: its vdevice goes, its id is never given out again. */
+void obj_vdevice_tombstone_locked(struct obj_device *device);
+/* By the guest's id. NULL: none. ctx->lock held. */
+struct obj_vdevice *obj_vdevice_find_locked(struct obj_viommu *viommu, uint64_t virt_id);
+int obj_veventq_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t depth,
+			     struct obj_veventq **out, struct ioas_why *why);
+void obj_veventq_destroy(struct obj *obj);
+struct obj *obj_of_veventq(struct obj_veventq *veventq);
+/*
+ * Queues an event of a viommu. Too many unread: it is lost, and the reader is told. 0; -EOPNOTSUPP
+ * no queue of that type; -ENOMEM. ctx->lock held.
+ */
+int obj_veventq_report_locked(struct obj_viommu *viommu, uint32_t type, const void *data,
+			      size_t len);
+int obj_hw_queue_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t index, iova_t iova,
+			      uint64_t len, struct obj_hw_queue **out, struct ioas_why *why);
+void obj_hw_queue_destroy(struct obj *obj);
+
+/* src/uapi/testcmd.c's */
+void obj_selftest_destroy(struct obj *obj);
+
+/* access.c: who reads and writes a space by itself, with an id. */
+struct obj_access {
+	struct obj obj;
+	struct ioas_access *access;
+	struct obj_ioas *ioas; /* (ctx->lock) this is one of its users; or NULL */
+};
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include "iommu.h"
 #include "pci/bus.h"
+#include "util/alloc.h"
 
 static struct pci_group *find_or_add(struct pci_bus *bus, uint32_t key, bool is_port)
 {
@@ -22,7 +23,7 @@ static struct pci_group *find_or_add(struct pci_bus *bus, uint32_t key, bool is_
 		return group;
 	if (!bus_reserve(&bus->by_number, &bus->group_cap, bus->group_total + 1))
 		return NULL;
-	group = calloc(1, sizeof(*group));
+	group = alloc_zero(1, sizeof(*group));
 	if (!group)
 		return NULL;
 	bus->group_total++;

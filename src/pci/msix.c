@@ -25,6 +25,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include "pci/pci.h"
+#include "util/alloc.h"
 
 #define ENTRY_LEN     16
 #define CONTROL_MASK  1u
@@ -36,7 +37,7 @@ int msix_init(struct ioas_pci *pci)
 
 	if (!nr)
 		return 0;
-	pci->msix.vectors = calloc(nr, sizeof(*pci->msix.vectors));
+	pci->msix.vectors = alloc_zero(nr, sizeof(*pci->msix.vectors));
 	if (!pci->msix.vectors)
 		return -ENOMEM;
 	for (unsigned i = 0; i < nr; i++) {

@@ -7,6 +7,7 @@
 #include "pci/bus.h"
 #include "pci/desc.h"
 #include "route/route.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 /* Holes of the machine's address map that firmware places BARs in. */
@@ -27,7 +28,7 @@ static void clear_map(struct pci_bus *bus)
 
 int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out)
 {
-	struct pci_bus *bus = calloc(1, sizeof(*bus));
+	struct pci_bus *bus = alloc_zero(1, sizeof(*bus));
 
 	if (!bus)
 		return -ENOMEM;
@@ -70,7 +71,7 @@ bool bus_reserve(void *array, uint32_t *cap, uint32_t nr)
 
 	if (nr <= *cap)
 		return true;
-	grown = realloc(*(void **)array, to * sizeof(*grown));
+	grown = alloc_resize(*(void **)array, to * sizeof(*grown));
 	if (!grown)
 		return false;
 	*(void **)array = grown;
@@ -92,7 +93,7 @@ static void **slot_of(struct pci_bus *bus, uint32_t key, bool make)
 		void **slot = &level->slots[level_index(key, depth)];
 
 		if (!*slot && make)
-			*slot = calloc(1, sizeof(*level));
+			*slot = alloc_zero(1, sizeof(*level));
 		if (!*slot)
 			return NULL;
 		level = *slot;
@@ -225,7 +226,7 @@ static int function_new(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 			const struct ioas_pci_desc *desc, const struct ioas_pci_ops *ops,
 			void *model, struct ioas_pci **out)
 {
-	struct ioas_pci *pci = calloc(1, sizeof(*pci));
+	struct ioas_pci *pci = alloc_zero(1, sizeof(*pci));
 
 	if (!pci)
 		return -ENOMEM;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "pt/pt_private.h"
+#include "util/alloc.h"
 
 static const struct pt_ops *const formats[] = {
 	[PT_AMDV1] = &pt_ops_amdv1,
@@ -13,7 +14,7 @@ struct pt_table *pt_table_new(void)
 {
 	void *table;
 
-	if (posix_memalign(&table, 1u << PT_PAGE_LG2, sizeof(struct pt_table)))
+	if (inject() || posix_memalign(&table, 1u << PT_PAGE_LG2, sizeof(struct pt_table)))
 		return NULL;
 	return memset(table, 0, sizeof(struct pt_table));
 }
@@ -39,7 +40,7 @@ int pt_new(const struct pt_config *config, struct pt **out)
 		return -EINVAL;
 	if (config->max_leaf_lg2 && config->max_leaf_lg2 < PT_PAGE_LG2)
 		return -EINVAL;
-	pt = calloc(1, sizeof(*pt));
+	pt = alloc_zero(1, sizeof(*pt));
 	if (!pt)
 		return -ENOMEM;
 	pt->root = pt_table_new();

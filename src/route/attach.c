@@ -9,6 +9,7 @@
 #include "iommu.h"
 #include "route/route.h"
 #include "space/space.h"
+#include "util/alloc.h"
 
 struct route_shared {
 	struct ioas_space *space; /* constant, a reference; the key */
@@ -37,7 +38,7 @@ static int shared_new(struct ioas_iommu *iommu, struct ioas_space *space, struct
 		.aw = iommu->config.aw,
 		.max_leaf_lg2 = space_huge_pages(space) ? 0 : 12,
 	};
-	struct route_shared *shared = calloc(1, sizeof(*shared));
+	struct route_shared *shared = alloc_zero(1, sizeof(*shared));
 	int rc;
 
 	if (!shared)
@@ -81,7 +82,7 @@ int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, struct 
 		*out = *found;
 	} else {
 		rc = shared_new(iommu, space, out, why);
-		if (!rc && !tsearch(*out, &shares->tree, compare)) {
+		if (!rc && (inject() || !tsearch(*out, &shares->tree, compare))) {
 			shared_free(*out);
 			rc = -ENOMEM;
 		}
@@ -109,7 +110,7 @@ struct pt *route_shared_pt(const struct route_shared *shared)
 
 int route_shares_new(struct route_shares **out)
 {
-	struct route_shares *shares = calloc(1, sizeof(*shares));
+	struct route_shares *shares = alloc_zero(1, sizeof(*shares));
 
 	if (!shares)
 		return -ENOMEM;

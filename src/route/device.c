@@ -12,6 +12,7 @@
 #include <ioas/run.h>
 #include "iommu.h"
 #include "route/route.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 #define FORMS_KNOWN IOAS_FORM_RID
@@ -19,7 +20,7 @@
 int route_device_new(struct ioas_iommu *iommu, const char *name, uint16_t segment, rid_t rid,
 		     struct ioas_device **out)
 {
-	struct ioas_device *dev = calloc(1, sizeof(*dev));
+	struct ioas_device *dev = alloc_zero(1, sizeof(*dev));
 	char counters[IOAS_NAME_LEN + 4];
 	int rc = -ENOMEM;
 

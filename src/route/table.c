@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "iommu.h"
 #include "route/route.h"
+#include "util/alloc.h"
 
 #define LEVELS 4
 
@@ -50,7 +51,7 @@ static struct level *last_level(struct route_table *table, uint16_t segment, rid
 		struct level *next = atomic_load_explicit(slot, memory_order_relaxed);
 
 		if (!next) {
-			next = calloc(1, sizeof(*next));
+			next = alloc_zero(1, sizeof(*next));
 			if (!next)
 				return NULL;
 			atomic_store_explicit(slot, next, memory_order_release);
@@ -99,12 +100,12 @@ struct route_shares *route_shares(struct ioas_iommu *iommu)
 
 int route_table_new(struct route_table **out)
 {
-	struct route_table *table = calloc(1, sizeof(*table));
+	struct route_table *table = alloc_zero(1, sizeof(*table));
 
 	if (!table)
 		return -ENOMEM;
 	pthread_mutex_init(&table->lock, NULL);
-	table->root = calloc(1, sizeof(*table->root));
+	table->root = alloc_zero(1, sizeof(*table->root));
 	if (!table->root || route_shares_new(&table->shares)) {
 		route_table_destroy(table);
 		return -ENOMEM;

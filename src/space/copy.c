@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "space/private.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 struct pieces {
@@ -16,7 +17,7 @@ static int add_piece(struct pieces *pieces, const struct space_area *area, iova_
 {
 	if (pieces->nr == pieces->cap) {
 		size_t cap = pieces->cap ? 2 * pieces->cap : 4;
-		void *piece = realloc(pieces->piece, cap * sizeof(*pieces->piece));
+		void *piece = alloc_resize(pieces->piece, cap * sizeof(*pieces->piece));
 
 		if (!piece)
 			return -ENOMEM;

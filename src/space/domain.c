@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "space/private.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 /*
@@ -89,7 +90,7 @@ static int attach_locked(struct ioas_space *space, struct space_domain *domain,
 
 int space_domain_attach(struct ioas_space *space, struct pt *pt, struct ioas_why *why)
 {
-	struct space_domain *domain = calloc(1, sizeof(*domain));
+	struct space_domain *domain = alloc_zero(1, sizeof(*domain));
 	int rc;
 
 	if (!domain)

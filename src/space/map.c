@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "space/private.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 #define MAP_FLAGS (IOAS_MAP_READ | IOAS_MAP_WRITE | IOAS_MAP_FIXED)
@@ -112,7 +113,7 @@ static struct space_area *make_areas(iova_t iova, struct space_piece *pieces, si
 	struct tree_node *list = NULL, **tail = &list;
 
 	for (size_t i = 0; i < nr; i++) {
-		struct space_area *area = calloc(1, sizeof(*area));
+		struct space_area *area = alloc_zero(1, sizeof(*area));
 
 		if (!area) {
 			if (list)

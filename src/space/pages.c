@@ -3,11 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "space/private.h"
+#include "util/alloc.h"
 
 int pages_new(struct ioas_caller *caller, uint64_t va, uint64_t len, bool writable,
 	      struct space_pages **out)
 {
-	struct space_pages *pages = calloc(1, sizeof(*pages));
+	struct space_pages *pages = alloc_zero(1, sizeof(*pages));
 	uint64_t end = va + len;
 
 	if (!pages)

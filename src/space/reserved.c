@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "space/ranges.h"
+#include "util/alloc.h"
 
 struct entry {
 	struct tree_node node;
@@ -53,7 +54,7 @@ void reserved_fini(struct reserved *reserved)
 int reserved_add(struct reserved *reserved, iova_t first, iova_t last, const void *owner)
 {
 	struct tree_node *parent = NULL, *node = reserved->tree.root;
-	struct entry *entry = malloc(sizeof(*entry));
+	struct entry *entry = alloc_raw(sizeof(*entry));
 	int side = 0;
 
 	if (!entry)

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "space/private.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 static const struct ioas_range everything = {0, UINT64_MAX};
 
 int ioas_space_new(struct ioas_iommu *iommu, struct ioas_space **out)
 {
-	struct ioas_space *space = calloc(1, sizeof(*space));
+	struct ioas_space *space = alloc_zero(1, sizeof(*space));
 
 	if (!space)
 		return -ENOMEM;
@@ -210,7 +211,7 @@ int ioas_space_allow(struct ioas_space *space, const struct ioas_range *ranges, 
 				       "allowed range %#" PRIx64 "-%#" PRIx64 " is empty",
 				       ranges[i].first, ranges[i].last);
 	if (nr) {
-		sorted = calloc(nr, sizeof(*sorted));
+		sorted = alloc_zero(nr, sizeof(*sorted));
 		if (!sorted)
 			return why_set(why, -ENOMEM, "out of memory");
 		memcpy(sorted, ranges, nr * sizeof(*sorted));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "space/ranges.h"
+#include "util/alloc.h"
 
 /* IOVA 0 is never chosen, nor are the last addresses. */
 #define CHOOSE_FIRST 4096ull
@@ -29,11 +30,11 @@ int zones_prepare(struct zones *zones, size_t cap)
 		return 0;
 	while (leaves < cap)
 		leaves *= 2;
-	range = realloc(zones->range, leaves * sizeof(*range));
+	range = alloc_resize(zones->range, leaves * sizeof(*range));
 	if (!range)
 		return -ENOMEM;
 	zones->range = range;
-	bound = calloc(leaves * 2, sizeof(*bound));
+	bound = alloc_zero(leaves * 2, sizeof(*bound));
 	if (!bound)
 		return -ENOMEM;
 	/* A wider tree: what is set now is set again, with loose bounds. */

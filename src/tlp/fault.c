@@ -13,6 +13,7 @@
 #include "iommu.h"
 #include "route/route.h"
 #include "tlp/tlp.h"
+#include "util/alloc.h"
 
 #define KEPT 1024
 
@@ -24,7 +25,7 @@ struct fault_log {
 
 int fault_log_new(struct fault_log **out)
 {
-	struct fault_log *log = calloc(1, sizeof(*log));
+	struct fault_log *log = alloc_zero(1, sizeof(*log));
 
 	if (!log)
 		return -ENOMEM;

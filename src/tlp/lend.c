@@ -12,6 +12,7 @@
 #include "mem/mem.h"
 #include "route/route.h"
 #include "tlp/tlp.h"
+#include "util/alloc.h"
 
 #define BATCH_LEAVES 512
 #define PAGE	     4096ul
@@ -63,7 +64,7 @@ static int make_room(struct ioas_dma *dma)
 {
 	if (dma->iov_nr == dma->iov_cap) {
 		unsigned cap = dma->iov_cap ? dma->iov_cap * 2 : 16;
-		struct iovec *iov = realloc(dma->iov, cap * sizeof(*iov));
+		struct iovec *iov = alloc_resize(dma->iov, cap * sizeof(*iov));
 
 		if (!iov)
 			return -ENOMEM;
@@ -72,7 +73,7 @@ static int make_room(struct ioas_dma *dma)
 	}
 	if (dma->hold_nr + 2 > dma->hold_cap) {
 		unsigned cap = dma->hold_cap ? dma->hold_cap * 2 : 16;
-		uintptr_t *hold = realloc(dma->hold, cap * sizeof(*hold));
+		uintptr_t *hold = alloc_resize(dma->hold, cap * sizeof(*hold));
 
 		if (!hold)
 			return -ENOMEM;

@@ -7,6 +7,7 @@
 #include "route/route.h"
 #include "uapi/device_file.h"
 #include "uapi/type1.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 static int device_open(struct ioas_file *file, struct ioas_why *why)
@@ -16,7 +17,7 @@ static int device_open(struct ioas_file *file, struct ioas_why *why)
 
 	if (!pci)
 		return why_set(why, -ENODEV, "no device has the number %u", file->node.index);
-	vfile = calloc(1, sizeof(*vfile));
+	vfile = alloc_zero(1, sizeof(*vfile));
 	if (!vfile)
 		return why_set(why, -ENOMEM, "no memory to open %s", file->node.path);
 	vfile->pci = pci;
@@ -95,7 +96,8 @@ static int route(struct vfio_pci *vdev, struct ioas_why *why)
 		return route_attach(ioas_pci_device(vdev->pci), group->container->pt, why);
 	id = type1_compat_id(group->ctx);
 	reserved = vfio_pci_reserved(&nr);
-	rc = obj_device_bind(group->ctx, ioas_pci_device(vdev->pci), reserved, nr, &vdev->bound);
+	rc = obj_device_bind(group->ctx, ioas_pci_device(vdev->pci), kind_soft(group->uapi->iommu),
+			     reserved, nr, &vdev->bound);
 	if (rc)
 		return rc;
 	/* The program may have taken the IOAS away again: then it attaches nowhere. */
@@ -135,7 +137,7 @@ int device_file_open_in_group(struct uapi_call *call, struct ioas_pci *pci, stru
 	struct ioas_file *group_file = call->file;
 	struct uapi *uapi = group_file->iommu->uapi;
 	struct ioas_node node = {.kind = IOAS_NODE_VFIO_DEVICE, .index = pci_cdev_index(pci)};
-	struct vfio_file *vfile = calloc(1, sizeof(*vfile));
+	struct vfio_file *vfile = alloc_zero(1, sizeof(*vfile));
 	struct ioas_file *file;
 	int rc;
 

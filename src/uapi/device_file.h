@@ -21,7 +21,7 @@ ssize_t region_read(struct ioas_file *file, struct ioas_caller *caller, uint64_t
 ssize_t region_write(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
 		     uint64_t off);
 int region_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
-		struct ioas_why *why);
+		struct ioas_mapping *out, struct ioas_why *why);
 int region_access(struct ioas_file *file, uint64_t off, bool write, uint64_t *value, unsigned size);
 
 #endif

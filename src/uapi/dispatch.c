@@ -20,11 +20,7 @@
 #define NR(cmd)		 ((cmd)&0xff)
 #define END(type, field) (offsetof(struct type, field) + sizeof(((struct type *)0)->field))
 /* A struct longer than the buffer for it would divide by zero, which does not compile. */
-#define SIZE(type) (sizeof(struct type) / (sizeof(struct type) <= UAPI_CMD_MAX))
-/* Known to Linux, not here yet: only the size rules apply. */
-#define OP_LATER(cmd, size, min) \
-	[NR(cmd) - IOMMUFD_BASE] = {#cmd, cmd, size, min, iommu_unsupported}
-
+#define SIZE(type)   (sizeof(struct type) / (sizeof(struct type) <= UAPI_CMD_MAX))
 #define IOMMUFD_BASE 0x80
 
 /* clang-format off */
@@ -43,18 +39,21 @@ static const struct uapi_op iommufd_ops[] = {
 	I(IOMMU_VFIO_IOAS, iommu_vfio_ioas, __reserved, iommu_vfio_ioas),
 	I(IOMMU_HWPT_ALLOC, iommu_hwpt_alloc, __reserved, iommu_hwpt_alloc),
 	I(IOMMU_GET_HW_INFO, iommu_hw_info, __reserved, iommu_get_hw_info),
+	I(IOMMU_HWPT_SET_DIRTY_TRACKING, iommu_hwpt_set_dirty_tracking, __reserved,
+	  iommu_hwpt_set_dirty_tracking),
+	I(IOMMU_HWPT_GET_DIRTY_BITMAP, iommu_hwpt_get_dirty_bitmap, data,
+	  iommu_hwpt_get_dirty_bitmap),
+	I(IOMMU_HWPT_INVALIDATE, iommu_hwpt_invalidate, __reserved, iommu_hwpt_invalidate),
+	I(IOMMU_FAULT_QUEUE_ALLOC, iommu_fault_alloc, out_fault_fd, iommu_fault_queue_alloc),
+	I(IOMMU_IOAS_MAP_FILE, iommu_ioas_map_file, iova, iommu_ioas_map_file),
+	I(IOMMU_VIOMMU_ALLOC, iommu_viommu_alloc, out_viommu_id, iommu_viommu_alloc),
+	I(IOMMU_VDEVICE_ALLOC, iommu_vdevice_alloc, virt_id, iommu_vdevice_alloc),
+	I(IOMMU_IOAS_CHANGE_PROCESS, iommu_ioas_change_process, __reserved,
+	  iommu_ioas_change_process),
+	I(IOMMU_VEVENTQ_ALLOC, iommu_veventq_alloc, out_veventq_fd, iommu_veventq_alloc),
+	I(IOMMU_HW_QUEUE_ALLOC, iommu_hw_queue_alloc, length, iommu_hw_queue_alloc),
+	I(IOMMU_IOAS_NOIOMMU_GET_PA, iommu_ioas_noiommu_get_pa, out_phys, iommu_unsupported),
 #undef I
-	OP_LATER(IOMMU_HWPT_SET_DIRTY_TRACKING, 16, 16),
-	OP_LATER(IOMMU_HWPT_GET_DIRTY_BITMAP, 48, 48),
-	OP_LATER(IOMMU_HWPT_INVALIDATE, 32, 32),
-	OP_LATER(IOMMU_FAULT_QUEUE_ALLOC, 16, 16),
-	OP_LATER(IOMMU_IOAS_MAP_FILE, 40, 40),
-	OP_LATER(IOMMU_VIOMMU_ALLOC, 40, 24),
-	OP_LATER(IOMMU_VDEVICE_ALLOC, 24, 24),
-	OP_LATER(IOMMU_IOAS_CHANGE_PROCESS, 8, 8),
-	OP_LATER(IOMMU_VEVENTQ_ALLOC, 32, 28),
-	OP_LATER(IOMMU_HW_QUEUE_ALLOC, 40, 40),
-	OP_LATER(IOMMU_IOAS_NOIOMMU_GET_PA, 40, 40),
 };
 
 #define V(cmd, type, last, fn) \

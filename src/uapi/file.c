@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "uapi/uapi.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 /* By enum ioas_node_kind. */
@@ -16,7 +17,7 @@ static const struct uapi_file_ops *const kinds[] = {
 struct ioas_file *uapi_file_new(struct ioas_iommu *iommu, struct ioas_caller *caller,
 				const struct ioas_node *node, const struct uapi_file_ops *ops)
 {
-	struct ioas_file *file = calloc(1, sizeof(*file));
+	struct ioas_file *file = alloc_zero(1, sizeof(*file));
 
 	if (!file)
 		return NULL;
@@ -106,11 +107,18 @@ ssize_t ioas_file_pwrite(struct ioas_file *file, struct ioas_caller *caller, uin
 }
 
 int ioas_file_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
-		   struct ioas_why *why)
+		   struct ioas_mapping *out, struct ioas_why *why)
 {
+	*out = (struct ioas_mapping){.fd = -1};
 	if (!file->ops->mmap)
 		return why_set(why, -ENODEV, "%s cannot be mapped", file->node.path);
-	return file->ops->mmap(file, off, len, prot, flags, why);
+	return file->ops->mmap(file, off, len, prot, flags, out, why);
+}
+
+void ioas_file_munmap(struct ioas_file *file, uint64_t off, uint64_t len)
+{
+	if (file->ops->munmap)
+		file->ops->munmap(file, off, len);
 }
 
 int ioas_file_access(struct ioas_file *file, uint64_t off, bool write, uint64_t *value,

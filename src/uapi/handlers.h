@@ -9,9 +9,24 @@ struct uapi_call;
 long iommu_destroy(struct uapi_call *call);
 long iommu_option(struct uapi_call *call);
 long iommu_vfio_ioas(struct uapi_call *call);
-long iommu_hwpt_alloc(struct uapi_call *call);
-long iommu_get_hw_info(struct uapi_call *call);
 long iommu_unsupported(struct uapi_call *call);
+/* iommufd_hwpt.c */
+long iommu_hwpt_alloc(struct uapi_call *call);
+long iommu_hwpt_invalidate(struct uapi_call *call);
+long iommu_get_hw_info(struct uapi_call *call);
+/* iommufd_dirty.c */
+long iommu_hwpt_set_dirty_tracking(struct uapi_call *call);
+long iommu_hwpt_get_dirty_bitmap(struct uapi_call *call);
+/* iommufd_fault.c */
+long iommu_fault_queue_alloc(struct uapi_call *call);
+/* iommufd_file.c */
+long iommu_ioas_map_file(struct uapi_call *call);
+long iommu_ioas_change_process(struct uapi_call *call);
+/* iommufd_viommu.c */
+long iommu_viommu_alloc(struct uapi_call *call);
+long iommu_vdevice_alloc(struct uapi_call *call);
+long iommu_veventq_alloc(struct uapi_call *call);
+long iommu_hw_queue_alloc(struct uapi_call *call);
 /* iommufd_ioas.c */
 long iommu_ioas_alloc(struct uapi_call *call);
 long iommu_ioas_allow_iovas(struct uapi_call *call);

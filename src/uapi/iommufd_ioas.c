@@ -6,6 +6,7 @@
 #include "obj/obj.h"
 #include "uapi/handlers.h"
 #include "uapi/uapi.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 #define MAP_FLAGS (IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)
@@ -50,7 +51,7 @@ static int copy_ranges(struct uapi_call *call, uint64_t va, uint32_t nr, struct 
 
 		if (want > nr)
 			want = nr;
-		grown = realloc(ranges, want * sizeof(*ranges));
+		grown = alloc_resize(ranges, want * sizeof(*ranges));
 		rc = grown ? 0 : -ENOMEM;
 		if (grown)
 			ranges = grown;
@@ -99,7 +100,7 @@ static int all_ranges(struct ioas_space *space, struct ioas_range **out, size_t 
 			break;
 		cap = *nr;
 		free(ranges);
-		ranges = calloc(cap, sizeof(*ranges));
+		ranges = alloc_zero(cap, sizeof(*ranges));
 		if (!ranges)
 			return -ENOMEM;
 	}

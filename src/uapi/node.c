@@ -6,6 +6,7 @@
 #include <ioas/run.h>
 #include "pci/pci.h"
 #include "uapi/uapi.h"
+#include "util/alloc.h"
 
 #define MISC_MAJOR  10
 #define IOMMU_MINOR 127
@@ -15,7 +16,7 @@
 
 int uapi_new(struct ioas_iommu *iommu, struct uapi **out)
 {
-	struct uapi *uapi = calloc(1, sizeof(*uapi));
+	struct uapi *uapi = alloc_zero(1, sizeof(*uapi));
 
 	if (!uapi)
 		return -ENOMEM;

@@ -68,8 +68,10 @@ struct uapi_file_ops {
 			uint64_t off); /* -EINVAL */
 	ssize_t (*write)(struct ioas_file *file, struct ioas_caller *caller, uint64_t va,
 			 size_t len, uint64_t off); /* -EINVAL */
+	/* *out is "none" beforehand. */
 	int (*mmap)(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
-		    struct ioas_why *why); /* -ENODEV */
+		    struct ioas_mapping *out, struct ioas_why *why); /* -ENODEV */
+	void (*munmap)(struct ioas_file *file, uint64_t off, uint64_t len);
 	int (*access)(struct ioas_file *file, uint64_t off, bool write, uint64_t *value,
 		      unsigned size); /* -EFAULT */
 };

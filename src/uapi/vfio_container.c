@@ -6,12 +6,13 @@
 #include "space/space.h"
 #include "uapi/handlers.h"
 #include "uapi/type1.h"
+#include "util/alloc.h"
 #include "util/why.h"
 #include "vfio/vfio.h"
 
 static int container_open(struct ioas_file *file, struct ioas_why *why)
 {
-	struct vfio_container *container = calloc(1, sizeof(*container));
+	struct vfio_container *container = alloc_zero(1, sizeof(*container));
 
 	if (!container)
 		return why_set(why, -ENOMEM, "no memory for a container");

@@ -6,6 +6,7 @@
 #include <ioas/uapi/vfio.h>
 #include "uapi/device_file.h"
 #include "uapi/handlers.h"
+#include "util/alloc.h"
 #include "util/why.h"
 
 long vfio_device_get_irq_info(struct uapi_call *call)
@@ -130,7 +131,7 @@ long vfio_device_set_irqs(struct uapi_call *call)
 		return rc;
 	len = (size_t)data_size(set->flags) * set->count;
 	if (len) {
-		data = malloc(len);
+		data = alloc_raw(len);
 		if (!data)
 			return -ENOMEM;
 		rc = uapi_copy_from(call, data, call->arg + call->op->min, len);

@@ -178,7 +178,7 @@ ssize_t region_write(struct ioas_file *file, struct ioas_caller *caller, uint64_
 }
 
 int region_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
-		struct ioas_why *why)
+		struct ioas_mapping *out, struct ioas_why *why)
 {
 	struct ioas_pci *pci = device_file_pci(file);
 	uint32_t index = index_of(off);

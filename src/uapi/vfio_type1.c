@@ -7,6 +7,7 @@
 #include "space/space.h"
 #include "uapi/handlers.h"
 #include "uapi/type1.h"
+#include "util/alloc.h"
 #include "util/why.h"
 #include "vfio/vfio.h"
 
@@ -29,7 +30,7 @@ static int caps_get(struct type1 *type1, struct caps *out)
 	while ((out->ranges_nr = ioas_space_ranges(type1->space, out->ranges, cap)) > cap) {
 		cap = out->ranges_nr;
 		free(out->ranges);
-		out->ranges = calloc(cap, sizeof(*out->ranges));
+		out->ranges = alloc_zero(cap, sizeof(*out->ranges));
 		if (!out->ranges)
 			return -ENOMEM;
 	}

@@ -2,6 +2,7 @@
 /* Groups: found by number while somebody uses them. */
 #include <errno.h>
 #include <stdlib.h>
+#include "util/alloc.h"
 #include "vfio/vfio.h"
 
 int vfio_group_get(struct uapi *uapi, uint32_t number, struct vfio_group **out)
@@ -13,7 +14,7 @@ int vfio_group_get(struct uapi *uapi, uint32_t number, struct vfio_group **out)
 
 		if (rc)
 			return rc;
-		group = calloc(1, sizeof(*group));
+		group = alloc_zero(1, sizeof(*group));
 		if (!group) {
 			ids_drop(&uapi->groups, number);
 			return -ENOMEM;

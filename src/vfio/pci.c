@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "route/route.h"
+#include "util/alloc.h"
 #include "vfio/vfio.h"
 
 /* Memory writes there are interrupts on x86: Intel SDM volume 3, 11.11 (MSI address format). */
@@ -17,7 +18,7 @@ const struct ioas_range *vfio_pci_reserved(size_t *nr)
 int vfio_pci_open(struct uapi *uapi, struct ioas_pci *pci, struct vfio_pci **out,
 		  struct ioas_why *why)
 {
-	struct vfio_pci *vdev = calloc(1, sizeof(*vdev));
+	struct vfio_pci *vdev = alloc_zero(1, sizeof(*vdev));
 	int rc;
 
 	if (!vdev)

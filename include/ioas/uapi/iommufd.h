@@ -158,6 +158,7 @@ enum iommu_hwpt_data_type {
 	IOMMU_HWPT_DATA_NONE = 0,
 	IOMMU_HWPT_DATA_VTD_S1 = 1,
 	IOMMU_HWPT_DATA_ARM_SMMUV3 = 2,
+	IOMMU_HWPT_DATA_AMD_GUEST = 3,
 };
 
 /* Makes a page table for a device, on an IOAS (or nested on another page table). */
@@ -180,12 +181,15 @@ enum iommu_hw_info_type {
 	IOMMU_HW_INFO_TYPE_DEFAULT = 0,
 	IOMMU_HW_INFO_TYPE_INTEL_VTD = 1,
 	IOMMU_HW_INFO_TYPE_ARM_SMMUV3 = 2,
+	IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV = 3,
+	IOMMU_HW_INFO_TYPE_AMD = 4,
 };
 
 enum iommufd_hw_capabilities {
 	IOMMU_HW_CAP_DIRTY_TRACKING = 1 << 0,
 	IOMMU_HW_CAP_PCI_PASID_EXEC = 1 << 1,
 	IOMMU_HW_CAP_PCI_PASID_PRIV = 1 << 2,
+	IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED = 1 << 3,
 };
 
 enum iommu_hw_info_flags {
@@ -241,6 +245,165 @@ struct iommu_hwpt_get_dirty_bitmap {
 	IOAS_UAPI_U64 length;
 	IOAS_UAPI_U64 page_size;
 	IOAS_UAPI_U64 data;
+};
+
+/*
+ * Drops what may be cached of a user-managed page table, an entry a request. entry_num receives how
+ * many were done, on errors too.
+ */
+struct iommu_hwpt_invalidate {
+	uint32_t size;
+	uint32_t hwpt_id; /* a nested page table, or a viommu */
+	IOAS_UAPI_U64 data_uptr;
+	uint32_t data_type;
+	uint32_t entry_len;
+	uint32_t entry_num;
+	uint32_t __reserved;
+};
+
+enum iommu_hwpt_pgfault_flags {
+	IOMMU_PGFAULT_FLAGS_PASID_VALID = 1 << 0,
+	IOMMU_PGFAULT_FLAGS_LAST_PAGE = 1 << 1,
+};
+
+enum iommu_hwpt_pgfault_perm {
+	IOMMU_PGFAULT_PERM_READ = 1 << 0,
+	IOMMU_PGFAULT_PERM_WRITE = 1 << 1,
+	IOMMU_PGFAULT_PERM_EXEC = 1 << 2,
+	IOMMU_PGFAULT_PERM_PRIV = 1 << 3,
+};
+
+/* A page request, as read from a fault queue. A group of them is answered by its cookie. */
+struct iommu_hwpt_pgfault {
+	uint32_t flags;
+	uint32_t dev_id;
+	uint32_t pasid;
+	uint32_t grpid;
+	uint32_t perm;
+	uint32_t __reserved;
+	IOAS_UAPI_U64 addr;
+	uint32_t length;
+	uint32_t cookie;
+};
+
+enum iommufd_page_response_code {
+	IOMMUFD_PAGE_RESP_SUCCESS = 0,
+	IOMMUFD_PAGE_RESP_INVALID = 1,
+};
+
+/* The answer, as written to a fault queue. */
+struct iommu_hwpt_page_response {
+	uint32_t cookie;
+	uint32_t code;
+};
+
+/* Makes a queue of page requests and a descriptor to read it by. */
+struct iommu_fault_alloc {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t out_fault_id;
+	uint32_t out_fault_fd;
+};
+
+/* As IOMMU_IOAS_MAP, of a file's pages: a memfd or a dma-buf. */
+struct iommu_ioas_map_file {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t ioas_id;
+	int32_t fd;
+	IOAS_UAPI_U64 start;
+	IOAS_UAPI_U64 length;
+	IOAS_UAPI_U64 iova;
+};
+
+enum iommu_viommu_type {
+	IOMMU_VIOMMU_TYPE_DEFAULT = 0,
+	IOMMU_VIOMMU_TYPE_ARM_SMMUV3 = 1,
+	IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV = 2,
+};
+
+/* Makes a guest's share of the IOMMU behind a device, on a nest parent. */
+struct iommu_viommu_alloc {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t type;
+	uint32_t dev_id;
+	uint32_t hwpt_id;
+	uint32_t out_viommu_id;
+	uint32_t data_len;
+	uint32_t __reserved;
+	IOAS_UAPI_U64 data_uptr;
+};
+
+/* Tells a viommu by which id the guest knows a device. */
+struct iommu_vdevice_alloc {
+	uint32_t size;
+	uint32_t viommu_id;
+	uint32_t dev_id;
+	uint32_t out_vdevice_id;
+	IOAS_UAPI_U64 virt_id;
+};
+
+/* Moves the accounting of the context's pinned memory to the caller. */
+struct iommu_ioas_change_process {
+	uint32_t size;
+	uint32_t __reserved;
+};
+
+enum iommu_veventq_flag {
+	IOMMU_VEVENTQ_FLAG_LOST_EVENTS = 1u << 0,
+};
+
+/* Before each event read from a virtual event queue; alone when events were lost. */
+struct iommufd_vevent_header {
+	uint32_t flags;
+	uint32_t sequence;
+};
+
+enum iommu_veventq_type {
+	IOMMU_VEVENTQ_TYPE_DEFAULT = 0,
+	IOMMU_VEVENTQ_TYPE_ARM_SMMUV3 = 1,
+	IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV = 2,
+};
+
+/* Makes a queue of a viommu's events and a descriptor to read it by. */
+struct iommu_veventq_alloc {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t viommu_id;
+	uint32_t type;
+	uint32_t veventq_depth;
+	uint32_t out_veventq_id;
+	uint32_t out_veventq_fd;
+	uint32_t __reserved;
+};
+
+enum iommu_hw_queue_type {
+	IOMMU_HW_QUEUE_TYPE_DEFAULT = 0,
+	IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV = 1,
+};
+
+/* Gives a guest's queue, in memory mapped at nesting_parent_iova, to the IOMMU. */
+struct iommu_hw_queue_alloc {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t viommu_id;
+	uint32_t type;
+	uint32_t index;
+	uint32_t out_hw_queue_id;
+	IOAS_UAPI_U64 nesting_parent_iova;
+	IOAS_UAPI_U64 length;
+};
+
+/* Physical addresses, for devices without an IOMMU. */
+struct iommu_ioas_noiommu_get_pa {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t ioas_id;
+	uint32_t __reserved;
+	IOAS_UAPI_U64 iova;
+	IOAS_UAPI_U64 length;
+	IOAS_UAPI_U64 out_phys;
 };
 
 #endif

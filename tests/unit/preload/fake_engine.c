@@ -263,9 +263,14 @@ ssize_t ioas_file_pwrite(struct ioas_file *file, struct ioas_caller *caller, uin
 }
 
 int ioas_file_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
-		   struct ioas_why *why)
+		   struct ioas_mapping *out, struct ioas_why *why)
 {
+	*out = (struct ioas_mapping){.fd = -1};
 	return holds_device(file) && flags & MAP_SHARED && off + len <= FAKE_BAR_LEN ? 0 : -EINVAL;
+}
+
+void ioas_file_munmap(struct ioas_file *file, uint64_t off, uint64_t len)
+{
 }
 
 int ioas_file_access(struct ioas_file *file, uint64_t off, bool write, uint64_t *value,

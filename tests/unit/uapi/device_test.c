@@ -31,6 +31,7 @@ static long bind(struct world *w, int cdev, int iommufd)
 
 static void an_unbound_cdev_refuses_everything(void **state)
 {
+	struct ioas_mapping how;
 	struct world *w = *state;
 	int cdev = w_open_cdev(w, 0);
 	char buf[64] = {64};
@@ -40,8 +41,9 @@ static void an_unbound_cdev_refuses_everything(void **state)
 			assert_int_equal(w_ioctl(w, cdev, _IO(VFIO_TYPE, nr), buf), -EINVAL);
 	assert_int_equal(dev_read(w, cdev, buf, 4, REGION(7)), -EINVAL);
 	assert_int_equal(dev_write(w, cdev, buf, 4, REGION(7)), -EINVAL);
-	assert_int_equal(ioas_file_mmap(w->file[cdev - 1000], 0, PAGE, PROT_READ, MAP_SHARED, NULL),
-			 -EINVAL);
+	assert_int_equal(
+		ioas_file_mmap(w->file[cdev - 1000], 0, PAGE, PROT_READ, MAP_SHARED, &how, NULL),
+		-EINVAL);
 }
 
 static void bind_wants_a_real_iommufd_once(void **state)
@@ -269,17 +271,20 @@ static void registers_are_read_and_written_up_to_the_region_s_end(void **state)
 
 static void only_whole_bars_are_mapped(void **state)
 {
+	struct ioas_mapping how;
 	struct world *w = *state;
 	struct ioas_file *file = w->file[ready(w) - 1000];
 	uint64_t value = 0x1234;
 
-	assert_int_equal(ioas_file_mmap(file, 0, BAR_LEN, PROT_READ, MAP_SHARED, NULL), 0);
-	assert_int_equal(ioas_file_mmap(file, PAGE, PAGE, PROT_WRITE, MAP_SHARED, NULL), 0);
-	assert_int_equal(ioas_file_mmap(file, PAGE, BAR_LEN, PROT_READ, MAP_SHARED, NULL), -EINVAL);
-	assert_int_equal(ioas_file_mmap(file, 0, PAGE, PROT_READ, MAP_PRIVATE, NULL), -EINVAL);
-	assert_int_equal(ioas_file_mmap(file, REGION(1), PAGE, PROT_READ, MAP_SHARED, NULL),
+	assert_int_equal(ioas_file_mmap(file, 0, BAR_LEN, PROT_READ, MAP_SHARED, &how, NULL), 0);
+	assert_int_equal(ioas_file_mmap(file, PAGE, PAGE, PROT_WRITE, MAP_SHARED, &how, NULL), 0);
+	assert_int_equal(ioas_file_mmap(file, PAGE, BAR_LEN, PROT_READ, MAP_SHARED, &how, NULL),
 			 -EINVAL);
-	assert_int_equal(ioas_file_mmap(file, REGION(7), PAGE, PROT_READ, MAP_SHARED, NULL),
+	assert_int_equal(ioas_file_mmap(file, 0, PAGE, PROT_READ, MAP_PRIVATE, &how, NULL),
+			 -EINVAL);
+	assert_int_equal(ioas_file_mmap(file, REGION(1), PAGE, PROT_READ, MAP_SHARED, &how, NULL),
+			 -EINVAL);
+	assert_int_equal(ioas_file_mmap(file, REGION(7), PAGE, PROT_READ, MAP_SHARED, &how, NULL),
 			 -EINVAL);
 	assert_int_equal(ioas_file_access(file, 8, true, &value, 4), 0);
 	assert_int_equal(w->dev[0].regs[1], 0x1234);

@@ -66,6 +66,16 @@ static int capable(struct ioas_caller *caller, int cap)
 	return ((struct world *)caller)->privileged;
 }
 
+static int fd_get(struct ioas_caller *caller, int fd)
+{
+	return mem_self_caller()->ops->fd_get(mem_self_caller(), fd);
+}
+
+static void limits(struct ioas_caller *caller, struct ioas_limits *out)
+{
+	mem_self_caller()->ops->limits(mem_self_caller(), out);
+}
+
 static const struct ioas_caller_ops caller_ops = {
 	.copy_from = copy_from,
 	.copy_to = copy_to,
@@ -74,7 +84,9 @@ static const struct ioas_caller_ops caller_ops = {
 	.file_get = file_get,
 	.file_install = file_install,
 	.eventfd_get = eventfd_get,
+	.fd_get = fd_get,
 	.capable = capable,
+	.limits = limits,
 };
 
 static uint64_t bar_read(void *model, unsigned bar, uint64_t off, unsigned size)

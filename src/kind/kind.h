@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Kinds of IOMMU: what differs between vendors, behind ioctls that are alike for all.
+ *
+ * A kind says what GET_HW_INFO tells of it, which page tables it can make, how it reads the
+ * program's own data for nested page tables and viommus, and which attachments it can do. The
+ * objects that programs see are src/obj/'s; a kind keeps its part of each in their `kind` members.
+ *
+ *   soft.c  the IOMMU that software devices are behind today
+ *   mock.c  the one that IOMMU_TEST_CMD's devices are behind: what the kernel's selftests expect
+ *
+ * Callbacks are called with the context's lock held unless they say otherwise, and must not call
+ * back into src/obj/.
+ */
+#ifndef KIND_KIND_H
+#define KIND_KIND_H
+
+#include <ioas/device.h>
+#include "pt/pt.h"
+
+struct kind_ops;
+struct kind_viommu_ops;
+struct obj_hwpt;
+struct obj_hw_queue;
+struct obj_vdevice;
+struct obj_viommu;
+
+/* An IOMMU as one device sees it. Embedded first in a kind's own struct, if it has one. */
+struct kind_device {
+	const struct kind_ops *ops; /* constant */
+	struct ioas_iommu *iommu;   /* constant */
+};
+
+/* A struct of the program's in a format of the kind's. Reading it is usercopy.c's work. */
+struct kind_data {
+	uint32_t type; /* IOMMU_..._TYPE_... */
+	uint32_t len;
+	/*
+	 * Copies the whole struct to dst, `known` bytes, the rest zero. 0; -EINVAL len is below
+	 * `min` or above `known`; -EFAULT.
+	 */
+	int (*read)(const struct kind_data *data, void *dst, size_t min, size_t known);
+	/* Copies the first min(len, `known`) bytes back. 0; -EFAULT. */
+	int (*write)(const struct kind_data *data, const void *src, size_t known);
+};
+
+/* Requests of the program's in a format of the kind's, one after the other. */
+struct kind_array {
+	uint32_t type;
+	uint32_t entry_len, entry_nr;
+	uint32_t done; /* how many were carried out: the kind counts */
+	/*
+	 * Copies entry `index` to dst, `known` bytes, the rest zero. 0; -EINVAL entry_len is below
+	 * `min`; -E2BIG it is above `known` and the rest is not zero; -EFAULT.
+	 */
+	int (*read)(const struct kind_array *array, uint32_t index, void *dst, size_t min,
+		    size_t known);
+};
+
+/* What GET_HW_INFO tells. */
+struct kind_hw_info {
+	uint32_t type; /* IOMMU_HW_INFO_TYPE_* */
+	uint32_t len;  /* of data */
+	uint8_t data[64];
+	uint64_t capabilities; /* IOMMU_HW_CAP_* */
+	uint8_t max_pasid_lg2; /* 0: the device sends no PASIDs */
+};
+
+/* What page table a request gets. */
+struct kind_paging {
+	struct pt_config pt;
+	bool dirty; /* dirty tracking can be switched on */
+};
+
+struct kind_ops {
+	const char *name; /* for reasons */
+
+	/* `type`: the data asked for, 0 the kind's own. 0; -EOPNOTSUPP no such type. */
+	int (*hw_info)(struct kind_device *dev, uint32_t type, struct kind_hw_info *out,
+		       struct ioas_why *why);
+
+	/*
+	 * A page table on an IOAS. `flags`: IOMMU_HWPT_ALLOC_* without FAULT_ID_VALID; `data` NULL:
+	 * none given. `small_pages`: the IOAS forbids leaves above 4 KiB. 0; -EOPNOTSUPP; -EINVAL;
+	 * -EFAULT.
+	 */
+	int (*paging)(struct kind_device *dev, uint32_t flags, const struct kind_data *data,
+		      bool small_pages, struct kind_paging *out, struct ioas_why *why);
+
+	/*
+	 * A page table in the program's memory on top of hwpt->parent: sets hwpt->kind. NULL: the
+	 * kind cannot nest, -EOPNOTSUPP.
+	 */
+	int (*nested)(struct kind_device *dev, struct obj_hwpt *hwpt, uint32_t flags,
+		      const struct kind_data *data, struct ioas_why *why);
+	void (*nested_free)(struct obj_hwpt *hwpt);
+	/* -EINVAL, -EOPNOTSUPP, -EFAULT; array->done says how far it came. */
+	int (*nested_invalidate)(struct obj_hwpt *hwpt, struct kind_array *array,
+				 struct ioas_why *why);
+
+	/*
+	 * May the device's requests (of *pasid; NULL: without one) go to `hwpt` from now on,
+	 * instead of `old` (NULL: nowhere)? The last check before they do; and what ends it. NULL:
+	 * always.
+	 */
+	int (*attach)(struct kind_device *dev, const pasid_t *pasid, struct obj_hwpt *hwpt,
+		      struct obj_hwpt *old, struct ioas_why *why);
+	void (*detach)(struct kind_device *dev, const pasid_t *pasid);
+
+	/* The operations of viommus of that type; NULL (or a NULL callback): no such type. */
+	const struct kind_viommu_ops *(*viommu)(struct kind_device *dev, uint32_t type);
+};
+
+/* Callbacks that are NULL: nothing to do, or (nested, invalidate, hw_queue) -EOPNOTSUPP. */
+struct kind_viommu_ops {
+	/* `data` NULL: none given. Sets viommu->kind. */
+	int (*init)(struct obj_viommu *viommu, const struct kind_data *data, struct ioas_why *why);
+	void (*fini)(struct obj_viommu *viommu);
+	/* As the kind's nested; hwpt->viommu is set. nested_free and the like stay the kind's. */
+	int (*nested)(struct obj_viommu *viommu, struct obj_hwpt *hwpt, uint32_t flags,
+		      const struct kind_data *data, struct ioas_why *why);
+	int (*invalidate)(struct obj_viommu *viommu, struct kind_array *array,
+			  struct ioas_why *why);
+	/* A guest's queue in memory: `type` known? then checks queue->index, sets queue->kind. */
+	bool (*hw_queue_type)(struct obj_viommu *viommu, uint32_t type);
+	int (*hw_queue_init)(struct obj_hw_queue *queue, pa_t pa, struct ioas_why *why);
+	void (*hw_queue_fini)(struct obj_hw_queue *queue);
+};
+
+/* soft.c: the one of the instance's own devices. Constant; belongs to the instance. */
+struct kind_device *kind_soft(struct ioas_iommu *iommu);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* The IOMMU of the instance's own devices: one format of page tables, nothing of a vendor's. */
+#include <errno.h>
+#include <ioas/uapi/iommufd.h>
+#include "iommu.h"
+#include "util/why.h"
+
+#define PAGE_LG2 12
+
+static int hw_info(struct kind_device *dev, uint32_t type, struct kind_hw_info *out,
+		   struct ioas_why *why)
+{
+	if (type != IOMMU_HW_INFO_TYPE_DEFAULT)
+		return why_set(why, -EOPNOTSUPP, "this IOMMU has no data of type %u", type);
+	*out = (struct kind_hw_info){.type = IOMMU_HW_INFO_TYPE_NONE};
+	return 0;
+}
+
+static int paging(struct kind_device *dev, uint32_t flags, const struct kind_data *data,
+		  bool small_pages, struct kind_paging *out, struct ioas_why *why)
+{
+	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
+		return why_set(why, -EOPNOTSUPP, "page tables cannot be nested on yet");
+	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING)
+		return why_set(why, -EOPNOTSUPP,
+			       "dirty tracking is not offered "
+			       "(IOMMU_GET_HW_INFO does not list it)");
+	if (flags)
+		return why_set(why, -EOPNOTSUPP, "flags 0x%x are not supported", flags);
+	if (data)
+		return why_set(why, -EOPNOTSUPP, "no page table here takes data of type %u",
+			       data->type);
+	*out = (struct kind_paging){
+		.pt =
+			{
+				.format = PT_AMDV1,
+				.aw = dev->iommu->config.aw,
+				.max_leaf_lg2 = small_pages ? PAGE_LG2 : 0,
+			},
+	};
+	return 0;
+}
+
+static const struct kind_ops ops = {
+	.name = "software IOMMU",
+	.hw_info = hw_info,
+	.paging = paging,
+};
+
+void kind_soft_init(struct ioas_iommu *iommu)
+{
+	iommu->soft = (struct kind_device){.ops = &ops, .iommu = iommu};
+}
+
+struct kind_device *kind_soft(struct ioas_iommu *iommu)
+{
+	return &iommu->soft;
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* A queue of page requests. */
+#include "obj/obj.h"
+
+void obj_fault_destroy(struct obj *obj)
+{
+}
