@@ -7,6 +7,8 @@
  *                     the order counts; file names in it are absolute
  *   sys/              the view of /sys (ioas_pci_sysfs_write)
  *   dev/              an empty file for each node (ioas_node_at), e.g. dev/vfio/vfio
+ *   selftest          empty; there when the machine is set selftest=on: the door then also stands
+ *                     in for what a kernel built for its selftests has
  *   lock              empty; for locks between processes of one run
  *   counters/NAME     one file a block of counters (ioas_host_ops.counters), as it is in memory
  *   faults            struct ioas_fault records, appended by single write(2) calls
@@ -21,6 +23,7 @@
 #define IOAS_RUN_DIR_ENV "IOAS_RUN_DIR"
 
 #define IOAS_RUN_MACHINE  "machine"
+#define IOAS_RUN_SELFTEST "selftest"
 #define IOAS_RUN_LOCK	  "lock"
 #define IOAS_RUN_COUNTERS "counters"
 #define IOAS_RUN_FAULTS	  "faults"

@@ -113,6 +113,16 @@ mkdir 'a,b'
 cp disk.img 'a,b/c d.img'
 expect 0 run --device 'nvme,drive=a,,b/c d.img' -- true
 
+# What the kernel's selftests need is there only when asked for, and needs no device.
+for ask in --selftest-abi '--set selftest=on'; do
+	# shellcheck disable=SC2086
+	expect 0 run $ask -- sh -c 'cat "$IOAS_RUN_DIR/machine"; ls "$IOAS_RUN_DIR/selftest" && : <>/dev/iommu'
+	grep -qx 'set selftest on' out || bad "machine of $ask: $(cat out)"
+done
+expect 1 run --set abi=6.12 -- sh -c 'cat "$IOAS_RUN_DIR/machine"; test -e "$IOAS_RUN_DIR/selftest"'
+grep -qx 'set abi 6.12' out || bad "machine of --set abi: $(cat out)"
+refused 'neither 7.3 nor 6.12' run --set abi=5.4 -- touch started
+
 # A program that the door cannot get into is run, and that is said.
 if [ -x /bin/busybox ]; then
 	expect 0 run "${disk[@]}" -- /bin/busybox true

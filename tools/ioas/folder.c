@@ -82,6 +82,8 @@ static int fill(const struct folder *folder, const struct machine *machine)
 		rc = add_file(folder, IOAS_RUN_FAULTS);
 	if (!rc)
 		rc = add_dir(folder, IOAS_RUN_COUNTERS);
+	if (!rc && machine->config.selftest)
+		rc = add_file(folder, IOAS_RUN_SELFTEST);
 	if (!rc)
 		rc = ioas_pci_sysfs_write(machine->iommu, folder->path);
 	for (size_t i = 0; !rc && !ioas_node_at(machine->iommu, i, &node); i++)

@@ -45,13 +45,19 @@ void print_models(void)
 void run_usage(void)
 {
 	fputs("usage: ioas run [--device MODEL,key=value,...]... [--set KEY=VALUE]...\n"
-	      "                [--report FILE] -- PROGRAM [ARGUMENTS]\n\n"
+	      "                [--selftest-abi] [--report FILE] -- PROGRAM [ARGUMENTS]\n\n"
 	      "Runs PROGRAM, unmodified, on a machine with these devices, each behind the IOMMU.\n"
 	      "The program finds them in /sys, /dev/vfio and /dev/iommu; nothing else of its\n"
 	      "world changes, and no privilege is needed. Its exit status is ioas's.\n\n"
 	      "  --device TEXT    add a device; a comma in a value is written twice\n"
 	      "  --set KEY=VALUE  a property of the machine: aw=BITS (32..57, default 48), the\n"
-	      "                   IOMMU's address width; mmap=off, BARs by pread and pwrite only\n"
+	      "                   IOMMU's address width; mmap=off, BARs by pread and pwrite only;\n"
+	      "                   abi=6.12 or 7.3 (default), where the kernels' answers differ\n"
+	      "  --selftest-abi   what the kernel's own selftests need of a kernel built for "
+	      "them:\n"
+	      "                   IOMMU_TEST_CMD with its mock devices, fail-nth files, huge "
+	      "pages\n"
+	      "                   where there are none; works without any --device\n"
 	      "  --report FILE    write JSON when the program has ended: TLPs, bytes, ioctls,\n"
 	      "                   faults with everything that was looked up\n\n"
 	      "Models and their keys:\n",
@@ -69,11 +75,9 @@ void run_usage(void)
 static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
-		{"device", required_argument, NULL, 'd'},
-		{"set", required_argument, NULL, 's'},
-		{"report", required_argument, NULL, 'r'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"device", required_argument, NULL, 'd'}, {"set", required_argument, NULL, 's'},
+		{"selftest-abi", no_argument, NULL, 't'}, {"report", required_argument, NULL, 'r'},
+		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 	};
 	int c, rc = 0;
 
@@ -85,6 +89,9 @@ static int parse(int argc, char **argv, struct options *options)
 			break;
 		case 's':
 			rc = machine_set(&options->machine, optarg);
+			break;
+		case 't':
+			rc = machine_set(&options->machine, "selftest=on");
 			break;
 		case 'r':
 			options->report = optarg;
