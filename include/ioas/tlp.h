@@ -80,7 +80,7 @@ struct ioas_fault {
 	uint32_t hwpt_id;
 	uint32_t level_nr; /* page-table entries looked up, from the top */
 	struct {
-		uint16_t level; /* 1 is the level whose entries map 4 KiB */
+		uint16_t level; /* 1 is the level of the smallest pages */
 		uint16_t kind;	/* enum ioas_fault_entry */
 		uint32_t index;
 		uint64_t entry;

@@ -12,10 +12,6 @@
 #include <errno.h>
 #include "pt/pt_private.h"
 
-#define FMT_CAT2(a, b) a##_##b
-#define FMT_CAT(a, b)  FMT_CAT2(a, b)
-#define FMT(name)      FMT_CAT(PT_FMT, name)
-
 /* What is left to map. */
 struct mapping {
 	iova_t iova;

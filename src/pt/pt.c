@@ -8,13 +8,14 @@
 
 static const struct pt_ops *const formats[] = {
 	[PT_AMDV1] = &pt_ops_amdv1,
+	[PT_AMDV1_2K] = &pt_ops_amdv1_2k,
 };
 
 struct pt_table *pt_table_new(void)
 {
 	void *table;
 
-	if (inject() || posix_memalign(&table, 1u << PT_PAGE_LG2, sizeof(struct pt_table)))
+	if (inject() || posix_memalign(&table, 1u << PT_TABLE_LG2, sizeof(struct pt_table)))
 		return NULL;
 	return memset(table, 0, sizeof(struct pt_table));
 }
@@ -29,17 +30,31 @@ void pt_table_free_list(struct pt_table *list)
 	}
 }
 
+static iova_t last_of(unsigned aw)
+{
+	return (1ull << aw) - 1;
+}
+
+static bool possible(const struct pt_config *config, const struct pt_ops *ops)
+{
+	const struct ioas_range *aperture = &config->aperture;
+
+	if (config->aw < 32 || config->aw > 57 || !ops->levels(config->aw))
+		return false;
+	if (config->max_leaf_lg2 && config->max_leaf_lg2 < ops->granule_lg2)
+		return false;
+	return aperture->first <= aperture->last && aperture->last <= last_of(config->aw);
+}
+
 int pt_new(const struct pt_config *config, struct pt **out)
 {
 	const struct pt_ops *ops = formats[config->format];
-	unsigned levels = ops->levels(config->aw);
-	unsigned leaf_lg2;
+	unsigned levels, leaf_lg2;
 	struct pt *pt;
 
-	if (config->aw < 32 || config->aw > 57 || !levels)
+	if (!possible(config, ops))
 		return -EINVAL;
-	if (config->max_leaf_lg2 && config->max_leaf_lg2 < PT_PAGE_LG2)
-		return -EINVAL;
+	levels = ops->levels(config->aw);
 	pt = alloc_zero(1, sizeof(*pt));
 	if (!pt)
 		return -ENOMEM;
@@ -57,6 +72,9 @@ int pt_new(const struct pt_config *config, struct pt **out)
 	pt->aw = config->aw;
 	pt->levels = levels;
 	pt->max_leaf_lg2 = leaf_lg2;
+	pt->aperture = config->aperture;
+	if (!pt->aperture.last)
+		pt->aperture.last = last_of(config->aw);
 	pt->tables = 1;
 	*out = pt;
 	return 0;
@@ -79,17 +97,12 @@ int pt_map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
 	return len ? pt->ops->map(pt, iova, pa, len, prot) : 0;
 }
 
-static iova_t pt_last(const struct pt *pt)
-{
-	return (1ull << pt->aw) - 1;
-}
-
 uint64_t pt_unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather)
 {
-	if (first > pt_last(pt))
+	if (first > last_of(pt->aw))
 		return 0;
-	if (last > pt_last(pt))
-		last = pt_last(pt);
+	if (last > last_of(pt->aw))
+		last = last_of(pt->aw);
 	return pt->ops->unmap(pt, first, last, gather);
 }
 
@@ -101,14 +114,14 @@ void pt_gather_free(struct pt_gather *gather)
 
 int pt_walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
 {
-	if (iova > pt_last(pt))
+	if (iova > last_of(pt->aw))
 		return -ERANGE;
 	return pt->ops->walk(pt, iova, out);
 }
 
 unsigned pt_trace(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max)
 {
-	if (iova > pt_last(pt))
+	if (iova > last_of(pt->aw))
 		return 0;
 	return pt->ops->trace(pt, iova, steps, max);
 }
@@ -126,12 +139,22 @@ void pt_stats(const struct pt *pt, struct pt_stats *out)
 
 uint64_t pt_page_sizes(const struct pt *pt)
 {
-	return ((2ull << pt->max_leaf_lg2) - 1) & ~((1ull << PT_PAGE_LG2) - 1);
+	return ((2ull << pt->max_leaf_lg2) - 1) & ~((1ull << pt->ops->granule_lg2) - 1);
+}
+
+unsigned pt_page_lg2(const struct pt *pt)
+{
+	return pt->ops->granule_lg2;
 }
 
 unsigned pt_aw(const struct pt *pt)
 {
 	return pt->aw;
+}
+
+struct ioas_range pt_aperture(const struct pt *pt)
+{
+	return pt->aperture;
 }
 
 void pt_label(struct pt *pt, uint32_t ioas_id, uint32_t hwpt_id)

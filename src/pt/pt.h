@@ -25,14 +25,16 @@
 struct pt;
 
 enum pt_format {
-	PT_AMDV1, /* AMD I/O Virtualization Technology Specification 48882, 2.2.3 */
+	PT_AMDV1,    /* AMD I/O Virtualization Technology Specification 48882, 2.2.3 */
+	PT_AMDV1_2K, /* the same with pages of 2 KiB: for tests, no hardware has it */
 };
 
 struct pt_config {
 	enum pt_format format;
-	unsigned aw; /* input address bits, 32..57 */
-	/* Largest leaf in log2 bytes; 0: the format's. 12 makes every leaf one page. */
+	unsigned aw; /* input address bits, 32..57 (PT_AMDV1_2K: 56) */
+	/* Largest leaf in log2 bytes; 0: the format's. pt_page_lg2 makes every leaf one page. */
 	unsigned max_leaf_lg2;
+	struct ioas_range aperture; /* where it may map; both 0: all of the width */
 };
 
 struct pt_gather {
@@ -55,14 +57,17 @@ struct pt_step {
 	uint64_t entry;
 };
 
-/* Makes an empty table. 0; -EINVAL a width the format has not; -ENOMEM. */
+/*
+ * Makes an empty table. 0; -EINVAL a width or a largest leaf that the format has not, or an
+ * aperture beyond the width; -ENOMEM.
+ */
 int pt_new(const struct pt_config *config, struct pt **out);
 /* Frees all of it; nobody may be in flight through it. */
 void pt_destroy(struct pt *pt);
 
 /*
  * Maps iova .. iova + len - 1 to pa .. with the largest leaves that fit. All three are multiples
- * of 4096, nothing of the range is mapped, it lies inside the width. prot: enum
+ * of the smallest page, nothing of the range is mapped, it lies inside the aperture. prot: enum
  * ioas_prot, 0 refuses every access. 0, or -ENOMEM and nothing is mapped.
  */
 int pt_map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot);
@@ -92,8 +97,12 @@ void pt_stats(const struct pt *pt, struct pt_stats *out);
 /* Page sizes of the format as a bit mask (bit n: 1 << n bytes). */
 uint64_t pt_page_sizes(const struct pt *pt);
 
-/* Input address bits, as configured. */
+/* log2 of the smallest page: 11 or 12. */
+unsigned pt_page_lg2(const struct pt *pt);
+
+/* Input address bits, as configured; and where it may map. */
 unsigned pt_aw(const struct pt *pt);
+struct ioas_range pt_aperture(const struct pt *pt);
 
 /* Names of whom it serves, for fault records only. */
 void pt_label(struct pt *pt, uint32_t ioas_id, uint32_t hwpt_id);

@@ -8,9 +8,14 @@
 #include <stdatomic.h>
 #include "pt/pt.h"
 
-#define PT_PAGE_LG2	 12
+#define PT_TABLE_LG2	 12 /* bytes of a table, and its alignment */
 #define PT_INDEX_LG2	 9
 #define PT_TABLE_ENTRIES (1u << PT_INDEX_LG2)
+
+/* The functions of the format that a .c file compiles: FMT(present) is amdv1_present. */
+#define FMT_CAT2(a, b) a##_##b
+#define FMT_CAT(a, b)  FMT_CAT2(a, b)
+#define FMT(name)      FMT_CAT(PT_FMT, name)
 
 /*
  * One table: 4096 aligned bytes as the hardware sees them, and beside them what only writers need.
@@ -23,6 +28,7 @@ struct pt_table {
 
 /* One format, compiled from ops.h and walk.h. */
 struct pt_ops {
+	unsigned granule_lg2; /* the smallest page */
 	/* Levels for this width, 0: the format has none. */
 	unsigned (*levels)(unsigned aw);
 	unsigned (*leaf_max_lg2)(unsigned level);
@@ -34,15 +40,17 @@ struct pt_ops {
 };
 
 extern const struct pt_ops pt_ops_amdv1;
+extern const struct pt_ops pt_ops_amdv1_2k;
 
 struct pt {
 	const struct pt_ops *ops; /* constant */
 	unsigned aw;		  /* constant */
 	unsigned levels;	  /* constant: level of the root, the smallest pages are level 1 */
 	unsigned max_leaf_lg2;	  /* constant */
-	struct pt_table *root;	  /* constant; its entries are what readers follow */
-	uint64_t tables;	  /* writers only */
-	uint64_t leaves;	  /* writers only */
+	struct ioas_range aperture; /* constant */
+	struct pt_table *root;	    /* constant; its entries are what readers follow */
+	uint64_t tables;	    /* writers only */
+	uint64_t leaves;	    /* writers only */
 	uint32_t ioas_id, hwpt_id;
 };
 

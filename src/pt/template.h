@@ -2,6 +2,7 @@
 /* The last lines of a format's .c file: its table of operations. No include guard on purpose. */
 
 const struct pt_ops FMT_CAT(pt_ops, PT_FMT) = {
+	.granule_lg2 = PT_GRANULE_LG2,
 	.levels = FMT(levels),
 	.leaf_max_lg2 = FMT(leaf_max_lg2),
 	.map = map,

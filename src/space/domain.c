@@ -63,6 +63,29 @@ static int fill_domain(struct ioas_space *space, struct space_domain *domain, st
 		       rc == -EFAULT && area->pages->writable ? " and writable" : "");
 }
 
+/* What lies outside the table's aperture, on both sides. */
+static int reserve_outside(struct ioas_space *space, struct pt *pt, struct ioas_why *why)
+{
+	struct ioas_range aperture = pt_aperture(pt);
+	int rc = 0;
+
+	if (aperture.first)
+		rc = reserve_locked(space, 0, aperture.first - 1, pt, why);
+	if (!rc && aperture.last != UINT64_MAX)
+		rc = reserve_locked(space, aperture.last + 1, UINT64_MAX, pt, why);
+	if (rc)
+		unreserve_locked(space, pt);
+	return rc;
+}
+
+static void set_domain_page(struct ioas_space *space)
+{
+	space->domain_page = 1;
+	for (struct space_domain *d = space->domains; d; d = d->next)
+		if (1ull << pt_page_lg2(d->pt) > space->domain_page)
+			space->domain_page = 1ull << pt_page_lg2(d->pt);
+}
+
 static int attach_locked(struct ioas_space *space, struct space_domain *domain,
 			 struct ioas_why *why)
 {
@@ -72,10 +95,10 @@ static int attach_locked(struct ioas_space *space, struct space_domain *domain,
 	for (struct space_domain *d = space->domains; d; d = d->next)
 		if (d->pt == pt)
 			return why_set(why, -EEXIST, "the page table is attached already");
-	rc = space_check_alignment(space, SPACE_PAGE, why);
+	rc = space_check_alignment(space, 1ull << pt_page_lg2(pt), why);
 	if (rc)
 		return rc;
-	rc = reserve_locked(space, 1ull << pt_aw(pt), UINT64_MAX, pt, why);
+	rc = reserve_outside(space, pt, why);
 	if (rc)
 		return rc;
 	rc = fill_domain(space, domain, why);
@@ -85,6 +108,7 @@ static int attach_locked(struct ioas_space *space, struct space_domain *domain,
 	}
 	domain->next = space->domains;
 	space->domains = domain;
+	set_domain_page(space);
 	return 0;
 }
 
@@ -118,6 +142,7 @@ void space_domain_detach(struct ioas_space *space, struct pt *pt)
 		if (!space->domains)
 			drain_before(space, NULL);
 		unreserve_locked(space, pt);
+		set_domain_page(space);
 	}
 	pthread_mutex_unlock(&space->lock);
 	free(domain);

@@ -66,6 +66,11 @@ static int pin(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova)
 
 	if (rc)
 		return rc == -ENOMEM ? -ENOMEM : -EFAULT;
+	/*
+	 * Pages can be shared with a space whose page tables have other page sizes; so where IOVA
+	 * and memory do not lie alike in their 4 KiB, the window is congruent with the memory.
+	 */
+	iova &= ~(SPACE_PAGE - 1);
 	rc = mem_window_new(iommu->mem, iova, pages->host, pages->len, &pages->window);
 	if (!rc)
 		return 0;

@@ -46,6 +46,7 @@ struct ioas_space {
 	size_t allowed_nr;
 	struct zones zones;
 	struct space_domain *domains;
+	uint64_t domain_page; /* the largest of the domains' smallest pages; 1: no domain */
 };
 
 /* A piece of memory to map: some of a page object, of which it owns a reference. */

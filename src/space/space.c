@@ -28,6 +28,7 @@ int ioas_space_new(struct ioas_iommu *iommu, struct ioas_space **out)
 	pthread_mutex_init(&space->lock, NULL);
 	space->iommu = iommu;
 	space->refs = 1;
+	space->domain_page = 1;
 	*out = space;
 	return 0;
 }
@@ -57,7 +58,7 @@ struct ioas_iommu *space_iommu(struct ioas_space *space)
 
 uint64_t space_alignment(const struct ioas_space *space)
 {
-	return space->domains || space->small_pages ? SPACE_PAGE : 1;
+	return space->small_pages ? SPACE_PAGE : space->domain_page;
 }
 
 uint64_t ioas_space_alignment(struct ioas_space *space)

@@ -19,10 +19,10 @@
 #include "pt/pt.h"
 
 /*
- * Attaches a page table to the space: reserves what lies outside the table's width, pins all
- * pages and enters them. `pt` stays the caller's. 0; -EEXIST attached already; -EADDRINUSE a
- * mapping or allowed range lies outside, or is misaligned; -EFAULT; -ENOMEM. An error changes
- * nothing.
+ * Attaches a page table to the space: reserves what lies outside the table's aperture, pins all
+ * pages and enters them. From then on all addresses are multiples of its smallest page. `pt` stays
+ * the caller's. 0; -EEXIST attached already; -EADDRINUSE a mapping or allowed range lies outside,
+ * or is misaligned; -EFAULT; -ENOMEM. An error changes nothing.
  */
 int space_domain_attach(struct ioas_space *space, struct pt *pt, struct ioas_why *why);
 /* Takes the entries out again, and unpins with the last domain. On return no TLP uses them. */

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#define PT_FMT	       amdv1
+#define PT_GRANULE_LG2 12
 #include "pt/fmt/amdv1.h"
 
 static void encodes_leaves_of_the_levels_own_size(void **state)

@@ -13,15 +13,15 @@
 #include <cmocka.h>
 #include "pt/pt.h"
 
-#define PAGE	  4096ull
 #define TWIN_NR	  (1u << 14) /* pages: 64 MiB, so that leaves of several levels occur */
 #define PA_BASE	  (1ull << 40)
 #define MAX_AREAS 64
 #define RW	  (IOAS_PROT_READ | IOAS_PROT_WRITE)
 
 static const struct pt_config configs[] = {
-	{PT_AMDV1, 48, 0}, {PT_AMDV1, 57, 0},  {PT_AMDV1, 39, 0},
-	{PT_AMDV1, 32, 0}, {PT_AMDV1, 48, 12}, {PT_AMDV1, 48, 21},
+	{PT_AMDV1, 48, 0},    {PT_AMDV1, 57, 0},     {PT_AMDV1, 39, 0},	    {PT_AMDV1, 32, 0},
+	{PT_AMDV1, 48, 12},   {PT_AMDV1, 48, 21},    {PT_AMDV1_2K, 48, 0},  {PT_AMDV1_2K, 56, 0},
+	{PT_AMDV1_2K, 32, 0}, {PT_AMDV1_2K, 48, 11}, {PT_AMDV1_2K, 48, 12}, {PT_AMDV1_2K, 48, 20},
 };
 
 struct area {
@@ -38,6 +38,7 @@ struct twin {
 };
 
 static uint64_t seed;
+static uint64_t page_len; /* of the table made last */
 
 static uint64_t rnd(uint64_t below)
 {
@@ -52,6 +53,7 @@ static struct pt *pt_make(const struct pt_config *config)
 	struct pt *pt;
 
 	assert_int_equal(pt_new(config, &pt), 0);
+	page_len = 1ull << pt_page_lg2(pt);
 	return pt;
 }
 
@@ -92,10 +94,10 @@ static void random_map(struct pt *pt, struct twin *twin)
 	if (overlaps(twin, page, nr))
 		return;
 	/* Half of them congruent with their address, as windows of the physical map are. */
-	pa = PA_BASE + (rnd(2) ? page : rnd(TWIN_NR)) * PAGE;
-	assert_int_equal(pt_map(pt, twin->base + page * PAGE, pa, nr * PAGE, prot), 0);
+	pa = PA_BASE + (rnd(2) ? page : rnd(TWIN_NR)) * page_len;
+	assert_int_equal(pt_map(pt, twin->base + page * page_len, pa, nr * page_len, prot), 0);
 	for (uint64_t i = 0; i < nr; i++) {
-		twin->pa[page + i] = pa + i * PAGE;
+		twin->pa[page + i] = pa + i * page_len;
 		twin->prot[page + i] = prot;
 	}
 	twin->area[twin->area_nr++] = (struct area){page, nr};
@@ -112,16 +114,16 @@ static void random_unmap(struct pt *pt, struct twin *twin)
 	i = (unsigned)rnd(twin->area_nr);
 	area = twin->area[i];
 	twin->area[i] = twin->area[--twin->area_nr];
-	assert_int_equal(pt_unmap(pt, twin->base + area.page * PAGE,
-				  twin->base + (area.page + area.nr) * PAGE - 1, &gather),
-			 area.nr * PAGE);
+	assert_int_equal(pt_unmap(pt, twin->base + area.page * page_len,
+				  twin->base + (area.page + area.nr) * page_len - 1, &gather),
+			 area.nr * page_len);
 	pt_gather_free(&gather);
 	memset(&twin->pa[area.page], 0, area.nr * sizeof(twin->pa[0]));
 }
 
 static void check_page(struct pt *pt, const struct twin *twin, uint64_t page)
 {
-	iova_t iova = twin->base + page * PAGE + rnd(PAGE);
+	iova_t iova = twin->base + page * page_len + rnd(page_len);
 	struct pt_walk walk;
 	struct pt_step steps[8];
 	int rc = pt_walk(pt, iova, &walk);
@@ -132,21 +134,21 @@ static void check_page(struct pt *pt, const struct twin *twin, uint64_t page)
 		return;
 	}
 	assert_int_equal(rc, 0);
-	assert_int_equal(walk.pa, twin->pa[page] + iova % PAGE);
+	assert_int_equal(walk.pa, twin->pa[page] + iova % page_len);
 	assert_int_equal(walk.prot, twin->prot[page]);
 	assert_true(walk.leaf_first <= iova && iova - walk.leaf_first < walk.leaf_len);
 	assert_true(pt_page_sizes(pt) & walk.leaf_len);
 	/* The whole leaf means one contiguous piece of the twin. */
-	for (uint64_t a = walk.leaf_first; a < walk.leaf_first + walk.leaf_len; a += PAGE)
-		assert_int_equal(twin->pa[(a - twin->base) / PAGE] - a,
-				 twin->pa[page] - (iova & ~(PAGE - 1)));
+	for (uint64_t a = walk.leaf_first; a < walk.leaf_first + walk.leaf_len; a += page_len)
+		assert_int_equal(twin->pa[(a - twin->base) / page_len] - a,
+				 twin->pa[page] - (iova & ~(page_len - 1)));
 }
 
 /* The nearest leaf by scanning pages both ways. */
 static void check_nearest(struct pt *pt, const struct twin *twin)
 {
 	uint64_t page = rnd(TWIN_NR), below = 0, above = 0;
-	iova_t iova = twin->base + page * PAGE;
+	iova_t iova = twin->base + page * page_len;
 	struct ioas_range range;
 	uint32_t prot;
 	int rc = pt_nearest(pt, iova, &range, &prot);
@@ -169,11 +171,11 @@ static void check_nearest(struct pt *pt, const struct twin *twin)
 	if (!gap)
 		assert_true(range.first <= iova && iova <= range.last);
 	else if (range.first > iova)
-		assert_int_equal(range.first - iova, above * PAGE);
+		assert_int_equal(range.first - iova, above * page_len);
 	else
-		assert_int_equal(iova - range.last, (below - 1) * PAGE + 1);
+		assert_int_equal(iova - range.last, (below - 1) * page_len + 1);
 	assert_true(range.first > iova ? above <= below : below <= above);
-	page = ((range.first > iova ? range.first : range.last) - twin->base) / PAGE;
+	page = ((range.first > iova ? range.first : range.last) - twin->base) / page_len;
 	assert_int_equal(prot, twin->prot[page]);
 }
 
@@ -188,7 +190,8 @@ static void agrees_with_the_twin_under_random_operations(void **state)
 
 			seed = 88172645463325252ull + c;
 			memset(twin, 0, sizeof(*twin));
-			twin->base = at ? (1ull << (configs[c].aw - 1)) - TWIN_NR / 2 * PAGE : 0;
+			twin->base =
+				at ? (1ull << (configs[c].aw - 1)) - TWIN_NR / 2 * page_len : 0;
 			for (unsigned i = 0; i < 1500; i++) {
 				if (rnd(5) < 3)
 					random_map(pt, twin);
@@ -214,9 +217,9 @@ static uint64_t ref_leaves(const struct pt *pt, iova_t iova, pa_t pa, uint64_t l
 	uint64_t nr = 0;
 
 	while (len) {
-		uint64_t size = PAGE;
+		uint64_t size = page_len;
 
-		for (uint64_t s = PAGE; s <= len && s; s <<= 1)
+		for (uint64_t s = page_len; s <= len && s; s <<= 1)
 			if ((pt_page_sizes(pt) & s) && !(iova % s) && !(pa % s))
 				size = s;
 		iova += size;
@@ -233,9 +236,9 @@ static void uses_the_fewest_leaves(void **state)
 	for (size_t c = 0; c < sizeof(configs) / sizeof(configs[0]); c++) {
 		for (unsigned i = 0; i < 200; i++) {
 			struct pt *pt = pt_make(&configs[c]);
-			uint64_t len = (1 + rnd(1ull << rnd(13))) * PAGE;
-			iova_t iova = rnd(1ull << 18) * PAGE;
-			pa_t pa = PA_BASE + (rnd(3) ? iova : iova + (PAGE << rnd(12)));
+			uint64_t len = (1 + rnd(1ull << rnd(13))) * page_len;
+			iova_t iova = rnd(1ull << 18) * page_len;
+			pa_t pa = PA_BASE + (rnd(3) ? iova : iova + (page_len << rnd(12)));
 
 			assert_int_equal(pt_map(pt, iova, pa, len, RW), 0);
 			assert_int_equal(stats_of(pt).leaves, ref_leaves(pt, iova, pa, len));
@@ -265,7 +268,7 @@ static void honours_the_largest_leaf_allowed(void **state)
 	static const struct pt_config small = {PT_AMDV1, 48, 12};
 	struct pt *pt = pt_make(&small);
 
-	assert_int_equal(pt_page_sizes(pt), PAGE);
+	assert_int_equal(pt_page_sizes(pt), page_len);
 	assert_int_equal(pt_map(pt, 0, PA_BASE, 4ull << 20, RW), 0);
 	assert_int_equal(stats_of(pt).leaves, 1024);
 	pt_destroy(pt);
@@ -276,9 +279,9 @@ static void a_gather_holds_every_table_taken_out(void **state)
 	struct pt *pt = pt_make(&configs[0]);
 	struct pt_gather gather = {NULL};
 
-	assert_int_equal(pt_map(pt, 0x1000, PA_BASE, PAGE, RW), 0);
+	assert_int_equal(pt_map(pt, 0x1000, PA_BASE, page_len, RW), 0);
 	assert_int_equal(stats_of(pt).tables, 4);
-	assert_int_equal(pt_unmap(pt, 0x1000, 0x1fff, &gather), PAGE);
+	assert_int_equal(pt_unmap(pt, 0x1000, 0x1fff, &gather), page_len);
 	assert_int_equal(stats_of(pt).tables, 1);
 	assert_non_null(gather.tables);
 	pt_gather_free(&gather);
@@ -297,9 +300,9 @@ static void ends_at_its_width(void **state)
 		struct pt_walk walk;
 		uint32_t prot;
 
-		assert_int_equal(pt_map(pt, end - PAGE, PA_BASE, PAGE, IOAS_PROT_READ), 0);
+		assert_int_equal(pt_map(pt, end - page_len, PA_BASE, page_len, IOAS_PROT_READ), 0);
 		assert_int_equal(pt_walk(pt, end - 1, &walk), 0);
-		assert_int_equal(walk.pa, PA_BASE + PAGE - 1);
+		assert_int_equal(walk.pa, PA_BASE + page_len - 1);
 		assert_int_equal(walk.prot, IOAS_PROT_READ);
 		assert_int_equal(pt_walk(pt, end, &walk), -ERANGE);
 		assert_int_equal(pt_walk(pt, UINT64_MAX, &walk), -ERANGE);
@@ -326,8 +329,62 @@ static void refuses_widths_it_has_not(void **state)
 		assert_int_equal(rc, aw >= 32 && aw <= 57 ? 0 : -EINVAL);
 		if (!rc)
 			pt_destroy(pt);
+		config.format = PT_AMDV1_2K;
+		rc = pt_new(&config, &pt);
+		assert_int_equal(rc, aw >= 32 && aw <= 56 ? 0 : -EINVAL);
+		if (!rc)
+			pt_destroy(pt);
 	}
 	pt_destroy(NULL);
+}
+
+static void refuses_leaves_below_its_pages(void **state)
+{
+	struct pt_config config = {PT_AMDV1, 48, 11};
+	struct pt *pt;
+
+	assert_int_equal(pt_new(&config, &pt), -EINVAL);
+	config = (struct pt_config){PT_AMDV1_2K, 48, 10};
+	assert_int_equal(pt_new(&config, &pt), -EINVAL);
+}
+
+static void page_sizes_are_those_of_the_granule(void **state)
+{
+	static const struct {
+		struct pt_config config;
+		uint64_t sizes;
+	} want[] = {
+		{{PT_AMDV1, 48, 12}, 0x1000},	   {{PT_AMDV1, 48, 20}, 0x1ff000},
+		{{PT_AMDV1_2K, 48, 11}, 0x800},	   {{PT_AMDV1_2K, 48, 12}, 0x1800},
+		{{PT_AMDV1_2K, 48, 20}, 0x1ff800},
+	};
+
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		struct pt *pt = pt_make(&want[i].config);
+
+		assert_int_equal(pt_page_sizes(pt), want[i].sizes);
+		assert_int_equal(page_len, want[i].sizes & -want[i].sizes);
+		pt_destroy(pt);
+	}
+}
+
+static void an_aperture_lies_in_the_width(void **state)
+{
+	struct pt_config config = {PT_AMDV1, 39, 0};
+	struct pt *pt = pt_make(&config);
+
+	assert_int_equal(pt_aperture(pt).first, 0);
+	assert_int_equal(pt_aperture(pt).last, (1ull << 39) - 1);
+	pt_destroy(pt);
+	config.aperture = (struct ioas_range){0x1000000, 0x7fffffff};
+	pt = pt_make(&config);
+	assert_int_equal(pt_aperture(pt).first, 0x1000000);
+	assert_int_equal(pt_aperture(pt).last, 0x7fffffff);
+	pt_destroy(pt);
+	config.aperture = (struct ioas_range){0x1000, 1ull << 39};
+	assert_int_equal(pt_new(&config, &pt), -EINVAL);
+	config.aperture = (struct ioas_range){0x2000, 0x1000};
+	assert_int_equal(pt_new(&config, &pt), -EINVAL);
 }
 
 static void carries_its_labels(void **state)
@@ -351,6 +408,9 @@ int main(void)
 		cmocka_unit_test(a_gather_holds_every_table_taken_out),
 		cmocka_unit_test(ends_at_its_width),
 		cmocka_unit_test(refuses_widths_it_has_not),
+		cmocka_unit_test(refuses_leaves_below_its_pages),
+		cmocka_unit_test(page_sizes_are_those_of_the_granule),
+		cmocka_unit_test(an_aperture_lies_in_the_width),
 		cmocka_unit_test(carries_its_labels),
 	};
 

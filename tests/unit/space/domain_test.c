@@ -95,6 +95,99 @@ static void a_table_asks_for_page_alignment(void **state)
 	assert_int_equal(ioas_space_alignment(rig->space), 1);
 }
 
+static struct pt *make_pt(struct pt_config config)
+{
+	struct pt *pt;
+
+	assert_int_equal(pt_new(&config, &pt), 0);
+	return pt;
+}
+
+static void the_alignment_is_the_largest_page_of_the_tables(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *fine = make_pt((struct pt_config){PT_AMDV1_2K, 48, 11}), *coarse = rig_pt(48);
+	uint32_t prot;
+
+	assert_int_equal(rig_fixed(rig, 0x1400, ARENA, PAGE), 0);
+	assert_int_equal(space_domain_attach(rig->space, fine, &rig->why), -EADDRINUSE);
+	assert_int_equal(rig_unmap(rig, 0, 0, PAGE), 0);
+	attach(rig, fine);
+	assert_int_equal(ioas_space_alignment(rig->space), 2048);
+	/* Not congruent modulo a page of the caller's. */
+	assert_int_equal(rig_fixed(rig, 0x1800, ARENA + PAGE, PAGE), 0);
+	assert_int_equal(rig_fixed(rig, 0x2800, ARENA + 0x800, PAGE / 2), 0);
+	assert_int_equal(rig_fixed(rig, 0x3400, ARENA, PAGE), -EINVAL);
+	assert_int_equal(leaves(fine), 3);
+	for (unsigned off = 0; off < PAGE; off += 2047)
+		assert_int_equal(rig_lookup(rig, fine, 0x1800 + off, &prot), ARENA + PAGE + off);
+	assert_int_equal(rig_lookup(rig, fine, 0x2801, &prot), ARENA + 0x801);
+	assert_int_equal(space_domain_attach(rig->space, coarse, &rig->why), -EADDRINUSE);
+	assert_int_equal(rig_unmap(rig, 0, 0, PAGE + PAGE / 2), 0);
+	assert_int_equal(leaves(fine), 0);
+	attach(rig, coarse);
+	assert_int_equal(ioas_space_alignment(rig->space), PAGE);
+	assert_int_equal(rig_fixed(rig, 0x1800, ARENA, PAGE), -EINVAL);
+	detach(rig, coarse);
+	assert_int_equal(ioas_space_alignment(rig->space), 2048);
+	detach(rig, fine);
+	assert_int_equal(ioas_space_alignment(rig->space), 1);
+}
+
+/* What a copy shows lies at an address that suits both tables. */
+static void memory_is_shared_between_tables_of_two_page_sizes(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *fine = make_pt((struct pt_config){PT_AMDV1_2K, 48, 11}), *coarse = rig_pt(48);
+	struct ioas_space *other;
+	iova_t to = 0x7000;
+	uint32_t prot;
+
+	assert_int_equal(ioas_space_new(&rig->iommu, &other), 0);
+	attach(rig, fine);
+	assert_int_equal(rig_fixed(rig, 0x1800, ARENA, 2 * PAGE), 0);
+	assert_int_equal(space_domain_attach(other, coarse, &rig->why), 0);
+	assert_int_equal(ioas_space_copy(other, &to, rig->space, 0x1800, 2 * PAGE,
+					 RW | IOAS_MAP_FIXED, &rig->why),
+			 0);
+	assert_int_equal(rig_lookup(rig, coarse, 0x8123, &prot), ARENA + 0x1123);
+	assert_int_equal(rig_lookup(rig, fine, 0x1800 + 0x1123, &prot), ARENA + 0x1123);
+	space_domain_detach(other, coarse);
+	pt_destroy(coarse);
+	ioas_space_put(other);
+	detach(rig, fine);
+}
+
+static void a_table_reserves_what_is_outside_its_aperture(void **state)
+{
+	struct rig *rig = *state;
+	struct ioas_range out[2], allowed = {0x80000000, 0x80000fff};
+	struct pt *pt = make_pt((struct pt_config){PT_AMDV1_2K, 48, 11, {0x1000000, 0x7fffffff}});
+	iova_t at;
+
+	/* On either side; the reservation of the other side is taken back. */
+	assert_int_equal(rig_fixed(rig, 0xfff000, ARENA, PAGE), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), -EADDRINUSE);
+	assert_int_equal(rig_unmap(rig, 0, 0, PAGE), 0);
+	assert_int_equal(ioas_space_allow(rig->space, &allowed, 1, NULL), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), -EADDRINUSE);
+	assert_int_equal(ioas_space_ranges(rig->space, out, 2), 1);
+	assert_int_equal(out[0].first, 0);
+	assert_int_equal(out[0].last, UINT64_MAX);
+	assert_int_equal(ioas_space_allow(rig->space, NULL, 0, NULL), 0);
+	attach(rig, pt);
+	assert_int_equal(ioas_space_ranges(rig->space, out, 2), 1);
+	assert_int_equal(out[0].first, 0x1000000);
+	assert_int_equal(out[0].last, 0x7fffffff);
+	at = rig_auto(rig, ARENA, PAGE);
+	assert_int_equal(at, 0x1000000);
+	assert_int_equal(rig_fixed(rig, 0x7ffff000, ARENA, 2 * PAGE), -EINVAL);
+	assert_int_equal(rig_fixed(rig, 0xfff800, ARENA, PAGE), -EINVAL);
+	detach(rig, pt);
+	assert_int_equal(ioas_space_ranges(rig->space, out, 2), 1);
+	assert_int_equal(out[0].first, 0);
+}
+
 static void memory_that_is_not_there_fails_the_map(void **state)
 {
 	struct rig *rig = *state;
@@ -248,6 +341,9 @@ int main(void)
 		TEST(the_first_table_pins_and_the_last_unpins),
 		TEST(a_table_reserves_what_it_cannot_reach),
 		TEST(a_table_asks_for_page_alignment),
+		TEST(the_alignment_is_the_largest_page_of_the_tables),
+		TEST(memory_is_shared_between_tables_of_two_page_sizes),
+		TEST(a_table_reserves_what_is_outside_its_aperture),
 		TEST(memory_that_is_not_there_fails_the_map),
 		TEST(an_attach_that_fails_fills_nothing),
 		TEST(copies_share_one_pin),
