@@ -74,6 +74,7 @@ void caller_init(struct ioas_caller *caller)
 	ops.file_install = file_install;
 	ops.eventfd_get = eventfd_get;
 	ops.fd_get = fd_get;
+	ops.file_ready = poll_ready;
 	*caller = *mem_self_caller();
 	caller->ops = &ops;
 }

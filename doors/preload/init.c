@@ -41,6 +41,8 @@ static bool stand_in_name(int fd, char *text, size_t text_len, const char **name
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	len = real.readlinkat(AT_FDCWD, link, text, text_len - 1);
+	if (len > 8 && !memcmp(text, "socket:[", 8))
+		return poll_name(fd, text, text_len, name);
 	if (len <= (ssize_t)(head_len + tail_len) || memcmp(text, head, head_len))
 		return false;
 	text[(size_t)len - tail_len] = 0;
@@ -57,7 +59,7 @@ static struct door_obj *unopened(const char *name, const struct stat *st)
 	if (strlen(name) >= sizeof(node.path))
 		return NULL;
 	strcpy(node.path, name);
-	if (*name != '/') {
+	if (!strncmp(name, DEVICE_NAME, sizeof(DEVICE_NAME) - 1)) {
 		node.kind = IOAS_NODE_VFIO_DEVICE;
 		snprintf(node.path, sizeof(node.path), "/dev/vfio/devices/vfio%s",
 			 strrchr(name, ':') ? strrchr(name, ':') + 1 : "");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mapped BARs, sorted by address.
+ * What is mapped of our files, sorted by address: BARs, and memory that the engine lent.
  *
- * The kernel has nothing there but an inaccessible mapping of the stand-in; every access faults and
- * is looked up here. The bounds of all maps are kept aside, so that munmap, mprotect and faults of
+ * Where a BAR is, the kernel has nothing but an inaccessible mapping of the stand-in; every access
+ * faults and is looked up here. Lent memory is mapped for what it is; all that is needed is to know
+ * when it goes. The bounds of all maps are kept aside, so that munmap, mprotect and faults of
  * other memory cost two loads.
  */
 #include <errno.h>
@@ -14,7 +15,7 @@
 
 static struct door_map *maps; /* (lock) */
 static size_t maps_nr, maps_cap;
-static struct door_obj **cut; /* (lock) references to drop */
+static struct door_map *cut; /* (lock) gone, but for their references and the engine's count */
 static size_t cut_nr, cut_cap;
 static _Atomic uintptr_t low = UINTPTR_MAX, high;
 
@@ -84,13 +85,9 @@ static void insert(size_t at, struct door_map map)
 	bounds();
 }
 
-int map_add(uintptr_t start, uintptr_t end, uint64_t off, int prot, struct door_obj *obj)
+void map_add(const struct door_map *map)
 {
-	int rc = map_reserve(1);
-
-	if (!rc)
-		insert(lower(start), (struct door_map){start, end, off, prot, obj});
-	return rc;
+	insert(lower(map->start), *map);
 }
 
 void map_split(uintptr_t addr)
@@ -108,31 +105,64 @@ void map_split(uintptr_t addr)
 	insert(at + 1, rest);
 }
 
-void map_cut(uintptr_t start, uintptr_t end)
+static void forget(uintptr_t start, uintptr_t end, bool moved)
 {
 	size_t first, last;
 
 	map_split(start);
 	map_split(end);
 	first = lower(start);
-	for (last = first; last < maps_nr && maps[last].start < end; last++)
-		cut[cut_nr++] = maps[last].obj;
+	for (last = first; last < maps_nr && maps[last].start < end; last++) {
+		cut[cut_nr] = maps[last];
+		cut[cut_nr++].memory &= !moved;
+	}
 	memmove(&maps[first], &maps[last], (maps_nr - last) * sizeof(*maps));
 	maps_nr -= last - first;
 	bounds();
 }
 
+void map_cut(uintptr_t start, uintptr_t end)
+{
+	forget(start, end, false);
+}
+
+void map_cut_moved(uintptr_t start, uintptr_t end)
+{
+	forget(start, end, true);
+}
+
+/*
+ * (lock) Takes the last one out of which the engine may be told: a copy of the engine that belongs
+ * to another process is left alone until it is taken over.
+ */
+static bool take_cut(struct door_map *out)
+{
+	for (size_t i = cut_nr; i--;) {
+		const struct door_obj *obj = cut[i].obj;
+
+		if (cut[i].memory && obj->machine && obj->machine->inherited)
+			continue;
+		*out = cut[i];
+		cut[i] = cut[--cut_nr];
+		return true;
+	}
+	return false;
+}
+
 void map_drain(void)
 {
-	struct door_obj *obj;
+	struct door_map map;
+	bool found;
 
 	do {
 		pthread_mutex_lock(&door.lock);
-		obj = cut_nr ? cut[--cut_nr] : NULL;
+		found = take_cut(&map);
 		pthread_mutex_unlock(&door.lock);
-		if (obj)
-			stand_put(obj);
-	} while (obj);
+		if (found && map.memory && map.obj->file)
+			ioas_file_munmap(map.obj->file, map.off, map.end - map.start);
+		if (found)
+			stand_put(map.obj);
+	} while (found);
 }
 
 struct door_map *map_first(uintptr_t addr)
@@ -154,7 +184,7 @@ bool map_get(uintptr_t addr, struct door_map *out)
 
 	pthread_mutex_lock(&door.lock);
 	map = map_first(addr);
-	if (map && map->start <= addr) {
+	if (map && map->start <= addr && !map->memory) {
 		*out = *map;
 		stand_get(out->obj);
 		found = true;

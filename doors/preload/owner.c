@@ -4,9 +4,10 @@
  *
  * After fork two processes hold a copy of the same engine; two engines on one doorbell would be
  * wrong. Ownership is a set of POSIX record locks on RUN/lock, which the kernel drops when their
- * process dies: one byte for each open object (at its memfd's inode number) and one for each device
- * that is in use. A child may take the copy over when it can lock every byte that the copy counts
- * on, hence when the parent has closed all of it or is gone. Until then the copy is left alone.
+ * process dies: one byte for each open object (at its descriptor's inode number) and one for each
+ * device that is in use. A child may take the copy over when it can lock every byte that the copy
+ * counts on, hence when the parent has closed all of it or is gone. Until then the copy is left
+ * alone.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -112,7 +113,7 @@ static int lock_all(struct machine *machine, pid_t *pid)
 	int rc = 0;
 
 	for (obj = door.objs; obj && !rc; obj = obj->next)
-		if (obj->machine == machine && (rc = owner_lock(LOCK_OBJ(obj->ino), pid)))
+		if (obj->machine == machine && (rc = owner_lock(owner_obj_byte(obj), pid)))
 			bad = obj;
 	for (claim = machine->claims; claim && !rc; claim = claim->next)
 		if ((rc = owner_lock(owner_device_byte(claim->device), pid)))
@@ -121,7 +122,7 @@ static int lock_all(struct machine *machine, pid_t *pid)
 		return 0;
 	for (obj = door.objs; obj && obj != bad; obj = obj->next)
 		if (obj->machine == machine)
-			owner_unlock(LOCK_OBJ(obj->ino));
+			owner_unlock(owner_obj_byte(obj));
 	for (claim = bad ? NULL : machine->claims; claim && claim != bad_claim; claim = claim->next)
 		owner_unlock(owner_device_byte(claim->device));
 	return rc;
@@ -131,7 +132,7 @@ void owner_relock(void)
 {
 	for (struct door_obj *obj = door.objs; obj; obj = obj->next)
 		if (obj->machine && !obj->machine->inherited)
-			owner_lock(LOCK_OBJ(obj->ino), NULL);
+			owner_lock(owner_obj_byte(obj), NULL);
 	for (struct machine *machine = door.machines; machine; machine = machine->older)
 		for (struct claim *claim = machine->claims; claim && !machine->inherited;
 		     claim = claim->next)
@@ -152,13 +153,14 @@ static void put_forgotten(struct machine *machine)
 			*obj->prev = obj->next;
 			if (obj->next)
 				obj->next->prev = obj->prev;
+			poll_leave(obj);
 		}
 		pthread_mutex_unlock(&door.lock);
 		if (!obj)
 			return;
 		ioas_file_put(obj->file);
-		owner_unlock(LOCK_OBJ(obj->ino));
-		free(obj);
+		owner_unlock(owner_obj_byte(obj));
+		stand_free(obj);
 	}
 }
 
@@ -178,6 +180,7 @@ int owner_takeover(struct machine *machine, bool quiet)
 	if (!rc) {
 		ioas_iommu_resume(machine->iommu);
 		put_forgotten(machine);
+		map_drain();
 		if (!door.machine)
 			door.machine = machine;
 	} else if (!machine->said && !quiet) {

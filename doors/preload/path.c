@@ -294,7 +294,7 @@ size_t path_link_text(const char *text, size_t len, char *out, size_t out_len)
 	if (len > tag + tail && !memcmp(text, memfd, tag)) {
 		text += tag;
 		len -= tag + tail;
-		if (*text != '/') {
+		if (!strncmp(text, DEVICE_NAME, sizeof(DEVICE_NAME) - 1)) {
 			text = DEVICE_TEXT;
 			len = sizeof(DEVICE_TEXT) - 1;
 		}

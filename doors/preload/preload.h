@@ -4,18 +4,19 @@
  *
  *   path.c    which paths are ours, and what they are on disk
  *   table.c   which descriptors are ours: object by number
+ *   poll.c    stand-ins of queues, which poll(2) understands
  *   machine.c the engine instance, made when a node is first opened
  *   owner.c   which process may use it (fork, exec)
  *   call.c    in and out of the engine: signals, cancellation, the fork gate
  *   caller.c  the program as the engine sees it
  *   hidden.c  descriptors of the engine, out of the program's reach
  *   pinned.c  memory mapped for DMA, when the program gives it up
- *   map.c     mapped BARs     trap.c  a fault in one     insn*.c  the instruction that faulted
- *   signal.c  the program's SIGSEGV and SIGBUS handlers, chained
- *   thread.c  threads of the engine
- *   wrap_*.c  the interposed functions: thin, they decide "ours or not" and translate errno
+ *   map.c     mappings of ours    trap.c  a fault in a BAR     insn*.c  the instruction that
+ * faulted signal.c  the program's SIGSEGV and SIGBUS handlers, chained thread.c  threads of the
+ * engine wrap_*.c  the interposed functions: thin, they decide "ours or not" and translate errno
  *
- * An *object* is what one open made: a named memfd that the program holds, and the engine's file.
+ * An *object* is what one open made: a descriptor that the program holds, which is a named memfd
+ * or, for a queue, one end of a socket pair; and the engine's file.
  * Numbers, mappings and calls in progress count references; the last one closes it.
  *
  * Lock order: gate (read) -> machine lock -> door.lock. Signals are blocked under all of them, but
@@ -28,11 +29,14 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <ioas/door.h>
+#include "util/tree.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define MEMFD_TAG   "ioas:"
+#define DEVICE_NAME "vfio-device:" /* of a memfd, before the index */
 #define DEVICE_TEXT "anon_inode:[vfio-device]"
 
 struct machine {
@@ -49,11 +53,15 @@ struct door_obj {
 	struct machine *machine; /* (machine lock) NULL: adopted at exec, not opened yet */
 	struct ioas_file *file;	 /* (machine lock) constant once set */
 	struct ioas_node node;	 /* constant */
-	dev_t dev;		 /* constant: identity of the memfd */
+	dev_t dev;		 /* constant: identity of the descriptor */
 	ino_t ino;
+	int own, peer;		  /* (lock) a queue's: both ends, hidden; else -1 */
+	struct tree_node by_file; /* (lock) in poll.c's tree, if `queued` */
+	bool queued, ready;
 	_Atomic bool usable;   /* stand_ready has nothing to do */
 	_Atomic int64_t pos;   /* of read() and write() */
 	bool forgotten;	       /* (lock) closed in a child that does not own it */
+	bool said;	       /* (machine lock) why it is not usable */
 	struct door_obj *next; /* (lock) in door.objs */
 	struct door_obj **prev;
 };
@@ -124,10 +132,28 @@ void stand_link(struct door_obj *obj);
 void stand_get(struct door_obj *obj);
 /* Not under door.lock. The last one is the last close. */
 void stand_put(struct door_obj *obj);
-/* A memfd for a new object, entered into the table; takes over the object's reference. */
+/* Frees what stand_new made, with its hidden descriptors. */
+void stand_free(struct door_obj *obj);
+/* A descriptor for a new object, entered into the table; takes over the object's reference. */
 int stand_install(struct door_obj *obj, bool cloexec);
 /* Makes the object usable here: opens an adopted one, takes an inherited one over. 0 or -errno. */
 int stand_ready(struct door_obj *obj);
+
+/* poll.c: stand-ins of queues */
+
+bool poll_kind(enum ioas_node_kind kind);
+/* A descriptor for a queue, whose identity it sets; its hidden ends stay until poll_close. */
+int poll_make(struct door_obj *obj, bool cloexec);
+void poll_close(struct door_obj *obj);
+/* Under door.lock: from now on, and no more, poll_ready finds the object; nothing if no queue. */
+void poll_enter(struct door_obj *obj);
+void poll_leave(struct door_obj *obj);
+/* ioas_caller_ops.file_ready: may be called anywhere but under door.lock. */
+void poll_ready(struct ioas_caller *caller, struct ioas_file *file, bool ready);
+/* Is it a queue's stand-in, ours or another process's? Then its node's path goes to `text`. */
+bool poll_name(int fd, char *text, size_t len, const char **out);
+/* As path_link_text, for "socket:[N]". */
+size_t poll_link_text(const char *text, size_t len, char *out, size_t out_len);
 
 /* machine.c */
 
@@ -146,7 +172,11 @@ int machine_node(struct machine *machine, const char *path, struct ioas_node *ou
 
 /* owner.c */
 
-#define LOCK_OBJ(ino) ((off_t)(ino) & ((1LL << 61) - 1))
+/* The byte of an object: inode numbers are counted in each of the kernel's file systems apart. */
+static inline off_t owner_obj_byte(const struct door_obj *obj)
+{
+	return (off_t)(((uint64_t)minor(obj->dev) << 40 ^ obj->ino) & ((1ull << 61) - 1));
+}
 /* Takes one byte of the lock file for this process: 0; -EBUSY and the owner in *pid. */
 int owner_lock(off_t byte, pid_t *pid);
 void owner_unlock(off_t byte);
@@ -185,31 +215,34 @@ int hidden_next(int fd);
 /* dup2 is about to overwrite fd: what is hidden there moves. 0 or -EBUSY. Under door.lock. */
 int hidden_move(int fd);
 
-/* map.c: mapped BARs, sorted by address */
+/* map.c: what is mapped of our files, sorted by address */
 
 struct door_map {
 	uintptr_t start, end;
 	uint64_t off; /* file offset of start */
-	int prot;
+	int prot;     /* of a BAR: as the program asked for it */
+	bool memory; /* plain memory that the engine lent, no BAR: the kernel alone deals with it */
 	struct door_obj *obj; /* a reference */
 };
 
-/* Lock-free: may start..end-1 meet a mapped BAR? False is exact. */
+/* Lock-free: may start..end-1 meet one of them? False is exact. */
 bool map_maybe(uintptr_t start, uintptr_t end);
-/* Under door.lock. Takes over a reference. 0 or -ENOMEM. */
-int map_add(uintptr_t start, uintptr_t end, uint64_t off, int prot, struct door_obj *obj);
+/* Under door.lock. Takes over a reference. Needs room for one more. */
+void map_add(const struct door_map *map);
 /* Under door.lock. Room for `nr` more entries, so that the calls below cannot fail. */
 int map_reserve(size_t nr);
-/* Under door.lock: forgets start..end-1. References go to map_drain. Needs room for one more. */
+/* Under door.lock: forgets start..end-1, leaving the rest to map_drain. Needs room for one more. */
 void map_cut(uintptr_t start, uintptr_t end);
-/* Not under door.lock: drops the references of what was cut. */
+/* The same for what has been mapped elsewhere instead: for the engine nothing has changed. */
+void map_cut_moved(uintptr_t start, uintptr_t end);
+/* Not under door.lock: tells the engine of what was cut, and drops the references. */
 void map_drain(void);
 /* Under door.lock: the first map that ends after addr, or NULL; and the one after it. */
 struct door_map *map_first(uintptr_t addr);
 struct door_map *map_after(struct door_map *map);
 /* Under door.lock: cuts a map in two at addr if it is inside one. Needs room for one more. */
 void map_split(uintptr_t addr);
-/* The map at addr with a reference to its object. Takes door.lock. */
+/* The BAR at addr with a reference to its object. Takes door.lock. */
 bool map_get(uintptr_t addr, struct door_map *out);
 
 /* path.c */

@@ -125,6 +125,7 @@ struct door_obj *stand_new(struct machine *machine, struct ioas_file *file,
 	obj->machine = machine;
 	obj->file = file;
 	obj->node = *node;
+	obj->own = obj->peer = -1;
 	atomic_init(&obj->usable, machine != NULL);
 	return obj;
 }
@@ -142,6 +143,7 @@ static void stand_unlink(struct door_obj *obj)
 		if (obj->next)
 			obj->next->prev = obj->prev;
 	}
+	poll_leave(obj);
 	pthread_mutex_unlock(&door.lock);
 }
 
@@ -164,8 +166,14 @@ void stand_put(struct door_obj *obj)
 	stand_unlink(obj);
 	if (obj->file) {
 		ioas_file_put(obj->file);
-		owner_unlock(LOCK_OBJ(obj->ino));
+		owner_unlock(owner_obj_byte(obj));
 	}
+	stand_free(obj);
+}
+
+void stand_free(struct door_obj *obj)
+{
+	poll_close(obj);
 	free(obj);
 }
 
@@ -176,7 +184,7 @@ static int make_memfd(struct door_obj *obj, bool cloexec)
 	int fd;
 
 	if (obj->node.kind == IOAS_NODE_VFIO_DEVICE)
-		snprintf(name, sizeof(name), MEMFD_TAG "vfio-device:%u", obj->node.index);
+		snprintf(name, sizeof(name), MEMFD_TAG DEVICE_NAME "%u", obj->node.index);
 	else
 		snprintf(name, sizeof(name), MEMFD_TAG "%s", obj->node.path);
 	fd = memfd_create(name, cloexec ? MFD_CLOEXEC : 0);
@@ -207,19 +215,21 @@ static int install(struct door_obj *obj, bool cloexec, struct door_obj **stale)
 {
 	int fd, err;
 
-	fd = make_memfd(obj, cloexec);
+	fd = poll_kind(obj->node.kind) ? poll_make(obj, cloexec) : make_memfd(obj, cloexec);
 	if (fd < 0)
 		return fd;
-	err = owner_lock(LOCK_OBJ(obj->ino), NULL);
+	err = owner_lock(owner_obj_byte(obj), NULL);
 	if (!err) {
 		*stale = table_set(fd, obj, &err);
 		if (!err) {
 			stand_link(obj);
+			poll_enter(obj);
 			return fd;
 		}
-		owner_unlock(LOCK_OBJ(obj->ino));
+		owner_unlock(owner_obj_byte(obj));
 	}
 	real.close(fd);
+	poll_close(obj);
 	return err;
 }
 
@@ -247,11 +257,18 @@ static int open_adopted(struct door_obj *obj)
 	pid_t pid = 0;
 	int rc;
 
+	if (strncmp(obj->node.path, "/dev/", 5)) {
+		if (!obj->said)
+			door_say("%s came from another process, where what is behind it stays",
+				 obj->node.path);
+		obj->said = true;
+		return -EBUSY;
+	}
 	rc = machine_get(&machine);
 	if (!rc)
 		rc = machine_node(machine, obj->node.path, &node);
 	if (!rc) {
-		rc = owner_lock(LOCK_OBJ(obj->ino), &pid);
+		rc = owner_lock(owner_obj_byte(obj), &pid);
 		if (rc == -EBUSY)
 			door_say("%s came from process %d, which still owns it", obj->node.path,
 				 pid);
@@ -260,7 +277,7 @@ static int open_adopted(struct door_obj *obj)
 		return rc;
 	rc = ioas_file_open(machine->iommu, &door.caller, &node, O_RDWR, &file, &why);
 	if (rc) {
-		owner_unlock(LOCK_OBJ(obj->ino));
+		owner_unlock(owner_obj_byte(obj));
 		return rc;
 	}
 	obj->node = node;

@@ -104,7 +104,7 @@ int ioctl(int fd, unsigned long cmd, ...)
 	return rc;
 }
 
-enum { OFF_NONE = -1 }; /* read() and write(): at the file's own position */
+enum { OFF_NONE = -1 }; /* read() and write(): at the file's own position; a queue has none */
 
 /* One transfer; read() and write() move the position that all duplicates share. */
 static ssize_t transfer(struct door_obj *obj, void *buf, size_t len, off_t off, bool write)
@@ -118,7 +118,7 @@ static ssize_t transfer(struct door_obj *obj, void *buf, size_t len, off_t off, 
 		rc = ioas_file_pwrite(obj->file, &door.caller, (uintptr_t)buf, len, (uint64_t)at);
 	else
 		rc = ioas_file_pread(obj->file, &door.caller, (uintptr_t)buf, len, (uint64_t)at);
-	if (rc > 0 && off == OFF_NONE)
+	if (rc > 0 && off == OFF_NONE && !poll_kind(obj->node.kind))
 		atomic_store(&obj->pos, at + rc);
 	return rc;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interposed functions that change the address space: BARs come and go, and what is mapped for
- * DMA has to outlive its mapping.
+ * The interposed functions that change the address space: mappings of our files come and go, and
+ * what is mapped for DMA has to outlive its mapping.
  *
  * A BAR is mapped as an inaccessible shared mapping of its stand-in, so that /proc/self/maps shows
  * it and fork and munmap do what they do; what the program asked for as protection is kept in
- * map.c.
+ * map.c. Memory that the engine lends is mapped as the program asked.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -49,25 +49,39 @@ static bool maybe(const void *addr, size_t len)
 #define PLACE_FLAGS (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT)
 
 /* (lock) */
-static void *place(struct door_obj *obj, void *addr, size_t len, int prot, int flags, int fd,
-		   off_t off)
+static void *place(struct door_obj *obj, const struct args *args, const struct ioas_mapping *how)
 {
+	struct door_map map = {.off = (uint64_t)args->off, .prot = args->prot, .obj = obj};
+	int flags = MAP_SHARED | (args->flags & PLACE_FLAGS);
 	void *at;
 
+	map.memory = how->fd >= 0;
 	if (map_reserve(3)) {
 		errno = ENOMEM;
 		return MAP_FAILED;
 	}
-	at = real.mmap(addr, len, PROT_NONE, MAP_SHARED | (flags & PLACE_FLAGS), fd, off);
+	if (map.memory)
+		at = real.mmap(args->addr, args->len, args->prot, flags, how->fd, (off_t)how->off);
+	else
+		at = real.mmap(args->addr, args->len, PROT_NONE, flags, args->fd, args->off);
 	if (at == MAP_FAILED)
 		return at;
-	map_cut((uintptr_t)at, end_of(at, len));
+	map.start = (uintptr_t)at;
+	map.end = end_of(at, args->len);
+	map_cut(map.start, map.end);
 	stand_get(obj);
-	map_add((uintptr_t)at, end_of(at, len), (uint64_t)off, prot, obj);
+	map_add(&map);
 	return at;
 }
 
-static void *mmap_ours(void *addr, size_t len, int prot, int flags, int fd, off_t off, bool *libc)
+/* What place() did not come to map. */
+static void give_back(struct door_obj *obj, const struct args *args, const struct ioas_mapping *how)
+{
+	if (how->fd >= 0)
+		ioas_file_munmap(obj->file, (uint64_t)args->off, end_of(NULL, args->len));
+}
+
+static void *mmap_ours(const struct args *args, bool *libc)
 {
 	struct door_obj *obj;
 	struct door_call call;
@@ -79,24 +93,27 @@ static void *mmap_ours(void *addr, size_t len, int prot, int flags, int fd, off_
 	*libc = !door_enter(&call);
 	if (*libc)
 		return NULL;
-	obj = table_get(fd);
+	obj = table_get(args->fd);
 	if (!obj) {
 		door_leave(&call);
 		*libc = true;
 		return NULL;
 	}
 	rc = stand_ready(obj);
-	if (!rc && (!len || off & (off_t)(PAGE - 1)))
+	if (!rc && (!args->len || args->off & (off_t)(PAGE - 1)))
 		rc = -EINVAL;
 	if (!rc)
-		rc = refusal_note(
-			ioas_file_mmap(obj->file, (uint64_t)off, len, prot, flags, &how, &why),
-			"mmap", &why);
+		rc = refusal_note(ioas_file_mmap(obj->file, (uint64_t)args->off,
+						 end_of(NULL, args->len), args->prot, args->flags,
+						 &how, &why),
+				  "mmap", &why);
 	if (!rc) {
 		pthread_mutex_lock(&door.lock);
-		at = place(obj, addr, len, prot, flags, fd, off);
+		at = place(obj, args, &how);
 		rc = at == MAP_FAILED ? -errno : 0;
 		pthread_mutex_unlock(&door.lock);
+		if (rc)
+			give_back(obj, args, &how);
 		map_drain();
 	}
 	stand_put(obj);
@@ -126,7 +143,7 @@ static long mmap_call(void *arg, uint64_t *to)
 	return rc;
 }
 
-/* Any other mapping, put over BARs or over what is mapped for DMA. */
+/* Any other mapping, put over ours or over what is mapped for DMA. */
 static void *mmap_over(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
 	struct args args = {addr, NULL, MAP_FAILED, len, 0, prot, flags, fd, off};
@@ -149,7 +166,8 @@ void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 	real_need();
 	if (unlikely(!(flags & MAP_ANONYMOUS) && table_maybe(fd))) {
 		bool libc;
-		void *at = mmap_ours(addr, len, prot, flags, fd, off, &libc);
+		struct args args = {addr, NULL, NULL, len, 0, prot, flags, fd, off};
+		void *at = mmap_ours(&args, &libc);
 
 		if (!libc)
 			return at;
@@ -222,7 +240,7 @@ int madvise(void *addr, size_t len, int advice)
 }
 
 /*
- * Registers can be moved and shrunk, not grown (VM_DONTEXPAND): -EFAULT.
+ * Mappings of ours can be moved and shrunk, not grown (VM_DONTEXPAND): -EFAULT.
  * (lock)
  */
 static long move_map(void *old, size_t old_len, size_t new_len, int flags, void *want, void **at)
@@ -239,6 +257,8 @@ static long move_map(void *old, size_t old_len, size_t new_len, int flags, void 
 		map_cut((uintptr_t)*at, end_of(*at, new_len));
 		return 0;
 	}
+	if (flags & MREMAP_DONTUNMAP)
+		return -EINVAL;
 	if (new_len > old_len || !new_len || end_of(old, old_len) > map->end)
 		return -EFAULT;
 	kept = *map;
@@ -246,10 +266,13 @@ static long move_map(void *old, size_t old_len, size_t new_len, int flags, void 
 	if (*at == MAP_FAILED)
 		return -errno;
 	stand_get(kept.obj);
-	map_cut(first, end_of(old, old_len));
+	map_cut_moved(first, end_of(old, new_len));
+	map_cut(end_of(old, new_len), end_of(old, old_len));
 	map_cut((uintptr_t)*at, end_of(*at, new_len));
-	map_add((uintptr_t)*at, end_of(*at, new_len), kept.off + first - kept.start, kept.prot,
-		kept.obj);
+	kept.off += first - kept.start;
+	kept.start = (uintptr_t)*at;
+	kept.end = end_of(*at, new_len);
+	map_add(&kept);
 	return 0;
 }
 
@@ -259,7 +282,7 @@ static long mremap_call(void *arg, uint64_t *to)
 	long rc;
 
 	pthread_mutex_lock(&door.lock);
-	rc = map_reserve(5);
+	rc = map_reserve(7);
 	if (!rc)
 		rc = move_map(args->addr, args->len, args->new_len, args->flags, args->want,
 			      &args->at);
@@ -327,6 +350,8 @@ static long protect(uintptr_t start, uintptr_t end, int prot)
 	map_split(start);
 	map_split(end);
 	for (map = map_first(start); map && map->start < end; map = map_after(map)) {
+		if (map->memory)
+			continue;
 		if (start < map->start && real.mprotect((void *)start, map->start - start, prot))
 			return -errno;
 		map->prot = prot;

@@ -257,8 +257,11 @@ static ssize_t readlink_any(int dirfd, const char *path, char *buf, size_t size)
 		return real.readlinkat(dirfd, path, buf, size);
 	}
 	len = real.readlinkat(dirfd, path, text, sizeof(text));
-	if (len > 0 && (size_t)len < sizeof(text) && *text == '/')
-		shown = path_link_text(text, (size_t)len, buf, size);
+	if (len > 0 && (size_t)len < sizeof(text)) {
+		text[len] = 0;
+		shown = *text == '/' ? path_link_text(text, (size_t)len, buf, size)
+				     : poll_link_text(text, (size_t)len, buf, size);
+	}
 	return shown ? (ssize_t)shown : real.readlinkat(dirfd, path, buf, size);
 }
 

@@ -53,11 +53,9 @@ void run_usage(void)
 	      "  --set KEY=VALUE  a property of the machine: aw=BITS (32..57, default 48), the\n"
 	      "                   IOMMU's address width; mmap=off, BARs by pread and pwrite only;\n"
 	      "                   abi=6.12 or 7.3 (default), where the kernels' answers differ\n"
-	      "  --selftest-abi   what the kernel's own selftests need of a kernel built for "
-	      "them:\n"
-	      "                   IOMMU_TEST_CMD with its mock devices, fail-nth files, huge "
-	      "pages\n"
-	      "                   where there are none; works without any --device\n"
+	      "  --selftest-abi   what the kernel's own selftests need of a kernel: mock devices\n"
+	      "                   (IOMMU_TEST_CMD), fail-nth files, huge pages where there are\n"
+	      "                   none; works without any --device\n"
 	      "  --report FILE    write JSON when the program has ended: TLPs, bytes, ioctls,\n"
 	      "                   faults with everything that was looked up\n\n"
 	      "Models and their keys:\n",
@@ -76,7 +74,7 @@ static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
 		{"device", required_argument, NULL, 'd'}, {"set", required_argument, NULL, 's'},
-		{"selftest-abi", no_argument, NULL, 't'}, {"report", required_argument, NULL, 'r'},
+		{"selftest-abi", no_argument, NULL, 'T'}, {"report", required_argument, NULL, 'r'},
 		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 	};
 	int c, rc = 0;
@@ -90,7 +88,7 @@ static int parse(int argc, char **argv, struct options *options)
 		case 's':
 			rc = machine_set(&options->machine, optarg);
 			break;
-		case 't':
+		case 'T':
 			rc = machine_set(&options->machine, "selftest=on");
 			break;
 		case 'r':

@@ -23,6 +23,7 @@ struct ioas_iommu {
 	bool owned; /* the device is claimed */
 	bool silent;
 	int event;
+	int lent; /* a memfd, or -1 */
 	unsigned device_files;
 };
 
@@ -50,6 +51,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 	struct ioas_iommu *iommu = calloc(1, sizeof(*iommu));
 
 	iommu->config = *config;
+	iommu->lent = -1;
 	iommu->log = config->host_ops->counters(config->host, "fake", sizeof(*iommu->log));
 	if (!iommu->log)
 		abort();
@@ -164,6 +166,33 @@ static long device_fd(struct ioas_file *file, struct ioas_caller *caller)
 	return rc;
 }
 
+static bool is_queue(const struct ioas_file *file)
+{
+	return file->node.kind == IOAS_NODE_FAULT || file->node.kind == IOAS_NODE_VEVENTQ;
+}
+
+static long queue_fd(struct ioas_file *file, struct ioas_caller *caller, enum ioas_node_kind kind)
+{
+	static const char *const paths[] = {
+		[IOAS_NODE_FAULT] = "anon_inode:[iommufd-pgfault]",
+		[IOAS_NODE_VEVENTQ] = "anon_inode:[iommufd-viommu-event]",
+		[IOAS_NODE_ACCESS] = "anon_inode:[iommufd_test_staccess]",
+		[IOAS_NODE_DMABUF] = "/dmabuf:",
+	};
+	struct ioas_node node = {kind, 0, 0, 0, ""};
+	struct ioas_file *queue;
+	long rc;
+
+	strcpy(node.path, paths[kind]);
+	rc = make(file->iommu, &node, &queue);
+	if (rc)
+		return rc;
+	rc = caller->ops->file_install(caller, queue);
+	if (rc < 0)
+		ioas_file_put(queue);
+	return rc;
+}
+
 static void *look_around(void *arg)
 {
 	long *found = arg;
@@ -231,6 +260,11 @@ long ioas_file_ioctl(struct ioas_file *file, struct ioas_caller *caller, unsigne
 		return thread();
 	case FAKE_DEVICE_FD:
 		return file->node.kind == IOAS_NODE_VFIO_GROUP ? device_fd(file, caller) : -ENOTTY;
+	case FAKE_QUEUE:
+		return queue_fd(file, caller, (enum ioas_node_kind)arg);
+	case FAKE_READY:
+		caller->ops->file_ready(caller, file, arg);
+		return 0;
 	default:
 		return -ENOTTY;
 	}
@@ -240,6 +274,11 @@ long ioas_file_ioctl(struct ioas_file *file, struct ioas_caller *caller, unsigne
 ssize_t ioas_file_pread(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
 			uint64_t off)
 {
+	if (is_queue(file)) {
+		if (off)
+			return -ESPIPE;
+		return caller->ops->copy_to(caller, va, FAKE_EVENT, len) ? -EFAULT : (ssize_t)len;
+	}
 	if (!holds_device(file))
 		return -EINVAL;
 	for (size_t i = 0; i < len; i++) {
@@ -254,6 +293,8 @@ ssize_t ioas_file_pread(struct ioas_file *file, struct ioas_caller *caller, uint
 ssize_t ioas_file_pwrite(struct ioas_file *file, struct ioas_caller *caller, uint64_t va,
 			 size_t len, uint64_t off)
 {
+	if (file->node.kind == IOAS_NODE_FAULT)
+		return off ? -ESPIPE : (ssize_t)len;
 	if (!holds_device(file))
 		return -EINVAL;
 	if (off + len > FAKE_BAR_LEN)
@@ -262,15 +303,35 @@ ssize_t ioas_file_pwrite(struct ioas_file *file, struct ioas_caller *caller, uin
 										    : (ssize_t)len;
 }
 
+/* The first page is the file's second, so that an offset is not taken for the other. */
+static int lend(struct ioas_iommu *iommu, uint64_t off, uint64_t len, struct ioas_mapping *out)
+{
+	if (off < FAKE_LENT_AT || off + len > FAKE_LENT_AT + FAKE_BAR_LEN)
+		return -ENXIO;
+	if (iommu->lent < 0) {
+		iommu->lent = memfd_create("lent", MFD_CLOEXEC);
+		if (iommu->lent < 0 || ftruncate(iommu->lent, 4096 + FAKE_BAR_LEN))
+			abort();
+	}
+	iommu->log->mapped += len;
+	*out = (struct ioas_mapping){.fd = iommu->lent, .off = 4096 + off - FAKE_LENT_AT};
+	return 0;
+}
+
 int ioas_file_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
 		   struct ioas_mapping *out, struct ioas_why *why)
 {
 	*out = (struct ioas_mapping){.fd = -1};
+	if (file->node.kind == IOAS_NODE_IOMMU)
+		return lend(file->iommu, off, len, out);
 	return holds_device(file) && flags & MAP_SHARED && off + len <= FAKE_BAR_LEN ? 0 : -EINVAL;
 }
 
 void ioas_file_munmap(struct ioas_file *file, uint64_t off, uint64_t len)
 {
+	if (off < FAKE_LENT_AT || off + len > FAKE_LENT_AT + FAKE_BAR_LEN)
+		abort();
+	file->iommu->log->mapped -= len;
 }
 
 int ioas_file_access(struct ioas_file *file, uint64_t off, bool write, uint64_t *value,

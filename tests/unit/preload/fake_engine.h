@@ -9,6 +9,8 @@
 
 #define FAKE_DEVICE  "0000:01:00.0"
 #define FAKE_BAR_LEN 0x4000
+#define FAKE_LENT_AT 0x10000	/* what /dev/iommu lends: at this offset, FAKE_BAR_LEN long */
+#define FAKE_EVENT   "occurred" /* what there always is to read in a queue */
 
 enum fake_ioctl {
 	FAKE_ANSWER = 1, /* 42 */
@@ -20,6 +22,8 @@ enum fake_ioctl {
 	FAKE_DECODE_ON,
 	FAKE_THREAD,	/* what a thread of the engine finds: enum fake_thread, ored */
 	FAKE_DEVICE_FD, /* a group's: a new descriptor for its device */
+	FAKE_QUEUE,	/* a new descriptor for a file of kind arg */
+	FAKE_READY,	/* a queue's: it has something to read (arg 1), or nothing more (0) */
 };
 
 enum fake_thread {
@@ -33,6 +37,7 @@ struct fake_log {
 	_Atomic uint64_t machines, opens, closes, suspends, resumes;
 	_Atomic uint64_t reads, writes; /* accesses to the BAR */
 	_Atomic uint64_t off, size;	/* of the newest one */
+	_Atomic uint64_t mapped;	/* bytes of lent memory that are mapped */
 	unsigned char bar[FAKE_BAR_LEN];
 };
 
