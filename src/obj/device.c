@@ -30,17 +30,6 @@ int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_de
 	return 0;
 }
 
-void obj_device_unbind(struct obj_device *device)
-{
-	struct obj_ctx *ctx = device->obj.ctx;
-
-	obj_device_detach(device);
-	pthread_mutex_lock(&ctx->lock);
-	obj_remove_locked(&device->obj);
-	pthread_mutex_unlock(&ctx->lock);
-	obj_ctx_put(ctx);
-}
-
 /* Frees a page table that was made by an attach and is not needed any more. */
 static void hwpt_unuse(struct obj_hwpt *hwpt)
 {
@@ -74,7 +63,7 @@ static int attach_hwpt(struct obj_device *device, struct obj_hwpt *hwpt, struct 
 		rc = reserve(device, hwpt->ioas, why);
 	if (rc)
 		return rc;
-	rc = route_attach(device->dev, hwpt->pt, why);
+	rc = device->dev ? route_attach(device->dev, hwpt->pt, why) : 0;
 	if (rc) {
 		if (new_space)
 			space_unreserve(hwpt->ioas->space, device);
@@ -111,13 +100,12 @@ static int attach_ioas(struct obj_device *device, struct obj_ioas *ioas, struct 
 	return rc;
 }
 
-int obj_device_attach(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why)
+int obj_device_attach_locked(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why)
 {
 	struct obj_ctx *ctx = device->obj.ctx;
 	struct obj *obj;
 	int rc;
 
-	pthread_mutex_lock(&ctx->lock);
 	obj = obj_peek(ctx, *pt_id, OBJ_ANY);
 	if (!obj)
 		rc = why_set(why, -ENOENT, "no IOAS or page table has id %u", *pt_id);
@@ -130,22 +118,54 @@ int obj_device_attach(struct obj_device *device, uint32_t *pt_id, struct ioas_wh
 			     obj_type_name(obj->type));
 	if (!rc)
 		*pt_id = device->rid.hwpt->obj.id;
+	return rc;
+}
+
+int obj_device_attach(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why)
+{
+	struct obj_ctx *ctx = device->obj.ctx;
+	int rc;
+
+	pthread_mutex_lock(&ctx->lock);
+	rc = obj_device_attach_locked(device, pt_id, why);
 	pthread_mutex_unlock(&ctx->lock);
 	return rc;
+}
+
+static void detach_locked(struct obj_device *device)
+{
+	struct obj_hwpt *hwpt = device->rid.hwpt;
+
+	if (!hwpt)
+		return;
+	if (device->dev)
+		route_detach(device->dev);
+	space_unreserve(hwpt->ioas->space, device);
+	device->rid.hwpt = NULL;
+	hwpt_unuse(hwpt);
 }
 
 void obj_device_detach(struct obj_device *device)
 {
 	struct obj_ctx *ctx = device->obj.ctx;
-	struct obj_hwpt *hwpt;
 
 	pthread_mutex_lock(&ctx->lock);
-	hwpt = device->rid.hwpt;
-	if (hwpt) {
-		route_detach(device->dev);
-		space_unreserve(hwpt->ioas->space, device);
-		device->rid.hwpt = NULL;
-		hwpt_unuse(hwpt);
-	}
+	detach_locked(device);
 	pthread_mutex_unlock(&ctx->lock);
+}
+
+void obj_device_unbind_locked(struct obj_device *device)
+{
+	detach_locked(device);
+	obj_remove_locked(&device->obj);
+}
+
+void obj_device_unbind(struct obj_device *device)
+{
+	struct obj_ctx *ctx = device->obj.ctx;
+
+	pthread_mutex_lock(&ctx->lock);
+	obj_device_unbind_locked(device);
+	pthread_mutex_unlock(&ctx->lock);
+	obj_ctx_put(ctx);
 }

@@ -165,7 +165,7 @@ struct obj_attach {
 /* A device bound to the context. */
 struct obj_device {
 	struct obj obj;
-	struct ioas_device *dev;	   /* constant */
+	struct ioas_device *dev;	   /* constant; NULL: it sends no TLPs */
 	struct kind_device *kind;	   /* constant: the IOMMU it is behind */
 	const struct ioas_range *reserved; /* constant: where it cannot do DMA */
 	size_t reserved_nr;
@@ -182,6 +182,8 @@ int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_de
 		    const struct ioas_range *reserved, size_t reserved_nr, struct obj_device **out);
 /* Detaches it, ends its vdevice, its id, and lets the context go. */
 void obj_device_unbind(struct obj_device *device);
+/* The same with ctx->lock held, so that the context does not go: the caller puts it. */
+void obj_device_unbind_locked(struct obj_device *device);
 
 /*
  * Attaches to an IOAS (through a page table of its own making, shared by all that attach so) or to
@@ -190,6 +192,7 @@ void obj_device_unbind(struct obj_device *device);
  * DMA; -EFAULT, -ENOMEM. An error leaves the old route.
  */
 int obj_device_attach(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why);
+int obj_device_attach_locked(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why);
 /* Blocks its DMA. Nothing attached: nothing happens. */
 void obj_device_detach(struct obj_device *device);
 
@@ -295,7 +298,7 @@ int obj_hw_queue_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t
 			      uint64_t len, struct obj_hw_queue **out, struct ioas_why *why);
 void obj_hw_queue_destroy(struct obj *obj);
 
-/* src/uapi/testcmd.c's */
+/* src/uapi/testcmd_device.c's */
 void obj_selftest_destroy(struct obj *obj);
 
 /* access.c: who reads and writes a space by itself, with an id. */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <ioas/uapi/iommufd.h>
+#include <ioas/uapi/iommufd_test.h>
 #include <ioas/uapi/vfio.h>
 #include "uapi/handlers.h"
 #include "uapi/uapi.h"
@@ -22,6 +23,8 @@
 /* A struct longer than the buffer for it would divide by zero, which does not compile. */
 #define SIZE(type)   (sizeof(struct type) / (sizeof(struct type) <= UAPI_CMD_MAX))
 #define IOMMUFD_BASE 0x80
+/* Where the table ends for who has no use for IOMMU_TEST_CMD. */
+#define IOMMUFD_LAST NR(IOMMU_IOAS_NOIOMMU_GET_PA)
 
 /* clang-format off */
 static const struct uapi_op iommufd_ops[] = {
@@ -53,6 +56,7 @@ static const struct uapi_op iommufd_ops[] = {
 	I(IOMMU_VEVENTQ_ALLOC, iommu_veventq_alloc, out_veventq_fd, iommu_veventq_alloc),
 	I(IOMMU_HW_QUEUE_ALLOC, iommu_hw_queue_alloc, length, iommu_hw_queue_alloc),
 	I(IOMMU_IOAS_NOIOMMU_GET_PA, iommu_ioas_noiommu_get_pa, out_phys, iommu_unsupported),
+	I(IOMMU_TEST_CMD, iommu_test_cmd, last, iommu_test_cmd),
 #undef I
 };
 
@@ -211,9 +215,10 @@ long uapi_dispatch_iommufd(struct uapi_call *call, uint32_t cmd)
 {
 	uint64_t buf[UAPI_CMD_MAX / 8] = {0};
 	const struct uapi_table *table = &uapi_iommufd_table;
+	uint32_t last = call->file->iommu->config.selftest ? NR(IOMMU_TEST_CMD) : IOMMUFD_LAST;
 	int rc;
 
-	if (NR(cmd) < table->first || NR(cmd) - table->first >= table->nr)
+	if (NR(cmd) < table->first || NR(cmd) > last)
 		return uapi_dispatch_vfio(call, &uapi_container_table, cmd);
 	call->op = find(table, cmd);
 	call->cmd = buf;

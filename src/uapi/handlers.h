@@ -27,6 +27,8 @@ long iommu_viommu_alloc(struct uapi_call *call);
 long iommu_vdevice_alloc(struct uapi_call *call);
 long iommu_veventq_alloc(struct uapi_call *call);
 long iommu_hw_queue_alloc(struct uapi_call *call);
+/* testcmd.c */
+long iommu_test_cmd(struct uapi_call *call);
 /* iommufd_ioas.c */
 long iommu_ioas_alloc(struct uapi_call *call);
 long iommu_ioas_allow_iovas(struct uapi_call *call);

@@ -1,7 +1,60 @@
 /* SPDX-License-Identifier: MIT */
-/* IOMMU_TEST_CMD: what the kernel's selftests ask of its mock driver. */
-#include "obj/obj.h"
+/* IOMMU_TEST_CMD's operations, and those that need no file of their own. */
+#include <errno.h>
+#include <inttypes.h>
+#include "space/space.h"
+#include "uapi/handlers.h"
+#include "uapi/testcmd.h"
+#include "util/why.h"
 
-void obj_selftest_destroy(struct obj *obj)
+/* Reserved for good: the owner is the space itself. */
+static long reserve(struct uapi_call *call)
 {
+	const struct iommu_test_cmd *cmd = call->cmd;
+	uint64_t first = cmd->reserve.start, length = cmd->reserve.length;
+	struct obj_ioas *ioas;
+	int rc;
+
+	if (!length)
+		return why_set(call->why, -EINVAL, "length 0");
+	if (first + (length - 1) < first)
+		return why_set(call->why, -EOVERFLOW, "%#" PRIx64 " + %#" PRIx64 " wraps", first,
+			       length);
+	ioas = obj_ioas_get(call->file->priv, cmd->id, call->why);
+	if (!ioas)
+		return -ENOENT;
+	rc = space_reserve(ioas->space, first, first + (length - 1), ioas->space, call->why);
+	obj_put(&ioas->obj);
+	return rc;
+}
+
+/* Nothing here works in batches that a limit would make smaller. */
+static long batch_limit(struct uapi_call *call)
+{
+	const struct iommu_test_cmd *cmd = call->cmd;
+	uint32_t least = sizeof(uint64_t) + sizeof(uint32_t);
+
+	if (cmd->batch_limit.limit < least)
+		return why_set(call->why, -EINVAL, "a limit is %u bytes at least", least);
+	return 0;
+}
+
+/* By enum testcmd_op. */
+static long (*const handlers[])(struct uapi_call *call) = {
+	[TESTCMD_RESERVE] = reserve,
+	[TESTCMD_DEVICE] = testcmd_device,
+	[TESTCMD_BATCH_LIMIT] = batch_limit,
+	[TESTCMD_REPLACE] = testcmd_replace,
+	[TESTCMD_DEVICE_FLAGS] = testcmd_device,
+	[TESTCMD_CHECK_IOTLB] = testcmd_check_iotlb,
+	[TESTCMD_CHECK_CACHE] = testcmd_check_cache,
+};
+
+long iommu_test_cmd(struct uapi_call *call)
+{
+	const struct iommu_test_cmd *cmd = call->cmd;
+
+	if (cmd->op >= sizeof(handlers) / sizeof(handlers[0]) || !handlers[cmd->op])
+		return why_set(call->why, -EOPNOTSUPP, "there is no operation %u", cmd->op);
+	return handlers[cmd->op](call);
 }

@@ -53,7 +53,7 @@ struct uapi_table {
 };
 
 /* Longest struct of any table. */
-#define UAPI_CMD_MAX 64
+#define UAPI_CMD_MAX 72
 
 extern const struct uapi_table uapi_iommufd_table, uapi_container_table, uapi_group_table,
 	uapi_device_table;
