@@ -18,6 +18,7 @@ IOAS_BEGIN
 
 struct ioas_device;
 struct ioas_issuer;
+struct ioas_dma_written;
 
 enum ioas_tlp_op {
 	IOAS_TLP_READ,
@@ -136,9 +137,13 @@ struct ioas_dma {
 	unsigned iov_cap;
 	uint64_t len; /* bytes in all spans */
 	struct ioas_issuer *issuer;
-	uintptr_t *hold; /* what keeps the spans alive; for the engine only */
+	/* For the engine only: what keeps the spans alive, and what was lent for writing. */
+	uintptr_t *hold;
 	unsigned hold_nr;
 	unsigned hold_cap;
+	struct ioas_dma_written *written;
+	unsigned written_nr;
+	unsigned written_cap;
 };
 
 void ioas_dma_init(struct ioas_dma *dma, struct ioas_issuer *issuer);

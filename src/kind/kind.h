@@ -69,7 +69,7 @@ struct kind_hw_info {
 /* What page table a request gets. */
 struct kind_paging {
 	struct pt_config pt;
-	bool dirty; /* dirty tracking can be switched on */
+	bool dirty; /* dirty tracking can be switched on (pt.dirty need not be set) */
 };
 
 struct kind_ops {

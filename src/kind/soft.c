@@ -12,7 +12,10 @@ static int hw_info(struct kind_device *dev, uint32_t type, struct kind_hw_info *
 {
 	if (type != IOMMU_HW_INFO_TYPE_DEFAULT)
 		return why_set(why, -EOPNOTSUPP, "this IOMMU has no data of type %u", type);
-	*out = (struct kind_hw_info){.type = IOMMU_HW_INFO_TYPE_NONE};
+	*out = (struct kind_hw_info){
+		.type = IOMMU_HW_INFO_TYPE_NONE,
+		.capabilities = IOMMU_HW_CAP_DIRTY_TRACKING,
+	};
 	return 0;
 }
 
@@ -21,15 +24,16 @@ static int paging(struct kind_device *dev, uint32_t flags, const struct kind_dat
 {
 	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
 		return why_set(why, -EOPNOTSUPP, "page tables cannot be nested on yet");
-	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING)
-		return why_set(why, -EOPNOTSUPP,
-			       "dirty tracking is not offered "
-			       "(IOMMU_GET_HW_INFO does not list it)");
-	if (flags)
+	if (flags & ~IOMMU_HWPT_ALLOC_DIRTY_TRACKING)
 		return why_set(why, -EOPNOTSUPP, "flags 0x%x are not supported", flags);
 	if (data)
 		return why_set(why, -EOPNOTSUPP, "no page table here takes data of type %u",
 			       data->type);
+	/*
+	 * Where writes are tracked a leaf is one page: a leaf has one dirty bit, and whoever copies
+	 * memory by these bits wants to know the page.
+	 */
+	small_pages |= flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 	*out = (struct kind_paging){
 		.pt =
 			{
@@ -37,6 +41,7 @@ static int paging(struct kind_device *dev, uint32_t flags, const struct kind_dat
 				.aw = dev->iommu->config.aw,
 				.max_leaf_lg2 = small_pages ? PAGE_LG2 : 0,
 			},
+		.dirty = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
 	};
 	return 0;
 }

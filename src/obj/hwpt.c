@@ -22,6 +22,7 @@ int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *
 	if (rc)
 		return why_set(why, rc, "no memory for a page table");
 	hwpt = (struct obj_hwpt *)obj;
+	paging.pt.dirty = paging.dirty;
 	rc = pt_new(&paging.pt, &hwpt->pt);
 	if (rc) {
 		obj_abort(obj);

@@ -30,11 +30,6 @@ void pt_table_free_list(struct pt_table *list)
 	}
 }
 
-static iova_t last_of(unsigned aw)
-{
-	return (1ull << aw) - 1;
-}
-
 static bool possible(const struct pt_config *config, const struct pt_ops *ops)
 {
 	const struct ioas_range *aperture = &config->aperture;
@@ -43,7 +38,7 @@ static bool possible(const struct pt_config *config, const struct pt_ops *ops)
 		return false;
 	if (config->max_leaf_lg2 && config->max_leaf_lg2 < ops->granule_lg2)
 		return false;
-	return aperture->first <= aperture->last && aperture->last <= last_of(config->aw);
+	return aperture->first <= aperture->last && aperture->last < 1ull << config->aw;
 }
 
 int pt_new(const struct pt_config *config, struct pt **out)
@@ -74,7 +69,8 @@ int pt_new(const struct pt_config *config, struct pt **out)
 	pt->max_leaf_lg2 = leaf_lg2;
 	pt->aperture = config->aperture;
 	if (!pt->aperture.last)
-		pt->aperture.last = last_of(config->aw);
+		pt->aperture.last = pt_last(pt);
+	pt->dirty_possible = config->dirty;
 	pt->tables = 1;
 	*out = pt;
 	return 0;
@@ -99,10 +95,10 @@ int pt_map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
 
 uint64_t pt_unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather)
 {
-	if (first > last_of(pt->aw))
+	if (first > pt_last(pt))
 		return 0;
-	if (last > last_of(pt->aw))
-		last = last_of(pt->aw);
+	if (last > pt_last(pt))
+		last = pt_last(pt);
 	return pt->ops->unmap(pt, first, last, gather);
 }
 
@@ -114,14 +110,15 @@ void pt_gather_free(struct pt_gather *gather)
 
 int pt_walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
 {
-	if (iova > last_of(pt->aw))
+	if (iova > pt_last(pt))
 		return -ERANGE;
+	out->tracked = atomic_load_explicit(&pt->dirty_tracked, memory_order_relaxed);
 	return pt->ops->walk(pt, iova, out);
 }
 
 unsigned pt_trace(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max)
 {
-	if (iova > last_of(pt->aw))
+	if (iova > pt_last(pt))
 		return 0;
 	return pt->ops->trace(pt, iova, steps, max);
 }

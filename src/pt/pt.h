@@ -13,12 +13,14 @@
  * back in a gather list to be freed after inflight_wait().
  *
  * A format is one header in fmt/ with the functions listed in fmt/README (entry encoding only);
- * ops.h holds map and unmap, walk.h the hardware's view, both written once against those functions
- * and compiled once a format, so that no function pointer is on the walk's inner loop.
+ * ops.h holds map and unmap, walk.h the hardware's view, dirty.h dirty bits, all written once
+ * against those functions and compiled once a format, so that no function pointer is on the walk's
+ * inner loop.
  */
 #ifndef PT_PT_H
 #define PT_PT_H
 
+#include <stdatomic.h>
 #include <ioas/types.h>
 #include <ioas/tlp.h>
 
@@ -35,6 +37,7 @@ struct pt_config {
 	/* Largest leaf in log2 bytes; 0: the format's. pt_page_lg2 makes every leaf one page. */
 	unsigned max_leaf_lg2;
 	struct ioas_range aperture; /* where it may map; both 0: all of the width */
+	bool dirty;		    /* dirty tracking can be switched on */
 };
 
 struct pt_gather {
@@ -47,6 +50,10 @@ struct pt_walk {
 	uint64_t leaf_len; /* bytes of the leaf */
 	iova_t leaf_first; /* first IOVA the leaf translates */
 	uint32_t prot;	   /* enum ioas_prot */
+	bool tracked;	   /* dirty tracking is on: who goes on to write calls pt_dirty_mark */
+	/* For pt_dirty_mark: the leaf's first entry, and what it looked like. */
+	_Atomic uint64_t *leaf;
+	uint64_t entry;
 };
 
 /* One entry looked up, for fault records. */
@@ -86,6 +93,52 @@ int pt_walk(const struct pt *pt, iova_t iova, struct pt_walk *out);
 unsigned pt_trace(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max);
 /* The mapped leaf closest to iova. 0 or -ENOENT: the table is empty. Lock-free. */
 int pt_nearest(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_t *prot);
+
+/*
+ * Dirty tracking: which leaves were written through since their bits were last cleared. While it is
+ * on, who walks for a write calls pt_dirty_mark after all other checks and before the first byte
+ * moves. A new leaf is clean.
+ *
+ * Bits say that bytes may have been written, not that they have landed: who clears bits calls
+ * inflight_wait before anybody relies on the memory; spans lent out are marked again at their end.
+ */
+
+/* Constant: as configured. */
+bool pt_dirty_possible(const struct pt *pt);
+/*
+ * On or off; bits stay as they are. Writes in flight at that moment may still be unmarked:
+ * inflight_wait. From any thread.
+ */
+void pt_dirty_track(struct pt *pt, bool on);
+bool pt_dirty_tracked(const struct pt *pt);
+/* Marks the leaf that a walk found. Lock-free, under the walk's in-flight mark. */
+void pt_dirty_mark(const struct pt *pt, const struct pt_walk *walk);
+/* Marks the leaf at iova, tracked or not. 0 or -ENOENT. In flight, or the caller serialises. */
+int pt_dirty_set(const struct pt *pt, iova_t iova);
+
+/*
+ * Marks every leaf of first..last, leaf by leaf. In flight; or the caller serialises; or something
+ * else keeps the tables of what is mapped there.
+ */
+void pt_dirty_set_range(const struct pt *pt, iova_t first, iova_t last);
+
+/* A range being read, piece by piece. */
+struct pt_dirty {
+	iova_t first, last;	 /* only what lies here is told */
+	bool clear;		 /* leaves that lie wholly inside become clean */
+	struct ioas_range *runs; /* receives dirty ranges, neighbours joined; NULL: none wanted */
+	size_t nr, max;		 /* told by this call; there is room for */
+	iova_t next;		 /* where to go on; 0 at first */
+};
+
+/*
+ * Tells the dirty ranges from read->next on. true: that was all; false: `runs` is full, call again.
+ * The caller serialises it against pt_map and pt_unmap, between the pieces it need not; marking
+ * goes on meanwhile.
+ */
+bool pt_dirty_read(struct pt *pt, struct pt_dirty *read);
+/* Makes every leaf clean; serialised as pt_dirty_read. */
+void pt_dirty_clear(struct pt *pt);
 
 /* How much memory and how many leaves, for tests and benchmarks. */
 struct pt_stats {

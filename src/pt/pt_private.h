@@ -18,11 +18,12 @@
 #define FMT(name)      FMT_CAT(PT_FMT, name)
 
 /*
- * One table: 4096 aligned bytes as the hardware sees them, and beside them what only writers need.
+ * One table: 4096 aligned bytes as the hardware sees them, and beside them what it does not.
  */
 struct pt_table {
 	_Atomic uint64_t entry[PT_TABLE_ENTRIES];
 	uint32_t live;	       /* entries that are present */
+	_Atomic bool dirty;    /* a leaf of it is dirty; false is exact only as dirty.h says */
 	struct pt_table *next; /* in a list of spare or gathered tables */
 };
 
@@ -36,6 +37,8 @@ struct pt_ops {
 	uint64_t (*unmap)(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather);
 	int (*walk)(const struct pt *pt, iova_t iova, struct pt_walk *out);
 	unsigned (*trace)(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max);
+	void (*dirty_mark)(const struct pt_walk *walk);
+	bool (*dirty_read)(struct pt *pt, struct pt_dirty *read);
 	int (*nearest)(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_t *prot);
 };
 
@@ -48,11 +51,19 @@ struct pt {
 	unsigned levels;	  /* constant: level of the root, the smallest pages are level 1 */
 	unsigned max_leaf_lg2;	  /* constant */
 	struct ioas_range aperture; /* constant */
-	struct pt_table *root;	    /* constant; its entries are what readers follow */
-	uint64_t tables;	    /* writers only */
-	uint64_t leaves;	    /* writers only */
+	bool dirty_possible;	    /* constant */
+	_Atomic bool dirty_tracked;
+	struct pt_table *root; /* constant; its entries are what readers follow */
+	uint64_t tables;       /* writers only */
+	uint64_t leaves;       /* writers only */
 	uint32_t ioas_id, hwpt_id;
 };
+
+/* The last address of the width. */
+static inline iova_t pt_last(const struct pt *pt)
+{
+	return (1ull << pt->aw) - 1;
+}
 
 /* An empty table, or NULL. */
 struct pt_table *pt_table_new(void);

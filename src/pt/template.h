@@ -9,5 +9,7 @@ const struct pt_ops FMT_CAT(pt_ops, PT_FMT) = {
 	.unmap = unmap,
 	.walk = walk,
 	.trace = trace,
+	.dirty_mark = dirty_mark,
+	.dirty_read = dirty_read,
 	.nearest = nearest,
 };

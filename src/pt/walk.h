@@ -17,7 +17,7 @@ static uint64_t load_entry(const struct pt_table *table, unsigned index)
  * The hardware may skip levels: a pointer to a table more than one level down stands for tables
  * that have only their entry 0. Returns that table or NULL: not a valid pointer for this address.
  */
-static const struct pt_table *follow(uint64_t entry, unsigned level, iova_t iova, unsigned *next)
+static struct pt_table *follow(uint64_t entry, unsigned level, iova_t iova, unsigned *next)
 {
 	unsigned below = FMT(table_level)(entry);
 	iova_t skipped;
@@ -33,7 +33,7 @@ static const struct pt_table *follow(uint64_t entry, unsigned level, iova_t iova
 
 static int walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
 {
-	const struct pt_table *table = pt->root;
+	struct pt_table *table = pt->root;
 	uint32_t prot = IOAS_PROT_READ | IOAS_PROT_WRITE;
 	unsigned level = pt->levels;
 
@@ -50,6 +50,8 @@ static int walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
 
 			if (leaf_lg2 < lg2 || leaf_lg2 > FMT(leaf_max_lg2)(level))
 				return -ENOENT;
+			out->leaf = &table->entry[index_of(iova & ~mask, lg2)];
+			out->entry = entry;
 			out->pa = FMT(leaf_pa)(entry, leaf_lg2) | (iova & mask);
 			out->leaf_len = mask + 1;
 			out->leaf_first = iova & ~mask;

@@ -2,7 +2,8 @@
 /*
  * Entering areas in page tables and taking them out again. The order in which they go is what the
  * promise of UNMAP rests on: entries first, then nobody is in flight through them, then what was
- * lent is back, only then window, pin and tables.
+ * lent is back, only then window, pin and tables. (The tables last: whose span comes back looks
+ * through them without an in-flight mark, see src/tlp/lend.c.)
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +21,6 @@ static pa_t pa_of(const struct space_area *area)
 int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space_area *area)
 {
 	uint64_t len = area->last - area->first + 1;
-	struct pt_gather gather = {NULL};
 	uint64_t done;
 	int rc = 0;
 
@@ -30,17 +30,12 @@ int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space
 		return pt_map(pt, area->first, pa_of(area), len, area->node.tag);
 	for (done = 0; done < len && !rc; done += SPACE_PAGE)
 		rc = pt_map(pt, area->first + done, pa_of(area) + done, SPACE_PAGE, area->node.tag);
-	if (rc && done > SPACE_PAGE) {
-		pt_unmap(pt, area->first, area->first + done - SPACE_PAGE - 1, &gather);
-		inflight_wait(&space->iommu->inflight);
-		pt_gather_free(&gather);
-	}
 	return rc;
 }
 
 int fill_area(struct ioas_space *space, struct space_area *area)
 {
-	struct space_domain *domain = space->domains, *undo;
+	struct space_domain *domain = space->domains;
 	struct pt_gather gather = {NULL};
 	int rc;
 
@@ -49,15 +44,15 @@ int fill_area(struct ioas_space *space, struct space_area *area)
 	rc = pages_fill(space->iommu, area->pages, area->first - area->offset);
 	if (rc)
 		return rc;
-	for (; domain && !rc; domain = rc ? domain : domain->next)
+	for (; domain && !rc; domain = domain->next)
 		rc = fill_enter(space, domain->pt, area);
 	if (!rc)
 		return 0;
-	for (undo = space->domains; undo != domain; undo = undo->next)
-		pt_unmap(undo->pt, area->first, area->last, &gather);
+	for (domain = space->domains; domain; domain = domain->next)
+		pt_unmap(domain->pt, area->first, area->last, &gather);
 	inflight_wait(&space->iommu->inflight);
-	pt_gather_free(&gather);
 	pages_drain(space->iommu, area->pages);
+	pt_gather_free(&gather);
 	return rc;
 }
 

@@ -77,7 +77,10 @@ void pages_drain(struct ioas_iommu *iommu, struct space_pages *pages);
 
 /* fill.c: all with the space's lock held. A list of areas is linked by node.child[1]. */
 
-/* Enters an area, whose pages are filled, in one table. 0, or -ENOMEM and nothing is done. */
+/*
+ * Enters an area, whose pages are filled, in one table. 0, or -ENOMEM and some of it may be in: the
+ * caller takes it out.
+ */
 int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space_area *area);
 /* Fills an area's pages and enters it in all domains. 0, -EFAULT, -ENOMEM and nothing is done. */
 int fill_area(struct ioas_space *space, struct space_area *area);

@@ -4,6 +4,12 @@
  *
  * Each transfer holds the device (so that DETACH can wait for it) and every window it has a span in
  * (so that UNMAP can). The first hold is the device's.
+ *
+ * Dirty tracking: a span lent for writing is marked when it is lent, for bytes may land at once,
+ * and again at its end, for bytes may land until then. So whoever reads dirty bits in between need
+ * not wait for a transfer, and hears of its bytes once more. At the end there is no in-flight mark
+ * (that is the issuer's thread's); but a table is freed only after the holds on all windows that it
+ * led to are back, and a page table only after those on all devices that used it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,9 +23,16 @@
 #define BATCH_LEAVES 512
 #define PAGE	     4096ul
 
+/* Lent for writing, by this way. */
+struct ioas_dma_written {
+	const struct pt *pt;
+	iova_t addr;
+	uint64_t len;
+};
+
 /* Where a transfer stood, to go back there when a TLP fails halfway. */
 struct mark {
-	unsigned iov_nr, hold_nr;
+	unsigned iov_nr, hold_nr, written_nr;
 	size_t last_len; /* of the last span, which may have been joined with new memory */
 	uint64_t len;
 };
@@ -35,12 +48,13 @@ void ioas_dma_fini(struct ioas_dma *dma)
 	ioas_dma_end(dma);
 	free(dma->iov);
 	free(dma->hold);
+	free(dma->written);
 	memset(dma, 0, sizeof(*dma));
 }
 
 static struct mark mark_of(const struct ioas_dma *dma)
 {
-	return (struct mark){dma->iov_nr, dma->hold_nr,
+	return (struct mark){dma->iov_nr, dma->hold_nr, dma->written_nr,
 			     dma->iov_nr ? dma->iov[dma->iov_nr - 1].iov_len : 0, dma->len};
 }
 
@@ -49,38 +63,53 @@ static void go_back(struct ioas_dma *dma, struct mark mark)
 	while (dma->hold_nr > mark.hold_nr)
 		mem_lend_release(dma->hold[--dma->hold_nr]);
 	dma->iov_nr = mark.iov_nr;
+	dma->written_nr = mark.written_nr;
 	dma->len = mark.len;
 	if (mark.iov_nr)
 		dma->iov[mark.iov_nr - 1].iov_len = mark.last_len;
 }
 
+/* What was unmapped meanwhile is not there: UNMAP waits for us. */
+static void mark_again(const struct ioas_dma_written *written)
+{
+	if (pt_dirty_tracked(written->pt))
+		pt_dirty_set_range(written->pt, written->addr, written->addr + written->len - 1);
+}
+
 void ioas_dma_end(struct ioas_dma *dma)
 {
+	for (unsigned i = 0; i < dma->written_nr; i++)
+		mark_again(&dma->written[i]);
 	go_back(dma, (struct mark){0});
+}
+
+/* Makes an array longer until `need` elements fit. `array` points to its pointer. */
+static int grow(void *array, unsigned *cap, unsigned need, size_t size)
+{
+	unsigned longer = *cap ? *cap * 2 : 16;
+	void *moved;
+
+	if (need <= *cap)
+		return 0;
+	moved = alloc_resize(*(void **)array, longer * size);
+	if (!moved)
+		return -ENOMEM;
+	*(void **)array = moved;
+	*cap = longer;
+	return 0;
 }
 
 /* Room for one more leaf and the device. Not in flight: malloc may take any time. */
 static int make_room(struct ioas_dma *dma)
 {
-	if (dma->iov_nr == dma->iov_cap) {
-		unsigned cap = dma->iov_cap ? dma->iov_cap * 2 : 16;
-		struct iovec *iov = alloc_resize(dma->iov, cap * sizeof(*iov));
+	int rc = grow(&dma->iov, &dma->iov_cap, dma->iov_nr + 1, sizeof(*dma->iov));
 
-		if (!iov)
-			return -ENOMEM;
-		dma->iov = iov;
-		dma->iov_cap = cap;
-	}
-	if (dma->hold_nr + 2 > dma->hold_cap) {
-		unsigned cap = dma->hold_cap ? dma->hold_cap * 2 : 16;
-		uintptr_t *hold = alloc_resize(dma->hold, cap * sizeof(*hold));
-
-		if (!hold)
-			return -ENOMEM;
-		dma->hold = hold;
-		dma->hold_cap = cap;
-	}
-	return 0;
+	if (!rc)
+		rc = grow(&dma->hold, &dma->hold_cap, dma->hold_nr + 2, sizeof(*dma->hold));
+	if (!rc)
+		rc = grow(&dma->written, &dma->written_cap, dma->written_nr + 1,
+			  sizeof(*dma->written));
+	return rc;
 }
 
 static bool has_room(const struct ioas_dma *dma)
@@ -105,6 +134,17 @@ static void add_span(struct ioas_dma *dma, const struct tlp_span *span)
 	dma->len += span->len;
 }
 
+/* In flight, with room for one. */
+static void note_written(struct ioas_dma *dma, const struct pt *pt, iova_t addr, uint64_t len)
+{
+	struct ioas_dma_written *last = dma->written_nr ? &dma->written[dma->written_nr - 1] : NULL;
+
+	if (last && last->pt == pt && last->addr + last->len == addr)
+		last->len += len;
+	else
+		dma->written[dma->written_nr++] = (struct ioas_dma_written){pt, addr, len};
+}
+
 /* Lends tlp's bytes from *done on, and moves it on. In flight. */
 static enum ioas_fault_reason lend_batch(struct ioas_dma *dma, const struct ioas_tlp *tlp,
 					 uint64_t *done, uint64_t *leaves)
@@ -112,6 +152,7 @@ static enum ioas_fault_reason lend_batch(struct ioas_dma *dma, const struct ioas
 	struct ioas_device *dev = dma->issuer->dev;
 	struct pt *pt;
 	enum ioas_fault_reason reason = tlp_route(dev, tlp, &pt);
+	uint64_t before = *done;
 
 	for (unsigned i = 0; !reason && *done < tlp->len && i < BATCH_LEAVES && has_room(dma);
 	     i++) {
@@ -125,6 +166,8 @@ static enum ioas_fault_reason lend_batch(struct ioas_dma *dma, const struct ioas
 		*done += span.len;
 		++*leaves;
 	}
+	if (*done > before && tlp->op == IOAS_TLP_WRITE && pt_dirty_possible(pt))
+		note_written(dma, pt, tlp->addr + before, *done - before);
 	return reason;
 }
 

@@ -54,5 +54,9 @@ enum ioas_fault_reason tlp_translate(struct ioas_device *dev, struct pt *pt, uns
 	out->len = len;
 	out->host = mem_window_at(window, walk.pa - window->pa, &out->len);
 	out->window = window;
-	return out->host ? IOAS_FAULT_NONE : TLP_MOVING;
+	if (!out->host)
+		return TLP_MOVING;
+	if (__builtin_expect(walk.tracked, 0) && op == IOAS_TLP_WRITE)
+		pt_dirty_mark(pt, &walk);
+	return IOAS_FAULT_NONE;
 }

@@ -1,18 +1,220 @@
 /* SPDX-License-Identifier: MIT */
-/* Dirty tracking: HWPT_SET_DIRTY_TRACKING, HWPT_GET_DIRTY_BITMAP. */
+/*
+ * Dirty tracking: HWPT_SET_DIRTY_TRACKING, HWPT_GET_DIRTY_BITMAP.
+ *
+ * Dirty ranges are fetched some hundred at a time, with the space locked, and told to the caller
+ * with no lock held. Bits are only ever set in the caller's bitmap, as the kernel does, so that one
+ * bitmap can collect from several page tables. Where the caller's memory cannot be written the call
+ * succeeds all the same, again as in the kernel; but what was not told stays dirty here.
+ */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <ioas/uapi/iommufd.h>
 #include "obj/obj.h"
+#include "space/space.h"
 #include "uapi/handlers.h"
 #include "uapi/uapi.h"
+#include "util/alloc.h"
 #include "util/why.h"
+
+#define RUN_NR	   256u
+#define WINDOW_LEN 256u
+
+/* A call of GET_DIRTY_BITMAP at work. */
+struct bitmap {
+	struct uapi_call *call;
+	uint64_t data; /* the caller's bitmap */
+	iova_t iova;   /* of bit 0 */
+	unsigned bit_lg2;
+	/* Bits to be set in bytes window .. + WINDOW_LEN - 1 of it, a multiple of WINDOW_LEN. */
+	uint64_t window;
+	uint8_t set[WINDOW_LEN];
+	size_t start, end; /* bytes of `set` that are not 0 lie here; end 0: none */
+	bool failed;	   /* some could not be written */
+	struct ioas_range run[RUN_NR];
+};
+
+static struct obj_hwpt *get_paging(struct uapi_call *call, uint32_t id)
+{
+	struct obj *obj = obj_get(call->file->priv, id, OBJ_HWPT);
+
+	if (!obj)
+		why_set(call->why, -ENOENT, "no page table on an IOAS has id %u", id);
+	return (struct obj_hwpt *)obj;
+}
+
+static int refuse_untracked(struct uapi_call *call, uint32_t id)
+{
+	return why_set(call->why, -EOPNOTSUPP,
+		       "page table %u was not made with IOMMU_HWPT_ALLOC_DIRTY_TRACKING", id);
+}
 
 long iommu_hwpt_set_dirty_tracking(struct uapi_call *call)
 {
-	return iommu_unsupported(call);
+	const struct iommu_hwpt_set_dirty_tracking *cmd = call->cmd;
+	struct obj_hwpt *hwpt;
+	long rc = 0;
+
+	if (cmd->flags & ~(uint32_t)IOMMU_HWPT_DIRTY_TRACKING_ENABLE)
+		return why_set(call->why, -EOPNOTSUPP, "unknown flags 0x%x", cmd->flags);
+	hwpt = get_paging(call, cmd->hwpt_id);
+	if (!hwpt)
+		return -ENOENT;
+	if (hwpt->dirty)
+		space_dirty_track(hwpt->ioas->space, hwpt->pt,
+				  cmd->flags & IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
+	else
+		rc = refuse_untracked(call, cmd->hwpt_id);
+	obj_put(&hwpt->obj);
+	return rc;
+}
+
+/* Sets the window's bits in the caller's bitmap; it is empty afterwards. */
+static void flush(struct bitmap *map)
+{
+	uint64_t va = map->data + map->window + map->start;
+	size_t len = map->end - map->start;
+	uint8_t bytes[WINDOW_LEN];
+
+	if (!map->end)
+		return;
+	if (uapi_caller_read(map->call->caller, bytes, va, len)) {
+		map->failed = true;
+	} else {
+		for (size_t i = 0; i < len; i++)
+			bytes[i] |= map->set[map->start + i];
+		map->failed |= uapi_caller_write(map->call->caller, va, bytes, len) != 0;
+	}
+	memset(map->set + map->start, 0, len);
+	map->end = 0;
+}
+
+/* Sets bits first..last of the window, counted from its start. */
+static void set_bits(struct bitmap *map, unsigned first, unsigned last)
+{
+	unsigned from = first / 8, to = last / 8;
+	uint8_t head = (uint8_t)(0xff << first % 8), tail = (uint8_t)(0xff >> (7 - last % 8));
+
+	if (from == to) {
+		map->set[from] |= head & tail;
+	} else {
+		map->set[from] |= head;
+		memset(map->set + from + 1, 0xff, to - from - 1);
+		map->set[to] |= tail;
+	}
+	if (!map->end || from < map->start)
+		map->start = from;
+	if (to + 1 > map->end)
+		map->end = to + 1;
+}
+
+static void tell(struct bitmap *map, const struct ioas_range *run)
+{
+	uint64_t bit = (run->first - map->iova) >> map->bit_lg2;
+	uint64_t last = (run->last - map->iova) >> map->bit_lg2;
+
+	for (;;) {
+		uint64_t window = bit / 8 / WINDOW_LEN * WINDOW_LEN;
+		uint64_t end = window * 8 + (WINDOW_LEN * 8 - 1);
+
+		if (window != map->window) {
+			flush(map);
+			map->window = window;
+		}
+		set_bits(map, (unsigned)(bit - window * 8),
+			 (unsigned)((last < end ? last : end) - window * 8));
+		if (last <= end)
+			return;
+		bit = end + 1;
+	}
+}
+
+static void read_dirty(struct bitmap *map, struct obj_hwpt *hwpt, struct pt_dirty *read)
+{
+	struct ioas_space *space = hwpt->ioas->space;
+	bool all;
+
+	do {
+		all = space_dirty_read(space, hwpt->pt, read);
+		map->failed = false;
+		for (size_t i = 0; i < read->nr; i++)
+			tell(map, &read->runs[i]);
+		flush(map);
+		if (map->failed && read->clear)
+			space_dirty_put_back(space, hwpt->pt, read->runs, read->nr);
+	} while (!all);
+}
+
+static int check_range(struct uapi_call *call, const struct iommu_hwpt_get_dirty_bitmap *cmd,
+		       uint64_t alignment)
+{
+	uint64_t end = cmd->iova + cmd->length;
+
+	if (!cmd->length)
+		return why_set(call->why, -EINVAL, "length 0");
+	if (cmd->length - 1 > UINT64_MAX - cmd->iova)
+		return why_set(call->why, -EOVERFLOW, "IOVA 0x%llx + length 0x%llx wraps",
+			       (unsigned long long)cmd->iova, (unsigned long long)cmd->length);
+	if ((cmd->iova | end) & (alignment - 1))
+		return why_set(call->why, -EINVAL,
+			       "IOVA 0x%llx or its end 0x%llx is not a multiple of %llu",
+			       (unsigned long long)cmd->iova, (unsigned long long)end,
+			       (unsigned long long)alignment);
+	if (!cmd->page_size)
+		return why_set(call->why, -EINVAL, "page_size 0");
+	if ((cmd->iova | end) & (cmd->page_size - 1))
+		return why_set(call->why, -EINVAL,
+			       "IOVA 0x%llx or its end 0x%llx is not a multiple of page_size %llu",
+			       (unsigned long long)cmd->iova, (unsigned long long)end,
+			       (unsigned long long)cmd->page_size);
+	return 0;
+}
+
+static int get_bitmap(struct uapi_call *call, struct obj_hwpt *hwpt)
+{
+	const struct iommu_hwpt_get_dirty_bitmap *cmd = call->cmd;
+	struct bitmap *map;
+	struct pt_dirty read;
+	int rc = check_range(call, cmd, ioas_space_alignment(hwpt->ioas->space));
+
+	if (rc)
+		return rc;
+	if (!hwpt->dirty)
+		return refuse_untracked(call, cmd->hwpt_id);
+	map = alloc_zero(1, sizeof(*map));
+	if (!map)
+		return why_set(call->why, -ENOMEM, "out of memory");
+	map->call = call;
+	map->data = cmd->data;
+	map->iova = cmd->iova;
+	/* A page size is a power of two; of another number the kernel takes the lowest bit. */
+	map->bit_lg2 = (unsigned)__builtin_ctzll(cmd->page_size);
+	read = (struct pt_dirty){
+		.first = cmd->iova,
+		.last = cmd->iova + cmd->length - 1,
+		.clear = !(cmd->flags & IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR),
+		.runs = map->run,
+		.max = RUN_NR,
+	};
+	read_dirty(map, hwpt, &read);
+	free(map);
+	return 0;
 }
 
 long iommu_hwpt_get_dirty_bitmap(struct uapi_call *call)
 {
-	return iommu_unsupported(call);
+	const struct iommu_hwpt_get_dirty_bitmap *cmd = call->cmd;
+	struct obj_hwpt *hwpt;
+	long rc;
+
+	if (cmd->flags & ~(uint32_t)IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR || cmd->__reserved)
+		return why_set(call->why, -EOPNOTSUPP,
+			       "unknown flags 0x%x, or a reserved field is not 0", cmd->flags);
+	hwpt = get_paging(call, cmd->hwpt_id);
+	if (!hwpt)
+		return -ENOENT;
+	rc = get_bitmap(call, hwpt);
+	obj_put(&hwpt->obj);
+	return rc;
 }

@@ -91,6 +91,11 @@ static inline uint32_t FMT(prot)(uint64_t entry)
 	return (entry & AMDV1_IR ? IOAS_PROT_READ : 0) | (entry & AMDV1_IW ? IOAS_PROT_WRITE : 0);
 }
 
+static inline uint64_t FMT(dirty_bit)(void)
+{
+	return AMDV1_D;
+}
+
 static inline unsigned FMT(table_level)(uint64_t entry)
 {
 	return FMT(next)(entry);

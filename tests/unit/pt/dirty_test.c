@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: dirty bits of page tables against a brute-force twin: an array with one flag a page
+ * and the leaf each page belongs to. Random tables, marks, and readings in pieces of random size.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "pt/pt.h"
+
+#define TWIN_NR	 (1u << 13)
+#define PA_BASE	 (1ull << 40)
+#define RUNS_MAX 64
+#define RW	 (IOAS_PROT_READ | IOAS_PROT_WRITE)
+
+static const struct pt_config configs[] = {
+	{PT_AMDV1, 48, 0},     {PT_AMDV1, 48, 12},    {PT_AMDV1, 48, 20},    {PT_AMDV1, 39, 16},
+	{PT_AMDV1_2K, 48, 11}, {PT_AMDV1_2K, 48, 12}, {PT_AMDV1_2K, 48, 20},
+};
+
+/* Each page's leaf, as the first page and the number of pages; nr 0: not mapped. */
+struct twin {
+	uint32_t first[TWIN_NR], nr[TWIN_NR];
+	bool dirty[TWIN_NR]; /* at the leaf's first page */
+};
+
+static uint64_t seed, page_len;
+static iova_t base;
+static struct twin twin;
+
+static uint64_t rnd(uint64_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % below;
+}
+
+static struct pt *random_table(const struct pt_config *config)
+{
+	struct pt *pt;
+
+	assert_int_equal(pt_new(config, &pt), 0);
+	page_len = 1ull << pt_page_lg2(pt);
+	/* Across the end of a table of each level but the top. */
+	base = (1ull << 38) - TWIN_NR / 2 * page_len;
+	memset(&twin, 0, sizeof(twin));
+	for (uint64_t page = rnd(64); page < TWIN_NR; page += rnd(300)) {
+		uint64_t nr = 1 + rnd(1ull << rnd(12));
+		iova_t iova = base + page * page_len;
+
+		if (nr > TWIN_NR - page)
+			nr = TWIN_NR - page;
+		assert_int_equal(pt_map(pt, iova, PA_BASE + iova, nr * page_len, RW), 0);
+		page += nr;
+	}
+	for (uint64_t page = 0; page < TWIN_NR; page++) {
+		struct pt_walk walk;
+
+		if (pt_walk(pt, base + page * page_len, &walk))
+			continue;
+		twin.first[page] = (uint32_t)((walk.leaf_first - base) / page_len);
+		twin.nr[page] = (uint32_t)(walk.leaf_len / page_len);
+	}
+	return pt;
+}
+
+static void random_mark(struct pt *pt)
+{
+	uint64_t page = rnd(TWIN_NR);
+	iova_t iova = base + page * page_len + rnd(page_len);
+	struct pt_walk walk;
+
+	if (!twin.nr[page]) {
+		assert_int_equal(pt_dirty_set(pt, iova), -ENOENT);
+		return;
+	}
+	twin.dirty[twin.first[page]] = true;
+	if (rnd(2)) {
+		assert_int_equal(pt_dirty_set(pt, iova), 0);
+		return;
+	}
+	assert_int_equal(pt_walk(pt, iova, &walk), 0);
+	pt_dirty_mark(pt, &walk);
+}
+
+static void random_range_mark(struct pt *pt)
+{
+	uint64_t page = rnd(TWIN_NR), nr = 1 + rnd(TWIN_NR - page) / 8;
+
+	pt_dirty_set_range(pt, base + page * page_len, base + (page + nr) * page_len - 1);
+	for (uint64_t i = page; i < page + nr; i++)
+		if (twin.nr[i])
+			twin.dirty[twin.first[i]] = true;
+}
+
+/* Reads first..first + nr - 1 in pieces and compares page by page. */
+static void read_and_compare(struct pt *pt, uint64_t first, uint64_t nr, bool clear)
+{
+	static bool got[TWIN_NR];
+	struct ioas_range runs[RUNS_MAX];
+	struct pt_dirty read = {
+		.first = base + first * page_len,
+		.last = base + (first + nr) * page_len - 1,
+		.clear = clear,
+		.runs = runs,
+	};
+	iova_t end = read.first;
+	bool all;
+
+	memset(got, 0, sizeof(got));
+	do {
+		read.max = 1 + rnd(RUNS_MAX);
+		all = pt_dirty_read(pt, &read);
+		assert_true(all || read.nr == read.max);
+		for (size_t i = 0; i < read.nr; i++) {
+			assert_true(runs[i].first >= end && runs[i].last <= read.last);
+			end = runs[i].last + 1;
+			for (iova_t at = runs[i].first; at < end; at += page_len)
+				got[(at - base) / page_len] = true;
+		}
+	} while (!all);
+	for (uint64_t i = first; i < first + nr; i++)
+		assert_int_equal(got[i], twin.nr[i] && twin.dirty[twin.first[i]]);
+	for (uint64_t i = first; clear && i < first + nr; i++)
+		if (twin.nr[i] && twin.first[i] >= first &&
+		    twin.first[i] + twin.nr[i] <= first + nr)
+			twin.dirty[twin.first[i]] = false;
+}
+
+/* After unmapping and mapping anew a leaf is clean. */
+static void remap_one(struct pt *pt)
+{
+	struct pt_gather gather = {NULL};
+	uint64_t page = rnd(TWIN_NR), len;
+	iova_t iova;
+
+	if (!twin.nr[page])
+		return;
+	page = twin.first[page];
+	iova = base + page * page_len;
+	len = twin.nr[page] * page_len;
+	assert_int_equal(pt_unmap(pt, iova, iova + len - 1, &gather), len);
+	pt_gather_free(&gather);
+	assert_int_equal(pt_map(pt, iova, PA_BASE + iova, len, RW), 0);
+	twin.dirty[page] = false;
+}
+
+static void agrees_with_the_twin(void **state)
+{
+	for (size_t c = 0; c < 4 * sizeof(configs) / sizeof(configs[0]); c++) {
+		struct pt *pt;
+
+		seed = 88172645463325252ull + c;
+		pt = random_table(&configs[c / 4]);
+		for (unsigned i = 0; i < 400; i++) {
+			uint64_t first = rnd(TWIN_NR), nr = 1 + rnd(TWIN_NR - first);
+
+			for (uint64_t k = rnd(1ull << rnd(8)); k; k--)
+				random_mark(pt);
+			if (!rnd(8))
+				random_range_mark(pt);
+			remap_one(pt);
+			if (!rnd(4)) {
+				first = 0;
+				nr = TWIN_NR;
+			}
+			read_and_compare(pt, first, nr, rnd(2));
+		}
+		pt_dirty_clear(pt);
+		memset(twin.dirty, 0, sizeof(twin.dirty));
+		read_and_compare(pt, 0, TWIN_NR, false);
+		pt_destroy(pt);
+	}
+}
+
+static void a_leaf_of_many_entries_is_one(void **state)
+{
+	static const struct pt_config config = {PT_AMDV1, 48, 0};
+	struct ioas_range runs[4];
+	struct pt_dirty read = {.last = UINT64_MAX, .clear = true, .runs = runs, .max = 4};
+	struct pt_walk walk;
+	struct pt *pt;
+
+	assert_int_equal(pt_new(&config, &pt), 0);
+	assert_int_equal(pt_map(pt, 0x10000, PA_BASE + 0x10000, 0x10000, RW), 0);
+	/* The fifth of its sixteen entries is what the walk comes by. */
+	assert_int_equal(pt_walk(pt, 0x14000, &walk), 0);
+	assert_int_equal(walk.leaf_len, 0x10000);
+	pt_dirty_mark(pt, &walk);
+	assert_true(pt_dirty_read(pt, &read));
+	assert_int_equal(read.nr, 1);
+	assert_int_equal(runs[0].first, 0x10000);
+	assert_int_equal(runs[0].last, 0x1ffff);
+	/* The bit does not show in what the walk answers. */
+	pt_dirty_mark(pt, &walk);
+	assert_int_equal(pt_walk(pt, 0x1f001, &walk), 0);
+	assert_int_equal(walk.pa, PA_BASE + 0x1f001);
+	assert_int_equal(walk.prot, RW);
+	/* A part of the leaf is told, and the bit kept, for it speaks for the rest, too. */
+	read = (struct pt_dirty){0x18000, 0x18fff, true, runs, 0, 4, 0};
+	for (unsigned i = 0; i < 2; i++) {
+		read.next = 0;
+		assert_true(pt_dirty_read(pt, &read));
+		assert_int_equal(read.nr, 1);
+		assert_int_equal(runs[0].first, 0x18000);
+		assert_int_equal(runs[0].last, 0x18fff);
+	}
+	pt_destroy(pt);
+}
+
+static void a_mark_does_not_reach_what_was_mapped_later(void **state)
+{
+	static const struct pt_config config = {PT_AMDV1, 48, 12};
+	struct ioas_range runs[4];
+	struct pt_dirty read = {.last = UINT64_MAX, .runs = runs, .max = 4};
+	struct pt_gather gather = {NULL};
+	struct pt_walk walk;
+	struct pt *pt;
+
+	assert_int_equal(pt_new(&config, &pt), 0);
+	assert_int_equal(pt_map(pt, 0x1000, PA_BASE, 0x2000, RW), 0);
+	assert_int_equal(pt_walk(pt, 0x1000, &walk), 0);
+	pt_unmap(pt, 0x1000, 0x1fff, &gather);
+	pt_dirty_mark(pt, &walk);
+	assert_int_equal(pt_map(pt, 0x1000, PA_BASE + 0x8000, 0x1000, RW), 0);
+	pt_dirty_mark(pt, &walk);
+	assert_true(pt_dirty_read(pt, &read));
+	assert_int_equal(read.nr, 0);
+	pt_gather_free(&gather);
+	pt_destroy(pt);
+}
+
+static void tracking_shows_in_the_walk(void **state)
+{
+	struct pt_config config = {PT_AMDV1, 48, 12};
+	struct pt_walk walk;
+	struct pt *pt;
+
+	assert_int_equal(pt_new(&config, &pt), 0);
+	assert_false(pt_dirty_possible(pt));
+	pt_destroy(pt);
+	config.dirty = true;
+	assert_int_equal(pt_new(&config, &pt), 0);
+	assert_true(pt_dirty_possible(pt));
+	assert_int_equal(pt_map(pt, 0x1000, PA_BASE, 0x1000, RW), 0);
+	for (unsigned on = 0; on < 2; on++) {
+		pt_dirty_track(pt, on);
+		assert_int_equal(pt_dirty_tracked(pt), on);
+		assert_int_equal(pt_walk(pt, 0x1000, &walk), 0);
+		assert_int_equal(walk.tracked, on);
+	}
+	pt_destroy(pt);
+}
+
+/*
+ * Two threads mark pages of the same tables, each page again as soon as it was told; the reader
+ * must tell each that was marked before it began, once a mark.
+ */
+#define RACE_PAGES 1040u /* of three tables */
+#define ROUNDS	   3000u
+
+struct marker {
+	pthread_t thread;
+	unsigned from;
+	struct pt *pt;
+	_Atomic bool *pending; /* marked, not told yet */
+	_Atomic bool *stop;
+};
+
+static void *mark_along(void *arg)
+{
+	struct marker *marker = arg;
+
+	while (!atomic_load(marker->stop)) {
+		for (unsigned page = marker->from; page < RACE_PAGES; page += 2) {
+			if (atomic_load(&marker->pending[page]))
+				continue;
+			assert_int_equal(pt_dirty_set(marker->pt, page * 4096ull), 0);
+			atomic_store(&marker->pending[page], true);
+		}
+	}
+	return NULL;
+}
+
+static void check_round(struct pt *pt, _Atomic bool *pending)
+{
+	static struct ioas_range runs[RACE_PAGES];
+	static bool before[RACE_PAGES];
+	struct pt_dirty read = {0, RACE_PAGES * 4096 - 1, true, runs, 0, RACE_PAGES, 0};
+
+	for (unsigned i = 0; i < RACE_PAGES; i++)
+		before[i] = atomic_load(&pending[i]);
+	assert_true(pt_dirty_read(pt, &read));
+	for (size_t i = 0, page = 0; page < RACE_PAGES; page++) {
+		while (i < read.nr && runs[i].last < page * 4096)
+			i++;
+		if (i == read.nr || runs[i].first > page * 4096) {
+			assert_false(before[page]);
+			continue;
+		}
+		/* Its marker is just about to say so. */
+		while (!atomic_load(&pending[page]))
+			sched_yield();
+		atomic_store(&pending[page], false);
+	}
+}
+
+static void no_mark_is_lost_between_marking_and_reading(void **state)
+{
+	static const struct pt_config config = {PT_AMDV1, 48, 12};
+	static _Atomic bool pending[RACE_PAGES], stop;
+	struct marker marker[2];
+	struct pt *pt;
+
+	assert_int_equal(pt_new(&config, &pt), 0);
+	assert_int_equal(pt_map(pt, 0, PA_BASE, RACE_PAGES * 4096, RW), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		marker[i] = (struct marker){0, i, pt, pending, &stop};
+		assert_int_equal(pthread_create(&marker[i].thread, NULL, mark_along, &marker[i]),
+				 0);
+	}
+	for (unsigned round = 0; round < ROUNDS; round++)
+		check_round(pt, pending);
+	atomic_store(&stop, true);
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(marker[i].thread, NULL);
+	check_round(pt, pending);
+	check_round(pt, pending);
+	pt_destroy(pt);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(agrees_with_the_twin),
+		cmocka_unit_test(a_leaf_of_many_entries_is_one),
+		cmocka_unit_test(a_mark_does_not_reach_what_was_mapped_later),
+		cmocka_unit_test(tracking_shows_in_the_walk),
+		cmocka_unit_test(no_mark_is_lost_between_marking_and_reading),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
