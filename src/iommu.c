@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "iommu.h"
+#include "mem/account.h"
+#include "mem/file.h"
 #include "util/alloc.h"
 #include "util/why.h"
 
@@ -89,7 +91,12 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 	inflight_init(&iommu->inflight);
 	kind_soft_init(iommu);
 	pthread_mutex_init(&iommu->pages_lock, NULL);
+	pthread_mutex_init(&iommu->dmabuf_lock, NULL);
 	rc = mem_map_new(&iommu->mem);
+	if (!rc)
+		rc = account_new(&iommu->account);
+	if (!rc)
+		rc = mem_files_new(&iommu->files);
 	if (!rc)
 		rc = route_table_new(&iommu->routes);
 	if (!rc)
@@ -115,7 +122,10 @@ void ioas_iommu_destroy(struct ioas_iommu *iommu)
 	uapi_destroy(iommu->uapi);
 	fault_log_destroy(iommu->faults);
 	route_table_destroy(iommu->routes);
+	mem_files_destroy(iommu->files);
+	account_destroy(iommu->account);
 	mem_map_destroy(iommu->mem);
+	pthread_mutex_destroy(&iommu->dmabuf_lock);
 	pthread_mutex_destroy(&iommu->pages_lock);
 	inflight_fini(&iommu->inflight);
 	free(iommu);

@@ -5,11 +5,11 @@
  *
  * Lock order of the whole engine, outermost first:
  *   uapi vfio_lock -> iommufd context (obj), or a container's lock -> route device -> shared tables
- *   (route) -> space -> pages -> mem map; the issuer list, and who waits for what is lent, below
- *   all of them but the mem map, the context's ids_lock below the context
- *   vfio_lock -> pci control -> the model's lock -> pci irq       vfio_lock -> pci bus
- *   pci bus -> route table                                        fault log -> (nothing)
- * So UNMAP waits for what is lent with the space locked, and RESET with pci control: who has memory
+ *   (route) -> dmabufs -> space -> pages -> mem map; the issuer list, and who waits for what is
+ * lent, below all of them but the mem map, the context's ids_lock below the context; the account's
+ * and the files' are innermost vfio_lock -> pci control -> the model's lock -> pci irq vfio_lock ->
+ * pci bus pci bus -> route table                                        fault log -> (nothing) So
+ * UNMAP waits for what is lent with the space locked, and RESET with pci control: who has memory
  * lent or is in flight takes none of these but fault log, its model's lock and pci irq.
  * A call that keeps an object busy (obj_get) does not take the context's lock.
  * A model may hold a lock of its own while it issues TLPs and sends interrupts; the engine takes
@@ -25,21 +25,27 @@
 #include "tlp/inflight.h"
 
 struct route_table;
+struct account;
+struct mem_files;
 struct mem_map;
 struct fault_log;
 struct pci_bus;
 struct uapi;
 
 struct ioas_iommu {
-	struct ioas_iommu_config config; /* constant */
-	struct inflight inflight;	 /* src/tlp/inflight.c: who is issuing right now */
-	struct route_table *routes;	 /* src/route/table.c: devices by requester ID */
-	struct mem_map *mem;		 /* src/mem/map.c: the physical map */
-	pthread_mutex_t pages_lock;	 /* src/space/pages.c: pages that several areas share */
-	struct kind_device soft;	 /* constant: src/kind/soft.c */
-	struct fault_log *faults;	 /* src/tlp/fault.c */
-	struct pci_bus *pci;		 /* src/pci/topology.c: functions by requester ID */
-	struct uapi *uapi;		 /* src/uapi/: nodes, groups, ioctl counters */
+	struct ioas_iommu_config config;  /* constant */
+	struct inflight inflight;	  /* src/tlp/inflight.c: who is issuing right now */
+	struct route_table *routes;	  /* src/route/table.c: devices by requester ID */
+	struct mem_map *mem;		  /* src/mem/map.c: the physical map */
+	struct account *account;	  /* src/mem/account.c: who pays for what is pinned */
+	struct mem_files *files;	  /* src/mem/file.c: files that are mapped */
+	pthread_mutex_t dmabuf_lock;	  /* src/space/file.c: the list below */
+	struct ioas_space *dmabuf_spaces; /* spaces that have shown dma-bufs */
+	pthread_mutex_t pages_lock;	  /* src/space/pages.c: pages that several areas share */
+	struct kind_device soft;	  /* constant: src/kind/soft.c */
+	struct fault_log *faults;	  /* src/tlp/fault.c */
+	struct pci_bus *pci;		  /* src/pci/topology.c: functions by requester ID */
+	struct uapi *uapi;		  /* src/uapi/: nodes, groups, ioctl counters */
 };
 
 /* Zeroed memory for counters: from the host's hook, else the heap. NULL: no memory. */

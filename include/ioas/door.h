@@ -168,6 +168,13 @@ bool ioas_memory_pinned(struct ioas_iommu *iommu, uint64_t start, uint64_t end);
  */
 long ioas_memory_change(struct ioas_iommu *iommu, const struct ioas_memory_change *change);
 
+/*
+ * What a process (`pid` as this process knows it; not 0) has pinned by way of the instance right
+ * now, in bytes: VmPin of /proc/PID/status, and what is part of VmLck too (IOMMU_OPTION_RLIMIT_MODE
+ * 1, and containers of /dev/vfio/vfio). Zeros: nothing, or it is gone. Takes one innermost lock.
+ */
+void ioas_account_read(struct ioas_iommu *iommu, pid_t pid, uint64_t *pinned, uint64_t *locked);
+
 /* How often each ioctl returned what, for reports. */
 struct ioas_ioctl_count {
 	char name[40];

@@ -2,6 +2,7 @@
 /* An IOAS: an address space with an id. */
 #include <errno.h>
 #include "obj/obj.h"
+#include "space/space.h"
 #include "util/why.h"
 
 int obj_ioas_alloc(struct obj_ctx *ctx, struct obj_ioas **out)
@@ -18,6 +19,10 @@ int obj_ioas_alloc(struct obj_ctx *ctx, struct obj_ioas **out)
 		obj_abort(obj);
 		return rc;
 	}
+	/* Fixed while any object exists, this one too. */
+	pthread_mutex_lock(&ctx->ids_lock);
+	space_set_rule(ioas->space, ctx->rlimit_mm ? ACCOUNT_PROCESS : ACCOUNT_USER);
+	pthread_mutex_unlock(&ctx->ids_lock);
 	*out = ioas;
 	return 0;
 }

@@ -36,11 +36,13 @@ static int fill_domain(struct ioas_space *space, struct space_domain *domain, st
 {
 	struct space_domain *others = space->domains;
 	struct space_area *area = areas_find(&space->areas, 0);
+	struct ioas_why inner = {""};
 	int rc = 0;
 
 	for (; area; area = areas_next(area)) {
 		if (!others) {
-			rc = pages_fill(space->iommu, area->pages, area->first - area->offset);
+			rc = pages_fill(space->iommu, area->pages, area->first - area->offset,
+					&inner);
 			if (rc)
 				break;
 		}
@@ -56,6 +58,9 @@ static int fill_domain(struct ioas_space *space, struct space_domain *domain, st
 	empty(space, domain->pt);
 	if (!others)
 		drain_before(space, area);
+	if (inner.text[0])
+		return why_set(why, rc, "mapping %#llx-%#llx: %s", (unsigned long long)area->first,
+			       (unsigned long long)area->last, inner.text);
 	return why_set(why, rc,
 		       rc == -EFAULT ? "memory of mapping %#llx-%#llx is not all there%s"
 				     : "out of memory at mapping %#llx-%#llx%s",
@@ -156,7 +161,7 @@ int ioas_space_iova_to_phys(struct ioas_space *space, iova_t iova, pa_t *out)
 
 	pthread_mutex_lock(&space->lock);
 	area = areas_find(&space->areas, iova);
-	if (space->domains && area && area->first <= iova) {
+	if (space->domains && area && area->first <= iova && !pages_revoked(area->pages)) {
 		*out = area->pages->window->pa + area->offset + (iova - area->first);
 		rc = 0;
 	}

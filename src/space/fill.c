@@ -16,7 +16,8 @@ static pa_t pa_of(const struct space_area *area)
 
 /*
  * One page at a time where larger leaves are forbidden. An area that allows nothing exists only
- * while there is no page table: VFIO's type1 on an iommufd can make one.
+ * while there is no page table: VFIO's type1 on an iommufd can make one. A dma-buf that its
+ * exporter took back has areas, but no entries.
  */
 int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space_area *area)
 {
@@ -26,6 +27,8 @@ int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space
 
 	if (!area->node.tag)
 		return -EINVAL;
+	if (pages_revoked(area->pages))
+		return 0;
 	if (!space->small_pages)
 		return pt_map(pt, area->first, pa_of(area), len, area->node.tag);
 	for (done = 0; done < len && !rc; done += SPACE_PAGE)
@@ -33,7 +36,7 @@ int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space
 	return rc;
 }
 
-int fill_area(struct ioas_space *space, struct space_area *area)
+int fill_area(struct ioas_space *space, struct space_area *area, struct ioas_why *why)
 {
 	struct space_domain *domain = space->domains;
 	struct pt_gather gather = {NULL};
@@ -41,7 +44,7 @@ int fill_area(struct ioas_space *space, struct space_area *area)
 
 	if (!domain)
 		return 0;
-	rc = pages_fill(space->iommu, area->pages, area->first - area->offset);
+	rc = pages_fill(space->iommu, area->pages, area->first - area->offset, why);
 	if (rc)
 		return rc;
 	for (; domain && !rc; domain = domain->next)

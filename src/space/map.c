@@ -146,7 +146,8 @@ static int fill_list(struct ioas_space *space, struct space_area *list, struct i
 	struct space_area *prev = NULL;
 
 	for (struct space_area *area = list; area; prev = area, area = next_of(area)) {
-		int rc = fill_area(space, area);
+		struct ioas_why inner = {""};
+		int rc = fill_area(space, area, &inner);
 		uint64_t va = area->pages->va + area->offset;
 		struct tree_node *rest = &area->node;
 
@@ -157,6 +158,8 @@ static int fill_list(struct ioas_space *space, struct space_area *list, struct i
 			fill_undo(space, list, list->first, prev->last);
 			prev->node.child[1] = rest;
 		}
+		if (inner.text[0])
+			return why_set(why, rc, "%s", inner.text);
 		if (rc == -EFAULT)
 			return why_set(why, rc,
 				       "memory %#" PRIx64 "-%#" PRIx64 " is not all there%s", va,
@@ -202,6 +205,9 @@ int map_pieces(struct ioas_space *space, iova_t *iova, uint64_t va, struct space
 {
 	int rc;
 
+	for (size_t i = 0; i < nr; i++)
+		if (pages_dmabuf(pieces[i].pages))
+			space_shows_dmabuf(space);
 	pthread_mutex_lock(&space->lock);
 	rc = map_locked(space, iova, va, pieces, nr, len, flags, why);
 	pthread_mutex_unlock(&space->lock);
@@ -223,7 +229,7 @@ int ioas_space_map(struct ioas_space *space, struct ioas_caller *caller, iova_t 
 			       va, len);
 	if (!len || len > UINT64_MAX - SPACE_PAGE)
 		return why_set(why, -EINVAL, "length %#" PRIx64, len);
-	rc = pages_new(caller, va, len, flags & IOAS_MAP_WRITE, &piece.pages);
+	rc = pages_new(space, caller, NULL, va, len, flags & IOAS_MAP_WRITE, &piece.pages);
 	if (rc)
 		return why_set(why, rc, "out of memory");
 	return map_pieces(space, iova, va, &piece, 1, len, flags, why);

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Page objects: caller memory that areas show, pinned while a page table needs it. */
+/* Page objects: memory that areas show, pinned and paid for while a page table needs it. */
 #include <errno.h>
 #include <stdlib.h>
 #include "space/private.h"
 #include "util/alloc.h"
 
-int pages_new(struct ioas_caller *caller, uint64_t va, uint64_t len, bool writable,
-	      struct space_pages **out)
+int pages_new(struct ioas_space *space, struct ioas_caller *caller, struct mem_file *file,
+	      uint64_t va, uint64_t len, bool writable, struct space_pages **out)
 {
 	struct space_pages *pages = alloc_zero(1, sizeof(*pages));
 	uint64_t end = va + len;
 
 	if (!pages)
 		return -ENOMEM;
+	caller = caller ? caller : mem_self_caller();
+	if (account_payer_init(space->iommu->account, space->rule, caller, &pages->payer)) {
+		free(pages);
+		return -ENOMEM;
+	}
 	pages->refs = 1;
 	pages->writable = writable;
-	pages->caller = caller ? caller : mem_self_caller();
+	pages->caller = caller;
+	pages->file = file ? mem_file_get(file) : NULL;
 	pages->va = va & ~(SPACE_PAGE - 1);
 	/* The end may be the very top, 0 when rounded up: the difference is right all the same. */
 	pages->len = ((end + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1)) - pages->va;
@@ -31,8 +37,11 @@ struct space_pages *pages_get(struct space_pages *pages)
 
 void pages_put(struct space_pages *pages)
 {
-	if (pages && atomic_fetch_sub_explicit(&pages->refs, 1, memory_order_acq_rel) == 1)
-		free(pages);
+	if (!pages || atomic_fetch_sub_explicit(&pages->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	account_payer_fini(&pages->payer);
+	mem_file_put(pages->file);
+	free(pages);
 }
 
 /*
@@ -53,19 +62,71 @@ static void unlock_shared(struct ioas_iommu *iommu, bool locked)
 		pthread_mutex_unlock(&iommu->pages_lock);
 }
 
-static void unpin(struct space_pages *pages)
+/* A dma-buf's memory is its exporter's, who has it pinned and pays for it. */
+int pages_charge(struct space_pages *pages, uint64_t len, struct ioas_why *why)
 {
-	pages->caller->ops->unpin(pages->caller, pages->va, pages->len, pages->host);
+	int rc;
+
+	if (pages_dmabuf(pages))
+		return 0;
+	rc = account_charge(&pages->payer, len, why);
+	if (!rc)
+		pages->charged += len;
+	return rc;
+}
+
+void pages_uncharge(struct space_pages *pages, uint64_t len)
+{
+	if (pages_dmabuf(pages))
+		return;
+	account_uncharge(&pages->payer, len);
+	pages->charged -= len;
+}
+
+/* Makes all of the pages present: the only way to their memory. */
+static int pin_memory(struct space_pages *pages, struct ioas_why *why)
+{
+	struct ioas_caller *caller = pages->caller;
+	int rc;
+
+	if (inject())
+		return -EFAULT;
+	if (pages->file)
+		return mem_file_pin(pages->file, pages->va, pages->len, pages->writable,
+				    &pages->host, why);
+	rc = caller->ops->pin(caller, pages->va, pages->len, pages->writable, &pages->host);
+	return rc && rc != -ENOMEM ? -EFAULT : rc;
+}
+
+static void unpin_memory(struct space_pages *pages)
+{
+	struct ioas_caller *caller = pages->caller;
+
+	if (pages->file)
+		mem_file_unpin(pages->file, pages->va, pages->len, pages->host);
+	else
+		caller->ops->unpin(caller, pages->va, pages->len, pages->host);
 	pages->host = NULL;
 }
 
-static int pin(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova)
+static void unpin(struct space_pages *pages)
 {
-	int rc = pages->caller->ops->pin(pages->caller, pages->va, pages->len, pages->writable,
-					 &pages->host);
+	pages_uncharge(pages, pages->len);
+	unpin_memory(pages);
+}
+
+static int pin(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova,
+	       struct ioas_why *why)
+{
+	int rc = pin_memory(pages, why);
 
 	if (rc)
-		return rc == -ENOMEM ? -ENOMEM : -EFAULT;
+		return rc;
+	rc = pages_charge(pages, pages->len, why);
+	if (rc) {
+		unpin_memory(pages);
+		return rc;
+	}
 	/*
 	 * Pages can be shared with a space whose page tables have other page sizes; so where IOVA
 	 * and memory do not lie alike in their 4 KiB, the window is congruent with the memory.
@@ -79,10 +140,11 @@ static int pin(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova)
 	return -ENOMEM;
 }
 
-int pages_fill(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova)
+int pages_fill(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova,
+	       struct ioas_why *why)
 {
 	bool locked = lock_shared(iommu, pages);
-	int rc = pages->fills ? 0 : pin(iommu, pages, iova);
+	int rc = pages->fills ? 0 : pin(iommu, pages, iova, why);
 
 	if (!rc)
 		pages->fills++;

@@ -43,12 +43,18 @@ void ioas_space_put(struct ioas_space *space)
 {
 	if (!space || atomic_fetch_sub_explicit(&space->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	space_forget_dmabufs(space);
 	ioas_space_unmap(space, 0, UINT64_MAX, NULL, NULL);
 	reserved_fini(&space->reserved);
 	zones_fini(&space->zones);
 	free(space->allowed);
 	pthread_mutex_destroy(&space->lock);
 	free(space);
+}
+
+void space_set_rule(struct ioas_space *space, enum account_rule rule)
+{
+	space->rule = rule;
 }
 
 struct ioas_iommu *space_iommu(struct ioas_space *space)

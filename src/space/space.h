@@ -8,14 +8,16 @@
  * entered in each domain. *Reserved* ranges can't be mapped, *allowed* ones restrict where
  * addresses are chosen.
  *
- * Lock order: space -> pages (of the instance, only for those that COPY shares) -> mem map. COPY
- * locks its source and its destination one after the other, never both.
+ * Lock order: dmabufs (of the instance) -> space -> pages (of the instance, only for those that
+ * COPY shares) -> mem map. COPY locks its source and its destination one after the other, never
+ * both; only CHANGE_PROCESS holds several spaces, by rising id with the context's lock held.
  */
 #ifndef SPACE_SPACE_H
 #define SPACE_SPACE_H
 
 #include <ioas/space.h>
 #include <ioas/door.h>
+#include "mem/account.h"
 #include "pt/pt.h"
 
 /*
@@ -62,6 +64,32 @@ struct space_area_info {
 int space_area_at_or_after(struct ioas_space *space, iova_t iova, struct space_area_info *out);
 /* Number of mappings. */
 uint64_t space_area_nr(struct ioas_space *space);
+
+/* Who pays for what is mapped from now on. A new space limits nobody. Before its first use. */
+void space_set_rule(struct ioas_space *space, enum account_rule rule);
+
+struct mem_file;
+/*
+ * As ioas_space_map, of `len` bytes at `start` of a file; the space takes a reference of its own.
+ * With a page table attached also -EINVAL, -EPERM as mem_file_pin; and for a dma-buf, page table or
+ * not, -EINVAL the range is not in it; -ENODEV it is revoked.
+ */
+int space_map_file(struct ioas_space *space, struct ioas_caller *caller, struct mem_file *file,
+		   iova_t *iova, uint64_t start, uint64_t len, uint32_t flags,
+		   struct ioas_why *why);
+/*
+ * Revokes a dma-buf: takes it out of all page tables of the instance, while its areas stay. On
+ * return no transaction uses it. Not revoked: it can be mapped again. Never fails.
+ */
+void space_dmabuf_revoke(struct ioas_iommu *iommu, struct mem_file *file, bool revoked);
+
+/*
+ * Lets `caller` pay for all that the spaces map, which are all those of one context, each once, in
+ * an order that all calls keep. 0; -EINVAL something mapped is not of a file (a dma-buf is none);
+ * -ENOMEM above the caller's limit. An error changes nothing.
+ */
+int space_change_process(struct ioas_space *const *spaces, size_t nr, struct ioas_caller *caller,
+			 struct ioas_why *why);
 
 struct ioas_iommu *space_iommu(struct ioas_space *space);
 

@@ -5,6 +5,7 @@
 #include <ioas/uapi/iommufd.h>
 #include "obj/obj.h"
 #include "uapi/handlers.h"
+#include "uapi/ioas_map.h"
 #include "uapi/uapi.h"
 #include "util/alloc.h"
 #include "util/why.h"
@@ -138,9 +139,8 @@ long iommu_ioas_iova_ranges(struct uapi_call *call)
 	return rc;
 }
 
-/* What MAP and COPY check of their numbers before any object is looked for. */
-static int check_map(struct uapi_call *call, uint32_t flags, uint64_t iova, uint64_t iova2,
-		     uint64_t len)
+int ioas_map_check(struct uapi_call *call, uint32_t flags, uint64_t iova, uint64_t iova2,
+		   uint64_t len)
 {
 	if (flags & ~MAP_FLAGS)
 		return why_set(call->why, -EOPNOTSUPP, "unknown flags 0x%x", flags & ~MAP_FLAGS);
@@ -151,16 +151,14 @@ static int check_map(struct uapi_call *call, uint32_t flags, uint64_t iova, uint
 	return 0;
 }
 
-static uint32_t space_flags(uint32_t flags)
+uint32_t ioas_map_flags(uint32_t flags)
 {
 	return (flags & IOMMU_IOAS_MAP_FIXED_IOVA ? IOAS_MAP_FIXED : 0u) |
 	       (flags & IOMMU_IOAS_MAP_WRITEABLE ? IOAS_MAP_WRITE : 0u) |
 	       (flags & IOMMU_IOAS_MAP_READABLE ? IOAS_MAP_READ : 0u);
 }
 
-/* Answers a MAP or COPY; a caller that cannot hear where it is gets no mapping. */
-static int respond_mapped(struct uapi_call *call, struct ioas_space *space, iova_t iova,
-			  uint64_t len)
+int ioas_map_respond(struct uapi_call *call, struct ioas_space *space, iova_t iova, uint64_t len)
 {
 	uint64_t unmapped;
 	int rc = uapi_respond(call);
@@ -179,17 +177,17 @@ long iommu_ioas_map(struct uapi_call *call)
 
 	if (cmd->__reserved)
 		return reserved_set(call);
-	rc = check_map(call, cmd->flags, cmd->iova, 0, cmd->length);
+	rc = ioas_map_check(call, cmd->flags, cmd->iova, 0, cmd->length);
 	if (rc)
 		return rc;
 	ioas = obj_ioas_get(call->file->priv, cmd->ioas_id, call->why);
 	if (!ioas)
 		return -ENOENT;
 	rc = ioas_space_map(ioas->space, call->caller, &iova, cmd->user_va, cmd->length,
-			    space_flags(cmd->flags), call->why);
+			    ioas_map_flags(cmd->flags), call->why);
 	if (!rc) {
 		cmd->iova = iova;
-		rc = respond_mapped(call, ioas->space, iova, cmd->length);
+		rc = ioas_map_respond(call, ioas->space, iova, cmd->length);
 	}
 	obj_put(&ioas->obj);
 	return rc;
@@ -216,10 +214,10 @@ static int copy_locked(struct uapi_call *call, struct iommu_ioas_copy *cmd, stru
 	if (!dst)
 		return -ENOENT;
 	rc = ioas_space_copy(dst->space, &iova, src->space, cmd->src_iova, cmd->length,
-			     space_flags(cmd->flags), call->why);
+			     ioas_map_flags(cmd->flags), call->why);
 	if (!rc) {
 		cmd->dst_iova = iova;
-		rc = respond_mapped(call, dst->space, iova, cmd->length);
+		rc = ioas_map_respond(call, dst->space, iova, cmd->length);
 	}
 	obj_put(&dst->obj);
 	return rc;
@@ -229,7 +227,7 @@ long iommu_ioas_copy(struct uapi_call *call)
 {
 	struct iommu_ioas_copy *cmd = call->cmd;
 	struct obj_ioas *src;
-	int rc = check_map(call, cmd->flags, cmd->src_iova, cmd->dst_iova, cmd->length);
+	int rc = ioas_map_check(call, cmd->flags, cmd->src_iova, cmd->dst_iova, cmd->length);
 
 	if (rc)
 		return rc;

@@ -139,6 +139,7 @@ static int begin_space(struct vfio_container *container, uint32_t type, struct i
 
 	if (rc)
 		return rc;
+	space_set_rule(space, ACCOUNT_VFIO);
 	rc = pt_new(&config, &pt);
 	if (rc)
 		goto err_space;

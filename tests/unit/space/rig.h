@@ -76,7 +76,10 @@ static inline int rig_setup(void **state)
 	rig->pins_left = -1;
 	inflight_init(&rig->iommu.inflight);
 	pthread_mutex_init(&rig->iommu.pages_lock, NULL);
+	pthread_mutex_init(&rig->iommu.dmabuf_lock, NULL);
 	assert_int_equal(mem_map_new(&rig->iommu.mem), 0);
+	assert_int_equal(account_new(&rig->iommu.account), 0);
+	assert_int_equal(mem_files_new(&rig->iommu.files), 0);
 	assert_int_equal(ioas_space_new(&rig->iommu, &rig->space), 0);
 	*state = rig;
 	return 0;
@@ -89,7 +92,10 @@ static inline int rig_teardown(void **state)
 	ioas_space_put(rig->space);
 	assert_int_equal(rig->pins, 0);
 	assert_int_equal(rig->pinned_len, 0);
+	mem_files_destroy(rig->iommu.files);
+	account_destroy(rig->iommu.account);
 	mem_map_destroy(rig->iommu.mem);
+	pthread_mutex_destroy(&rig->iommu.dmabuf_lock);
 	pthread_mutex_destroy(&rig->iommu.pages_lock);
 	inflight_fini(&rig->iommu.inflight);
 	free(rig);

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* Counters of pinned memory, by process and by user. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ioas/door.h>
+#include "iommu.h"
+#include "mem/account.h"
+#include "util/alloc.h"
+#include "util/sys.h"
+#include "util/tree.h"
+#include "util/why.h"
+
+#define PAGE 4096ull
+
+/* An entry of one of the trees. It lives as long as a payer has it. */
+struct entry {
+	struct tree_node node;
+	uint64_t key[2]; /* constant; (account lock) for the order */
+	uint64_t refs;	 /* (account lock) */
+};
+
+struct account_process {
+	struct entry entry; /* first; by pid, then start time */
+	_Atomic uint64_t pinned, locked;
+};
+
+struct account_user {
+	struct entry entry; /* first; by uid */
+	_Atomic uint64_t locked;
+};
+
+struct account {
+	pthread_mutex_t lock;
+	struct tree processes, users;
+	/* (lock) This process, and when it began, so that each MAP need not read /proc. */
+	pid_t self_pid;
+	uint64_t self_start;
+};
+
+static struct entry *entry_of(struct tree_node *node)
+{
+	return tree_entry(node, struct entry, node);
+}
+
+static int compare(const uint64_t a[2], const uint64_t b[2])
+{
+	if (a[0] != b[0])
+		return a[0] < b[0] ? -1 : 1;
+	return (a[1] > b[1]) - (a[1] < b[1]);
+}
+
+/* Finds a key, or (NULL) where it would be. Locked. */
+static struct entry *find(struct tree *tree, const uint64_t key[2], struct tree_node **parent,
+			  int *side)
+{
+	struct tree_node *node = tree->root;
+
+	*parent = NULL;
+	*side = 0;
+	while (node) {
+		int order = compare(key, entry_of(node)->key);
+
+		if (!order)
+			return entry_of(node);
+		*parent = node;
+		*side = order > 0;
+		node = node->child[*side];
+	}
+	return NULL;
+}
+
+/* The entry of a key with one more reference, made where there is none. Locked. NULL: no memory. */
+static void *entry_get(struct tree *tree, uint64_t key0, uint64_t key1, size_t size)
+{
+	uint64_t key[2] = {key0, key1};
+	struct tree_node *parent;
+	struct entry *entry;
+	int side;
+
+	entry = find(tree, key, &parent, &side);
+	if (!entry) {
+		entry = alloc_zero(1, size);
+		if (!entry)
+			return NULL;
+		memcpy(entry->key, key, sizeof(key));
+		tree_insert(tree, &entry->node, parent, side);
+	}
+	entry->refs++;
+	return entry;
+}
+
+static void entry_put(struct tree *tree, struct entry *entry)
+{
+	if (!entry || --entry->refs)
+		return;
+	tree_remove(tree, &entry->node);
+	free(entry);
+}
+
+int account_new(struct account **out)
+{
+	struct account *account = alloc_zero(1, sizeof(*account));
+
+	if (!account)
+		return -ENOMEM;
+	pthread_mutex_init(&account->lock, NULL);
+	*out = account;
+	return 0;
+}
+
+void account_destroy(struct account *account)
+{
+	if (!account)
+		return;
+	pthread_mutex_destroy(&account->lock);
+	free(account);
+}
+
+/*
+ * When a process began, in the kernel's ticks; 0: not known, it may be gone. The second word of the
+ * file is the program's name, in which anything may stand: fields are counted from its end.
+ */
+static uint64_t start_of(pid_t pid)
+{
+	char text[1024], *at;
+	uint64_t start = 0;
+	long fd, len;
+
+	snprintf(text, sizeof(text), "/proc/%d/stat", (int)pid);
+	fd = sys_call(SYS_openat, AT_FDCWD, text, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	len = sys_call(SYS_read, fd, text, sizeof(text) - 1);
+	sys_call(SYS_close, fd);
+	text[len > 0 ? len : 0] = '\0';
+	at = strrchr(text, ')');
+	/* After the name come fields 3, 4, ...; the one wanted is field 22. */
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (at)
+		start = strtoull(at + 1, NULL, 10);
+	return start;
+}
+
+/*
+ * This process (pid 0) is asked for its number each time, since a child has another one, and for
+ * its start once. Of others it is not known here whether the number still means the same.
+ */
+static struct account_process *process_get(struct account *account,
+					   const struct ioas_caller *caller)
+{
+	pid_t pid = caller->pid ? caller->pid : (pid_t)sys_call(SYS_getpid);
+	uint64_t start = caller->pid ? start_of(pid) : 0;
+	struct account_process *process;
+
+	pthread_mutex_lock(&account->lock);
+	if (!caller->pid && pid != account->self_pid) {
+		account->self_start = start_of(pid);
+		account->self_pid = pid;
+	}
+	if (!caller->pid)
+		start = account->self_start;
+	process = entry_get(&account->processes, (uint64_t)pid, start, sizeof(*process));
+	pthread_mutex_unlock(&account->lock);
+	return process;
+}
+
+static struct account_user *user_get(struct account *account, uint32_t uid)
+{
+	struct account_user *user;
+
+	pthread_mutex_lock(&account->lock);
+	user = entry_get(&account->users, uid, 0, sizeof(*user));
+	pthread_mutex_unlock(&account->lock);
+	return user;
+}
+
+static int payer_init(struct account *account, enum account_rule rule, bool limited,
+		      struct ioas_caller *caller, struct account_payer *out)
+{
+	struct ioas_limits limits;
+
+	*out = (struct account_payer){
+		.account = account, .rule = rule, .limited = limited, .caller = caller};
+	out->process = process_get(account, caller);
+	if (out->process && rule == ACCOUNT_USER) {
+		caller->ops->limits(caller, &limits);
+		out->user = user_get(account, limits.uid);
+	}
+	if (out->process && (out->user || rule != ACCOUNT_USER))
+		return 0;
+	account_payer_fini(out);
+	return -ENOMEM;
+}
+
+int account_payer_init(struct account *account, enum account_rule rule, struct ioas_caller *caller,
+		       struct account_payer *out)
+{
+	bool limited = rule != ACCOUNT_UNLIMITED && !caller->ops->capable(caller, CAP_IPC_LOCK);
+
+	if (!limited && rule != ACCOUNT_VFIO)
+		rule = ACCOUNT_UNLIMITED;
+	return payer_init(account, rule, limited, caller, out);
+}
+
+int account_payer_init_as(struct account *account, enum account_rule rule,
+			  struct ioas_caller *caller, struct account_payer *out)
+{
+	return payer_init(account, rule, rule != ACCOUNT_UNLIMITED, caller, out);
+}
+
+void account_payer_fini(struct account_payer *payer)
+{
+	struct account *account = payer->account;
+
+	if (!account)
+		return;
+	pthread_mutex_lock(&account->lock);
+	entry_put(&account->processes, payer->process ? &payer->process->entry : NULL);
+	entry_put(&account->users, payer->user ? &payer->user->entry : NULL);
+	pthread_mutex_unlock(&account->lock);
+	payer->account = NULL;
+}
+
+void account_payer_copy(struct account_payer *to, const struct account_payer *from)
+{
+	struct account *account = from->account;
+
+	pthread_mutex_lock(&account->lock);
+	*to = *from;
+	to->process->entry.refs++;
+	if (to->user)
+		to->user->entry.refs++;
+	pthread_mutex_unlock(&account->lock);
+}
+
+bool account_payer_same(const struct account_payer *a, const struct account_payer *b)
+{
+	return a->rule == b->rule && a->process == b->process && a->user == b->user;
+}
+
+/* Adds to a counter that has a limit. The limit's odd bytes are worth no page. */
+static int add_limited(_Atomic uint64_t *counter, struct account_payer *payer, uint64_t len,
+		       const char *whose, uint64_t who, struct ioas_why *why)
+{
+	uint64_t have = atomic_load_explicit(counter, memory_order_relaxed);
+	struct ioas_limits limits = {.memlock = UINT64_MAX};
+
+	if (payer->limited)
+		payer->caller->ops->limits(payer->caller, &limits);
+	do {
+		if (have + len < len || have + len > (limits.memlock & ~(PAGE - 1)))
+			return why_set(why, -ENOMEM,
+				       "%" PRIu64 " KiB are to be pinned, %s %" PRIu64
+				       " has pinned %" PRIu64 " KiB, and RLIMIT_MEMLOCK is %" PRIu64
+				       " KiB (ulimit -l)",
+				       len / 1024, whose, who, have / 1024, limits.memlock / 1024);
+	} while (!atomic_compare_exchange_weak_explicit(
+		counter, &have, have + len, memory_order_relaxed, memory_order_relaxed));
+	return 0;
+}
+
+int account_charge(struct account_payer *payer, uint64_t len, struct ioas_why *why)
+{
+	struct account_process *process = payer->process;
+	int rc = 0;
+
+	if (inject())
+		return why_set(why, -ENOMEM, "a charge that failed on purpose");
+	if (payer->rule == ACCOUNT_USER)
+		rc = add_limited(&payer->user->locked, payer, len, "user",
+				 payer->user->entry.key[0], why);
+	else if (payer->rule != ACCOUNT_UNLIMITED)
+		rc = add_limited(&process->locked, payer, len, "process", process->entry.key[0],
+				 why);
+	if (!rc && payer->rule != ACCOUNT_VFIO)
+		atomic_fetch_add_explicit(&process->pinned, len, memory_order_relaxed);
+	return rc;
+}
+
+void account_uncharge(struct account_payer *payer, uint64_t len)
+{
+	struct account_process *process = payer->process;
+
+	if (payer->rule == ACCOUNT_USER)
+		atomic_fetch_sub_explicit(&payer->user->locked, len, memory_order_relaxed);
+	else if (payer->rule != ACCOUNT_UNLIMITED)
+		atomic_fetch_sub_explicit(&process->locked, len, memory_order_relaxed);
+	if (payer->rule != ACCOUNT_VFIO)
+		atomic_fetch_sub_explicit(&process->pinned, len, memory_order_relaxed);
+}
+
+void account_read(struct account *account, pid_t pid, uint64_t *pinned, uint64_t *locked)
+{
+	uint64_t key[2] = {(uint64_t)pid, start_of(pid)};
+	struct account_process *process;
+	struct tree_node *parent;
+	int side;
+
+	*pinned = *locked = 0;
+	pthread_mutex_lock(&account->lock);
+	process = (struct account_process *)find(&account->processes, key, &parent, &side);
+	if (process) {
+		*pinned = atomic_load_explicit(&process->pinned, memory_order_relaxed);
+		*locked = atomic_load_explicit(&process->locked, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&account->lock);
+}
+
+void ioas_account_read(struct ioas_iommu *iommu, pid_t pid, uint64_t *pinned, uint64_t *locked)
+{
+	account_read(iommu->account, pid, pinned, locked);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who pays for pinned memory: RLIMIT_MEMLOCK, and what /proc/PID/status calls VmPin and VmLck.
+ *
+ * A *payer* is settled when memory is mapped, from who maps it and what that process may do at that
+ * moment; it is charged when pages are pinned, which may be much later, and then the limit counts
+ * that is in force by then. Counters belong to a process (pid and start time, so that a number used
+ * again starts at nothing) or to a user. They are the instance's: what else the user or the process
+ * has locked is not known here.
+ *
+ * Locks: the account's own, innermost of all, protects the two trees; counters are atomics.
+ */
+#ifndef MEM_ACCOUNT_H
+#define MEM_ACCOUNT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <ioas/types.h>
+
+struct account;
+struct account_process;
+struct account_user;
+struct ioas_caller;
+
+/* What a space charges. Who has CAP_IPC_LOCK is never limited. */
+enum account_rule {
+	ACCOUNT_UNLIMITED, /* pinned memory is counted, nothing is limited */
+	ACCOUNT_USER,	   /* all of the user's processes share one limit: iommufd's own rule */
+	ACCOUNT_PROCESS,   /* each process has its own, and it counts as locked */
+	ACCOUNT_VFIO,	   /* as vfio_iommu_type1: locked, limited or not, and never "pinned" */
+};
+
+struct account_payer {
+	struct account *account;
+	enum account_rule rule;
+	bool limited;
+	struct ioas_caller *caller; /* whose limit counts */
+	struct account_process *process;
+	struct account_user *user; /* ACCOUNT_USER only */
+};
+
+int account_new(struct account **out);
+void account_destroy(struct account *account);
+
+/* The caller becomes a payer by that rule. 0; -ENOMEM. Then account_payer_fini. */
+int account_payer_init(struct account *account, enum account_rule rule, struct ioas_caller *caller,
+		       struct account_payer *out);
+/* The same, whatever the caller may do: by exactly that rule, and limited. */
+int account_payer_init_as(struct account *account, enum account_rule rule,
+			  struct ioas_caller *caller, struct account_payer *out);
+void account_payer_fini(struct account_payer *payer);
+/* A second one, which cannot fail: same caller, rule and counters. */
+void account_payer_copy(struct account_payer *to, const struct account_payer *from);
+/* Would they be charged on the same counters? */
+bool account_payer_same(const struct account_payer *a, const struct account_payer *b);
+
+/* `len` bytes, whole pages, are pinned from now on. 0; -ENOMEM above the limit: nothing changed. */
+int account_charge(struct account_payer *payer, uint64_t len, struct ioas_why *why);
+/* No longer. Never fails. */
+void account_uncharge(struct account_payer *payer, uint64_t len);
+
+/* What a process has now, in bytes; zeros where it has nothing. */
+void account_read(struct account *account, pid_t pid, uint64_t *pinned, uint64_t *locked);
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* Description: who pays for pinned memory, by each rule, up to the limit and not beyond. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <ioas/door.h>
+#include "mem/account.h"
+#include "util/inject.h"
+
+#define PAGE 4096ull
+
+/* A process that never was: its number is above every pid_max. */
+struct person {
+	struct ioas_caller caller; /* first */
+	uint32_t uid;
+	uint64_t memlock;
+	bool privileged;
+};
+
+static struct account *account;
+
+static int capable(struct ioas_caller *caller, int cap)
+{
+	return ((struct person *)caller)->privileged;
+}
+
+static void limits(struct ioas_caller *caller, struct ioas_limits *out)
+{
+	const struct person *person = (struct person *)caller;
+
+	*out = (struct ioas_limits){.uid = person->uid, .memlock = person->memlock};
+}
+
+static const struct ioas_caller_ops ops = {.capable = capable, .limits = limits};
+
+static struct person person(pid_t pid, uint32_t uid, uint64_t pages)
+{
+	return (struct person){
+		.caller = {.ops = &ops, .pid = pid}, .uid = uid, .memlock = pages * PAGE};
+}
+
+static struct account_payer payer(struct person *person, enum account_rule rule)
+{
+	struct account_payer out;
+
+	assert_int_equal(account_payer_init(account, rule, &person->caller, &out), 0);
+	return out;
+}
+
+static void expect(pid_t pid, uint64_t pinned, uint64_t locked)
+{
+	uint64_t got[2] = {77, 77};
+
+	account_read(account, pid, &got[0], &got[1]);
+	assert_int_equal(got[0], pinned * PAGE);
+	assert_int_equal(got[1], locked * PAGE);
+}
+
+static int setup(void **state)
+{
+	return account_new(&account);
+}
+
+static int teardown(void **state)
+{
+	account_destroy(account);
+	return 0;
+}
+
+#define FIRST  0x7000001
+#define SECOND 0x7000002
+
+static void processes_of_a_user_share_its_limit(void **state)
+{
+	struct person a = person(FIRST, 7, 10), b = person(SECOND, 7, 10), other = a;
+	struct account_payer pa = payer(&a, ACCOUNT_USER), pb = payer(&b, ACCOUNT_USER), po;
+	struct ioas_why why = {""};
+
+	other.uid = 8;
+	po = payer(&other, ACCOUNT_USER);
+	assert_int_equal(account_charge(&pa, 6 * PAGE, NULL), 0);
+	assert_int_equal(account_charge(&pb, 5 * PAGE, &why), -ENOMEM);
+	assert_non_null(strstr(why.text, "20 KiB"));
+	assert_non_null(strstr(why.text, "24 KiB"));
+	assert_non_null(strstr(why.text, "40 KiB"));
+	assert_non_null(strstr(why.text, "user 7"));
+	assert_int_equal(account_charge(&pb, 4 * PAGE, NULL), 0);
+	assert_int_equal(account_charge(&po, 10 * PAGE, NULL), 0);
+	expect(FIRST, 16, 0);
+	expect(SECOND, 4, 0);
+	account_uncharge(&pa, 6 * PAGE);
+	assert_int_equal(account_charge(&pb, 6 * PAGE, NULL), 0);
+	account_uncharge(&pb, 10 * PAGE);
+	account_uncharge(&po, 10 * PAGE);
+	expect(FIRST, 0, 0);
+	account_payer_fini(&pa);
+	account_payer_fini(&pb);
+	account_payer_fini(&po);
+}
+
+static void a_process_has_a_limit_of_its_own(void **state)
+{
+	struct person a = person(FIRST, 7, 10), b = person(SECOND, 7, 10);
+	struct account_payer pa = payer(&a, ACCOUNT_PROCESS), pb = payer(&b, ACCOUNT_PROCESS);
+	struct ioas_why why = {""};
+
+	assert_int_equal(account_charge(&pa, 10 * PAGE, NULL), 0);
+	assert_int_equal(account_charge(&pb, 10 * PAGE, NULL), 0);
+	assert_int_equal(account_charge(&pb, PAGE, &why), -ENOMEM);
+	assert_non_null(strstr(why.text, "process "));
+	expect(FIRST, 10, 10);
+	account_uncharge(&pa, 10 * PAGE);
+	account_uncharge(&pb, 10 * PAGE);
+	account_payer_fini(&pa);
+	account_payer_fini(&pb);
+}
+
+/* As vfio_iommu_type1 has it: locked is counted in any case, pinned never. */
+static void vfio_counts_as_locked_only(void **state)
+{
+	struct person a = person(FIRST, 7, 2), root = person(SECOND, 0, 2);
+	struct account_payer pa = payer(&a, ACCOUNT_VFIO), pr;
+
+	root.privileged = true;
+	pr = payer(&root, ACCOUNT_VFIO);
+	assert_int_equal(account_charge(&pa, 2 * PAGE, NULL), 0);
+	assert_int_equal(account_charge(&pa, PAGE, NULL), -ENOMEM);
+	assert_int_equal(account_charge(&pr, 50 * PAGE, NULL), 0);
+	expect(FIRST, 0, 2);
+	expect(SECOND, 0, 50);
+	account_uncharge(&pa, 2 * PAGE);
+	account_uncharge(&pr, 50 * PAGE);
+	account_payer_fini(&pa);
+	account_payer_fini(&pr);
+}
+
+/* The privilege counts that there was at the time of mapping, the limit that there is when pinning.
+ */
+static void privilege_is_of_the_map_and_the_limit_of_the_pin(void **state)
+{
+	struct person a = person(FIRST, 7, 1);
+	struct account_payer free, bound;
+
+	a.privileged = true;
+	free = payer(&a, ACCOUNT_USER);
+	a.privileged = false;
+	bound = payer(&a, ACCOUNT_USER);
+	a.privileged = true;
+	assert_int_equal(account_charge(&free, 100 * PAGE, NULL), 0);
+	assert_int_equal(account_charge(&bound, 2 * PAGE, NULL), -ENOMEM);
+	a.memlock = 2 * PAGE + 4095;
+	assert_int_equal(account_charge(&bound, 3 * PAGE, NULL), -ENOMEM);
+	assert_int_equal(account_charge(&bound, 2 * PAGE, NULL), 0);
+	a.memlock = 0;
+	account_uncharge(&bound, PAGE);
+	assert_int_equal(account_charge(&bound, PAGE, NULL), -ENOMEM);
+	a.memlock = UINT64_MAX;
+	assert_int_equal(account_charge(&bound, 1ull << 40, NULL), 0);
+	expect(FIRST, 101 + (1 << 28), 0);
+	account_uncharge(&bound, PAGE + (1ull << 40));
+	account_uncharge(&free, 100 * PAGE);
+	account_payer_fini(&bound);
+	account_payer_fini(&free);
+}
+
+static void a_charge_can_be_made_to_fail(void **state)
+{
+	struct person a = person(FIRST, 7, 10);
+	struct account_payer pa = payer(&a, ACCOUNT_USER);
+
+	inject_arm(1);
+	assert_int_equal(account_charge(&pa, PAGE, NULL), -ENOMEM);
+	assert_int_equal(inject_remaining(), 0);
+	expect(FIRST, 0, 0);
+	account_payer_fini(&pa);
+	for (unsigned nth = 1; nth <= 2; nth++) {
+		inject_arm(nth);
+		assert_int_equal(account_payer_init(account, ACCOUNT_USER, &a.caller, &pa),
+				 -ENOMEM);
+	}
+	inject_arm(0);
+}
+
+/* Pid 0 is this process; a child is another one, though it has the same memory of the account. */
+static void a_child_pays_for_itself(void **state)
+{
+	struct person self = person(0, 7, 10);
+	struct account_payer mine = payer(&self, ACCOUNT_USER);
+	int status;
+	pid_t child;
+
+	assert_int_equal(account_charge(&mine, 2 * PAGE, NULL), 0);
+	expect(getpid(), 2, 0);
+	child = fork();
+	if (!child) {
+		struct account_payer own = payer(&self, ACCOUNT_USER);
+
+		assert_int_equal(account_charge(&own, 3 * PAGE, NULL), 0);
+		expect(getpid(), 3, 0);
+		expect(getppid(), 2, 0);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	account_uncharge(&mine, 2 * PAGE);
+	account_payer_fini(&mine);
+}
+
+static void *charge_and_back(void *arg)
+{
+	struct account_payer *p = arg;
+
+	for (int i = 0; i < 20000; i++)
+		if (!account_charge(p, 3 * PAGE, NULL))
+			account_uncharge(p, 3 * PAGE);
+	return NULL;
+}
+
+static void counts_of_threads_add_up(void **state)
+{
+	struct person a = person(FIRST, 7, 10);
+	struct account_payer p[4];
+	pthread_t thread[4];
+
+	for (int i = 0; i < 4; i++) {
+		p[i] = payer(&a, ACCOUNT_USER);
+		assert_int_equal(pthread_create(&thread[i], NULL, charge_and_back, &p[i]), 0);
+	}
+	for (int i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+	expect(FIRST, 0, 0);
+	assert_int_equal(account_charge(&p[0], 10 * PAGE, NULL), 0);
+	account_uncharge(&p[0], 10 * PAGE);
+	for (int i = 0; i < 4; i++)
+		account_payer_fini(&p[i]);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(processes_of_a_user_share_its_limit),
+		TEST(a_process_has_a_limit_of_its_own),
+		TEST(vfio_counts_as_locked_only),
+		TEST(privilege_is_of_the_map_and_the_limit_of_the_pin),
+		TEST(a_charge_can_be_made_to_fail),
+		TEST(a_child_pays_for_itself),
+		TEST(counts_of_threads_add_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* Description: memory of files: one descriptor a file, what can be pinned, and dma-bufs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "mem/file.h"
+#include "util/inject.h"
+
+#define PAGE 4096ull
+
+static struct mem_files *files;
+
+static int setup(void **state)
+{
+	return mem_files_new(&files);
+}
+
+static int teardown(void **state)
+{
+	mem_files_destroy(files);
+	return 0;
+}
+
+static int memfd(uint64_t len)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)len), 0);
+	return fd;
+}
+
+static struct mem_file *open_file(int fd)
+{
+	struct mem_file *file;
+
+	assert_int_equal(mem_file_open(files, fd, &file), 0);
+	return file;
+}
+
+static int pin(struct mem_file *file, uint64_t off, uint64_t len, bool write)
+{
+	struct ioas_why why = {""};
+	void *host;
+	int rc = mem_file_pin(file, off, len, write, &host, &why);
+
+	assert_true(!rc == !why.text[0]);
+	if (!rc)
+		mem_file_unpin(file, off, len, host);
+	return rc;
+}
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void a_file_has_one_descriptor(void **state)
+{
+	int fd = memfd(PAGE), again = dup(fd), other = memfd(PAGE);
+	struct mem_file *a = open_file(fd), *b = open_file(again), *c = open_file(other);
+
+	assert_ptr_equal(a, b);
+	assert_ptr_not_equal(a, c);
+	assert_true(is_open(fd));
+	assert_false(is_open(again));
+	mem_file_put(a);
+	assert_true(is_open(fd));
+	mem_file_put(b);
+	assert_false(is_open(fd));
+	mem_file_put(c);
+}
+
+static void memory_is_the_files(void **state)
+{
+	int fd = memfd(3 * PAGE);
+	char *mine = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct mem_file *file = open_file(fd);
+	void *host;
+
+	mine[PAGE] = 1;
+	assert_int_equal(mem_file_pin(file, PAGE, 2 * PAGE, true, &host, NULL), 0);
+	assert_int_equal(*(char *)host, 1);
+	((char *)host)[PAGE + 5] = 2;
+	assert_int_equal(mine[2 * PAGE + 5], 2);
+	mem_file_unpin(file, PAGE, 2 * PAGE, host);
+	mem_file_put(file);
+	munmap(mine, 3 * PAGE);
+}
+
+static void all_of_it_must_be_in_the_file(void **state)
+{
+	int fd = memfd(2 * PAGE + 1);
+	struct mem_file *file = open_file(fd);
+
+	assert_int_equal(pin(file, 0, 2 * PAGE, true), 0);
+	assert_int_equal(pin(file, 0, 3 * PAGE, true), -EINVAL);
+	assert_int_equal(pin(file, 8 * PAGE, PAGE, false), -EINVAL);
+	assert_int_equal(pin(file, -PAGE, 2 * PAGE, false), -EINVAL);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(pin(file, 0, PAGE, false), -EINVAL);
+	mem_file_put(file);
+}
+
+static void what_is_no_memory_is_refused(void **state)
+{
+	const char *const paths[] = {"/proc/self/exe", "/dev/zero", "/dev/shm"};
+	struct mem_file *file = open_file(-1);
+
+	assert_int_equal(pin(file, 0, PAGE, false), -EINVAL);
+	mem_file_put(file);
+	for (int i = 0; i < 3; i++) {
+		int fd = open(paths[i], O_RDONLY);
+
+		file = open_file(fd);
+		assert_false(is_open(fd));
+		assert_int_equal(pin(file, 0, PAGE, false), -EINVAL);
+		mem_file_put(file);
+	}
+	assert_int_equal(mem_file_open(files, 99999, &file), -EBADF);
+}
+
+/* As the kernel, which pins a memfd's pages whatever the descriptor is for. */
+static void a_descriptor_for_reading_is_no_hindrance(void **state)
+{
+	int fd = memfd(PAGE), ro;
+	struct mem_file *file, *rw;
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ro = open(path, O_RDONLY);
+	file = open_file(ro);
+	rw = open_file(dup(fd));
+	assert_ptr_not_equal(file, rw);
+	assert_int_equal(pin(file, 0, PAGE, false), 0);
+	assert_int_equal(pin(file, 0, PAGE, true), 0);
+	mem_file_put(rw);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	assert_int_equal(pin(file, 0, PAGE, true), -EPERM);
+	assert_int_equal(pin(file, 0, PAGE, false), 0);
+	mem_file_put(file);
+	close(fd);
+}
+
+static void nothing_leaks_without_memory(void **state)
+{
+	int fd = memfd(PAGE);
+	struct mem_file *file;
+
+	inject_arm(1);
+	assert_int_equal(mem_file_open(files, fd, &file), -ENOMEM);
+	assert_false(is_open(fd));
+	inject_arm(1);
+	assert_int_equal(mem_dmabuf_new(files, PAGE, &file), -ENOMEM);
+}
+
+static void a_dmabuf_has_epochs(void **state)
+{
+	struct mem_file *file;
+	uint32_t epoch;
+	bool revoked;
+	void *host;
+
+	assert_int_equal(mem_dmabuf_new(files, PAGE + 1, &file), 0);
+	assert_true(mem_file_is_dmabuf(file));
+	assert_int_equal(mem_dmabuf_len(file), 2 * PAGE);
+	assert_int_equal(mem_file_pin(file, PAGE, PAGE, true, &host, NULL), 0);
+	((char *)host)[PAGE - 1] = 1;
+	mem_file_unpin(file, PAGE, PAGE, host);
+	epoch = mem_dmabuf_epoch(file, &revoked);
+	assert_false(revoked);
+	mem_dmabuf_revoke(file, false);
+	assert_int_equal(mem_dmabuf_epoch(file, &revoked), epoch);
+	mem_dmabuf_revoke(file, true);
+	assert_int_not_equal(mem_dmabuf_epoch(file, &revoked), epoch);
+	assert_true(revoked);
+	mem_dmabuf_revoke(file, false);
+	assert_int_not_equal(mem_dmabuf_epoch(file, &revoked), epoch);
+	assert_false(revoked);
+	mem_file_put(file);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_file_has_one_descriptor),
+		TEST(memory_is_the_files),
+		TEST(all_of_it_must_be_in_the_file),
+		TEST(what_is_no_memory_is_refused),
+		TEST(a_descriptor_for_reading_is_no_hindrance),
+		TEST(nothing_leaks_without_memory),
+		TEST(a_dmabuf_has_epochs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
