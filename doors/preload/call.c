@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <sys/mman.h>
 #include <ioas/guard.h>
+#include <ioas/run.h>
 #include "preload.h"
 #include "real.h"
 
@@ -149,6 +150,22 @@ int door_activate(void)
 	pthread_mutex_unlock(&once);
 	real.pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	return rc;
+}
+
+bool door_selftest(void)
+{
+	static _Atomic int known; /* 0: not asked yet, 1: no, 2: yes */
+	int is = atomic_load_explicit(&known, memory_order_relaxed);
+	char path[PATH_LEN];
+	int err = errno;
+
+	if (!is && door.run) {
+		snprintf(path, sizeof(path), "%s/" IOAS_RUN_SELFTEST, door.run);
+		is = real.access(path, F_OK) ? 1 : 2;
+		atomic_store_explicit(&known, is, memory_order_relaxed);
+		errno = err;
+	}
+	return is == 2;
 }
 
 void door_say(const char *fmt, ...)

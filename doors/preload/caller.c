@@ -17,7 +17,7 @@ static int file_get(struct ioas_caller *caller, int fd, struct ioas_file **out)
 
 	if (!obj)
 		return hidden_has(fd) || real.fcntl(fd, F_GETFD) < 0 ? -EBADF : -EBADFD;
-	rc = stand_ready(obj);
+	rc = obj->tid ? -EBADFD : stand_ready(obj);
 	if (!rc)
 		*out = ioas_file_get(obj->file);
 	stand_put(obj);

@@ -15,6 +15,7 @@
 #include <ioas/run.h>
 #include "preload.h"
 #include "real.h"
+#include "util/inject.h"
 
 static struct ioas_run_log_count *fault_count;
 
@@ -168,8 +169,13 @@ static int create(struct machine **out)
 		rc = -ENOMEM;
 	if (!rc && !fault_count)
 		fault_count = machine_counters(NULL, IOAS_RUN_FAULT_COUNT, sizeof(*fault_count));
-	if (!rc)
+	if (!rc) {
+		unsigned left = inject_remaining(); /* no kernel is built within a call */
+
+		inject_arm(0);
 		rc = build(machine, text, &why);
+		inject_arm(left);
+	}
 	free(text);
 	if (rc) {
 		door_say("cannot make the machine: %s", why.text[0] ? why.text : strerror(-rc));

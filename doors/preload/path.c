@@ -147,28 +147,33 @@ static bool on_disk(const char *path)
 	return there;
 }
 
-/* The number in /proc/self/fd/N and its other spellings; -1: not such a path. */
-static int proc_fd(const char *virt)
+/*
+ * The number in /proc/self/fd/N and its other spellings; -1: not such a path. What else of /proc is
+ * ours goes to out->proc.
+ */
+static int proc_fd(const char *virt, struct door_path *out)
 {
-	const char *p = virt;
+	const char *rest;
 
-	if (!strncmp(p, "/dev/fd/", 8))
-		return (int)number(p + 8);
-	if (strncmp(p, "/proc/", 6))
+	out->proc = PROC_PLAIN;
+	if (!strncmp(virt, "/dev/fd/", 8))
+		return (int)number(virt + 8);
+	rest = proc_own(virt, &out->tid);
+	if (!rest)
 		return -1;
-	p += 6;
-	if (!strncmp(p, "self/", 5)) {
-		p += 5;
-	} else if (!strncmp(p, "thread-self/", 12)) {
-		p += 12;
-	} else {
-		char *end;
+	out->proc = proc_kind(rest);
+	return strncmp(rest, "fd/", 3) ? -1 : (int)number(rest + 3);
+}
 
-		if (strtol(p, &end, 10) != getpid() || *end != '/')
-			return -1;
-		p = end + 1;
-	}
-	return strncmp(p, "fd/", 3) ? -1 : (int)number(p + 3);
+/* Debugfs is the system's, but for the knobs of fault injection. */
+static bool is_fault_knob(const char *virt)
+{
+	static const char debugfs[] = "/sys/kernel/debug";
+	size_t len = sizeof(debugfs) - 1;
+
+	return !strncmp(virt, debugfs, len) &&
+	       (!virt[len] || !strcmp(virt + len, "/") || !strncmp(virt + len, "/fail", 5)) &&
+	       door_selftest();
 }
 
 /* Decides about the absolute, normalised path in out->virt. */
@@ -179,9 +184,9 @@ static bool decide(struct door_path *out, char *virt)
 
 	out->virt = virt;
 	out->node = false;
-	out->fd = proc_fd(virt);
-	if (out->fd >= 0) {
-		if (!table_maybe(out->fd))
+	out->fd = proc_fd(virt, out);
+	if (out->fd >= 0 || out->proc) {
+		if (out->fd >= 0 && !table_maybe(out->fd))
 			return false;
 		memmove(out->buf, virt, strlen(virt) + 1);
 		out->virt = out->buf;
@@ -203,7 +208,7 @@ static bool decide(struct door_path *out, char *virt)
 		out->node = true;
 		return on_disk(out->buf);
 	}
-	if (!prefix_match(virt))
+	if (!prefix_match(virt) && !is_fault_knob(virt))
 		return false;
 	memcpy(out->buf, door.run, door.run_len);
 	out->node = path_rdev(virt, &rdev);

@@ -4,6 +4,7 @@
  * another process is left alone.
  */
 #include "preload.h"
+#include "util/inject.h"
 
 static struct machine *meets(uintptr_t start, uintptr_t end)
 {
@@ -24,10 +25,16 @@ bool pinned_maybe(uintptr_t start, uintptr_t end)
 long pinned_change(const struct ioas_memory_change *change)
 {
 	struct machine *machine = meets(change->moved.start, change->moved.end);
+	unsigned left = inject_remaining(); /* the kernel has nothing to do here, hence to fail */
 	uint64_t to;
+	long rc;
 
 	for (int i = 0; i < 2 && !machine; i++)
 		machine = meets(change->gone[i].start, change->gone[i].end);
-	return machine ? ioas_memory_change(machine->iommu, change)
-		       : change->call(change->arg, &to);
+	if (!machine)
+		return change->call(change->arg, &to);
+	inject_arm(0);
+	rc = ioas_memory_change(machine->iommu, change);
+	inject_arm(left);
+	return rc;
 }

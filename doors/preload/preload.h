@@ -11,6 +11,7 @@
  *   caller.c  the program as the engine sees it
  *   hidden.c  descriptors of the engine, out of the program's reach
  *   pinned.c  memory mapped for DMA, when the program gives it up
+ *   proc.c    files of /proc that are shown otherwise
  *   map.c     mappings of ours    trap.c  a fault in a BAR     insn*.c  the instruction that
  * faulted signal.c  the program's SIGSEGV and SIGBUS handlers, chained thread.c  threads of the
  * engine wrap_*.c  the interposed functions: thin, they decide "ours or not" and translate errno
@@ -60,6 +61,7 @@ struct door_obj {
 	bool queued, ready;
 	_Atomic bool usable;   /* stand_ready has nothing to do */
 	_Atomic int64_t pos;   /* of read() and write() */
+	pid_t tid;	       /* constant: a fail-nth file, of that thread; else 0 */
 	bool forgotten;	       /* (lock) closed in a child that does not own it */
 	bool said;	       /* (machine lock) why it is not usable */
 	struct door_obj *next; /* (lock) in door.objs */
@@ -109,6 +111,8 @@ void door_leave_masked(struct door_call *call);
 long door_result(long rc);
 /* Handlers, gate, hidden descriptors: once, before the first machine. 0 or -errno, said. */
 int door_activate(void);
+/* Is the machine set selftest=on (the file of that name in the run folder)? */
+bool door_selftest(void);
 /* One line on standard error, in one write; `fmt` knows %s and %d only. */
 void door_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -249,11 +253,15 @@ bool map_get(uintptr_t addr, struct door_map *out);
 
 #define PATH_LEN 1024
 
+enum door_proc { PROC_PLAIN, PROC_FAIL_NTH };
+
 struct door_path {
-	char buf[PATH_LEN]; /* what to hand to libc instead */
-	const char *virt;   /* in buf: the path as the program sees it */
-	bool node;	    /* a device node, whether or not it exists */
-	int fd;		    /* /proc/self/fd/N of one of ours, else -1 */
+	char buf[PATH_LEN];  /* what to hand to libc instead */
+	const char *virt;    /* in buf: the path as the program sees it */
+	bool node;	     /* a device node, whether or not it exists */
+	int fd;		     /* /proc/self/fd/N of one of ours, else -1 */
+	enum door_proc proc; /* if not PROC_PLAIN: proc.c opens it */
+	pid_t tid;	     /* whose */
 };
 
 /* Is (dirfd, path) ours? Then fills `out` and returns true. Cheap when not. */
@@ -266,6 +274,17 @@ size_t path_strip(char *path, size_t len);
 void path_entered(const struct door_path *path);
 /* What a link of /proc/self/fd that reads `text` (not terminated) shows; 0: leave it. */
 size_t path_link_text(const char *text, size_t len, char *out, size_t out_len);
+
+/* proc.c: files of /proc */
+
+/* What follows the process or thread in a path below /proc, if it is of this process; else NULL. */
+const char *proc_own(const char *virt, pid_t *tid);
+/* Is that a file to be shown otherwise? */
+enum door_proc proc_kind(const char *rest);
+/* open(2) of one. */
+int proc_open(const struct door_path *path, int flags);
+/* read and write of an object with a `tid`. */
+ssize_t proc_transfer(const struct door_obj *obj, void *buf, size_t len, int64_t off, bool write);
 
 /* pinned.c: memory that is mapped for DMA */
 

@@ -218,7 +218,7 @@ static int install(struct door_obj *obj, bool cloexec, struct door_obj **stale)
 	fd = poll_kind(obj->node.kind) ? poll_make(obj, cloexec) : make_memfd(obj, cloexec);
 	if (fd < 0)
 		return fd;
-	err = owner_lock(owner_obj_byte(obj), NULL);
+	err = obj->file ? owner_lock(owner_obj_byte(obj), NULL) : 0;
 	if (!err) {
 		*stale = table_set(fd, obj, &err);
 		if (!err) {
@@ -226,7 +226,8 @@ static int install(struct door_obj *obj, bool cloexec, struct door_obj **stale)
 			poll_enter(obj);
 			return fd;
 		}
-		owner_unlock(owner_obj_byte(obj));
+		if (obj->file)
+			owner_unlock(owner_obj_byte(obj));
 	}
 	real.close(fd);
 	poll_close(obj);

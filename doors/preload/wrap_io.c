@@ -36,7 +36,7 @@ static enum used use_begin(struct use *use, int fd)
 		door_leave(&use->call);
 		return USE_LIBC;
 	}
-	rc = stand_ready(use->obj);
+	rc = use->obj->tid ? 0 : stand_ready(use->obj);
 	if (!rc) {
 		door_machine = use->obj->machine;
 		return USE_OURS;
@@ -70,6 +70,8 @@ static int ioctl_ours(int fd, unsigned long cmd, void *arg, bool *libc)
 	case USE_OURS:
 		break;
 	}
+	if (use.obj->tid)
+		return (int)use_end(&use, -ENOTTY);
 	rc = ioas_file_ioctl(use.obj->file, &door.caller, cmd, (uintptr_t)arg, &why);
 	return (int)use_end(&use, refusal_note(rc, NULL, &why));
 }
@@ -114,7 +116,9 @@ static ssize_t transfer(struct door_obj *obj, void *buf, size_t len, off_t off, 
 
 	if (off < OFF_NONE)
 		return -EINVAL;
-	if (write)
+	if (obj->tid)
+		rc = proc_transfer(obj, buf, len, at, write);
+	else if (write)
 		rc = ioas_file_pwrite(obj->file, &door.caller, (uintptr_t)buf, len, (uint64_t)at);
 	else
 		rc = ioas_file_pread(obj->file, &door.caller, (uintptr_t)buf, len, (uint64_t)at);

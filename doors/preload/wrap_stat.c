@@ -26,6 +26,10 @@ static void show_obj(struct stat *st, const struct ioas_node *node)
 		show_device(st, rdev);
 		return;
 	}
+	if (!strncmp(node->path, "/proc/", 6)) {
+		st->st_mode = S_IFREG | 0644;
+		return;
+	}
 	st->st_mode = 0600; /* an anonymous inode has no type */
 	st->st_size = 0;
 	st->st_blocks = 0;

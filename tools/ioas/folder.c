@@ -71,6 +71,24 @@ static int write_machine(const struct folder *folder, const struct machine *mach
 	return fclose(file) || bad ? -EIO : 0;
 }
 
+/* What a program looks for that wants to inject faults: the knobs turn nothing. */
+static int add_selftest(const struct folder *folder)
+{
+	static const char *const knobs[] = {
+		"/sys/kernel/debug/failslab/ignore-gfp-wait",
+		"/sys/kernel/debug/failslab/verbose",
+		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem",
+		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait",
+		"/sys/kernel/debug/fail_page_alloc/verbose",
+		"/sys/kernel/debug/fail_iommufd/verbose",
+	};
+	int rc = add_file(folder, IOAS_RUN_SELFTEST);
+
+	for (size_t i = 0; i < sizeof(knobs) / sizeof(knobs[0]) && !rc; i++)
+		rc = add_node(folder, knobs[i]);
+	return rc;
+}
+
 static int fill(const struct folder *folder, const struct machine *machine)
 {
 	struct ioas_node node;
@@ -83,7 +101,7 @@ static int fill(const struct folder *folder, const struct machine *machine)
 	if (!rc)
 		rc = add_dir(folder, IOAS_RUN_COUNTERS);
 	if (!rc && machine->config.selftest)
-		rc = add_file(folder, IOAS_RUN_SELFTEST);
+		rc = add_selftest(folder);
 	if (!rc)
 		rc = ioas_pci_sysfs_write(machine->iommu, folder->path);
 	for (size_t i = 0; !rc && !ioas_node_at(machine->iommu, i, &node); i++)

@@ -16,6 +16,7 @@
 #include <ioas/door.h>
 #include <ioas/model.h>
 #include "fake_engine.h"
+#include "util/inject.h"
 
 struct ioas_iommu {
 	struct ioas_iommu_config config;
@@ -262,6 +263,10 @@ long ioas_file_ioctl(struct ioas_file *file, struct ioas_caller *caller, unsigne
 		return file->node.kind == IOAS_NODE_VFIO_GROUP ? device_fd(file, caller) : -ENOTTY;
 	case FAKE_QUEUE:
 		return queue_fd(file, caller, (enum ioas_node_kind)arg);
+	case FAKE_POINTS:
+		for (rc = 0; arg && !rc; arg--)
+			rc = inject() ? -ENOMEM : 0;
+		return rc;
 	case FAKE_READY:
 		caller->ops->file_ready(caller, file, arg);
 		return 0;

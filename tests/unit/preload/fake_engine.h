@@ -23,6 +23,7 @@ enum fake_ioctl {
 	FAKE_THREAD,	/* what a thread of the engine finds: enum fake_thread, ored */
 	FAKE_DEVICE_FD, /* a group's: a new descriptor for its device */
 	FAKE_QUEUE,	/* a new descriptor for a file of kind arg */
+	FAKE_POINTS,	/* passes arg points of failure; ENOMEM if one failed */
 	FAKE_READY,	/* a queue's: it has something to read (arg 1), or nothing more (0) */
 };
 

@@ -60,6 +60,15 @@ static void write_file(const char *path, const char *text)
 	}
 }
 
+static void make_selftest(void)
+{
+	write_file("selftest", "");
+	if (mkdir("sys/kernel/debug", 0777) || mkdir("sys/kernel/debug/failslab", 0777))
+		exit(1);
+	write_file("sys/kernel/debug/failslab/ignore-gfp-wait", "");
+	write_file("sys/kernel/debug/failslab/verbose", "");
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	return remove(path);
@@ -112,6 +121,8 @@ int harness_main(char **argv, const char *machine, int (*run)(void))
 		if (symlink(links[i].target, links[i].path))
 			return 1;
 	write_file("machine", machine);
+	if (strstr(machine, "set selftest on"))
+		make_selftest();
 	if (chdir("/"))
 		return 1;
 	pid = fork();
