@@ -100,7 +100,8 @@ struct kind_ops {
 
 	/*
 	 * May the device's requests (of *pasid; NULL: without one) go to `hwpt` from now on,
-	 * instead of `old` (NULL: nowhere)? The last check before they do; and what ends it. NULL:
+	 * instead of `old` (NULL: nowhere)? The last check before they do: after 0 nothing fails
+	 * any more, and `old` has its users yet. detach: from now on they go nowhere. NULL:
 	 * always.
 	 */
 	int (*attach)(struct kind_device *dev, const pasid_t *pasid, struct obj_hwpt *hwpt,

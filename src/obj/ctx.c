@@ -43,6 +43,7 @@ int obj_ctx_new(struct ioas_iommu *iommu, struct obj_ctx **out)
 	pthread_mutex_init(&ctx->lock, NULL);
 	pthread_mutex_init(&ctx->ids_lock, NULL);
 	pthread_cond_init(&ctx->idle, NULL);
+	TAILQ_INIT(&ctx->refused);
 	*out = ctx;
 	return 0;
 }
@@ -61,7 +62,7 @@ static void destroy_all(struct obj_ctx *ctx, enum obj_type type)
 	for (uint32_t id = 0; (obj = ids_next(&ctx->ids, &id)); id++)
 		if (obj->type == type)
 			obj_remove_locked(obj);
-	pthread_mutex_unlock(&ctx->lock);
+	obj_ctx_unlock(ctx);
 }
 
 void obj_ctx_put(struct obj_ctx *ctx)
@@ -201,6 +202,6 @@ int obj_destroy(struct obj_ctx *ctx, uint32_t id, struct ioas_why *why)
 			     obj_type_name(obj->type), id, obj->users);
 	else
 		obj_remove_locked(obj);
-	pthread_mutex_unlock(&ctx->lock);
+	obj_ctx_unlock(ctx);
 	return rc;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A page table with an id. */
 #include <errno.h>
+#include <ioas/uapi/iommufd.h>
 #include "iommu.h"
 #include "obj/obj.h"
 #include "space/space.h"
@@ -10,11 +11,12 @@ int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *
 			  struct obj_hwpt **out, struct ioas_why *why)
 {
 	struct kind_device *kind = request->device->kind;
+	uint32_t flags = request->flags & ~(uint32_t)IOMMU_HWPT_FAULT_ID_VALID;
 	struct kind_paging paging = {0};
 	struct obj *obj;
 	struct obj_hwpt *hwpt;
-	int rc = kind->ops->paging(kind, request->flags, request->data,
-				   !space_huge_pages(ioas->space), &paging, why);
+	int rc = kind->ops->paging(kind, flags, request->data, !space_huge_pages(ioas->space),
+				   &paging, why);
 
 	if (rc)
 		return rc;
@@ -40,23 +42,26 @@ int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *
 	hwpt->flags = request->flags;
 	hwpt->dirty = paging.dirty;
 	hwpt->auto_domain = request->auto_domain;
-	hwpt->next = ioas->hwpts;
-	ioas->hwpts = hwpt;
+	LIST_INSERT_HEAD(&ioas->hwpts, hwpt, in_ioas);
 	ioas->obj.users++;
 	*out = hwpt;
 	return 0;
 }
 
+void obj_hwpt_set_fault_locked(struct obj_hwpt *hwpt, struct obj_fault *fault)
+{
+	hwpt->fault = fault;
+	obj_of_fault(fault)->users++;
+}
+
 void obj_hwpt_destroy(struct obj *obj)
 {
 	struct obj_hwpt *hwpt = (struct obj_hwpt *)obj;
-	struct obj_ioas *ioas = hwpt->ioas;
-	struct obj_hwpt **link = &ioas->hwpts;
 
-	while (*link != hwpt)
-		link = &(*link)->next;
-	*link = hwpt->next;
-	space_domain_detach(ioas->space, hwpt->pt);
+	LIST_REMOVE(hwpt, in_ioas);
+	space_domain_detach(hwpt->ioas->space, hwpt->pt);
 	pt_destroy(hwpt->pt);
-	ioas->obj.users--;
+	if (hwpt->fault)
+		obj_of_fault(hwpt->fault)->users--;
+	hwpt->ioas->obj.users--;
 }

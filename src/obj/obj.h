@@ -10,18 +10,21 @@
  * tables, attaching, destroying. ctx->ids_lock, inside it, protects the table of ids and `busy`
  * alone, so that maps in different spaces never meet. A call that holds an object busy must not
  * wait for ctx->lock.
- * Order: ctx->lock -> space -> ...;  ctx->lock -> ctx->ids_lock (innermost).
+ * Order: ctx->lock -> space -> ...;  ctx->lock -> ctx->ids_lock (innermost);  ctx->lock -> a fault
+ * queue's.
  */
 #ifndef OBJ_OBJ_H
 #define OBJ_OBJ_H
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 #include <ioas/device.h>
 #include <ioas/space.h>
 #include "kind/kind.h"
 #include "obj/ids.h"
 #include "pt/pt.h"
+#include "util/tree.h"
 
 enum obj_type {
 	OBJ_IOAS,
@@ -47,6 +50,9 @@ struct obj {
 	uint32_t busy;	     /* (ctx->ids_lock) */
 };
 
+struct obj_fault_group;
+TAILQ_HEAD(obj_fault_groups, obj_fault_group);
+
 /* One open /dev/iommu and all it made. Lives until the file and all bound devices have closed. */
 struct obj_ctx {
 	struct ioas_iommu *iommu; /* constant */
@@ -58,12 +64,19 @@ struct obj_ctx {
 	uint32_t ids_nr;	 /* (ids_lock) ids taken */
 	struct obj_ioas *compat; /* (ids_lock) what VFIO type1 ioctls act on; NULL: none */
 	bool rlimit_mm;		 /* (ids_lock) IOMMU_OPTION_RLIMIT_MODE */
+	/* (lock) page requests whose attachment has ended: obj_ctx_unlock answers them */
+	struct obj_fault_groups refused;
 };
 
 int obj_ctx_new(struct ioas_iommu *iommu, struct obj_ctx **out);
 struct obj_ctx *obj_ctx_get(struct obj_ctx *ctx);
 /* The last put destroys all objects. */
 void obj_ctx_put(struct obj_ctx *ctx);
+/*
+ * Unlocks ctx->lock where something may have been detached since it was taken: who waits for the
+ * answer to a page request that then never comes is told so when no lock is held.
+ */
+void obj_ctx_unlock(struct obj_ctx *ctx); /* fault.c */
 
 /*
  * Makes an object of `size` bytes (struct obj first, the rest zero) with the lowest free id.
@@ -90,8 +103,8 @@ void obj_remove_locked(struct obj *obj);
 /* An address space with an id. */
 struct obj_ioas {
 	struct obj obj;
-	struct ioas_space *space; /* constant */
-	struct obj_hwpt *hwpts;	  /* (ctx->lock) all page tables on it */
+	struct ioas_space *space;    /* constant */
+	LIST_HEAD(, obj_hwpt) hwpts; /* (ctx->lock) all page tables on it */
 };
 
 /* Makes one, not published yet: obj_finalize follows, or obj_ioas_abort. 0; -ENOMEM. */
@@ -113,15 +126,15 @@ struct obj_hwpt {
 	struct obj_fault *fault;    /* constant: where page requests go; this is a user; or NULL */
 
 	/* OBJ_HWPT */
-	struct obj_ioas *ioas; /* constant; this is one of its users */
-	struct pt *pt;	       /* constant */
-	bool auto_domain;      /* made by an attach to the IOAS, goes with the last detach */
-	bool dirty;	       /* constant: dirty tracking can be switched on */
-	struct obj_hwpt *next; /* (ctx->lock) in ioas->hwpts */
+	struct obj_ioas *ioas;	      /* constant; this is one of its users */
+	struct pt *pt;		      /* constant */
+	bool auto_domain;	      /* made by an attach to the IOAS, goes with the last detach */
+	bool dirty;		      /* constant: dirty tracking can be switched on */
+	LIST_ENTRY(obj_hwpt) in_ioas; /* (ctx->lock) in ioas->hwpts */
 
 	/* OBJ_NESTED */
-	struct obj_hwpt *parent;   /* constant; this is one of its users */
-	struct obj_viommu *viommu; /* constant; likewise; NULL: straight on the parent */
+	struct obj_hwpt *parent;   /* constant; this is one of its users, or a viommu's */
+	struct obj_viommu *viommu; /* constant; this is one of its users; NULL: no viommu between */
 };
 
 /* What IOMMU_HWPT_ALLOC asks for. */
@@ -129,7 +142,6 @@ struct obj_hwpt_request {
 	struct obj_device *device;
 	uint32_t flags;		      /* IOMMU_HWPT_ALLOC_*, FAULT_ID_VALID too */
 	const struct kind_data *data; /* NULL: none */
-	struct obj_fault *fault;      /* NULL: none */
 	bool auto_domain;
 };
 
@@ -140,12 +152,14 @@ struct obj_hwpt_request {
 int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *request,
 			  struct obj_hwpt **out, struct ioas_why *why);
 /*
- * The same on a page table (`viommu` NULL), or through a viommu. 0; -EOPNOTSUPP; -EINVAL the parent
- * cannot be nested on; -EFAULT; -ENOMEM.
+ * The same on a page table (`viommu` NULL), or through a viommu, whose parent that then is. 0;
+ * -EOPNOTSUPP; -EINVAL the parent cannot be nested on; -EFAULT; -ENOMEM.
  */
 int obj_nested_alloc_locked(struct obj_hwpt *parent, struct obj_viommu *viommu,
 			    const struct obj_hwpt_request *request, struct obj_hwpt **out,
 			    struct ioas_why *why);
+/* Says where the page requests of one that is not published yet go. ctx->lock held. */
+void obj_hwpt_set_fault_locked(struct obj_hwpt *hwpt, struct obj_fault *fault);
 void obj_hwpt_destroy(struct obj *obj);
 void obj_nested_destroy(struct obj *obj);
 /* For an OBJ_NESTED its parent's: the page table on an IOAS under any hwpt. */
@@ -160,6 +174,10 @@ struct obj_attach {
 	bool has_pasid;		   /* constant; false: requests without one */
 	pasid_t pasid;		   /* constant */
 	struct obj_hwpt *hwpt;	   /* (ctx->lock) this is a user; NULL: nowhere */
+
+	/* Page requests that came this way (the lock of hwpt->fault; empty where there is none). */
+	struct obj_fault_groups groups; /* those that have no answer yet */
+	struct tree incomplete;		/* of them, those whose last request is to come, by grpid */
 };
 
 /* A device bound to the context. */
@@ -180,32 +198,46 @@ struct obj_device {
  */
 int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_device *kind,
 		    const struct ioas_range *reserved, size_t reserved_nr, struct obj_device **out);
+/*
+ * What follows ends attachments; the forms with ctx->lock held leave that to be released by
+ * obj_ctx_unlock.
+ */
+
 /* Detaches it, ends its vdevice, its id, and lets the context go. */
 void obj_device_unbind(struct obj_device *device);
 /* The same with ctx->lock held, so that the context does not go: the caller puts it. */
 void obj_device_unbind_locked(struct obj_device *device);
 
 /*
- * Attaches to an IOAS (through a page table of its own making, shared by all that attach so) or to
- * a page table; a device that is attached moves in one step. *pt_id receives the page table's id.
- * 0; -ENOENT; -EINVAL pt_id is neither; -EADDRINUSE something lies where the device cannot do
- * DMA; -EFAULT, -ENOMEM. An error leaves the old route.
+ * Attaches requests without a PASID to an IOAS (through a page table of its own making, shared by
+ * all that attach so and can) or to a page table; a device that is attached moves in one step.
+ * *pt_id receives the page table's id. 0; -ENOENT pt_id is nothing, or of a viommu that does not
+ * know the device; -EINVAL it is neither, or cannot serve the device, or a PASID is attached and
+ * it was not made with IOMMU_HWPT_ALLOC_PASID; -EADDRINUSE something lies where the device cannot
+ * do DMA; -EFAULT, -ENOMEM; what the kind says. An error leaves the old route.
  */
 int obj_device_attach(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why);
 int obj_device_attach_locked(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why);
 /* Blocks its DMA. Nothing attached: nothing happens. */
 void obj_device_detach(struct obj_device *device);
 
+/* What is wrong: -EBUSY for OBJ_ATTACH it is attached; -EINVAL for OBJ_REPLACE it is not. */
+enum obj_attach_how { OBJ_ATTACH, OBJ_REPLACE, OBJ_ATTACH_OR_REPLACE };
 /*
- * The same for requests with a PASID. attach: -EBUSY the PASID is attached already; replace:
- * -EINVAL it is not. Both -EINVAL where the page table, or the one that requests without a PASID
- * go to, was not made with IOMMU_HWPT_ALLOC_PASID.
+ * The same for requests with a PASID. Also -EINVAL where the page table (one that an attach makes,
+ * too), or the one that requests without a PASID go to, was not made with IOMMU_HWPT_ALLOC_PASID,
+ * and for a PASID the device cannot send. What the device has reserved is kept out of the space
+ * that its requests without a PASID go to, only there, as in Linux.
  */
-int obj_device_attach_pasid(struct obj_device *device, pasid_t pasid, uint32_t *pt_id,
-			    struct ioas_why *why);
-int obj_device_replace_pasid(struct obj_device *device, pasid_t pasid, uint32_t *pt_id,
-			     struct ioas_why *why);
+int obj_device_attach_pasid(struct obj_device *device, pasid_t pasid, enum obj_attach_how how,
+			    uint32_t *pt_id, struct ioas_why *why);
+int obj_device_attach_pasid_locked(struct obj_device *device, pasid_t pasid,
+				   enum obj_attach_how how, uint32_t *pt_id, struct ioas_why *why);
 void obj_device_detach_pasid(struct obj_device *device, pasid_t pasid);
+void obj_device_detach_pasid_locked(struct obj_device *device, pasid_t pasid);
+/* For device.c: all of its attachments end. */
+void obj_device_detach_all_locked(struct obj_device *device);
+void obj_attach_init(struct obj_attach *attach, struct obj_device *device);
 /* Where requests of a PASID (has_pasid), or without one, go; NULL: nowhere. ctx->lock held. */
 struct obj_hwpt *obj_device_hwpt_locked(struct obj_device *device, bool has_pasid, pasid_t pasid);
 
@@ -220,6 +252,9 @@ int obj_fault_alloc(struct obj_ctx *ctx, struct obj_fault **out);
 void obj_fault_abort(struct obj_fault *fault);
 void obj_fault_destroy(struct obj *obj);
 struct obj *obj_of_fault(struct obj_fault *fault);
+/* `notify` (NULL: no more) is told, with the queue's lock held, when there is something to read. */
+void obj_fault_watch(struct obj_fault *fault, void (*notify)(void *arg, bool ready), void *arg);
+
 /* A page request: one of a group, which is queued when its last one has come. */
 struct obj_page_request {
 	uint32_t grpid;
@@ -228,15 +263,37 @@ struct obj_page_request {
 	bool last;
 };
 /*
- * Delivers one that a device sent, by where its requests go: dropped where that takes none.
- * `respond` (or NULL) is called, without locks, with enum iommufd_page_response_code when the
- * group is answered, and with INVALID when its attachment ends first. 0; -ENOMEM.
+ * Delivers one that a device sent, by where its requests go. The device must stay bound meanwhile,
+ * and no lock may be held. `respond` of the last one of a group (or NULL) is called, without
+ * locks, with enum iommufd_page_response_code when the group is answered, and with INVALID when its
+ * attachment ends first, or where nobody takes page requests: then before this returns. 0; -ENOMEM
+ * the whole group is dropped and nobody answers it.
  */
 int obj_fault_report(struct obj_device *device, bool has_pasid, pasid_t pasid,
 		     const struct obj_page_request *request,
 		     void (*respond)(void *arg, uint32_t grpid, uint32_t code), void *arg);
-/* Answers all that came by way of that attachment to the hwpt it is leaving. ctx->lock held. */
+/* With ctx->lock held. 1: nobody takes page requests, and `respond` was not called. */
+int obj_fault_report_locked(struct obj_device *device, bool has_pasid, pasid_t pasid,
+			    const struct obj_page_request *request,
+			    void (*respond)(void *arg, uint32_t grpid, uint32_t code), void *arg);
+/*
+ * Takes all that came by way of that attachment to the hwpt it is leaving, and has no answer, out
+ * of its queue, to ctx->refused. ctx->lock held.
+ */
 void obj_fault_detach_locked(struct obj_attach *attach, struct obj_hwpt *old);
+
+struct iommu_hwpt_pgfault;
+/*
+ * Reads the next group, of at most `room` records: 1 and the group, which waits for its answer from
+ * now on and must be given to obj_fault_read_end; 0 nothing is queued; -EINVAL it has more
+ * records; -ENOMEM.
+ */
+int obj_fault_read(struct obj_fault *fault, size_t room, struct obj_fault_group **out);
+const struct iommu_hwpt_pgfault *obj_fault_records(const struct obj_fault_group *group, size_t *nr);
+/* taken: the reader has it; else it is queued again, as the next one. */
+void obj_fault_read_end(struct obj_fault *fault, struct obj_fault_group *group, bool taken);
+/* Answers a group. 0; -EINVAL no such code, or nothing with that cookie waits for an answer. */
+int obj_fault_respond(struct obj_fault *fault, uint32_t cookie, uint32_t code);
 
 /* viommu.c, vdevice.c, veventq.c, hw_queue.c */
 

@@ -92,7 +92,7 @@ static void point_at(struct ioas_device *dev, struct pt *pt)
 		drain(dev);
 }
 
-static int check_attach(struct ioas_device *dev, struct ioas_why *why)
+int route_check(struct ioas_device *dev, struct ioas_why *why)
 {
 	uint32_t forms = atomic_load_explicit(&dev->forms, memory_order_relaxed);
 
@@ -121,7 +121,7 @@ int route_attach(struct ioas_device *dev, struct pt *pt, struct ioas_why *why)
 	int rc;
 
 	pthread_mutex_lock(&dev->lock);
-	rc = check_attach(dev, why);
+	rc = route_check(dev, why);
 	if (!rc)
 		attach_locked(dev, pt, NULL);
 	pthread_mutex_unlock(&dev->lock);
@@ -141,7 +141,7 @@ int ioas_device_attach(struct ioas_device *dev, struct ioas_space *space, struct
 	int rc;
 
 	pthread_mutex_lock(&dev->lock);
-	rc = check_attach(dev, why);
+	rc = route_check(dev, why);
 	if (!rc)
 		rc = route_shared_get(dev->iommu, space, &shared, why);
 	if (!rc)

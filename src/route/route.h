@@ -38,10 +38,12 @@ int route_device_new(struct ioas_iommu *iommu, const char *name, uint16_t segmen
 /* The device must be unbound and without issuers. */
 void route_device_destroy(struct ioas_device *dev);
 
+/* May its untagged requests be routed? 0; -EINVAL not bound with IOAS_FORM_RID. */
+int route_check(struct ioas_device *dev, struct ioas_why *why);
 /*
- * Points the device's untagged requests at `pt` (replacing what was there). -EINVAL: not bound with
- * IOAS_FORM_RID. On return no TLP uses the old table, lent spans included: what was lent is waited
- * for.
+ * Points the device's untagged requests at `pt` (replacing what was there; NULL: they are blocked).
+ * Fails as route_check, and else never. On return no TLP uses the old table, lent spans included:
+ * what was lent is waited for.
  */
 int route_attach(struct ioas_device *dev, struct pt *pt, struct ioas_why *why);
 /* Blocks them. On return none is in flight. */

@@ -69,6 +69,27 @@ const struct ioas_node *ioas_file_node(const struct ioas_file *file)
 	return &file->node;
 }
 
+/*
+ * A descriptor that has been given cannot be taken back, so whether the answer can be written is
+ * tried before.
+ */
+int uapi_file_answer(struct uapi_call *call, struct ioas_file *file, uint32_t *fd)
+{
+	int rc = uapi_respond(call);
+
+	if (!rc) {
+		rc = call->caller->ops->file_install(call->caller, file);
+		if (rc < 0)
+			why_set(call->why, rc, "no descriptor is free");
+	}
+	if (rc < 0) {
+		ioas_file_put(file);
+		return rc;
+	}
+	*fd = (uint32_t)rc;
+	return uapi_respond(call);
+}
+
 /* The ioctl's name goes before the reason, and a refusal without one gets its errno's name. */
 static void say_why(struct ioas_why *why, const struct uapi_op *op, uint32_t cmd, long rc,
 		    const struct ioas_why *inner)
@@ -86,7 +107,8 @@ long ioas_file_ioctl(struct ioas_file *file, struct ioas_caller *caller, unsigne
 {
 	struct ioas_why inner = {0};
 	struct uapi_call call = {.file = file, .caller = caller, .why = &inner, .arg = arg};
-	long rc = file->ops->ioctl(&call, (uint32_t)cmd);
+	long rc = file->ops->ioctl ? file->ops->ioctl(&call, (uint32_t)cmd)
+				   : why_set(&inner, -ENOTTY, "%s has no ioctls", file->node.path);
 
 	uapi_count(file->iommu->uapi, call.op, rc);
 	if (rc < 0)

@@ -70,7 +70,7 @@ long testcmd_device(struct uapi_call *call)
 	}
 	pthread_mutex_lock(&ctx->lock);
 	unmake_locked(test);
-	pthread_mutex_unlock(&ctx->lock);
+	obj_ctx_unlock(ctx);
 	obj_abort(obj);
 	return rc;
 }
@@ -93,7 +93,7 @@ long testcmd_replace(struct uapi_call *call)
 					      &cmd->replace.pt_id, call->why);
 	else
 		rc = why_set(call->why, -ENOENT, "no test device has id %u", cmd->id);
-	pthread_mutex_unlock(&ctx->lock);
+	obj_ctx_unlock(ctx);
 	return rc ? rc : uapi_respond(call);
 }
 

@@ -60,10 +60,10 @@ extern const struct uapi_table uapi_iommufd_table, uapi_container_table, uapi_gr
 
 /* What the kinds of file differ in. Members may be NULL: the answer is the comment's. */
 struct uapi_file_ops {
-	/* Sets file->priv. */
+	/* Sets file->priv. Only for files that a path leads to. */
 	int (*open)(struct ioas_file *file, struct ioas_why *why);
 	void (*release)(struct ioas_file *file);
-	long (*ioctl)(struct uapi_call *call, uint32_t cmd);
+	long (*ioctl)(struct uapi_call *call, uint32_t cmd); /* -ENOTTY */
 	ssize_t (*read)(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
 			uint64_t off); /* -EINVAL */
 	ssize_t (*write)(struct ioas_file *file, struct ioas_caller *caller, uint64_t va,
@@ -82,15 +82,20 @@ struct ioas_file {
 	struct ioas_caller *caller;	 /* constant: who opened it */
 	struct ioas_node node;		 /* constant */
 	_Atomic uint32_t refs;
-	void *priv; /* by kind: struct obj_ctx, container, vfio_group, vfio_file */
+	void *priv; /* by kind: struct obj_ctx, container, vfio_group, vfio_file, obj_fault */
 };
 
 extern const struct uapi_file_ops iommufd_file_ops, container_file_ops, group_file_ops,
-	device_file_ops;
+	device_file_ops, fault_file_ops;
 
 /* A file that no path leads to. It has one reference. NULL: no memory. */
 struct ioas_file *uapi_file_new(struct ioas_iommu *iommu, struct ioas_caller *caller,
 				const struct ioas_node *node, const struct uapi_file_ops *ops);
+/*
+ * Gives the caller a descriptor for `file`, whose reference it takes over, and the call's answer,
+ * of which *fd is a part. 0; -EFAULT, -EMFILE, -ENOMEM: the reference has been put.
+ */
+int uapi_file_answer(struct uapi_call *call, struct ioas_file *file, uint32_t *fd);
 
 /* Dispatch by the rules of iommufd (size first) and of VFIO (argsz). */
 long uapi_dispatch_iommufd(struct uapi_call *call, uint32_t cmd);
@@ -111,6 +116,21 @@ int uapi_check_zero(struct uapi_call *call, uint64_t va, uint64_t len);
 int uapi_respond(struct uapi_call *call);
 /* Writes the first `len` bytes of call->cmd back, for VFIO's argsz rules. */
 int uapi_respond_len(struct uapi_call *call, size_t len);
+/* A struct of the caller's, or an array of requests, in a format of a kind of IOMMU's. */
+struct uapi_data {
+	struct kind_data data; /* first */
+	struct uapi_call *call;
+	uint64_t va;
+};
+struct uapi_array {
+	struct kind_array array; /* first */
+	struct uapi_call *call;
+	uint64_t va;
+};
+void uapi_data_init(struct uapi_data *data, struct uapi_call *call, uint32_t type, uint64_t va,
+		    uint32_t len);
+void uapi_array_init(struct uapi_array *array, struct uapi_call *call, uint32_t type, uint64_t va,
+		     uint32_t entry_len, uint32_t entry_nr);
 /* A string of the caller's with its NUL. 0; -EFAULT; -EINVAL it does not end within len. */
 int uapi_copy_string(struct uapi_call *call, char *dst, uint64_t va, size_t len);
 

@@ -103,3 +103,74 @@ int uapi_copy_string(struct uapi_call *call, char *dst, uint64_t va, size_t len)
 	}
 	return why_set(call->why, -EINVAL, "the string does not end within %zu bytes", len);
 }
+
+/* The first `len` bytes of a struct of which `known` are; the rest reads as zero. */
+static int copy_part(struct uapi_call *call, void *dst, uint64_t va, size_t len, size_t known)
+{
+	if (len >= known)
+		return uapi_copy_from(call, dst, va, known);
+	memset((char *)dst + len, 0, known - len);
+	return uapi_copy_from(call, dst, va, len);
+}
+
+static int data_read(const struct kind_data *data, void *dst, size_t min, size_t known)
+{
+	const struct uapi_data *d = (const struct uapi_data *)data;
+
+	if (data->len < min || data->len > known)
+		return why_set(d->call->why, -EINVAL,
+			       "data of type 0x%x has %zu to %zu bytes, not %u", data->type, min,
+			       known, data->len);
+	return copy_part(d->call, dst, d->va, data->len, known);
+}
+
+static int data_write(const struct kind_data *data, const void *src, size_t known)
+{
+	const struct uapi_data *d = (const struct uapi_data *)data;
+
+	return uapi_copy_to(d->call, d->va, src, data->len < known ? data->len : known);
+}
+
+void uapi_data_init(struct uapi_data *data, struct uapi_call *call, uint32_t type, uint64_t va,
+		    uint32_t len)
+{
+	*data = (struct uapi_data){
+		.data = {.type = type, .len = len, .read = data_read, .write = data_write},
+		.call = call,
+		.va = va,
+	};
+}
+
+static int array_read(const struct kind_array *array, uint32_t index, void *dst, size_t min,
+		      size_t known)
+{
+	const struct uapi_array *a = (const struct uapi_array *)array;
+	uint64_t va = a->va + (uint64_t)index * array->entry_len;
+
+	if (index >= array->entry_nr)
+		return why_set(a->call->why, -EINVAL, "there is no entry %u", index);
+	if (array->entry_len < min)
+		return why_set(a->call->why, -EINVAL,
+			       "entries of type 0x%x have at least %zu bytes, not %u", array->type,
+			       min, array->entry_len);
+	if (array->entry_len > known) {
+		int rc = uapi_check_zero(a->call, va + known, array->entry_len - known);
+
+		if (rc)
+			return rc;
+	}
+	return copy_part(a->call, dst, va, array->entry_len, known);
+}
+
+void uapi_array_init(struct uapi_array *array, struct uapi_call *call, uint32_t type, uint64_t va,
+		     uint32_t entry_len, uint32_t entry_nr)
+{
+	*array = (struct uapi_array){
+		.array = {.type = type,
+			  .entry_len = entry_len,
+			  .entry_nr = entry_nr,
+			  .read = array_read},
+		.call = call,
+		.va = va,
+	};
+}

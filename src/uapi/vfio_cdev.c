@@ -93,39 +93,61 @@ static int check_cdev(struct uapi_call *call)
 	return vfile->group_file ? why_set(call->why, -ENOTTY, "only a cdev has this ioctl") : 0;
 }
 
+/* The PASID of a call that has one: what follows the minimal struct. Linux 6.12 has none. */
+static int read_pasid(struct uapi_call *call, uint32_t flags, uint32_t *pasid)
+{
+	uint32_t known = call->file->iommu->config.abi_6_12 ? 0 : VFIO_DEVICE_ATTACH_PASID;
+
+	if (flags & ~known)
+		return why_set(call->why, -EINVAL, "unknown flags 0x%x", flags & ~known);
+	if (!flags)
+		return 0;
+	if (call->user_size < call->op->min + sizeof(*pasid))
+		return why_set(call->why, -EINVAL, "argsz %u leaves no room for the PASID",
+			       call->user_size);
+	return uapi_copy_from(call, pasid, call->arg + call->op->min, sizeof(*pasid));
+}
+
 long vfio_device_attach_iommufd_pt(struct uapi_call *call)
 {
 	struct vfio_device_attach_iommufd_pt *cmd = call->cmd;
 	const struct vfio_file *vfile = call->file->priv;
+	struct obj_device *device;
 	int rc = check_cdev(call);
 
+	if (!rc)
+		rc = read_pasid(call, cmd->flags, &cmd->pasid);
 	if (rc)
 		return rc;
-	if (cmd->flags & ~VFIO_DEVICE_ATTACH_PASID)
-		return why_set(call->why, -EINVAL, "unknown flags 0x%x", cmd->flags);
+	device = vfile->vdev->bound;
 	if (cmd->flags)
-		return why_set(call->why, -EOPNOTSUPP, "the device sends no PASIDs");
-	rc = obj_device_attach(vfile->vdev->bound, &cmd->pt_id, call->why);
+		rc = obj_device_attach_pasid(device, cmd->pasid, OBJ_ATTACH_OR_REPLACE, &cmd->pt_id,
+					     call->why);
+	else
+		rc = obj_device_attach(device, &cmd->pt_id, call->why);
 	if (rc)
 		return rc;
 	rc = uapi_respond_len(call, call->op->min);
-	if (rc)
-		obj_device_detach(vfile->vdev->bound);
+	if (rc && cmd->flags)
+		obj_device_detach_pasid(device, cmd->pasid);
+	else if (rc)
+		obj_device_detach(device);
 	return rc;
 }
 
 long vfio_device_detach_iommufd_pt(struct uapi_call *call)
 {
-	const struct vfio_device_detach_iommufd_pt *cmd = call->cmd;
+	struct vfio_device_detach_iommufd_pt *cmd = call->cmd;
 	const struct vfio_file *vfile = call->file->priv;
 	int rc = check_cdev(call);
 
+	if (!rc)
+		rc = read_pasid(call, cmd->flags, &cmd->pasid);
 	if (rc)
 		return rc;
-	if (cmd->flags & ~VFIO_DEVICE_DETACH_PASID)
-		return why_set(call->why, -EINVAL, "unknown flags 0x%x", cmd->flags);
 	if (cmd->flags)
-		return why_set(call->why, -EOPNOTSUPP, "the device sends no PASIDs");
-	obj_device_detach(vfile->vdev->bound);
+		obj_device_detach_pasid(vfile->vdev->bound, cmd->pasid);
+	else
+		obj_device_detach(vfile->vdev->bound);
 	return 0;
 }

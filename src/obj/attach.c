@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a device's requests go: those without a PASID (RID), and those of each PASID. Attachment is
+ * per device; what a group shares is ownership, not routing.
+ *
+ * A change is checked in Linux's order, then done without a step that can fail: the new route is in
+ * place before the old page table can go.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <ioas/uapi/iommufd.h>
+#include "obj/obj.h"
+#include "route/route.h"
+#include "space/space.h"
+#include "util/alloc.h"
+#include "util/why.h"
+
+/* A change in progress. */
+struct change {
+	struct obj_attach *attach;
+	enum obj_attach_how how;
+	struct ioas_why *why;
+};
+
+void obj_attach_init(struct obj_attach *attach, struct obj_device *device)
+{
+	attach->device = device;
+	TAILQ_INIT(&attach->groups);
+}
+
+static const pasid_t *pasid_of(const struct obj_attach *attach)
+{
+	return attach->has_pasid ? &attach->pasid : NULL;
+}
+
+/* A page table that an attach made ends with its last user. */
+static void hwpt_unuse(struct obj_hwpt *hwpt)
+{
+	hwpt->obj.users--;
+	if (hwpt->auto_domain && !hwpt->obj.users)
+		obj_remove_locked(&hwpt->obj);
+}
+
+static struct obj_ioas *ioas_of(struct obj_hwpt *hwpt)
+{
+	return hwpt ? obj_hwpt_paging(hwpt)->ioas : NULL;
+}
+
+static void unreserve(const struct obj_attach *attach, struct obj_ioas *ioas)
+{
+	if (!attach->has_pasid)
+		space_unreserve(ioas->space, attach->device);
+}
+
+/* Keeps the space that requests without a PASID will go to out of what the device has reserved. */
+static int enter(struct change *c, struct obj_ioas *ioas)
+{
+	struct obj_device *device = c->attach->device;
+	int rc = 0;
+
+	if (c->attach->has_pasid || ioas_of(c->attach->hwpt) == ioas)
+		return 0;
+	for (size_t i = 0; !rc && i < device->reserved_nr; i++)
+		rc = space_reserve(ioas->space, device->reserved[i].first, device->reserved[i].last,
+				   device, c->why);
+	if (rc)
+		space_unreserve(ioas->space, device);
+	return rc;
+}
+
+/* The reverse, when the change did not come about. */
+static void leave(struct change *c, struct obj_ioas *ioas)
+{
+	if (ioas_of(c->attach->hwpt) != ioas)
+		unreserve(c->attach, ioas);
+}
+
+static int check_before(struct change *c)
+{
+	if (c->how == OBJ_ATTACH && c->attach->hwpt)
+		return why_set(c->why, -EBUSY, "PASID %u is attached to page table %u already",
+			       c->attach->pasid, c->attach->hwpt->obj.id);
+	if (c->how == OBJ_REPLACE && !c->attach->hwpt)
+		return why_set(c->why, -EINVAL, "PASID %u is attached to nothing",
+			       c->attach->pasid);
+	return 0;
+}
+
+static int check_pasid_range(struct change *c)
+{
+	struct kind_device *kind = c->attach->device->kind;
+	struct kind_hw_info info = {0};
+	int rc = kind->ops->hw_info(kind, 0, &info, c->why);
+
+	if (rc)
+		return rc;
+	if (!info.max_pasid_lg2)
+		return why_set(c->why, -EINVAL, "the device sends no PASIDs");
+	if (!c->attach->pasid || c->attach->pasid >> info.max_pasid_lg2)
+		return why_set(c->why, -EINVAL, "the device's PASIDs are 1 to %llu",
+			       (1ull << info.max_pasid_lg2) - 1);
+	return 0;
+}
+
+/*
+ * Once a PASID is attached, all of the device's requests must go to page tables that were made for
+ * that. `flags` are those of the page table to come.
+ */
+static int check_pasid(struct change *c, uint32_t flags)
+{
+	struct obj_device *device = c->attach->device;
+	bool made_for = flags & IOMMU_HWPT_ALLOC_PASID;
+	struct obj_hwpt *rid = device->rid.hwpt;
+	uint32_t first = 0;
+
+	if (!made_for && c->attach->has_pasid)
+		return why_set(c->why, -EINVAL,
+			       "a PASID needs a page table made with IOMMU_HWPT_ALLOC_PASID");
+	if (!made_for && ids_next(&device->pasids, &first))
+		return why_set(c->why, -EINVAL,
+			       "PASID %u is attached: the page table must have been made with "
+			       "IOMMU_HWPT_ALLOC_PASID",
+			       first);
+	if (!c->attach->has_pasid)
+		return 0;
+	if (rid && !(rid->flags & IOMMU_HWPT_ALLOC_PASID))
+		return why_set(c->why, -EINVAL,
+			       "page table %u, for requests without a PASID, was not made with "
+			       "IOMMU_HWPT_ALLOC_PASID",
+			       rid->obj.id);
+	return check_pasid_range(c);
+}
+
+static int check_hwpt(struct change *c, struct obj_hwpt *hwpt)
+{
+	struct obj_device *device = c->attach->device;
+	const struct kind_ops *ops = device->kind->ops;
+	int rc = check_pasid(c, hwpt->flags);
+
+	if (rc)
+		return rc;
+	if (hwpt->ops != ops)
+		return why_set(c->why, -EINVAL, "page table %u is for a %s, the device's is a %s",
+			       hwpt->obj.id, hwpt->ops->name, ops->name);
+	if (!c->attach->has_pasid && device->dev) {
+		rc = route_check(device->dev, c->why);
+		if (rc)
+			return rc;
+	}
+	if (hwpt->viommu && !c->attach->has_pasid &&
+	    (!device->vdevice || device->vdevice->viommu != hwpt->viommu))
+		return why_set(c->why, -ENOENT, "viommu %u does not know the device",
+			       hwpt->viommu->obj.id);
+	return ops->attach ? ops->attach(device->kind, pasid_of(c->attach), hwpt, c->attach->hwpt,
+					 c->why)
+			   : 0;
+}
+
+/* No kind that has TLPs can walk a page table of the program's: they are blocked there. */
+static void route(struct obj_device *device, struct obj_hwpt *hwpt)
+{
+	if (device->dev)
+		route_attach(device->dev, hwpt->pt, NULL);
+}
+
+/* enter() has been done. */
+static int move(struct change *c, struct obj_hwpt *hwpt)
+{
+	struct obj_attach *attach = c->attach;
+	struct obj_hwpt *old = attach->hwpt;
+	int rc = check_hwpt(c, hwpt);
+
+	if (rc)
+		return rc;
+	if (!attach->has_pasid)
+		route(attach->device, hwpt);
+	hwpt->obj.users++;
+	attach->hwpt = hwpt;
+	if (!old)
+		return 0;
+	obj_fault_detach_locked(attach, old);
+	if (ioas_of(old) != ioas_of(hwpt))
+		unreserve(attach, ioas_of(old));
+	hwpt_unuse(old);
+	return 0;
+}
+
+static int change_hwpt(struct change *c, struct obj_hwpt *hwpt)
+{
+	struct obj_ioas *ioas = ioas_of(hwpt);
+	int rc;
+
+	if (c->attach->hwpt == hwpt)
+		return 0;
+	rc = enter(c, ioas);
+	if (rc)
+		return rc;
+	rc = move(c, hwpt);
+	if (rc)
+		leave(c, ioas);
+	return rc;
+}
+
+/* Makes a page table and attaches to it. */
+static int change_new(struct change *c, struct obj_ioas *ioas)
+{
+	struct obj_hwpt_request request = {.device = c->attach->device, .auto_domain = true};
+	struct obj_hwpt *hwpt;
+	int rc = enter(c, ioas);
+
+	if (rc)
+		return rc;
+	rc = check_pasid(c, 0);
+	if (!rc)
+		rc = obj_hwpt_alloc_locked(ioas, &request, &hwpt, c->why);
+	if (rc)
+		goto err_leave;
+	rc = move(c, hwpt);
+	if (rc)
+		goto err_remove;
+	obj_finalize(&hwpt->obj);
+	return 0;
+
+err_remove:
+	obj_remove_locked(&hwpt->obj);
+err_leave:
+	leave(c, ioas);
+	return rc;
+}
+
+/* Any page table that an attach made serves, unless it cannot serve this device: EINVAL. */
+static int change_ioas(struct change *c, struct obj_ioas *ioas)
+{
+	struct obj_hwpt *hwpt;
+	int rc;
+
+	LIST_FOREACH(hwpt, &ioas->hwpts, in_ioas)
+	{
+		if (!hwpt->auto_domain)
+			continue;
+		rc = change_hwpt(c, hwpt);
+		if (rc != -EINVAL)
+			return rc;
+	}
+	return change_new(c, ioas);
+}
+
+static int change_to(struct change *c, struct obj *obj, uint32_t pt_id)
+{
+	int rc;
+
+	if (obj->type != OBJ_IOAS && obj->type != OBJ_HWPT && obj->type != OBJ_NESTED)
+		return why_set(c->why, -EINVAL, "id %u is a %s, not an IOAS or a page table", pt_id,
+			       obj_type_name(obj->type));
+	rc = check_before(c);
+	if (rc)
+		return rc;
+	return obj->type == OBJ_IOAS ? change_ioas(c, (struct obj_ioas *)obj)
+				     : change_hwpt(c, (struct obj_hwpt *)obj);
+}
+
+static int change_locked(struct change *c, uint32_t *pt_id)
+{
+	struct obj *obj = obj_peek(c->attach->device->obj.ctx, *pt_id, OBJ_ANY);
+	int rc;
+
+	if (!obj)
+		return why_set(c->why, -ENOENT, "no IOAS or page table has id %u", *pt_id);
+	rc = change_to(c, obj, *pt_id);
+	if (!rc)
+		*pt_id = c->attach->hwpt->obj.id;
+	return rc;
+}
+
+int obj_device_attach_locked(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why)
+{
+	struct change c = {.attach = &device->rid, .how = OBJ_ATTACH_OR_REPLACE, .why = why};
+
+	return change_locked(&c, pt_id);
+}
+
+int obj_device_attach(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why)
+{
+	struct obj_ctx *ctx = device->obj.ctx;
+	int rc;
+
+	pthread_mutex_lock(&ctx->lock);
+	rc = obj_device_attach_locked(device, pt_id, why);
+	obj_ctx_unlock(ctx);
+	return rc;
+}
+
+static void detach_locked(struct obj_attach *attach)
+{
+	struct obj_device *device = attach->device;
+	const struct kind_ops *ops = device->kind->ops;
+	struct obj_hwpt *hwpt = attach->hwpt;
+
+	if (!hwpt)
+		return;
+	if (!attach->has_pasid && device->dev)
+		route_detach(device->dev);
+	if (ops->detach)
+		ops->detach(device->kind, pasid_of(attach));
+	attach->hwpt = NULL;
+	obj_fault_detach_locked(attach, hwpt);
+	unreserve(attach, ioas_of(hwpt));
+	hwpt_unuse(hwpt);
+}
+
+void obj_device_detach(struct obj_device *device)
+{
+	struct obj_ctx *ctx = device->obj.ctx;
+
+	pthread_mutex_lock(&ctx->lock);
+	detach_locked(&device->rid);
+	obj_ctx_unlock(ctx);
+}
+
+static void pasid_free(struct obj_attach *attach)
+{
+	ids_drop(&attach->device->pasids, attach->pasid);
+	free(attach);
+}
+
+/* The PASID's attachment, to nothing if it is new. */
+static int pasid_get(struct obj_device *device, pasid_t pasid, struct obj_attach **out)
+{
+	struct obj_attach *attach = ids_get(&device->pasids, pasid);
+	int rc;
+
+	*out = attach;
+	if (attach)
+		return 0;
+	attach = alloc_zero(1, sizeof(*attach));
+	if (!attach)
+		return -ENOMEM;
+	rc = ids_take_at(&device->pasids, pasid);
+	if (rc) {
+		free(attach);
+		return rc;
+	}
+	obj_attach_init(attach, device);
+	attach->has_pasid = true;
+	attach->pasid = pasid;
+	*out = attach;
+	return 0;
+}
+
+/* In the table with a value are only those that are attached. */
+static int change_pasid(struct change *c, struct obj_device *device, pasid_t pasid, uint32_t *pt_id)
+{
+	bool is_new;
+	int rc = pasid_get(device, pasid, &c->attach);
+
+	if (rc)
+		return why_set(c->why, -ENOMEM, "no memory for an attachment");
+	is_new = !c->attach->hwpt;
+	rc = change_locked(c, pt_id);
+	if (!rc)
+		ids_set(&device->pasids, pasid, c->attach);
+	else if (is_new)
+		pasid_free(c->attach);
+	return rc;
+}
+
+int obj_device_attach_pasid_locked(struct obj_device *device, pasid_t pasid,
+				   enum obj_attach_how how, uint32_t *pt_id, struct ioas_why *why)
+{
+	struct change c = {.how = how, .why = why};
+
+	if (pasid > IDS_MAX)
+		return why_set(why, -EINVAL, "no device has a PASID %u", pasid);
+	return change_pasid(&c, device, pasid, pt_id);
+}
+
+int obj_device_attach_pasid(struct obj_device *device, pasid_t pasid, enum obj_attach_how how,
+			    uint32_t *pt_id, struct ioas_why *why)
+{
+	struct obj_ctx *ctx = device->obj.ctx;
+	int rc;
+
+	pthread_mutex_lock(&ctx->lock);
+	rc = obj_device_attach_pasid_locked(device, pasid, how, pt_id, why);
+	obj_ctx_unlock(ctx);
+	return rc;
+}
+
+static void pasid_end(struct obj_attach *attach)
+{
+	detach_locked(attach);
+	pasid_free(attach);
+}
+
+void obj_device_detach_pasid_locked(struct obj_device *device, pasid_t pasid)
+{
+	struct obj_attach *attach = ids_get(&device->pasids, pasid);
+
+	if (attach)
+		pasid_end(attach);
+}
+
+void obj_device_detach_pasid(struct obj_device *device, pasid_t pasid)
+{
+	struct obj_ctx *ctx = device->obj.ctx;
+
+	pthread_mutex_lock(&ctx->lock);
+	obj_device_detach_pasid_locked(device, pasid);
+	obj_ctx_unlock(ctx);
+}
+
+void obj_device_detach_all_locked(struct obj_device *device)
+{
+	struct obj_attach *attach;
+	uint32_t pasid = 0;
+
+	while ((attach = ids_next(&device->pasids, &pasid)))
+		pasid_end(attach);
+	detach_locked(&device->rid);
+}
+
+struct obj_hwpt *obj_device_hwpt_locked(struct obj_device *device, bool has_pasid, pasid_t pasid)
+{
+	const struct obj_attach *attach =
+		has_pasid ? ids_get(&device->pasids, pasid) : &device->rid;
+
+	return attach ? attach->hwpt : NULL;
+}
