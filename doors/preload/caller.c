@@ -65,11 +65,32 @@ static int fd_get(struct ioas_caller *caller, int fd)
 	return copy < 0 ? -errno : hidden_add(copy);
 }
 
+static const struct ioas_caller_ops *self;
+
+/* malloc has to know. */
+static int pin(struct ioas_caller *caller, uint64_t va, uint64_t len, bool write, void **host)
+{
+	int rc = self->pin(caller, va, len, write, host);
+
+	if (!rc)
+		heap_pinned(va, va + len);
+	return rc;
+}
+
+static void unpin(struct ioas_caller *caller, uint64_t va, uint64_t len, void *host)
+{
+	self->unpin(caller, va, len, host);
+	heap_unpinned(va, va + len);
+}
+
 void caller_init(struct ioas_caller *caller)
 {
 	static struct ioas_caller_ops ops;
 
-	ops = *mem_self_caller()->ops;
+	self = mem_self_caller()->ops;
+	ops = *self;
+	ops.pin = pin;
+	ops.unpin = unpin;
 	ops.file_get = file_get;
 	ops.file_install = file_install;
 	ops.eventfd_get = eventfd_get;

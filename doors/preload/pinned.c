@@ -22,6 +22,16 @@ bool pinned_maybe(uintptr_t start, uintptr_t end)
 	return meets(start, end);
 }
 
+bool pinned_held(uintptr_t start, uintptr_t end)
+{
+	struct machine *machine = __atomic_load_n(&door.machines, __ATOMIC_ACQUIRE);
+
+	for (; machine; machine = machine->older)
+		if (!machine->inherited && ioas_memory_held(machine->iommu, start, end))
+			return true;
+	return false;
+}
+
 long pinned_change(const struct ioas_memory_change *change)
 {
 	struct machine *machine = meets(change->moved.start, change->moved.end);

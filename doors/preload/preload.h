@@ -12,6 +12,7 @@
  *   hidden.c  descriptors of the engine, out of the program's reach
  *   pinned.c  memory mapped for DMA, when the program gives it up
  *   proc.c    files of /proc that are shown otherwise
+ *   heap.c    blocks of malloc that are mapped for DMA, when they are freed
  *   map.c     mappings of ours    trap.c  a fault in a BAR     insn*.c  the instruction that
  * faulted signal.c  the program's SIGSEGV and SIGBUS handlers, chained thread.c  threads of the
  * engine wrap_*.c  the interposed functions: thin, they decide "ours or not" and translate errno
@@ -293,6 +294,21 @@ struct ioas_memory_change;
 bool pinned_maybe(uintptr_t start, uintptr_t end);
 /* Inside the engine, without door.lock: does the change's call, by way of the engine if need be. */
 long pinned_change(const struct ioas_memory_change *change);
+
+/* Inside the engine, not under its locks of src/mem: is any of it mapped for DMA? Exact. */
+bool pinned_held(uintptr_t start, uintptr_t end);
+
+/* heap.c: what malloc would unmap inside itself */
+
+/* Memory is being mapped for DMA, has been unmapped. In the engine. */
+void heap_pinned(uintptr_t start, uintptr_t end);
+void heap_unpinned(uintptr_t start, uintptr_t end);
+/* In the engine, at the end of a call: frees what was kept and can go. */
+void heap_drain(void);
+/* free and realloc of a block that is not NULL, to a size that is not 0. False: libc's turn. */
+bool heap_free(void *ptr);
+bool heap_realloc(void *ptr, size_t size, void **result);
+int heap_trim(size_t pad);
 
 /* signal.c */
 

@@ -61,6 +61,10 @@ typedef int real_compare(const struct dirent **, const struct dirent **);
 	X(void *, mremap, (void *, size_t, size_t, int, ...))                                    \
 	X(int, mprotect, (void *, size_t, int))                                                  \
 	X(int, madvise, (void *, size_t, int))                                                   \
+	X(void, free, (void *))                                                                  \
+	X(void *, realloc, (void *, size_t))                                                     \
+	X(size_t, malloc_usable_size, (void *))                                                  \
+	X(int, malloc_trim, (size_t))                                                            \
 	X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                   \
 	X(sighandler_t, signal, (int, sighandler_t))                                             \
 	X(sighandler_t, sysv_signal, (int, sighandler_t))                                        \

@@ -29,6 +29,7 @@ static int close_ours(int fd)
 	pthread_mutex_unlock(&door.lock);
 	if (obj)
 		stand_put(obj);
+	heap_drain();
 	door_leave(&call);
 	return (int)door_result(rc);
 }

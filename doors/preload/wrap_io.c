@@ -50,6 +50,7 @@ static enum used use_begin(struct use *use, int fd)
 static long use_end(struct use *use, long rc)
 {
 	stand_put(use->obj);
+	heap_drain();
 	door_leave(&use->call);
 	return door_result(rc);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <unistd.h>
 #include <sys/mman.h>
+#include "mem/mem.h"
 #include "preload.h"
 #include "real.h"
 #include "wrap.h"
@@ -256,6 +257,43 @@ static long madvise_call(void *arg, uint64_t *to)
 }
 
 /*
+ * A hole in a file: what a device uses of its pages lives on in a copy, which takes their place in
+ * the same step.
+ */
+static long punch_call(void *arg, uint64_t *to)
+{
+	struct args *args = arg;
+
+	for (size_t at = 0; at < args->len; at += PAGE)
+		mem_guard_copy((char *)args->want + at, (char *)args->addr + at, PAGE);
+	*to = (uintptr_t)args->want;
+	return real.madvise(args->addr, args->len, args->flags) ? -errno : 0;
+}
+
+static long punch(struct args *args)
+{
+	struct ioas_memory_change change = {.call = punch_call, .arg = args}, away;
+	struct args copy;
+	long rc;
+
+	args->len = end_of(args->addr, args->len) - (uintptr_t)args->addr;
+	args->want = real.mmap(NULL, args->len, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (args->want == MAP_FAILED)
+		return -ENOMEM;
+	change.moved =
+		(struct ioas_memory_range){(uintptr_t)args->addr, end_of(args->addr, args->len)};
+	rc = pinned_change(&change);
+	/* Out of sight, but for what a device uses. */
+	copy = (struct args){.addr = args->want, .len = args->len};
+	away = (struct ioas_memory_change){.call = munmap_call, .arg = &copy};
+	away.gone[0] =
+		(struct ioas_memory_range){(uintptr_t)copy.addr, end_of(copy.addr, copy.len)};
+	pinned_change(&away);
+	return rc;
+}
+
+/*
  * Private memory is dropped, though a device still uses the pages. Of MADV_FREE the kernel leaves
  * out what is pinned, and it may free nothing at all.
  */
@@ -267,12 +305,15 @@ int madvise(void *addr, size_t len, int advice)
 	long rc;
 
 	real_need();
-	if ((advice != MADV_DONTNEED && advice != MADV_FREE) ||
+	if ((advice != MADV_DONTNEED && advice != MADV_FREE && advice != MADV_REMOVE) ||
 	    !pinned_maybe((uintptr_t)addr, end_of(addr, len)) || door_inside ||
 	    !is_pages(addr, len) || !door_enter(&call))
 		return real.madvise(addr, len, advice);
 	change.gone[0] = (struct ioas_memory_range){(uintptr_t)addr, end_of(addr, len)};
-	rc = advice == MADV_FREE ? 0 : pinned_change(&change);
+	if (advice == MADV_REMOVE)
+		rc = punch(&args);
+	else
+		rc = advice == MADV_FREE ? 0 : pinned_change(&change);
 	door_leave(&call);
 	return (int)door_result(rc);
 }

@@ -161,6 +161,8 @@ struct ioas_memory_change {
 };
 /* May start..end-1 meet what is mapped for DMA? Two atomic loads; false is exact. */
 bool ioas_memory_pinned(struct ioas_iommu *iommu, uint64_t start, uint64_t end);
+/* The same, exactly. Takes a lock that is held while memory is moved. */
+bool ioas_memory_held(struct ioas_iommu *iommu, uint64_t start, uint64_t end);
 /*
  * Moves what is mapped for DMA in `gone` to a hidden place, does the call, and lets DMA go on in
  * the new places. No DMA meets the old ones after the call has begun. Waits for spans lent out. The

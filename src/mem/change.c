@@ -268,3 +268,16 @@ long ioas_memory_change(struct ioas_iommu *iommu, const struct ioas_memory_chang
 {
 	return pins_change(mem_map_pins(iommu->mem), &iommu->inflight, change);
 }
+
+bool ioas_memory_held(struct ioas_iommu *iommu, uint64_t start, uint64_t end)
+{
+	struct mem_pins *pins = mem_map_pins(iommu->mem);
+	struct mem_piece *list = NULL;
+
+	if (!pins_maybe(pins, start, end))
+		return false;
+	pthread_mutex_lock(&pins->lock);
+	pins_collect(pins->tree.root, start, end, false, &list);
+	pthread_mutex_unlock(&pins->lock);
+	return list;
+}

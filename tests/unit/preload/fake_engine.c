@@ -360,6 +360,11 @@ int ioas_file_access(struct ioas_file *file, uint64_t off, bool write, uint64_t 
 }
 
 /* Nothing is ever mapped for DMA here. */
+bool ioas_memory_held(struct ioas_iommu *iommu, uint64_t start, uint64_t end)
+{
+	return false;
+}
+
 bool ioas_memory_pinned(struct ioas_iommu *iommu, uint64_t start, uint64_t end)
 {
 	return false;
