@@ -79,6 +79,19 @@ struct mem_piece **pins_collect(struct tree_node *node, uintptr_t start, uintptr
 	return pins_collect(node->child[1], start, end, hidden, tail);
 }
 
+unsigned pins_count(struct mem_pins *pins, uintptr_t host)
+{
+	struct mem_piece *list = NULL;
+	unsigned nr = 0;
+
+	pthread_mutex_lock(&pins->lock);
+	pins_collect(pins->tree.root, host, host + PAGE, false, &list);
+	for (; list; list = list->next)
+		nr++;
+	pthread_mutex_unlock(&pins->lock);
+	return nr;
+}
+
 static void *map_pages(size_t len)
 {
 	long rc = sys_call(SYS_mmap, NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,

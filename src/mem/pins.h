@@ -93,6 +93,9 @@ struct mem_piece **pins_collect(struct tree_node *node, uintptr_t start, uintptr
 int pins_prepare(struct mem_pins *pins, uintptr_t start, uintptr_t end, struct mem_split **old);
 void pins_free_splits(struct mem_split *split);
 
+/* How many pieces show the page at `host` where the program sees it. Takes the lock. */
+unsigned pins_count(struct mem_pins *pins, uintptr_t host);
+
 /* change.c */
 
 /* As ioas_memory_change. */

@@ -46,6 +46,12 @@ enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp 
 enum ioas_fault_reason tlp_translate(struct ioas_device *dev, struct pt *pt, unsigned op,
 				     iova_t addr, uint64_t len, struct tlp_span *out);
 
+/*
+ * Where this process sees the byte that a page table leads to, for tests: when it answers, the
+ * memory may have moved. Not in flight. 0; -ENOENT nothing is mapped there.
+ */
+int tlp_host_at(struct ioas_iommu *iommu, struct pt *pt, iova_t iova, void **host);
+
 /* Not in flight: waits and answers IOAS_FAULT_NONE if the reason is TLP_MOVING, else the reason. */
 enum ioas_fault_reason tlp_moved(struct ioas_device *dev, enum ioas_fault_reason reason);
 

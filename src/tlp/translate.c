@@ -60,3 +60,32 @@ enum ioas_fault_reason tlp_translate(struct ioas_device *dev, struct pt *pt, uns
 		pt_dirty_mark(pt, &walk);
 	return IOAS_FAULT_NONE;
 }
+
+/* An issuer for one look: what it sees stays while it is in flight. */
+static int look(struct ioas_iommu *iommu, struct ioas_issuer *issuer, struct pt *pt, iova_t iova,
+		void **host)
+{
+	struct mem_window *window;
+	struct pt_walk walk;
+	uint64_t len = 1;
+	int rc;
+
+	inflight_enter(issuer);
+	rc = pt_walk(pt, iova, &walk);
+	window = rc ? NULL : mem_window_find(iommu->mem, walk.pa);
+	*host = window ? mem_window_at(window, walk.pa - window->pa, &len) : NULL;
+	inflight_leave(issuer);
+	return rc || !window ? -ENOENT : *host ? 0 : -EAGAIN;
+}
+
+int tlp_host_at(struct ioas_iommu *iommu, struct pt *pt, iova_t iova, void **host)
+{
+	struct ioas_issuer issuer = {0};
+	int rc;
+
+	inflight_add(&iommu->inflight, &issuer);
+	while ((rc = look(iommu, &issuer, pt, iova, host)) == -EAGAIN)
+		mem_map_wait(iommu->mem);
+	inflight_del(&iommu->inflight, &issuer);
+	return rc;
+}

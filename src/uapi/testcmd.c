@@ -43,11 +43,21 @@ static long batch_limit(struct uapi_call *call)
 static long (*const handlers[])(struct uapi_call *call) = {
 	[TESTCMD_RESERVE] = reserve,
 	[TESTCMD_DEVICE] = testcmd_device,
+	[TESTCMD_CHECK_MAP] = testcmd_check_map,
+	[TESTCMD_CHECK_PINS] = testcmd_check_pins,
 	[TESTCMD_BATCH_LIMIT] = batch_limit,
 	[TESTCMD_REPLACE] = testcmd_replace,
 	[TESTCMD_DEVICE_FLAGS] = testcmd_device,
+	[TESTCMD_DIRTY] = testcmd_dirty,
 	[TESTCMD_CHECK_IOTLB] = testcmd_check_iotlb,
+	[TESTCMD_PAGE_REQUEST] = testcmd_page_request,
 	[TESTCMD_CHECK_CACHE] = testcmd_check_cache,
+	[TESTCMD_PASID_ATTACH] = testcmd_pasid_attach,
+	[TESTCMD_PASID_REPLACE] = testcmd_pasid_attach,
+	[TESTCMD_PASID_DETACH] = testcmd_pasid_detach,
+	[TESTCMD_PASID_CHECK] = testcmd_pasid_check,
+	[TESTCMD_DMABUF] = testcmd_dmabuf,
+	[TESTCMD_DMABUF_REVOKE] = testcmd_dmabuf_revoke,
 };
 
 long iommu_test_cmd(struct uapi_call *call)

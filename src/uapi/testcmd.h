@@ -3,8 +3,12 @@
  * IOMMU_TEST_CMD: what the kernel's selftests ask of its mock driver.
  *
  *   testcmd.c         the table of operations
- *   testcmd_device.c  devices, and looking at what they and their page tables hold
- *   testcmd_access.c  accesses, and what is pinned
+ *   testcmd_device.c  devices, and the words that they and nested page tables hold
+ *   testcmd_check.c   looking at memory and pins
+ *   testcmd_dirty.c   dirty pages
+ *   testcmd_request.c page requests, and requests with PASIDs
+ *   testcmd_dmabuf.c  dma-bufs
+ *   testcmd_access.c  accesses
  */
 #ifndef UAPI_TESTCMD_H
 #define UAPI_TESTCMD_H
@@ -26,5 +30,24 @@ long testcmd_device(struct uapi_call *call);
 long testcmd_replace(struct uapi_call *call);
 long testcmd_check_iotlb(struct uapi_call *call);
 long testcmd_check_cache(struct uapi_call *call);
+
+/* testcmd_check.c */
+/* The mock's page table on an IOAS with id `id`, kept busy. 0; -ENOENT; -EINVAL not the mock's. */
+int testcmd_hwpt_get(struct uapi_call *call, struct obj_hwpt **out);
+long testcmd_check_map(struct uapi_call *call);
+long testcmd_check_pins(struct uapi_call *call);
+
+/* testcmd_dirty.c */
+long testcmd_dirty(struct uapi_call *call);
+
+/* testcmd_request.c */
+long testcmd_page_request(struct uapi_call *call);
+long testcmd_pasid_attach(struct uapi_call *call);
+long testcmd_pasid_detach(struct uapi_call *call);
+long testcmd_pasid_check(struct uapi_call *call);
+
+/* testcmd_dmabuf.c */
+long testcmd_dmabuf(struct uapi_call *call);
+long testcmd_dmabuf_revoke(struct uapi_call *call);
 
 #endif
