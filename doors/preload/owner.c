@@ -189,7 +189,9 @@ int owner_takeover(struct machine *machine, bool quiet)
 			door_say("process %d was cloned in mid-use and cannot use the devices",
 				 getpid());
 		else
-			door_say("process %d still owns the devices (this is %d)", pid, getpid());
+			door_say("process %d still owns the devices and address spaces; this one "
+				 "(%d) gets EBUSY until it has closed them or ended",
+				 pid, getpid());
 	}
 	return rc == -EBUSY || !rc ? rc : -EBUSY;
 }

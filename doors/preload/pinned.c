@@ -3,6 +3,7 @@
  * Memory that is mapped for DMA, when the program gives it up. A copy of the engine that belongs to
  * another process is left alone.
  */
+#include <unistd.h>
 #include "preload.h"
 #include "util/inject.h"
 
@@ -30,6 +31,21 @@ bool pinned_held(uintptr_t start, uintptr_t end)
 		if (!machine->inherited && ioas_memory_held(machine->iommu, start, end))
 			return true;
 	return false;
+}
+
+void pinned_account(uint64_t *pinned, uint64_t *locked)
+{
+	struct machine *machine = __atomic_load_n(&door.machines, __ATOMIC_ACQUIRE);
+	uint64_t more_pinned, more_locked;
+
+	*pinned = *locked = 0;
+	for (; machine; machine = machine->older) {
+		if (machine->inherited)
+			continue;
+		ioas_account_read(machine->iommu, getpid(), &more_pinned, &more_locked);
+		*pinned += more_pinned;
+		*locked += more_locked;
+	}
 }
 
 long pinned_change(const struct ioas_memory_change *change)

@@ -254,7 +254,7 @@ bool map_get(uintptr_t addr, struct door_map *out);
 
 #define PATH_LEN 1024
 
-enum door_proc { PROC_PLAIN, PROC_FAIL_NTH };
+enum door_proc { PROC_PLAIN, PROC_FAIL_NTH, PROC_STATUS };
 
 struct door_path {
 	char buf[PATH_LEN];  /* what to hand to libc instead */
@@ -295,6 +295,8 @@ bool pinned_maybe(uintptr_t start, uintptr_t end);
 /* Inside the engine, without door.lock: does the change's call, by way of the engine if need be. */
 long pinned_change(const struct ioas_memory_change *change);
 
+/* Inside the engine: what this process has pinned and locked by way of it, in bytes. */
+void pinned_account(uint64_t *pinned, uint64_t *locked);
 /* Inside the engine, not under its locks of src/mem: is any of it mapped for DMA? Exact. */
 bool pinned_held(uintptr_t start, uintptr_t end);
 

@@ -61,6 +61,8 @@ enum door_proc proc_kind(const char *rest)
 {
 	if (!strcmp(rest, "fail-nth"))
 		return door_selftest() ? PROC_FAIL_NTH : PROC_PLAIN;
+	if (!strcmp(rest, "status") && __atomic_load_n(&door.machines, __ATOMIC_RELAXED))
+		return PROC_STATUS;
 	return PROC_PLAIN;
 }
 
@@ -85,11 +87,109 @@ static int open_fail_nth(const struct door_path *path, int flags)
 	return fd;
 }
 
+/* All of a file of /proc; NULL: not to be had. */
+static char *slurp(int fd, size_t *len)
+{
+	size_t room = 4096, used = 0;
+	char *text = NULL;
+	ssize_t got;
+
+	do {
+		char *more = realloc(text, room *= 2);
+
+		got = more ? real.pread(fd, more + used, room - 1 - used, (off_t)used) : -1;
+		if (got < 0) {
+			free(more ? more : text);
+			return NULL;
+		}
+		text = more;
+		used += (size_t)got;
+	} while (got);
+	text[used] = 0;
+	*len = used;
+	return text;
+}
+
+/* Writes the text with so many bytes more in its line `name`; returns where that line ends. */
+static const char *add_to_line(FILE *to, const char *text, const char *name, uint64_t bytes)
+{
+	const char *line = strstr(text, name);
+	unsigned long long was;
+
+	if (!line)
+		return text;
+	line += strlen(name);
+	was = strtoull(line, NULL, 10);
+	fwrite(text, 1, (size_t)(line - text), to);
+	fprintf(to, "\t%8llu kB", was + bytes / 1024);
+	return strchrnul(line, '\n');
+}
+
+/* VmLck stands before VmPin. */
+static void write_status(FILE *to, const char *text, uint64_t pinned, uint64_t locked)
+{
+	text = add_to_line(to, text, "\nVmLck:", locked);
+	text = add_to_line(to, text, "\nVmPin:", pinned);
+	fputs(text, to);
+}
+
+/* In the engine. A copy of the file, to be read only, with what is pinned added. Or -errno. */
+static int copy_status(int fd, uint64_t pinned, uint64_t locked, int flags)
+{
+	char *text, *out = NULL, link[40];
+	size_t len, out_len;
+	FILE *to = NULL;
+	int copy = -1, rc = -ENOMEM;
+
+	text = slurp(fd, &len);
+	if (text)
+		to = open_memstream(&out, &out_len);
+	if (to) {
+		write_status(to, text, pinned, locked);
+		if (!real.fclose(to))
+			copy = memfd_create("status", MFD_CLOEXEC);
+	}
+	if (copy >= 0 && real.write(copy, out, out_len) == (ssize_t)out_len) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", copy);
+		rc = real.openat(AT_FDCWD, link, O_RDONLY | (flags & O_CLOEXEC));
+		if (rc < 0)
+			rc = -errno;
+	}
+	if (copy >= 0)
+		real.close(copy);
+	free(out);
+	free(text);
+	return rc;
+}
+
+/* What cannot be changed is shown as it is. */
+static int open_status(const struct door_path *path, int flags)
+{
+	int fd = real.openat(AT_FDCWD, path->buf, flags, 0), copy = -1;
+	uint64_t pinned, locked;
+	struct door_call call;
+
+	if (fd < 0 || flags & (O_ACCMODE | O_PATH | O_DIRECTORY) || !door_enter(&call))
+		return fd;
+	pinned_account(&pinned, &locked);
+	if (pinned)
+		copy = copy_status(fd, pinned, locked, flags);
+	/* At the number that the program would have got. */
+	if (copy >= 0) {
+		real.dup3(copy, fd, flags & O_CLOEXEC);
+		real.close(copy);
+	}
+	door_leave(&call);
+	return fd;
+}
+
 int proc_open(const struct door_path *path, int flags)
 {
 	struct door_call call;
 	long rc;
 
+	if (path->proc == PROC_STATUS)
+		return open_status(path, flags);
 	if (flags & O_DIRECTORY)
 		return (int)door_result(-ENOTDIR);
 	rc = door_activate();

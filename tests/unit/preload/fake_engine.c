@@ -359,6 +359,12 @@ int ioas_file_access(struct ioas_file *file, uint64_t off, bool write, uint64_t 
 	return 0;
 }
 
+void ioas_account_read(struct ioas_iommu *iommu, pid_t pid, uint64_t *pinned, uint64_t *locked)
+{
+	*pinned = pid == getpid() ? (uint64_t)iommu->log->pinned : 0;
+	*locked = pid == getpid() ? (uint64_t)iommu->log->locked : 0;
+}
+
 /* Nothing is ever mapped for DMA here. */
 bool ioas_memory_held(struct ioas_iommu *iommu, uint64_t start, uint64_t end)
 {

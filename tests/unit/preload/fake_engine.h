@@ -36,9 +36,10 @@ enum fake_thread {
 /* In RUN/counters/fake. */
 struct fake_log {
 	_Atomic uint64_t machines, opens, closes, suspends, resumes;
-	_Atomic uint64_t reads, writes; /* accesses to the BAR */
-	_Atomic uint64_t off, size;	/* of the newest one */
-	_Atomic uint64_t mapped;	/* bytes of lent memory that are mapped */
+	_Atomic uint64_t reads, writes;	 /* accesses to the BAR */
+	_Atomic uint64_t off, size;	 /* of the newest one */
+	_Atomic uint64_t pinned, locked; /* set by the test: the accounting's answer */
+	_Atomic uint64_t mapped;	 /* bytes of lent memory that are mapped */
 	unsigned char bar[FAKE_BAR_LEN];
 };
 

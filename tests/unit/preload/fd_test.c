@@ -309,6 +309,48 @@ static void faults_are_written_down(void **state)
 	close(fd);
 }
 
+/* The number of a line of a status file, in kB. */
+static long status_line(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "r");
+	char line[256];
+	long value = -1;
+	int lines = 0;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		lines++;
+		if (!strncmp(line, name, strlen(name)))
+			sscanf(line + strlen(name), ":%ld kB", &value);
+	}
+	fclose(file);
+	assert_true(lines > 40);
+	return value;
+}
+
+static void status_shows_what_is_pinned(void **state)
+{
+	int fd = open(NODE, O_RDWR), status;
+	char own[32], byte;
+
+	snprintf(own, sizeof(own), "/proc/%d/status", getpid());
+	assert_int_equal(status_line(own, "VmPin"), 0);
+	harness_log()->pinned = 40960;
+	harness_log()->locked = 8192;
+	assert_int_equal(status_line(own, "VmPin"), 40);
+	assert_int_equal(status_line("/proc/self/status", "VmLck"), 8);
+	assert_int_equal(status_line("/proc/thread-self/status", "VmPin"), 40);
+	assert_int_equal(status_line("/proc/1/status", "VmPin") > 0, 0);
+	status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(status, fd + 1);
+	assert_int_equal(fcntl(status, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(read(status, &byte, 1), 1);
+	assert_int_equal(byte, 'N');
+	close(status);
+	harness_log()->pinned = harness_log()->locked = 0;
+	assert_int_equal(status_line("/proc/self/status", "VmLck"), 0);
+	close(fd);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +367,7 @@ static int run(void)
 		cmocka_unit_test(a_signal_handler_may_call_again),
 		cmocka_unit_test(a_stale_number_is_found_out),
 		cmocka_unit_test(faults_are_written_down),
+		cmocka_unit_test(status_shows_what_is_pinned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
