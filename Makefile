@@ -4,7 +4,7 @@ BUILD := build
 ASAN := build-asan
 TSAN := build-tsan
 
-.PHONY: help build run check check-asan check-tsan check-twin bench lint clean
+.PHONY: help build run check check-asan check-tsan check-kernel-selftests check-twin bench lint clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
@@ -13,6 +13,7 @@ help:
 	@echo '  make check       all tests, also under ASan, UBSan and TSan; ends with "N passed, N failed"'
 	@echo '  make build       just build: build/ioas, build/libioas.so, build/libioas-preload.so'
 	@echo '  make check-asan  only the tests under ASan and UBSan'
+	@echo '  make check-kernel-selftests  only the kernel'"'"'s own iommufd selftests (part of check)'
 	@echo '  make check-twin  tests/uapi on a real Linux kernel too, which it builds first (7 minutes, once)'
 	@echo '  make lint        only formatting, static analysis and the rules of CONTRIBUTING.md'
 	@echo '  make bench       benchmarks, which print ratios measured in one run'
@@ -42,6 +43,11 @@ check-asan:
 check-tsan:
 	@scripts/deps.sh build run check
 	@scripts/check.sh --only-tsan $(BUILD) $(ASAN) $(TSAN)
+
+check-kernel-selftests:
+	@scripts/deps.sh build run check
+	@scripts/build.sh $(BUILD)
+	@IOAS=$(BUILD)/ioas tests/kernel/selftests.sh
 
 # Not part of check: run it after a change to what an ioctl answers.
 check-twin:

@@ -31,13 +31,17 @@ skip() {
 	skipped=$((skipped + 1))
 }
 
-# Adds up meson's results. A cmocka program counts each of its tests, any other program counts one.
+# Adds up meson's results. A cmocka program counts each of its tests, the kernel's selftests each of
+# theirs (those known to fail as skipped), any other program counts one.
 count() {
 	local log=$1/meson-logs/testlog.json p f s
 	read -r p f s < <(jq -rs '
 		def cases(word): [(.stdout // "") + (.stderr // "")
 			| scan("\\[  \(word)  \\] ([0-9]+) test") | .[0] | tonumber] | add // 0;
-		map(if .result == "SKIP" then [0, 0, 1]
+		def kernel: [(.stdout // "") | scan("kernel selftests: ([0-9]+) passed, ([0-9]+) failed, ([0-9]+) known")
+			| map(tonumber)] | .[0];
+		map(if kernel then kernel
+		    elif .result == "SKIP" then [0, 0, 1]
 		    elif .result == "OK" or .result == "EXPECTEDFAIL" then [[cases("PASSED"), 1] | max, 0, 0]
 		    else [cases("PASSED"), ([cases("FAILED"), 1] | max), 0] end)
 		| transpose | map(add // 0) | join(" ")' "$log")
@@ -45,6 +49,9 @@ count() {
 	# What was skipped says why in its last line.
 	jq -rs '.[] | select(.result == "SKIP")
 		| "SKIP  \(.name): \((.stdout // "") | split("\n") | map(select(. != "")) | last // "" | ltrimstr("SKIP: "))"' "$log"
+	# What is known to fail, with its reason.
+	jq -rs '.[] | (.stdout // "") | split("\n")[] | select(startswith("known "))
+		| "SKIP  " + ltrimstr("known ")' "$log"
 	jq -rs '.[] | select(.result | IN("OK", "SKIP", "EXPECTEDFAIL") | not) | "FAIL  \(.name) (\(.result))"' "$log"
 }
 

@@ -8,7 +8,7 @@ packages_build='gcc g++ libc6-dev meson ninja-build pkgconf libcmocka-dev liburi
 	libzydis-dev'
 packages_run='qemu-utils jq'
 packages_check='qemu-system-x86 busybox-static cpio clang-format cppcheck git ca-certificates
-	util-linux'
+	util-linux make rsync xz-utils'
 
 wanted=
 for step in "$@"; do
