@@ -54,14 +54,20 @@ static int set_abi(struct ioas_iommu_config *config, const char *value, struct i
 	return 0;
 }
 
+static int set_memlock(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
+{
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return why_set(why, -EINVAL, "memlock: \"%s\" is neither on nor off", value);
+	config->memlock = !strcmp(value, "on");
+	return 0;
+}
+
 static const struct {
 	const char *key;
 	int (*set)(struct ioas_iommu_config *config, const char *value, struct ioas_why *why);
 } keys[] = {
-	{"aw", set_aw},
-	{"mmap", set_mmap},
-	{"selftest", set_selftest},
-	{"abi", set_abi},
+	{"aw", set_aw},	  {"mmap", set_mmap},	    {"selftest", set_selftest},
+	{"abi", set_abi}, {"memlock", set_memlock},
 };
 
 int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, const char *value,
@@ -70,7 +76,8 @@ int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, con
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (!strcmp(key, keys[i].key))
 			return keys[i].set(config, value, why);
-	return why_set(why, -ENOENT, "no setting \"%s\" (there are: aw, mmap, selftest, abi)", key);
+	return why_set(why, -ENOENT,
+		       "no setting \"%s\" (there are: aw, mmap, selftest, abi, memlock)", key);
 }
 
 int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **out)
@@ -94,7 +101,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 	pthread_mutex_init(&iommu->dmabuf_lock, NULL);
 	rc = mem_map_new(&iommu->mem);
 	if (!rc)
-		rc = account_new(&iommu->account);
+		rc = account_new(iommu->config.memlock, &iommu->account);
 	if (!rc)
 		rc = mem_files_new(&iommu->files);
 	if (!rc)

@@ -44,6 +44,12 @@ struct ioas_iommu_config {
 	bool selftest;
 	/* Answer as Linux 6.12 where that differs from 7.3 (docs/errno.md). */
 	bool abi_6_12;
+	/*
+	 * Refuse (ENOMEM) what a caller without CAP_IPC_LOCK pins beyond RLIMIT_MEMLOCK, as Linux
+	 * does. Off, pinned memory is counted and shown all the same: nothing here is locked for
+	 * real, and an ordinary user's limit of a few MiB would keep most programs out.
+	 */
+	bool memlock;
 	const struct ioas_host_ops *host_ops;
 	void *host;
 };

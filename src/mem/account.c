@@ -38,6 +38,7 @@ struct account_user {
 
 struct account {
 	pthread_mutex_t lock;
+	bool enforce; /* constant */
 	struct tree processes, users;
 	/* (lock) This process, and when it began, so that each MAP need not read /proc. */
 	pid_t self_pid;
@@ -104,12 +105,13 @@ static void entry_put(struct tree *tree, struct entry *entry)
 	free(entry);
 }
 
-int account_new(struct account **out)
+int account_new(bool enforce, struct account **out)
 {
 	struct account *account = alloc_zero(1, sizeof(*account));
 
 	if (!account)
 		return -ENOMEM;
+	account->enforce = enforce;
 	pthread_mutex_init(&account->lock, NULL);
 	*out = account;
 	return 0;
@@ -187,8 +189,10 @@ static int payer_init(struct account *account, enum account_rule rule, bool limi
 {
 	struct ioas_limits limits;
 
-	*out = (struct account_payer){
-		.account = account, .rule = rule, .limited = limited, .caller = caller};
+	*out = (struct account_payer){.account = account,
+				      .rule = rule,
+				      .limited = limited && account->enforce,
+				      .caller = caller};
 	out->process = process_get(account, caller);
 	if (out->process && rule == ACCOUNT_USER) {
 		caller->ops->limits(caller, &limits);

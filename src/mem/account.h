@@ -39,7 +39,9 @@ struct account_payer {
 	struct account_user *user; /* ACCOUNT_USER only */
 };
 
-int account_new(struct account **out);
+/* `enforce`: refuse what is above RLIMIT_MEMLOCK; else everything is counted and nothing refused.
+ */
+int account_new(bool enforce, struct account **out);
 void account_destroy(struct account *account);
 
 /* The caller becomes a payer by that rule. 0; -ENOMEM. Then account_payer_fini. */

@@ -67,7 +67,7 @@ static void expect(pid_t pid, uint64_t pinned, uint64_t locked)
 
 static int setup(void **state)
 {
-	return account_new(&account);
+	return account_new(true, &account);
 }
 
 static int teardown(void **state)
@@ -244,6 +244,23 @@ static void counts_of_threads_add_up(void **state)
 		account_payer_fini(&p[i]);
 }
 
+/* Without enforcement what is above the limit is counted like the rest. */
+static void a_limit_that_is_not_enforced_refuses_nothing(void **state)
+{
+	struct account *kept = account;
+	struct person a = person(FIRST, 7, 1);
+	struct account_payer payer_a;
+
+	assert_int_equal(account_new(false, &account), 0);
+	payer_a = payer(&a, ACCOUNT_PROCESS);
+	assert_int_equal(account_charge(&payer_a, 100 * PAGE, NULL), 0);
+	expect(FIRST, 100, 100);
+	account_uncharge(&payer_a, 100 * PAGE);
+	account_payer_fini(&payer_a);
+	account_destroy(account);
+	account = kept;
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -253,6 +270,7 @@ int main(void)
 		TEST(vfio_counts_as_locked_only),
 		TEST(privilege_is_of_the_map_and_the_limit_of_the_pin),
 		TEST(a_charge_can_be_made_to_fail),
+		TEST(a_limit_that_is_not_enforced_refuses_nothing),
 		TEST(a_child_pays_for_itself),
 		TEST(counts_of_threads_add_up),
 	};
