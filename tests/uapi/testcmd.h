@@ -42,6 +42,20 @@ static inline long test_device(int fd, uint32_t pt, uint32_t flags, struct test_
 	return rc;
 }
 
+/* An address that test devices can reach. */
+#define TEST_IOVA ((uint64_t)TESTCMD_APERTURE_FIRST)
+
+/* The same where only what IOMMU_DESTROY ends (or, NULL, nothing) is to be known. */
+static inline long attach_new(int fd, uint32_t pt, uint32_t *test)
+{
+	struct test_ids ids;
+	long rc = test_device(fd, pt, 0, &ids);
+
+	if (!rc && test)
+		*test = ids.test;
+	return rc;
+}
+
 static inline long replace(int fd, uint32_t test, uint32_t pt, uint32_t *out)
 {
 	struct iommu_test_cmd cmd = {.replace = {.pt_id = pt}};
