@@ -101,7 +101,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 	pthread_mutex_init(&iommu->dmabuf_lock, NULL);
 	rc = mem_map_new(&iommu->mem);
 	if (!rc)
-		rc = account_new(iommu->config.memlock, &iommu->account);
+		rc = account_new(iommu, &iommu->account);
 	if (!rc)
 		rc = mem_files_new(&iommu->files);
 	if (!rc)

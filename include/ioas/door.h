@@ -177,6 +177,16 @@ long ioas_memory_change(struct ioas_iommu *iommu, const struct ioas_memory_chang
  */
 void ioas_account_read(struct ioas_iommu *iommu, pid_t pid, uint64_t *pinned, uint64_t *locked);
 
+/* Pinned memory of the instance, whoever pays; bytes, and calls. */
+struct ioas_memory_counters {
+	uint64_t pinned_len;	 /* now */
+	uint64_t pinned_max_len; /* at most, so far */
+	uint64_t limited_len;	 /* of pinned_len, what counts against RLIMIT_MEMLOCK */
+	uint64_t refused;	 /* charges that were above it */
+};
+/* Maintained while the instance runs; ioas_host_ops.counters, name "memory". */
+const struct ioas_memory_counters *ioas_memory_counters(struct ioas_iommu *iommu);
+
 /* How often each ioctl returned what, for reports. */
 struct ioas_ioctl_count {
 	char name[40];

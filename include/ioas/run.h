@@ -29,9 +29,13 @@
 #define IOAS_RUN_FAULTS	  "faults"
 #define IOAS_RUN_REFUSALS "refusals"
 
-/* Names of counter blocks: struct ioas_device_counters of one device, and the ioctl counts. */
+/*
+ * Names of counter blocks: struct ioas_device_counters of one device, the ioctl counts, and struct
+ * ioas_memory_counters.
+ */
 #define IOAS_RUN_DEVICE_PREFIX "dev-"
 #define IOAS_RUN_IOCTLS	       "ioctls"
+#define IOAS_RUN_MEMORY	       "memory"
 
 /* A file of records ends at this many; the counter blocks named here say how many there were. */
 #define IOAS_RUN_LOG_MAX       65536

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <ioas/door.h>
+#include <ioas/run.h>
 #include "iommu.h"
 #include "mem/account.h"
 #include "util/alloc.h"
@@ -36,7 +37,16 @@ struct account_user {
 	_Atomic uint64_t locked;
 };
 
+/* struct ioas_memory_counters, as its writers see it. */
+struct totals {
+	_Atomic uint64_t pinned, pinned_max, limited, refused;
+};
+
+_Static_assert(sizeof(struct totals) == sizeof(struct ioas_memory_counters), "same layout");
+
 struct account {
+	struct ioas_iommu *iommu; /* constant */
+	struct totals *totals;	  /* constant */
 	pthread_mutex_t lock;
 	bool enforce; /* constant */
 	struct tree processes, users;
@@ -105,13 +115,19 @@ static void entry_put(struct tree *tree, struct entry *entry)
 	free(entry);
 }
 
-int account_new(bool enforce, struct account **out)
+int account_new(struct ioas_iommu *iommu, struct account **out)
 {
 	struct account *account = alloc_zero(1, sizeof(*account));
 
 	if (!account)
 		return -ENOMEM;
-	account->enforce = enforce;
+	account->iommu = iommu;
+	account->enforce = iommu->config.memlock;
+	account->totals = iommu_counters_alloc(iommu, IOAS_RUN_MEMORY, sizeof(*account->totals));
+	if (!account->totals) {
+		free(account);
+		return -ENOMEM;
+	}
 	pthread_mutex_init(&account->lock, NULL);
 	*out = account;
 	return 0;
@@ -121,6 +137,7 @@ void account_destroy(struct account *account)
 {
 	if (!account)
 		return;
+	iommu_counters_free(account->iommu, account->totals);
 	pthread_mutex_destroy(&account->lock);
 	free(account);
 }
@@ -271,6 +288,19 @@ static int add_limited(_Atomic uint64_t *counter, struct account_payer *payer, u
 	return 0;
 }
 
+static void count_pinned(struct totals *totals, const struct account_payer *payer, uint64_t len)
+{
+	uint64_t now = atomic_fetch_add_explicit(&totals->pinned, len, memory_order_relaxed) + len;
+	uint64_t max = atomic_load_explicit(&totals->pinned_max, memory_order_relaxed);
+
+	while (now > max &&
+	       !atomic_compare_exchange_weak_explicit(&totals->pinned_max, &max, now,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+	if (payer->limited)
+		atomic_fetch_add_explicit(&totals->limited, len, memory_order_relaxed);
+}
+
 int account_charge(struct account_payer *payer, uint64_t len, struct ioas_why *why)
 {
 	struct account_process *process = payer->process;
@@ -284,15 +314,25 @@ int account_charge(struct account_payer *payer, uint64_t len, struct ioas_why *w
 	else if (payer->rule != ACCOUNT_UNLIMITED)
 		rc = add_limited(&process->locked, payer, len, "process", process->entry.key[0],
 				 why);
-	if (!rc && payer->rule != ACCOUNT_VFIO)
+	if (rc) {
+		atomic_fetch_add_explicit(&payer->account->totals->refused, 1,
+					  memory_order_relaxed);
+		return rc;
+	}
+	if (payer->rule != ACCOUNT_VFIO)
 		atomic_fetch_add_explicit(&process->pinned, len, memory_order_relaxed);
-	return rc;
+	count_pinned(payer->account->totals, payer, len);
+	return 0;
 }
 
 void account_uncharge(struct account_payer *payer, uint64_t len)
 {
 	struct account_process *process = payer->process;
+	struct totals *totals = payer->account->totals;
 
+	atomic_fetch_sub_explicit(&totals->pinned, len, memory_order_relaxed);
+	if (payer->limited)
+		atomic_fetch_sub_explicit(&totals->limited, len, memory_order_relaxed);
 	if (payer->rule == ACCOUNT_USER)
 		atomic_fetch_sub_explicit(&payer->user->locked, len, memory_order_relaxed);
 	else if (payer->rule != ACCOUNT_UNLIMITED)
@@ -321,4 +361,9 @@ void account_read(struct account *account, pid_t pid, uint64_t *pinned, uint64_t
 void ioas_account_read(struct ioas_iommu *iommu, pid_t pid, uint64_t *pinned, uint64_t *locked)
 {
 	account_read(iommu->account, pid, pinned, locked);
+}
+
+const struct ioas_memory_counters *ioas_memory_counters(struct ioas_iommu *iommu)
+{
+	return (const struct ioas_memory_counters *)iommu->account->totals;
 }

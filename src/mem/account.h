@@ -21,6 +21,7 @@ struct account;
 struct account_process;
 struct account_user;
 struct ioas_caller;
+struct ioas_iommu;
 
 /* What a space charges. Who has CAP_IPC_LOCK is never limited. */
 enum account_rule {
@@ -39,9 +40,11 @@ struct account_payer {
 	struct account_user *user; /* ACCOUNT_USER only */
 };
 
-/* `enforce`: refuse what is above RLIMIT_MEMLOCK; else everything is counted and nothing refused.
+/*
+ * With counters for reports (ioas_memory_counters). The instance's setting `memlock` says whether
+ * what is above RLIMIT_MEMLOCK is refused; if not, everything is counted all the same.
  */
-int account_new(bool enforce, struct account **out);
+int account_new(struct ioas_iommu *iommu, struct account **out);
 void account_destroy(struct account *account);
 
 /* The caller becomes a payer by that rule. 0; -ENOMEM. Then account_payer_fini. */

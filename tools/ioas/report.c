@@ -164,6 +164,23 @@ static void write_device(struct json *json, const struct folder *folder,
 	json_close(json, '}');
 }
 
+static void write_memory(struct json *json, const struct folder *folder)
+{
+	struct ioas_memory_counters memory = {0};
+	size_t len = 0;
+	void *block = read_block(folder, "", IOAS_RUN_MEMORY, &len);
+
+	if (block)
+		memcpy(&memory, block, len < sizeof(memory) ? len : sizeof(memory));
+	free(block);
+	json_open(json, "memory", '{');
+	json_number(json, "pinned_bytes", memory.pinned_len);
+	json_number(json, "pinned_max_bytes", memory.pinned_max_len);
+	json_number(json, "limited_bytes", memory.limited_len);
+	json_number(json, "limit_refusals", memory.refused);
+	json_close(json, '}');
+}
+
 /* By name, then errno, as the engine keeps them. */
 static void write_ioctls(struct json *json, const struct folder *folder)
 {
@@ -313,6 +330,7 @@ void report_write(FILE *to, const struct folder *folder, const struct machine *m
 	for (size_t i = 0; i < machine->devices_nr; i++)
 		write_device(&json, folder, &machine->devices[i]);
 	json_close(&json, ']');
+	write_memory(&json, folder);
 	write_ioctls(&json, folder);
 	write_refusals(&json, folder);
 	json_close(&json, '}');

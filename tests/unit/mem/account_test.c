@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <ioas/door.h>
+#include "iommu.h"
 #include "mem/account.h"
 #include "util/inject.h"
 
@@ -65,9 +66,14 @@ static void expect(pid_t pid, uint64_t pinned, uint64_t locked)
 	assert_int_equal(got[1], locked * PAGE);
 }
 
+static struct ioas_iommu iommu = {.config = {.memlock = true}};
+
 static int setup(void **state)
 {
-	return account_new(true, &account);
+	int rc = account_new(&iommu, &iommu.account);
+
+	account = iommu.account;
+	return rc;
 }
 
 static int teardown(void **state)
@@ -244,14 +250,38 @@ static void counts_of_threads_add_up(void **state)
 		account_payer_fini(&p[i]);
 }
 
+static void the_report_has_all_of_it(void **state)
+{
+	const struct ioas_memory_counters *counters = ioas_memory_counters(&iommu);
+	struct person a = person(FIRST, 7, 10), root = person(SECOND, 0, 0);
+	struct account_payer pa = payer(&a, ACCOUNT_USER), pr;
+
+	root.privileged = true;
+	pr = payer(&root, ACCOUNT_VFIO);
+	assert_int_equal(account_charge(&pa, 10 * PAGE, NULL), 0);
+	assert_int_equal(account_charge(&pr, 20 * PAGE, NULL), 0);
+	assert_int_equal(account_charge(&pa, PAGE, NULL), -ENOMEM);
+	account_uncharge(&pr, 20 * PAGE);
+	assert_int_equal(counters->pinned_len, 10 * PAGE);
+	assert_int_equal(counters->limited_len, 10 * PAGE);
+	assert_int_equal(counters->pinned_max_len, 30 * PAGE);
+	assert_int_equal(counters->refused, 1);
+	account_uncharge(&pa, 10 * PAGE);
+	assert_int_equal(counters->pinned_len, 0);
+	assert_int_equal(counters->limited_len, 0);
+	account_payer_fini(&pa);
+	account_payer_fini(&pr);
+}
+
 /* Without enforcement what is above the limit is counted like the rest. */
 static void a_limit_that_is_not_enforced_refuses_nothing(void **state)
 {
+	static struct ioas_iommu lax;
 	struct account *kept = account;
 	struct person a = person(FIRST, 7, 1);
 	struct account_payer payer_a;
 
-	assert_int_equal(account_new(false, &account), 0);
+	assert_int_equal(account_new(&lax, &account), 0);
 	payer_a = payer(&a, ACCOUNT_PROCESS);
 	assert_int_equal(account_charge(&payer_a, 100 * PAGE, NULL), 0);
 	expect(FIRST, 100, 100);
@@ -273,6 +303,7 @@ int main(void)
 		TEST(a_limit_that_is_not_enforced_refuses_nothing),
 		TEST(a_child_pays_for_itself),
 		TEST(counts_of_threads_add_up),
+		TEST(the_report_has_all_of_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,9 +138,10 @@ static const struct ioas_pci_desc desc = {
 
 int world_setup(void **state)
 {
+	const struct ioas_iommu_config config = {.memlock = true};
 	struct world *w = calloc(1, sizeof(*w));
 
-	if (!w || ioas_iommu_new(NULL, &w->iommu))
+	if (!w || ioas_iommu_new(&config, &w->iommu))
 		return -1;
 	w->caller.ops = &caller_ops;
 	w->privileged = true;
