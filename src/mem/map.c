@@ -98,8 +98,9 @@ static int slot_take(struct size_class *class, unsigned lg2, uint64_t *out)
 	return 0;
 }
 
-int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
-		   struct mem_window **out)
+/* Makes a window that nobody finds yet, in its slot. */
+static int window_place(struct mem_map *map, iova_t iova, uint64_t len, struct mem_window **out,
+			_Atomic uintptr_t **entry)
 {
 	unsigned lg2 = ceil_lg2(len) + 1;
 	struct size_class *class;
@@ -115,25 +116,21 @@ int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
 		return -ENOMEM;
 	pthread_mutex_lock(&map->lock);
 	rc = slot_take(class, lg2, &slot);
-	if (!rc) {
-		window->pa =
-			(pa_t)lg2 << CLASS_SHIFT | slot << lg2 | (iova & ((1ull << (lg2 - 1)) - 1));
-		window->len = len;
-		atomic_init(&window->host, (uintptr_t)host);
-		mem_lend_init(&window->lend);
-		pins_add(&map->pins, window, host);
-		atomic_store_explicit(entry_at(class, slot), (uintptr_t)window,
-				      memory_order_release);
-	}
+	if (!rc)
+		*entry = entry_at(class, slot);
 	pthread_mutex_unlock(&map->lock);
-	if (rc)
+	if (rc) {
 		free(window);
-	else
-		*out = window;
-	return rc;
+		return rc;
+	}
+	window->pa = (pa_t)lg2 << CLASS_SHIFT | slot << lg2 | (iova & ((1ull << (lg2 - 1)) - 1));
+	window->len = len;
+	mem_lend_init(&window->lend);
+	*out = window;
+	return 0;
 }
 
-void mem_window_destroy(struct mem_map *map, struct mem_window *window)
+static void slot_give(struct mem_map *map, struct mem_window *window)
 {
 	unsigned lg2 = (unsigned)(window->pa >> CLASS_SHIFT);
 	struct size_class *class = &map->classes[lg2 - CLASS_MIN];
@@ -143,6 +140,44 @@ void mem_window_destroy(struct mem_map *map, struct mem_window *window)
 	atomic_store_explicit(entry_at(class, slot), class->free | LAST_LINK, memory_order_relaxed);
 	class->free = free_link(slot);
 	pthread_mutex_unlock(&map->lock);
+}
+
+int mem_window_join(struct mem_map *map, iova_t iova, const struct mem_part *parts, size_t nr,
+		    const void *owner, struct mem_window **out)
+{
+	_Atomic uintptr_t *entry;
+	struct mem_window *window;
+	uint64_t len = 0;
+	int rc;
+
+	for (size_t i = 0; i < nr; i++)
+		len += parts[i].len;
+	rc = window_place(map, iova, len, &window, &entry);
+	if (rc)
+		return rc;
+	window->owner = owner ? owner : window;
+	rc = pins_add(&map->pins, window, parts, nr);
+	if (rc) {
+		slot_give(map, window);
+		free(window);
+		return rc;
+	}
+	atomic_store_explicit(entry, (uintptr_t)window, memory_order_release);
+	*out = window;
+	return 0;
+}
+
+int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
+		   struct mem_window **out)
+{
+	struct mem_part part = {.host = host, .len = len};
+
+	return mem_window_join(map, iova, &part, 1, NULL, out);
+}
+
+void mem_window_destroy(struct mem_map *map, struct mem_window *window)
+{
+	slot_give(map, window);
 	pins_remove(&map->pins, window);
 	free(window);
 }

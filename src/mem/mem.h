@@ -24,6 +24,7 @@ struct mem_window {
 	uint64_t len; /* constant */
 	/* Where this process sees its first byte; or, odd, a struct mem_split + MEM_SPLIT. */
 	_Atomic uintptr_t host;
+	const void *owner;	/* constant: what counts as one pin of a page, see owners.c */
 	struct mem_piece whole; /* (pins lock) all of it, or its first piece */
 	struct mem_lend lend;	/* spans lent out */
 };
@@ -37,6 +38,19 @@ struct mem_window {
  */
 int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
 		   struct mem_window **out);
+/* What a new window shows: memory of this process, or what another window stands for just now. */
+struct mem_part {
+	struct mem_window *from; /* NULL: `host` */
+	uint64_t start;		 /* in `from` */
+	void *host;
+	uint64_t len; /* > 0, whole pages */
+};
+/*
+ * The same for several parts, one after the other. Windows with one `owner` count as one pin of a
+ * page. What another window has hidden from the program stays hidden, and stays until both end.
+ */
+int mem_window_join(struct mem_map *map, iova_t iova, const struct mem_part *parts, size_t nr,
+		    const void *owner, struct mem_window **out);
 /*
  * Ends a window. Nobody can be in flight through it and nothing of it is lent. Takes the map's
  * lock. Never fails.

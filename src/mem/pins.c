@@ -79,20 +79,7 @@ struct mem_piece **pins_collect(struct tree_node *node, uintptr_t start, uintptr
 	return pins_collect(node->child[1], start, end, hidden, tail);
 }
 
-unsigned pins_count(struct mem_pins *pins, uintptr_t host)
-{
-	struct mem_piece *list = NULL;
-	unsigned nr = 0;
-
-	pthread_mutex_lock(&pins->lock);
-	pins_collect(pins->tree.root, host, host + PAGE, false, &list);
-	for (; list; list = list->next)
-		nr++;
-	pthread_mutex_unlock(&pins->lock);
-	return nr;
-}
-
-static void *map_pages(size_t len)
+void *pins_map_pages(size_t len)
 {
 	long rc = sys_call(SYS_mmap, NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			   -1, 0);
@@ -124,12 +111,12 @@ void pins_fini(struct mem_pins *pins)
 	pthread_mutex_destroy(&pins->lock);
 }
 
-static struct mem_piece *piece_new(struct mem_pins *pins)
+struct mem_piece *pins_piece_new(struct mem_pins *pins)
 {
 	struct mem_piece *piece = pins->free;
 
 	if (!piece) {
-		struct mem_split *slab = map_pages(SLAB_LEN);
+		struct mem_split *slab = pins_map_pages(SLAB_LEN);
 		size_t nr = (SLAB_LEN - sizeof(*slab)) / sizeof(*piece);
 
 		if (!slab)
@@ -147,17 +134,10 @@ static struct mem_piece *piece_new(struct mem_pins *pins)
 	return piece;
 }
 
-void pins_add(struct mem_pins *pins, struct mem_window *window, void *host)
+void pins_piece_free(struct mem_pins *pins, struct mem_piece *piece)
 {
-	struct mem_piece *piece = &window->whole;
-
-	memset(piece, 0, sizeof(*piece));
-	piece->window = window;
-	piece->len = window->len;
-	atomic_init(&piece->host, (uintptr_t)host);
-	pthread_mutex_lock(&pins->lock);
-	pins_enter(pins, piece);
-	pthread_mutex_unlock(&pins->lock);
+	piece->next = pins->free;
+	pins->free = piece;
 }
 
 /* Unmaps what of a hidden piece no other piece shows. It is not in the tree. */
@@ -177,7 +157,7 @@ static void release(struct mem_pins *pins, struct mem_piece *piece)
 		sys_call(SYS_munmap, at, end - at);
 }
 
-static struct mem_split *split_of(struct mem_window *window)
+struct mem_split *pins_split_of(struct mem_window *window)
 {
 	uintptr_t host = atomic_load_explicit(&window->host, memory_order_acquire);
 
@@ -189,27 +169,27 @@ void pins_remove(struct mem_pins *pins, struct mem_window *window)
 	struct mem_split *split;
 
 	pthread_mutex_lock(&pins->lock);
-	split = split_of(window);
+	split = pins_split_of(window);
 	if (!split)
 		pins_take_out(pins, &window->whole);
 	for (size_t i = 0; split && i < split->nr; i++)
 		pins_take_out(pins, split->at[i].piece);
+	if (!split && window->whole.node.tag)
+		release(pins, &window->whole);
 	for (size_t i = 0; split && i < split->nr; i++) {
 		struct mem_piece *piece = split->at[i].piece;
 
 		if (piece->node.tag)
 			release(pins, piece);
-		if (piece != &window->whole) {
-			piece->next = pins->free;
-			pins->free = piece;
-		}
+		if (piece != &window->whole)
+			pins_piece_free(pins, piece);
 	}
 	pthread_mutex_unlock(&pins->lock);
 	pins_free_splits(split);
 }
 
 /* The last piece that starts at or below `off`. */
-static size_t lower(const struct mem_split *split, uint64_t off)
+size_t pins_piece_index(const struct mem_split *split, uint64_t off)
 {
 	size_t first = 0, end = split->nr;
 
@@ -227,8 +207,8 @@ static size_t lower(const struct mem_split *split, uint64_t off)
 /* A piece's own length may shrink while this runs: the block's copy of the borders counts. */
 void *mem_window_piece(struct mem_window *window, uint64_t off, uint64_t *len)
 {
-	struct mem_split *split = split_of(window);
-	size_t i = lower(split, off);
+	struct mem_split *split = pins_split_of(window);
+	size_t i = pins_piece_index(split, off);
 	struct mem_piece *piece = split->at[i].piece;
 	uint64_t end = i + 1 < split->nr ? split->at[i + 1].start : window->len;
 
@@ -242,11 +222,11 @@ void *mem_window_piece(struct mem_window *window, uint64_t off, uint64_t *len)
 /* Publishes a window's pieces with `extra` (or none) among them. The old block goes to *old. */
 static int publish(struct mem_window *window, struct mem_piece *extra, struct mem_split **old)
 {
-	struct mem_split *was = split_of(window), *split;
+	struct mem_split *was = pins_split_of(window), *split;
 	size_t nr = (was ? was->nr : 1) + (extra != NULL), to = 0;
 	size_t bytes = (sizeof(*split) + nr * sizeof(split->at[0]) + PAGE - 1) & ~(PAGE - 1);
 
-	split = map_pages(bytes);
+	split = pins_map_pages(bytes);
 	if (!split)
 		return -ENOMEM;
 	split->nr = nr;
@@ -279,7 +259,7 @@ static int cut(struct mem_pins *pins, struct mem_piece *piece, uintptr_t host,
 
 	if (host <= piece_host(piece) || host >= piece_end(piece))
 		return 0;
-	rest = piece_new(pins);
+	rest = pins_piece_new(pins);
 	if (!rest)
 		return -ENOMEM;
 	memset(rest, 0, sizeof(*rest));
@@ -288,8 +268,7 @@ static int cut(struct mem_pins *pins, struct mem_piece *piece, uintptr_t host,
 	rest->len = piece->len - len;
 	atomic_init(&rest->host, host);
 	if (publish(piece->window, rest, old)) {
-		rest->next = pins->free;
-		pins->free = rest;
+		pins_piece_free(pins, rest);
 		return -ENOMEM;
 	}
 	piece->len = len;
@@ -309,7 +288,7 @@ int pins_prepare(struct mem_pins *pins, uintptr_t start, uintptr_t end, struct m
 		rc = cut(pins, list, end, old);
 		if (!rc)
 			rc = cut(pins, list, start, old);
-		if (!rc && !split_of(list->window))
+		if (!rc && !pins_split_of(list->window))
 			rc = publish(list->window, NULL, old);
 	}
 	return rc;

@@ -20,6 +20,7 @@
 
 struct inflight;
 struct ioas_memory_change;
+struct mem_part;
 struct mem_window;
 
 struct mem_piece {
@@ -55,8 +56,9 @@ struct mem_pins {
 
 void pins_init(struct mem_pins *pins);
 void pins_fini(struct mem_pins *pins);
-/* A new window, all of it at `host`, and its end. Never fail. */
-void pins_add(struct mem_pins *pins, struct mem_window *window, void *host);
+/* A new window: sets its host and enters its pieces. 0; -ENOMEM. And its end, which never fails. */
+int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_part *parts,
+	     size_t nr);
 void pins_remove(struct mem_pins *pins, struct mem_window *window);
 /* May start..end-1 meet a piece? Lock-free; false is exact. */
 static inline bool pins_maybe(const struct mem_pins *pins, uintptr_t start, uintptr_t end)
@@ -77,6 +79,15 @@ static inline uintptr_t piece_end(const struct mem_piece *piece)
 	return piece_host(piece) + piece->len;
 }
 
+/* The pieces of a window that has several, or NULL. */
+struct mem_split *pins_split_of(struct mem_window *window);
+/* The last piece that starts at or below `off`. */
+size_t pins_piece_index(const struct mem_split *split, uint64_t off);
+/* A piece to fill in, and one that is not needed; in none of the trees. NULL: no memory. */
+struct mem_piece *pins_piece_new(struct mem_pins *pins);
+void pins_piece_free(struct mem_pins *pins, struct mem_piece *piece);
+/* Memory in whole pages, zeroed, not through malloc. */
+void *pins_map_pages(size_t len);
 void pins_enter(struct mem_pins *pins, struct mem_piece *piece);
 void pins_take_out(struct mem_pins *pins, struct mem_piece *piece);
 /*
@@ -93,7 +104,8 @@ struct mem_piece **pins_collect(struct tree_node *node, uintptr_t start, uintptr
 int pins_prepare(struct mem_pins *pins, uintptr_t start, uintptr_t end, struct mem_split **old);
 void pins_free_splits(struct mem_split *split);
 
-/* How many pieces show the page at `host` where the program sees it. Takes the lock. */
+/* How many owners have the page at `host` pinned: O(log n), and O(k log k) in its k pieces. Takes
+ * the lock. */
 unsigned pins_count(struct mem_pins *pins, uintptr_t host);
 
 /* change.c */

@@ -162,7 +162,7 @@ int ioas_space_iova_to_phys(struct ioas_space *space, iova_t iova, pa_t *out)
 	pthread_mutex_lock(&space->lock);
 	area = areas_find(&space->areas, iova);
 	if (space->domains && area && area->first <= iova && !pages_revoked(area->pages)) {
-		*out = area->pages->window->pa + area->offset + (iova - area->first);
+		*out = pages_window(area->pages)->pa + area->offset + (iova - area->first);
 		rc = 0;
 	}
 	pthread_mutex_unlock(&space->lock);

@@ -11,7 +11,7 @@
 
 static pa_t pa_of(const struct space_area *area)
 {
-	return area->pages->window->pa + area->offset;
+	return pages_window(area->pages)->pa + area->offset;
 }
 
 /*

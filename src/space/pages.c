@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "space/private.h"
 #include "util/alloc.h"
+#include "util/inject.h"
 
 int pages_new(struct ioas_space *space, struct ioas_caller *caller, struct mem_file *file,
 	      uint64_t va, uint64_t len, bool writable, struct space_pages **out)
@@ -19,6 +20,7 @@ int pages_new(struct ioas_space *space, struct ioas_caller *caller, struct mem_f
 		return -ENOMEM;
 	}
 	pages->refs = 1;
+	pages_pins_init(pages);
 	pages->writable = writable;
 	pages->caller = caller;
 	pages->file = file ? mem_file_get(file) : NULL;
@@ -44,22 +46,30 @@ void pages_put(struct space_pages *pages)
 	free(pages);
 }
 
-/*
- * Who holds the lock of the space of the only reference keeps others from getting one: then there
- * is nobody to lock out.
- */
-static bool lock_shared(struct ioas_iommu *iommu, struct space_pages *pages)
+int pages_memory_pin(struct space_pages *pages, uint64_t start, uint64_t len, void **host,
+		     struct ioas_why *why)
 {
-	if (atomic_load_explicit(&pages->refs, memory_order_acquire) == 1)
-		return false;
-	pthread_mutex_lock(&iommu->pages_lock);
-	return true;
+	struct ioas_caller *caller = pages->caller;
+	int rc;
+
+	if (inject())
+		return -EFAULT;
+	if (pages->file)
+		return mem_file_pin(pages->file, pages->va + start, len, pages->writable, host,
+				    why);
+	rc = caller->ops->pin(caller, pages->va + start, len, pages->writable, host);
+	return rc && rc != -ENOMEM ? -EFAULT : rc;
 }
 
-static void unlock_shared(struct ioas_iommu *iommu, bool locked)
+void pages_memory_unpin(struct space_pages *pages, const struct pages_memory *memory)
 {
-	if (locked)
-		pthread_mutex_unlock(&iommu->pages_lock);
+	struct ioas_caller *caller = pages->caller;
+	uint64_t va = pages->va + memory->start;
+
+	if (pages->file)
+		mem_file_unpin(pages->file, va, memory->len, memory->host);
+	else
+		caller->ops->unpin(caller, va, memory->len, memory->host);
 }
 
 /* A dma-buf's memory is its exporter's, who has it pinned and pays for it. */
@@ -83,86 +93,38 @@ void pages_uncharge(struct space_pages *pages, uint64_t len)
 	pages->charged -= len;
 }
 
-/* Makes all of the pages present: the only way to their memory. */
-static int pin_memory(struct space_pages *pages, struct ioas_why *why)
-{
-	struct ioas_caller *caller = pages->caller;
-	int rc;
-
-	if (inject())
-		return -EFAULT;
-	if (pages->file)
-		return mem_file_pin(pages->file, pages->va, pages->len, pages->writable,
-				    &pages->host, why);
-	rc = caller->ops->pin(caller, pages->va, pages->len, pages->writable, &pages->host);
-	return rc && rc != -ENOMEM ? -EFAULT : rc;
-}
-
-static void unpin_memory(struct space_pages *pages)
-{
-	struct ioas_caller *caller = pages->caller;
-
-	if (pages->file)
-		mem_file_unpin(pages->file, pages->va, pages->len, pages->host);
-	else
-		caller->ops->unpin(caller, pages->va, pages->len, pages->host);
-	pages->host = NULL;
-}
-
-static void unpin(struct space_pages *pages)
-{
-	pages_uncharge(pages, pages->len);
-	unpin_memory(pages);
-}
-
-static int pin(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova,
+int pages_fill(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova,
 	       struct ioas_why *why)
 {
-	int rc = pin_memory(pages, why);
+	struct pages_pin *pin;
+	bool locked = pages_lock(iommu, pages);
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	rc = pages_charge(pages, pages->len, why);
-	if (rc) {
-		unpin_memory(pages);
-		return rc;
-	}
 	/*
 	 * Pages can be shared with a space whose page tables have other page sizes; so where IOVA
 	 * and memory do not lie alike in their 4 KiB, the window is congruent with the memory.
 	 */
-	iova &= ~(SPACE_PAGE - 1);
-	rc = mem_window_new(iommu->mem, iova, pages->host, pages->len, &pages->window);
-	if (!rc)
-		return 0;
-	unpin(pages);
-	/* -ENOSPC would say that there is no room for an IOVA. */
-	return -ENOMEM;
-}
-
-int pages_fill(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova,
-	       struct ioas_why *why)
-{
-	bool locked = lock_shared(iommu, pages);
-	int rc = pages->fills ? 0 : pin(iommu, pages, iova, why);
-
-	if (!rc)
-		pages->fills++;
-	unlock_shared(iommu, locked);
+	if (!pages->fills)
+		rc = pages_pin(iommu, pages, 0, pages->len, iova & ~(SPACE_PAGE - 1), &pin, why);
+	if (!rc && !pages->fills++)
+		pages->fill = pin;
+	pages_unlock(iommu, locked);
 	return rc;
 }
 
 void pages_drain(struct ioas_iommu *iommu, struct space_pages *pages)
 {
+	struct pages_pin *pin = pages->fill;
 	bool locked;
 
 	/* Without the lock: this may take as long as a transfer. Our fill keeps the window. */
-	mem_window_idle(pages->window);
-	locked = lock_shared(iommu, pages);
-	if (!--pages->fills) {
-		mem_window_destroy(iommu->mem, pages->window);
-		pages->window = NULL;
-		unpin(pages);
-	}
-	unlock_shared(iommu, locked);
+	mem_window_idle(pin->window);
+	locked = pages_lock(iommu, pages);
+	if (--pages->fills)
+		pin = NULL;
+	else
+		pages->fill = NULL;
+	pages_unlock(iommu, locked);
+	if (pin)
+		pages_unpin(iommu, pages, pin);
 }

@@ -15,12 +15,34 @@
 
 #define SPACE_PAGE 4096ull
 
+/* What one call of the caller's pin answered. Lives while a pin shows some of it. */
+struct pages_memory {
+	_Atomic uint32_t refs;
+	uint64_t start, len; /* constant: in the pages, whole pages */
+	void *host;	     /* constant */
+};
+
 /*
- * A piece of caller memory, or of a file. Filled (pinned, with a window in the physical map) while
- * an area that shows it lies in a space with a domain. Only COPY shares one, perhaps between two
- * spaces; so the fields below `refs` are protected by the lock of its only area's space, or by the
- * instance's pages lock while there is more than one reference. Who pays changes only with the
- * locks of all spaces of a context held.
+ * Some of a page object, pinned, with a window in the physical map. One stands for all of it while
+ * page tables need it; accesses pin what they were asked for. Pins that overlap show the same
+ * memory, whatever the program has done with its own mapping since the first of them.
+ */
+struct pages_pin {
+	struct tree_node node; /* by start, then length */
+	uint64_t max;	       /* end of the pin of this subtree that ends last */
+	uint64_t start, len;   /* constant: in the pages, whole pages */
+	uint32_t users;
+	struct mem_window *window;
+	size_t memory_nr;
+	struct pages_memory *memory[];
+};
+
+/*
+ * A piece of caller memory, or of a file. Filled (pinned as a whole) while an area that shows it
+ * lies in a space with a domain. Only COPY shares one, perhaps between two spaces; so the fields
+ * below `refs` are protected by the lock of its only area's space, or by the instance's pages lock
+ * while there is more than one reference. Who pays changes only with the locks of all spaces of a
+ * context held.
  */
 struct space_pages {
 	_Atomic uint32_t refs;	    /* areas, and COPYs at work */
@@ -28,12 +50,12 @@ struct space_pages {
 	struct ioas_caller *caller; /* constant */
 	struct mem_file *file;	    /* constant; NULL: the caller's own memory */
 	uint64_t va, len;	    /* constant, whole pages; in a file: offset */
-	void *host;		    /* while filled: what pin answered */
-	struct mem_window *window;  /* while filled */
+	struct pages_pin *fill;	    /* while filled: the pin of all of it */
+	struct tree pins;	    /* all pins of it */
 	bool writable;		    /* constant: mapped with WRITE */
 	bool moving;		    /* CHANGE_PROCESS has counted it */
 	uint32_t epoch;		    /* constant once mapped: a dma-buf's at that time */
-	uint64_t charged;	    /* bytes that the payer pays for now */
+	uint64_t charged;	    /* bytes that the payer pays for now: those pinned */
 	struct account_payer payer;
 };
 
@@ -91,17 +113,52 @@ static inline bool pages_revoked(const struct space_pages *pages)
 	return pages_dmabuf(pages) && mem_dmabuf_epoch(pages->file, NULL) != pages->epoch;
 }
 /*
- * One more area needs these pages filled; the first one pins them and makes their window, congruent
- * with `iova`, where their first byte would be. 0, -EFAULT, -ENOMEM, or what mem_file_pin returns.
- * `why` is filled in where there is more to say than that.
+ * Makes `len` bytes at `start` of the pages (whole pages) present: the only way to their memory,
+ * and its end. 0, -EFAULT, -ENOMEM, or what mem_file_pin returns. `why` is filled in where there is
+ * more to say than that.
+ */
+int pages_memory_pin(struct space_pages *pages, uint64_t start, uint64_t len, void **host,
+		     struct ioas_why *why);
+void pages_memory_unpin(struct space_pages *pages, const struct pages_memory *memory);
+/*
+ * One more area needs these pages filled; the first one pins them, with a window congruent with
+ * `iova`, where their first byte would be. Errors as pages_pin.
  */
 int pages_fill(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova,
 	       struct ioas_why *why);
 /*
  * The reverse, after the area's entries are gone and inflight_wait: waits for spans lent out, and
- * ends window and pin with the last area. Never fails.
+ * ends the pin with the last area. Never fails.
  */
 void pages_drain(struct ioas_iommu *iommu, struct space_pages *pages);
+/* The window of all of the pages. While they are filled. */
+static inline struct mem_window *pages_window(const struct space_pages *pages)
+{
+	return pages->fill->window;
+}
+
+/* pin.c */
+
+void pages_pins_init(struct space_pages *pages);
+/*
+ * Who holds the lock of the space of the only reference keeps others from getting one: then there
+ * is nobody to lock out, and the answer is false.
+ */
+bool pages_lock(struct ioas_iommu *iommu, struct space_pages *pages);
+void pages_unlock(struct ioas_iommu *iommu, bool locked);
+/*
+ * Pins whole pages start .. start + len - 1, with a window congruent with `iova`. What other pins
+ * cover is not looked at again, nor paid for. Locked. Errors and `why` as pages_memory_pin.
+ */
+int pages_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t start, uint64_t len,
+	      iova_t iova, struct pages_pin **out, struct ioas_why *why);
+/* The reverse, not locked. Nothing of the window that was lent before is lent then. Never fails. */
+void pages_unpin(struct ioas_iommu *iommu, struct space_pages *pages, struct pages_pin *pin);
+/*
+ * A pin that shows byte `at` of the pages, or NULL: none does, and *end receives where the next one
+ * begins, if it is below *end. Locked; O(log n).
+ */
+struct pages_pin *pages_pin_at(const struct space_pages *pages, uint64_t at, uint64_t *end);
 
 /* fill.c: all with the space's lock held. A list of areas is linked by node.child[1]. */
 

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A new window's pieces: memory of this process, and what other windows stand for by now, which
+ * may be in several places that the program no longer knows.
+ *
+ * All under the pins' lock, so that nothing moves meanwhile. Pieces that touch become one: a window
+ * of one piece is found without a search.
+ */
+#include <errno.h>
+#include <string.h>
+#include "mem/mem.h"
+#include "util/sys.h"
+
+#define PAGE 4096ul
+
+/* Pieces in the making: counted first, then written. */
+struct pieces {
+	struct mem_piece **out; /* NULL: only count */
+	size_t nr;
+	uint64_t end;	/* in the window, of the last piece */
+	uintptr_t host; /* where the last one ends */
+	bool hidden;	/* is the last one? */
+};
+
+static void put(struct pieces *pieces, uintptr_t host, uint64_t len, bool hidden)
+{
+	bool joins = pieces->nr && host == pieces->host && hidden == pieces->hidden;
+
+	if (!joins)
+		pieces->nr++;
+	if (pieces->out) {
+		struct mem_piece *piece = pieces->out[pieces->nr - 1];
+
+		if (!joins) {
+			piece->start = pieces->end;
+			piece->node.tag = hidden;
+			atomic_init(&piece->host, host);
+		}
+		piece->len += len;
+	}
+	pieces->end += len;
+	pieces->host = host + len;
+	pieces->hidden = hidden;
+}
+
+static void put_piece(struct pieces *pieces, const struct mem_piece *piece, uint64_t start,
+		      uint64_t end)
+{
+	uint64_t first = piece->start > start ? piece->start : start;
+	uint64_t last = piece->start + piece->len < end ? piece->start + piece->len : end;
+
+	if (first < last)
+		put(pieces, piece_host(piece) + (first - piece->start), last - first,
+		    piece->node.tag);
+}
+
+static void put_part(struct pieces *pieces, const struct mem_part *part)
+{
+	struct mem_split *split;
+
+	if (!part->from) {
+		put(pieces, (uintptr_t)part->host, part->len, false);
+		return;
+	}
+	split = pins_split_of(part->from);
+	if (!split)
+		put_piece(pieces, &part->from->whole, part->start, part->start + part->len);
+	for (size_t i = split ? pins_piece_index(split, part->start) : 0; split && i < split->nr;
+	     i++) {
+		if (split->at[i].start >= part->start + part->len)
+			break;
+		put_piece(pieces, split->at[i].piece, part->start, part->start + part->len);
+	}
+}
+
+static size_t put_all(struct mem_piece **out, const struct mem_part *parts, size_t nr)
+{
+	struct pieces pieces = {.out = out};
+
+	for (size_t i = 0; i < nr; i++)
+		put_part(&pieces, &parts[i]);
+	return pieces.nr;
+}
+
+static void piece_init(struct mem_piece *piece, struct mem_window *window)
+{
+	memset(piece, 0, sizeof(*piece));
+	piece->window = window;
+}
+
+static void give_back(struct mem_pins *pins, struct mem_piece **pieces, size_t nr)
+{
+	while (nr > 1)
+		pins_piece_free(pins, pieces[--nr]);
+}
+
+/* The first piece is the window's own; its start is 0. */
+static int get_pieces(struct mem_pins *pins, struct mem_window *window, struct mem_piece **pieces,
+		      size_t nr)
+{
+	piece_init(&window->whole, window);
+	pieces[0] = &window->whole;
+	for (size_t i = 1; i < nr; i++) {
+		pieces[i] = pins_piece_new(pins);
+		if (!pieces[i]) {
+			give_back(pins, pieces, i);
+			return -ENOMEM;
+		}
+		piece_init(pieces[i], window);
+	}
+	return 0;
+}
+
+/* The list of pieces is needed only while they are written. */
+static int add_several(struct mem_pins *pins, struct mem_window *window,
+		       const struct mem_part *parts, size_t parts_nr, size_t nr)
+{
+	struct mem_split *split;
+	size_t bytes = (sizeof(*split) + nr * sizeof(split->at[0]) + PAGE - 1) & ~(PAGE - 1);
+	size_t list = (nr * sizeof(struct mem_piece *) + PAGE - 1) & ~(PAGE - 1);
+	struct mem_piece **pieces = pins_map_pages(list);
+	int rc = -ENOMEM;
+
+	split = pieces ? pins_map_pages(bytes) : NULL;
+	if (split)
+		rc = get_pieces(pins, window, pieces, nr);
+	if (!rc) {
+		put_all(pieces, parts, parts_nr);
+		split->nr = nr;
+		split->bytes = bytes;
+		for (size_t i = 0; i < nr; i++) {
+			split->at[i].start = pieces[i]->start;
+			split->at[i].piece = pieces[i];
+			pins_enter(pins, pieces[i]);
+		}
+		atomic_init(&window->host, (uintptr_t)split + MEM_SPLIT);
+	} else if (split) {
+		sys_call(SYS_munmap, split, bytes);
+	}
+	if (pieces)
+		sys_call(SYS_munmap, pieces, list);
+	return rc;
+}
+
+int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_part *parts,
+	     size_t nr)
+{
+	struct mem_piece *whole = &window->whole;
+	size_t pieces;
+	int rc = 0;
+
+	pthread_mutex_lock(&pins->lock);
+	pieces = put_all(NULL, parts, nr);
+	if (pieces > 1) {
+		rc = add_several(pins, window, parts, nr, pieces);
+	} else {
+		piece_init(whole, window);
+		put_all(&whole, parts, nr);
+		atomic_init(&window->host, piece_host(whole));
+		pins_enter(pins, whole);
+	}
+	pthread_mutex_unlock(&pins->lock);
+	return rc;
+}
