@@ -14,7 +14,7 @@ build=$(cd "${1:?usage: check.sh BUILD [PROGRAM...]}" && pwd)
 shift
 programs=("$@")
 # These need IOMMU_TEST_CMD, which 6.12 serves only where there is no real IOMMU.
-testcmd=(testcmd)
+testcmd=(account testcmd)
 [ $# -gt 0 ] || programs=(command_sizes destroy ioas_copy ioas_map ioas_ranges ioas_unmap option
 	vfio_cdev vfio_compat vfio_device "${testcmd[@]}")
 is_testcmd() { [[ " ${testcmd[*]} " == *" $1 "* ]]; }
@@ -46,7 +46,7 @@ ORACLE_BIND=1b36:0010 "$here/oracle.sh" run "$work" sh all.sh "${first[@]}" >/de
 failed=0 held=0
 for name in "${programs[@]}"; do
 	machine=(--device nvme,drive=null,size=64M)
-	! is_testcmd "$name" || machine=(--selftest-abi --set abi=6.12)
+	! is_testcmd "$name" || machine=(--selftest-abi --set abi=6.12 --set memlock=on)
 	"$build/ioas" run "${machine[@]}" -- "$build/tests/uapi/uapi_$name" >"$work/$name.ours" 2>&1 || true
 	differ=$(diff "$work/$name.kernel" "$work/$name.ours" | grep '^[<>]' |
 		grep -vFf <(sed "/^#/d; /^\$/d; s/^/ /" "$here/known-differences") || true)
