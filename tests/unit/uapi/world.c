@@ -136,12 +136,11 @@ static const struct ioas_pci_desc desc = {
 	.msix_pba = 0x3000,
 };
 
-int world_setup(void **state)
+static int setup(void **state, const struct ioas_iommu_config *config)
 {
-	const struct ioas_iommu_config config = {.memlock = true};
 	struct world *w = calloc(1, sizeof(*w));
 
-	if (!w || ioas_iommu_new(&config, &w->iommu))
+	if (!w || ioas_iommu_new(config, &w->iommu))
 		return -1;
 	w->caller.ops = &caller_ops;
 	w->privileged = true;
@@ -159,6 +158,20 @@ int world_setup(void **state)
 	munmap(w->page + 16 * PAGE, PAGE);
 	*state = w;
 	return 0;
+}
+
+int world_setup(void **state)
+{
+	const struct ioas_iommu_config config = {.memlock = true};
+
+	return setup(state, &config);
+}
+
+int world_setup_selftest(void **state)
+{
+	const struct ioas_iommu_config config = {.selftest = true, .memlock = true};
+
+	return setup(state, &config);
 }
 
 int world_teardown(void **state)

@@ -36,6 +36,7 @@ struct world {
 
 /* cmocka's setup and teardown; *state is the struct world. */
 int world_setup(void **state);
+int world_setup_selftest(void **state); /* with IOMMU_TEST_CMD */
 int world_teardown(void **state);
 
 /* Descriptors of the world, or -errno. */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Page identity: one page of a file at two addresses is one, two pages with the same bytes are not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "mem/same.h"
+
+#define PAGE 4096ul
+
+static char *map(int fd)
+{
+	char *mem = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			 fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+
+	assert_ptr_not_equal(mem, MAP_FAILED);
+	mem[0] = mem[PAGE] = 1;
+	return mem;
+}
+
+static void test_private_memory(void **state)
+{
+	char *a = map(-1), *b = map(-1);
+
+	assert_true(mem_same_page(a, a + 100));
+	assert_false(mem_same_page(a, a + PAGE));
+	assert_false(mem_same_page(a, b));
+	munmap(a, 2 * PAGE);
+	munmap(b, 2 * PAGE);
+}
+
+static void test_shared_memory(void **state)
+{
+	int fd = memfd_create("same", 0), other = memfd_create("other", 0);
+	char *a, *b, *c;
+
+	assert_int_equal(ftruncate(fd, 2 * PAGE), 0);
+	assert_int_equal(ftruncate(other, 2 * PAGE), 0);
+	a = map(fd);
+	b = map(fd);
+	c = map(other);
+	assert_true(mem_same_page(a, b));
+	assert_true(mem_same_page(a + PAGE, b + PAGE + 8));
+	assert_false(mem_same_page(a, b + PAGE));
+	assert_false(mem_same_page(a, c));
+	munmap(a, 2 * PAGE);
+	munmap(b, 2 * PAGE);
+	munmap(c, 2 * PAGE);
+	close(fd);
+	close(other);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_private_memory),
+		cmocka_unit_test(test_shared_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

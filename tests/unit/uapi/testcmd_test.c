@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * IOMMU_TEST_CMD's devices: their whole life once for each point at which something can fail, what
+ * a nested page table's IOTLB and a device's PASIDs hold, and the one PASID that fails on purpose.
+ */
+#include <string.h>
+#include <sys/mman.h>
+#include <ioas/uapi/iommufd_test.h>
+#include "util/inject.h"
+#include "world.h"
+
+#define IOVA  ((uint64_t)TESTCMD_APERTURE_FIRST)
+#define FIXED (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_FIXED_IOVA)
+
+static long testcmd(struct world *w, int fd, uint32_t op, uint32_t id, struct iommu_test_cmd *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	cmd->op = op;
+	cmd->id = id;
+	return w_ioctl(w, fd, IOMMU_TEST_CMD, cmd);
+}
+
+static long device(struct world *w, int fd, uint32_t pt, uint32_t flags, struct iommu_test_cmd *cmd)
+{
+	*cmd = (struct iommu_test_cmd){.device = {.flags = flags}};
+	return testcmd(w, fd, TESTCMD_DEVICE_FLAGS, pt, cmd);
+}
+
+static long destroy(struct world *w, int fd, uint32_t id)
+{
+	struct iommu_destroy cmd = {.size = sizeof(cmd), .id = id};
+
+	return w_ioctl(w, fd, IOMMU_DESTROY, &cmd);
+}
+
+static long hwpt_alloc(struct world *w, int fd, struct iommu_hwpt_alloc *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	return w_ioctl(w, fd, IOMMU_HWPT_ALLOC, cmd);
+}
+
+static long pasid(struct world *w, int fd, uint32_t op, uint32_t test, uint32_t nr, uint32_t pt)
+{
+	struct iommu_test_cmd cmd = {.pasid = {.pasid = nr, .pt_id = pt}};
+
+	return testcmd(w, fd, op, test, &cmd);
+}
+
+static long iotlb(struct world *w, int fd, uint32_t hwpt, uint32_t index, uint32_t value)
+{
+	struct iommu_test_cmd cmd = {.check_word = {.index = index, .value = value}};
+
+	return testcmd(w, fd, TESTCMD_CHECK_IOTLB, hwpt, &cmd);
+}
+
+/* The next id says whether anything was left behind. */
+static void assert_next_id(struct world *w, int fd, uint32_t id)
+{
+	assert_int_equal(w_ioas(w, fd), id);
+	assert_int_equal(destroy(w, fd, id), 0);
+}
+
+/* Makes `call` fail at its first, second, ... point until it does not; says how it ended. */
+#define SWEEP(w, fd, next, call)                                                          \
+	({                                                                                \
+		long rc_;                                                                 \
+		for (unsigned nth_ = 1;; nth_++) {                                        \
+			unsigned left_;                                                   \
+			inject_arm(nth_);                                                 \
+			rc_ = (call);                                                     \
+			left_ = inject_remaining();                                       \
+			inject_arm(0);                                                    \
+			if (left_ || !rc_)                                                \
+				break;                                                    \
+			assert_true(rc_ == -ENOMEM || rc_ == -ENOENT || rc_ == -EFAULT || \
+				    rc_ == -EINVAL);                                      \
+			if (next)                                                         \
+				assert_next_id(w, fd, next);                              \
+		}                                                                         \
+		rc_;                                                                      \
+	})
+
+static void test_fails_anywhere(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu");
+	uint32_t ioas = w_ioas(w, fd), other = w_ioas(w, fd);
+	struct iommu_hwpt_alloc parent = {.flags = IOMMU_HWPT_ALLOC_NEST_PARENT};
+	struct testcmd_hwpt data = {.iotlb = 7};
+	struct iommu_hwpt_alloc nested = {.data_type = TESTCMD_TYPE_HWPT,
+					  .data_len = sizeof(data),
+					  .data_uptr = (uintptr_t)&data};
+	struct iommu_test_cmd cmd, move = {.replace = {.pt_id = other}};
+	uint64_t iova = IOVA;
+
+	assert_int_equal(w_map(w, fd, ioas, FIXED, w->page, 4 * PAGE, &iova), 0);
+	assert_int_equal(w_map(w, fd, other, FIXED, w->page, 4 * PAGE, &iova), 0);
+	assert_int_equal(SWEEP(w, fd, 3, device(w, fd, ioas, 0, &cmd)), 0);
+	parent.dev_id = nested.dev_id = cmd.device.out_device_id;
+	parent.pt_id = ioas;
+	assert_int_equal(SWEEP(w, fd, 6, hwpt_alloc(w, fd, &parent)), 0);
+	nested.pt_id = parent.out_hwpt_id;
+	assert_int_equal(SWEEP(w, fd, 7, hwpt_alloc(w, fd, &nested)), 0);
+	assert_int_equal(iotlb(w, fd, nested.out_hwpt_id, 3, 7), 0);
+	assert_int_equal(
+		SWEEP(w, fd, 8, testcmd(w, fd, TESTCMD_REPLACE, cmd.device.out_test_id, &move)), 0);
+	assert_int_equal(destroy(w, fd, nested.out_hwpt_id), 0);
+	assert_int_equal(destroy(w, fd, parent.out_hwpt_id), 0);
+	assert_int_equal(destroy(w, fd, cmd.device.out_test_id), 0);
+	assert_int_equal(destroy(w, fd, ioas), 0);
+	assert_int_equal(destroy(w, fd, other), 0);
+	assert_next_id(w, fd, 1);
+}
+
+/* Devices end with their file, whatever they are attached to. */
+static void test_closed_as_it_is(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu");
+	uint32_t ioas = w_ioas(w, fd);
+	struct iommu_hwpt_alloc paging = {.flags = IOMMU_HWPT_ALLOC_PASID, .pt_id = ioas};
+	struct iommu_test_cmd a, b;
+
+	assert_int_equal(device(w, fd, ioas, TESTCMD_DEVICE_PASID, &a), 0);
+	assert_int_equal(device(w, fd, ioas, 0, &b), 0);
+	paging.dev_id = a.device.out_device_id;
+	assert_int_equal(hwpt_alloc(w, fd, &paging), 0);
+	b.replace.pt_id = paging.out_hwpt_id;
+	assert_int_equal(testcmd(w, fd, TESTCMD_REPLACE, a.device.out_test_id, &b), 0);
+	assert_int_equal(
+		pasid(w, fd, TESTCMD_PASID_ATTACH, a.device.out_test_id, 5, paging.out_hwpt_id), 0);
+	w_close(w, fd);
+}
+
+static void test_pasids(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu");
+	uint32_t ioas = w_ioas(w, fd), test, pt[2];
+	struct iommu_test_cmd cmd;
+
+	assert_int_equal(device(w, fd, ioas, TESTCMD_DEVICE_PASID, &cmd), 0);
+	test = cmd.device.out_test_id;
+	for (unsigned i = 0; i < 2; i++) {
+		struct iommu_hwpt_alloc paging = {.flags = IOMMU_HWPT_ALLOC_PASID,
+						  .pt_id = ioas,
+						  .dev_id = cmd.device.out_device_id};
+
+		assert_int_equal(hwpt_alloc(w, fd, &paging), 0);
+		pt[i] = paging.out_hwpt_id;
+	}
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_ATTACH, test, 5, pt[0]), -EINVAL);
+	cmd.replace.pt_id = pt[0];
+	assert_int_equal(testcmd(w, fd, TESTCMD_REPLACE, test, &cmd), 0);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_CHECK, test, 5, 0), 0);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_REPLACE, test, 5, pt[0]), -EINVAL);
+	assert_int_equal(SWEEP(w, fd, 0, pasid(w, fd, TESTCMD_PASID_ATTACH, test, 5, pt[0])), 0);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_ATTACH, test, 5, pt[0]), -EBUSY);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_CHECK, test, 5, pt[0]), 0);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_CHECK, test, 5, pt[1]), -EINVAL);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_CHECK, test, 5, 0), -EINVAL);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_CHECK, test, 5, 99), -ENOENT);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_DETACH, test, 5, 0), 0);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_DETACH, test, 5, 0), 0);
+
+	/* The one that fails the second time, and only then. */
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_ATTACH, test, TESTCMD_PASID_FAULTY, pt[0]), 0);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_REPLACE, test, TESTCMD_PASID_FAULTY, pt[1]),
+			 -ENOMEM);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_CHECK, test, TESTCMD_PASID_FAULTY, pt[0]), 0);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_REPLACE, test, TESTCMD_PASID_FAULTY, pt[1]), 0);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_DETACH, test, TESTCMD_PASID_FAULTY, 0), 0);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_ATTACH, test, TESTCMD_PASID_FAULTY, pt[0]), 0);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_DETACH, test, TESTCMD_PASID_FAULTY, 0), 0);
+}
+
+/* The page tables that flags and data choose. */
+static void test_page_tables(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu");
+	uint32_t ioas = w_ioas(w, fd);
+	struct testcmd_hwpt data = {.pt_type = TESTCMD_PT_HUGE};
+	struct iommu_hwpt_alloc huge = {.pt_id = ioas,
+					.data_type = TESTCMD_TYPE_HWPT,
+					.data_len = sizeof(data),
+					.data_uptr = (uintptr_t)&data};
+	struct iommu_hwpt_alloc dirty = {.pt_id = ioas, .flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING};
+	struct iommu_test_cmd plain, lame;
+
+	assert_int_equal(device(w, fd, ioas, 1u << 5, &lame), -EINVAL);
+	assert_int_equal(device(w, fd, ioas, TESTCMD_DEVICE_NO_DIRTY, &lame), 0);
+	assert_int_equal(device(w, fd, ioas, 0, &plain), 0);
+	huge.dev_id = plain.device.out_device_id;
+	assert_int_equal(hwpt_alloc(w, fd, &huge), 0);
+	data.pt_type = 2;
+	assert_int_equal(hwpt_alloc(w, fd, &huge), -EOPNOTSUPP);
+	huge.data_type++;
+	assert_int_equal(hwpt_alloc(w, fd, &huge), -EOPNOTSUPP);
+
+	dirty.dev_id = lame.device.out_device_id;
+	assert_int_equal(hwpt_alloc(w, fd, &dirty), -EOPNOTSUPP);
+	dirty.dev_id = plain.device.out_device_id;
+	assert_int_equal(hwpt_alloc(w, fd, &dirty), 0);
+	plain.replace.pt_id = dirty.out_hwpt_id;
+	assert_int_equal(testcmd(w, fd, TESTCMD_REPLACE, lame.device.out_test_id, &plain), -EINVAL);
+}
+
+static void test_dmabufs(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu"), buf;
+	struct iommu_test_cmd cmd = {.dmabuf = {.length = PAGE + 1}};
+	struct iommu_ioas_map_file map = {.size = sizeof(map),
+					  .flags = FIXED,
+					  .ioas_id = w_ioas(w, fd),
+					  .length = 2 * PAGE,
+					  .iova = IOVA};
+
+	buf = (int)testcmd(w, fd, TESTCMD_DMABUF, 0, &cmd);
+	assert_true(buf >= 0);
+	cmd.dmabuf.length = 0;
+	assert_int_equal(testcmd(w, fd, TESTCMD_DMABUF, 0, &cmd), -EINVAL);
+	cmd.dmabuf.length = 512 * PAGE + 1;
+	assert_int_equal(testcmd(w, fd, TESTCMD_DMABUF, 0, &cmd), -EINVAL);
+	map.fd = buf;
+	assert_int_equal(w_ioctl(w, fd, IOMMU_IOAS_MAP_FILE, &map), 0);
+	cmd.dmabuf_revoke.fd = buf;
+	cmd.dmabuf_revoke.revoked = 1;
+	assert_int_equal(testcmd(w, fd, TESTCMD_DMABUF_REVOKE, 0, &cmd), 0);
+	map.iova += 2 * PAGE;
+	assert_int_equal(w_ioctl(w, fd, IOMMU_IOAS_MAP_FILE, &map), -ENODEV);
+	cmd.dmabuf_revoke.fd = fd;
+	assert_int_equal(testcmd(w, fd, TESTCMD_DMABUF_REVOKE, 0, &cmd), -EINVAL);
+	cmd.dmabuf_revoke.fd = -1;
+	assert_int_equal(testcmd(w, fd, TESTCMD_DMABUF_REVOKE, 0, &cmd), -EBADF);
+}
+
+static void test_absent(void **state)
+{
+	struct world *w = *state;
+	struct iommu_test_cmd cmd = {0};
+	int fd = w_open(w, "/dev/iommu");
+
+	assert_int_equal(testcmd(w, fd, TESTCMD_BATCH_LIMIT, 0, &cmd), -ENOTTY);
+	assert_int_equal(w_ioctl(w, fd, IOMMU_TEST_CMD, w_wild(w)), -ENOTTY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_fails_anywhere, world_setup_selftest,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_closed_as_it_is, world_setup_selftest,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_pasids, world_setup_selftest, world_teardown),
+		cmocka_unit_test_setup_teardown(test_page_tables, world_setup_selftest,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_dmabufs, world_setup_selftest, world_teardown),
+		cmocka_unit_test_setup_teardown(test_absent, world_setup, world_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
