@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "dma_world.h"
+#include "mem/mem.h"
 #include "space/space.h"
 
 #define NR   600u /* pages, in two tables */
@@ -212,8 +213,9 @@ static void write_once(struct writer *writer, struct ioas_dma *dma)
 		tlp.len = len;
 		assert_int_equal(ioas_dma_add(dma, &tlp), 0);
 		sched_yield();
+		/* As the engine copies: writers meet, and that is what is meant. */
 		for (unsigned i = 0; i < dma->iov_nr; i++)
-			memset(dma->iov[i].iov_base, buf[0], dma->iov[i].iov_len);
+			mem_guard_copy(dma->iov[i].iov_base, buf, dma->iov[i].iov_len);
 		ioas_dma_end(dma);
 	}
 	for (uint64_t page = off / PAGE; page <= (off + len - 1) / PAGE; page++)
@@ -278,7 +280,7 @@ static void a_copy_made_by_the_bits_ends_up_equal(void **arg)
 	bool dirty[NR];
 
 	space_dirty_track(space, pt, true);
-	memcpy(copy, memory, NR * PAGE);
+	mem_guard_copy(copy, memory, NR * PAGE);
 	for (unsigned i = 0; i < 2; i++)
 		start(&writer[i], 77 + i, 0, &stop);
 	for (unsigned round = 0; round < 400; round++) {
@@ -290,7 +292,7 @@ static void a_copy_made_by_the_bits_ends_up_equal(void **arg)
 		read_dirty(dirty, true);
 		for (unsigned page = 0; page < NR; page++)
 			if (dirty[page])
-				memcpy(copy + page * PAGE, memory + page * PAGE, PAGE);
+				mem_guard_copy(copy + page * PAGE, memory + page * PAGE, PAGE);
 	}
 	assert_memory_equal(copy, memory, NR * PAGE);
 	free(copy);
