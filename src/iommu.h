@@ -4,12 +4,18 @@
  * which alone knows what is inside.
  *
  * Lock order of the whole engine, outermost first:
+ *
  *   uapi vfio_lock -> iommufd context (obj), or a container's lock -> route device -> shared tables
- *   (route) -> dmabufs -> space -> pages -> mem map; the issuer list, and who waits for what is
- * lent, below all of them but the mem map, the context's ids_lock below the context; the account's
- * and the files' are innermost vfio_lock -> pci control -> the model's lock -> pci irq vfio_lock ->
- * pci bus pci bus -> route table                                        fault log -> (nothing) So
- * UNMAP waits for what is lent with the space locked, and RESET with pci control: who has memory
+ *     (route) -> dmabufs -> space -> pages -> mem map
+ *   the issuer list, and who waits for what is lent: below all of them but the mem map
+ *   the context's ids_lock, and a fault queue's lock: below the context; the account's and the
+ *     files' are innermost
+ *   vfio_lock -> pci control -> the model's lock -> pci irq
+ *   vfio_lock -> pci bus
+ *   pci bus -> route table
+ *   fault log -> (nothing)
+ *
+ * So UNMAP waits for what is lent with the space locked, and RESET with pci control: who has memory
  * lent or is in flight takes none of these but fault log, its model's lock and pci irq.
  * A call that keeps an object busy (obj_get) does not take the context's lock.
  * A model may hold a lock of its own while it issues TLPs and sends interrupts; the engine takes
