@@ -117,6 +117,8 @@ static ssize_t transfer(struct door_obj *obj, void *buf, size_t len, off_t off, 
 
 	if (off < OFF_NONE)
 		return -EINVAL;
+	if (off != OFF_NONE && poll_kind(obj->node.kind))
+		return -ESPIPE;
 	if (obj->tid)
 		rc = proc_transfer(obj, buf, len, at, write);
 	else if (write)
