@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <ioas/uapi/iommufd.h>
 #include "iommu.h"
+#include "obj/obj.h"
 #include "util/why.h"
 
 #define PAGE_LG2 12
@@ -46,10 +47,21 @@ static int paging(struct kind_device *dev, uint32_t flags, const struct kind_dat
 	return 0;
 }
 
+static int attach(struct kind_device *dev, const pasid_t *pasid, struct obj_hwpt *hwpt,
+		  struct obj_hwpt *old, struct ioas_why *why)
+{
+	if (hwpt->fault)
+		return why_set(why, -ENODEV,
+			       "page table %u takes page requests, which the device does not send",
+			       hwpt->obj.id);
+	return 0;
+}
+
 static const struct kind_ops ops = {
 	.name = "software IOMMU",
 	.hw_info = hw_info,
 	.paging = paging,
+	.attach = attach,
 };
 
 void kind_soft_init(struct ioas_iommu *iommu)

@@ -31,6 +31,23 @@ static void binding(void)
 	check("a device is not the user's to destroy", destroy(fd, dev_id), -EBUSY);
 }
 
+/* A device that sends none. Linux 6.12 does not know the flag. */
+static void pasids(void)
+{
+	struct vfio_device_attach_iommufd_pt in = {
+		.argsz = 12, .flags = VFIO_DEVICE_ATTACH_PASID, .pt_id = ioas_alloc(fd)};
+	struct vfio_device_detach_iommufd_pt out = {.argsz = 8, .flags = VFIO_DEVICE_DETACH_PASID};
+
+	EXPECT(dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &in, -EINVAL, "a PASID beyond argsz");
+	in.argsz = sizeof(in);
+	in.pasid = 1;
+	EXPECT(dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &in, -EINVAL, "a PASID");
+	in.flags = 2;
+	EXPECT(dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &in, -EINVAL, "unknown flag");
+	EXPECT(dev, VFIO_DEVICE_DETACH_IOMMUFD_PT, &out, -EINVAL, "a PASID beyond argsz");
+	check("destroy", destroy(fd, in.pt_id), 0);
+}
+
 static void attaching(void)
 {
 	uint32_t first = ioas_alloc(fd), second = ioas_alloc(fd), pt = 9999, hwpt;
@@ -139,6 +156,7 @@ int main(void)
 	fd = open_or_skip("/dev/iommu");
 	dev = open_cdev();
 	binding();
+	pasids();
 	attaching();
 	page_tables();
 	hw_info();
