@@ -83,6 +83,11 @@ static void unpin(struct ioas_caller *caller, uint64_t va, uint64_t len, void *h
 	heap_unpinned(va, va + len);
 }
 
+static int fd_hide(struct ioas_caller *caller, int fd)
+{
+	return hidden_add(fd);
+}
+
 void caller_init(struct ioas_caller *caller)
 {
 	static struct ioas_caller_ops ops;
@@ -95,6 +100,7 @@ void caller_init(struct ioas_caller *caller)
 	ops.file_install = file_install;
 	ops.eventfd_get = eventfd_get;
 	ops.fd_get = fd_get;
+	ops.fd_hide = fd_hide;
 	ops.file_ready = poll_ready;
 	*caller = *mem_self_caller();
 	caller->ops = &ops;

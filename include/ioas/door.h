@@ -77,6 +77,12 @@ struct ioas_caller_ops {
 	/* A descriptor of ours for one of the caller's files that is not ours; -EBADF. */
 	int (*fd_get)(struct ioas_caller *caller, int fd);
 	/*
+	 * Puts a descriptor that the engine made for itself out of the caller's reach, where the
+	 * two share a table. Takes it over, and returns what it is now; -EMFILE, -ENOMEM: it is
+	 * closed. May be NULL.
+	 */
+	int (*fd_hide)(struct ioas_caller *caller, int fd);
+	/*
 	 * A file that file_install gave a descriptor has something to read, or nothing any more:
 	 * poll(2) on the descriptor is to say so. Called from any thread; must not block. May be
 	 * NULL.

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <ioas/uapi/iommufd.h>
 #include "obj/obj.h"
+#include "obj/viommu.h"
 #include "route/route.h"
 #include "space/space.h"
 #include "util/alloc.h"

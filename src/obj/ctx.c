@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "obj/obj.h"
+#include "obj/viommu.h"
 #include "util/alloc.h"
 #include "util/why.h"
 
@@ -32,13 +33,15 @@ const char *obj_type_name(enum obj_type type)
 	return type < OBJ_TYPE_NR ? types[type].name : "object";
 }
 
-int obj_ctx_new(struct ioas_iommu *iommu, struct obj_ctx **out)
+int obj_ctx_new(struct ioas_iommu *iommu, struct ioas_caller *caller, struct obj_ctx **out)
 {
 	struct obj_ctx *ctx = alloc_zero(1, sizeof(*ctx));
 
 	if (!ctx)
 		return -ENOMEM;
 	ctx->iommu = iommu;
+	ctx->caller = caller;
+	ctx->regions.update = obj_region_update;
 	atomic_init(&ctx->refs, 1);
 	pthread_mutex_init(&ctx->lock, NULL);
 	pthread_mutex_init(&ctx->ids_lock, NULL);
@@ -169,7 +172,8 @@ struct obj *obj_peek(struct obj_ctx *ctx, uint32_t id, enum obj_type type)
 	return obj;
 }
 
-void obj_remove_locked(struct obj *obj)
+/* It is not found any more, and nobody is at work on it. */
+static void take_out(struct obj *obj)
 {
 	struct obj_ctx *ctx = obj->ctx;
 
@@ -182,7 +186,18 @@ void obj_remove_locked(struct obj *obj)
 	pthread_mutex_unlock(&ctx->ids_lock);
 	if (types[obj->type].destroy)
 		types[obj->type].destroy(obj);
+}
+
+void obj_remove_locked(struct obj *obj)
+{
+	take_out(obj);
 	obj_abort(obj);
+}
+
+void obj_tombstone_locked(struct obj *obj)
+{
+	take_out(obj);
+	free(obj);
 }
 
 int obj_destroy(struct obj_ctx *ctx, uint32_t id, struct ioas_why *why)

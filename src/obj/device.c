@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A device in a context: from its driver's bind to its unbind. Where it is attached: attach.c. */
 #include "obj/obj.h"
+#include "obj/viommu.h"
 
 int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_device *kind,
 		    const struct ioas_range *reserved, size_t reserved_nr, struct obj_device **out)
@@ -26,6 +27,7 @@ int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_de
 void obj_device_unbind_locked(struct obj_device *device)
 {
 	obj_device_detach_all_locked(device);
+	obj_vdevice_end_locked(device);
 	obj_remove_locked(&device->obj);
 }
 

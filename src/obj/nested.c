@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <ioas/uapi/iommufd.h>
 #include "obj/obj.h"
+#include "obj/viommu.h"
 #include "util/why.h"
 
 #define FLAGS_KNOWN (IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID)
@@ -61,7 +62,7 @@ int obj_nested_alloc_locked(struct obj_hwpt *parent, struct obj_viommu *viommu,
 	if (rc)
 		return why_set(why, rc, "no memory for a page table");
 	hwpt = (struct obj_hwpt *)obj;
-	hwpt->ops = viommu ? viommu->dev->ops : request->device->kind->ops;
+	hwpt->ops = viommu ? viommu->kind_ops : request->device->kind->ops;
 	hwpt->flags = request->flags;
 	hwpt->parent = parent;
 	hwpt->viommu = viommu;

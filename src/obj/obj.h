@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 #include <ioas/device.h>
+#include <ioas/door.h>
 #include <ioas/space.h>
 #include "kind/kind.h"
 #include "obj/ids.h"
@@ -59,16 +60,18 @@ struct obj_ctx {
 	_Atomic uint32_t refs;
 	pthread_mutex_t lock;
 	pthread_mutex_t ids_lock;
-	pthread_cond_t idle;	 /* some object's busy became 0 */
-	struct ids ids;		 /* (ids_lock) value at id - 1 */
-	uint32_t ids_nr;	 /* (ids_lock) ids taken */
-	struct obj_ioas *compat; /* (ids_lock) what VFIO type1 ioctls act on; NULL: none */
-	bool rlimit_mm;		 /* (ids_lock) IOMMU_OPTION_RLIMIT_MODE */
+	pthread_cond_t idle;	    /* some object's busy became 0 */
+	struct ids ids;		    /* (ids_lock) value at id - 1 */
+	uint32_t ids_nr;	    /* (ids_lock) ids taken */
+	struct obj_ioas *compat;    /* (ids_lock) what VFIO type1 ioctls act on; NULL: none */
+	bool rlimit_mm;		    /* (ids_lock) IOMMU_OPTION_RLIMIT_MODE */
+	struct ioas_caller *caller; /* constant: who opened it; NULL: nobody with descriptors */
+	struct tree regions;	    /* (lock) struct obj_region by offset: viommu.h */
 	/* (lock) page requests whose attachment has ended: obj_ctx_unlock answers them */
 	struct obj_fault_groups refused;
 };
 
-int obj_ctx_new(struct ioas_iommu *iommu, struct obj_ctx **out);
+int obj_ctx_new(struct ioas_iommu *iommu, struct ioas_caller *caller, struct obj_ctx **out);
 struct obj_ctx *obj_ctx_get(struct obj_ctx *ctx);
 /* The last put destroys all objects. */
 void obj_ctx_put(struct obj_ctx *ctx);
@@ -99,6 +102,8 @@ const char *obj_type_name(enum obj_type type);
 int obj_destroy(struct obj_ctx *ctx, uint32_t id, struct ioas_why *why);
 /* Takes an object without users out of the table and frees it. ctx->lock held. */
 void obj_remove_locked(struct obj *obj);
+/* The same, but that its id is never given out again: nothing has it any more. */
+void obj_tombstone_locked(struct obj *obj);
 
 /* An address space with an id. */
 struct obj_ioas {
@@ -294,66 +299,6 @@ const struct iommu_hwpt_pgfault *obj_fault_records(const struct obj_fault_group 
 void obj_fault_read_end(struct obj_fault *fault, struct obj_fault_group *group, bool taken);
 /* Answers a group. 0; -EINVAL no such code, or nothing with that cookie waits for an answer. */
 int obj_fault_respond(struct obj_fault *fault, uint32_t cookie, uint32_t code);
-
-/* viommu.c, vdevice.c, veventq.c, hw_queue.c */
-
-/* A guest's share of the IOMMU behind a device. */
-struct obj_viommu {
-	struct obj obj;
-	const struct kind_viommu_ops *ops; /* constant */
-	void *kind;			   /* constant: the kind's part */
-	struct kind_device *dev;	   /* constant: the IOMMU it is a share of */
-	uint32_t type;			   /* constant: IOMMU_VIOMMU_TYPE_* */
-	struct obj_hwpt *parent;	   /* constant; this is one of its users */
-	struct obj_vdevice *vdevices;	   /* (ctx->lock) linked by next */
-	struct obj_veventq *veventqs;	   /* (ctx->lock) linked by next, one a type */
-	struct obj_hw_queue *hw_queues;	   /* (ctx->lock) linked by next */
-};
-
-/* A device as the guest knows it. */
-struct obj_vdevice {
-	struct obj obj;
-	struct obj_viommu *viommu; /* constant; this is one of its users */
-	struct obj_device *device; /* (ctx->lock) NULL: it was unbound */
-	uint64_t virt_id;	   /* constant */
-	struct obj_vdevice *next;  /* (ctx->lock) */
-};
-
-/* A guest's queue in memory. */
-struct obj_hw_queue {
-	struct obj obj;
-	struct obj_viommu *viommu; /* constant; this is one of its users */
-	uint32_t type, index;	   /* constant */
-	iova_t iova;		   /* constant: in the nest parent's space, pinned */
-	uint64_t len;		   /* constant */
-	void *kind;		   /* constant: the kind's part */
-	struct obj_hw_queue *next; /* (ctx->lock) */
-};
-
-int obj_viommu_alloc_locked(struct obj_device *device, uint32_t type, struct obj_hwpt *parent,
-			    const struct kind_data *data, struct obj_viommu **out,
-			    struct ioas_why *why);
-void obj_viommu_destroy(struct obj *obj);
-int obj_vdevice_alloc_locked(struct obj_viommu *viommu, struct obj_device *device, uint64_t virt_id,
-			     struct obj_vdevice **out, struct ioas_why *why);
-void obj_vdevice_destroy(struct obj *obj);
-/* The device is being unbound: its vdevice goes, its id is never given out again. */
-void obj_vdevice_tombstone_locked(struct obj_device *device);
-/* By the guest's id. NULL: none. ctx->lock held. */
-struct obj_vdevice *obj_vdevice_find_locked(struct obj_viommu *viommu, uint64_t virt_id);
-int obj_veventq_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t depth,
-			     struct obj_veventq **out, struct ioas_why *why);
-void obj_veventq_destroy(struct obj *obj);
-struct obj *obj_of_veventq(struct obj_veventq *veventq);
-/*
- * Queues an event of a viommu. Too many unread: it is lost, and the reader is told. 0; -EOPNOTSUPP
- * no queue of that type; -ENOMEM. ctx->lock held.
- */
-int obj_veventq_report_locked(struct obj_viommu *viommu, uint32_t type, const void *data,
-			      size_t len);
-int obj_hw_queue_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t index, iova_t iova,
-			      uint64_t len, struct obj_hw_queue **out, struct ioas_why *why);
-void obj_hw_queue_destroy(struct obj *obj);
 
 /* src/uapi/testcmd_device.c's */
 void obj_selftest_destroy(struct obj *obj);

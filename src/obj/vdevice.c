@@ -1,7 +1,59 @@
 /* SPDX-License-Identifier: MIT */
 /* A device as a guest knows it. */
-#include "obj/obj.h"
+#include <errno.h>
+#include <inttypes.h>
+#include "obj/viommu.h"
+#include "util/why.h"
+
+int obj_vdevice_alloc_locked(struct obj_viommu *viommu, struct obj_device *device, uint64_t virt_id,
+			     struct obj_vdevice **out, struct ioas_why *why)
+{
+	struct obj *obj;
+	struct obj_vdevice *vdevice;
+	int rc;
+
+	if (device->kind->ops != viommu->kind_ops)
+		return why_set(why, -EINVAL, "device %u is behind another IOMMU than viommu %u",
+			       device->obj.id, viommu->obj.id);
+	if (device->vdevice)
+		return why_set(why, -EEXIST, "device %u is vdevice %u already", device->obj.id,
+			       device->vdevice->obj.id);
+	rc = obj_alloc(viommu->obj.ctx, OBJ_VDEVICE, sizeof(*vdevice), &obj);
+	if (rc)
+		return why_set(why, rc, "no memory for a vdevice");
+	vdevice = (struct obj_vdevice *)obj;
+	vdevice->viommu = viommu;
+	vdevice->device = device;
+	vdevice->by_virt_id.key = virt_id;
+	if (keys_insert(&viommu->vdevices, &vdevice->by_virt_id)) {
+		obj_abort(obj);
+		return why_set(why, -EEXIST, "viommu %u has a device of id %#" PRIx64 " already",
+			       viommu->obj.id, virt_id);
+	}
+	device->vdevice = vdevice;
+	viommu->obj.users++;
+	*out = vdevice;
+	return 0;
+}
 
 void obj_vdevice_destroy(struct obj *obj)
 {
+	struct obj_vdevice *vdevice = (struct obj_vdevice *)obj;
+
+	keys_remove(&vdevice->viommu->vdevices, &vdevice->by_virt_id);
+	vdevice->device->vdevice = NULL;
+	vdevice->viommu->obj.users--;
+}
+
+void obj_vdevice_end_locked(struct obj_device *device)
+{
+	if (device->vdevice)
+		obj_tombstone_locked(&device->vdevice->obj);
+}
+
+struct obj_vdevice *obj_vdevice_find_locked(struct obj_viommu *viommu, uint64_t virt_id)
+{
+	struct key_node *found = keys_find(&viommu->vdevices, virt_id);
+
+	return found ? tree_entry(found, struct obj_vdevice, by_virt_id) : NULL;
 }

@@ -1,7 +1,211 @@
 /* SPDX-License-Identifier: MIT */
-/* A queue of a viommu's events. */
-#include "obj/obj.h"
+/*
+ * A queue of a viommu's events.
+ *
+ * Each event that is reported has a number, whether it is queued or lost. That the last ones were
+ * lost shows at the end of the queue as a header without data; when an event is queued behind it,
+ * the gap in the numbers says the same, and the header goes.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <ioas/uapi/iommufd.h>
+#include "obj/viommu.h"
+#include "util/alloc.h"
+#include "util/why.h"
+
+struct event {
+	STAILQ_ENTRY(event) next;
+	uint32_t sequence; /* constant, so is the rest */
+	size_t len;
+	uint8_t data[];
+};
+
+struct obj_veventq {
+	struct obj obj;
+	struct key_node by_type;     /* (ctx->lock) in viommu->veventqs; the key is constant */
+	struct obj_viommu *viommu;   /* constant; this is one of its users */
+	uint32_t depth;		     /* constant */
+	pthread_mutex_t read_lock;   /* around lock: who holds it alone takes events out */
+	pthread_mutex_t lock;	     /* protects the rest */
+	STAILQ_HEAD(, event) events; /* oldest first */
+	uint32_t nr;		     /* of them */
+	uint32_t sequence;	     /* of the next report; at most INT_MAX */
+	bool lost;		     /* the last report, of number lost_sequence, is not queued */
+	uint32_t lost_sequence;
+	void (*notify)(void *arg, bool ready);
+	void *notify_arg;
+};
+
+int obj_veventq_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t depth,
+			     struct obj_veventq **out, struct ioas_why *why)
+{
+	struct obj *obj;
+	struct obj_veventq *veventq;
+	int rc;
+
+	if (keys_find(&viommu->veventqs, type))
+		return why_set(why, -EEXIST, "viommu %u has a queue of events of type 0x%x already",
+			       viommu->obj.id, type);
+	rc = obj_alloc(viommu->obj.ctx, OBJ_VEVENTQ, sizeof(*veventq), &obj);
+	if (rc)
+		return why_set(why, rc, "no memory for a queue of events");
+	veventq = (struct obj_veventq *)obj;
+	veventq->viommu = viommu;
+	veventq->depth = depth;
+	STAILQ_INIT(&veventq->events);
+	pthread_mutex_init(&veventq->read_lock, NULL);
+	pthread_mutex_init(&veventq->lock, NULL);
+	veventq->by_type.key = type;
+	keys_insert(&viommu->veventqs, &veventq->by_type);
+	viommu->obj.users++;
+	*out = veventq;
+	return 0;
+}
 
 void obj_veventq_destroy(struct obj *obj)
 {
+	struct obj_veventq *veventq = (struct obj_veventq *)obj;
+	struct event *event;
+
+	keys_remove(&veventq->viommu->veventqs, &veventq->by_type);
+	veventq->viommu->obj.users--;
+	while ((event = STAILQ_FIRST(&veventq->events))) {
+		STAILQ_REMOVE_HEAD(&veventq->events, next);
+		free(event);
+	}
+	pthread_mutex_destroy(&veventq->lock);
+	pthread_mutex_destroy(&veventq->read_lock);
+}
+
+struct obj *obj_of_veventq(struct obj_veventq *veventq)
+{
+	return &veventq->obj;
+}
+
+void obj_veventq_watch(struct obj_veventq *veventq, void (*notify)(void *arg, bool ready),
+		       void *arg)
+{
+	pthread_mutex_lock(&veventq->lock);
+	veventq->notify = notify;
+	veventq->notify_arg = arg;
+	pthread_mutex_unlock(&veventq->lock);
+}
+
+/* Under the lock, so that the last thing said is true. */
+static void notify_locked(struct obj_veventq *veventq)
+{
+	if (veventq->notify)
+		veventq->notify(veventq->notify_arg, veventq->nr || veventq->lost);
+}
+
+/* `event` NULL: it is lost. */
+static void put_locked(struct obj_veventq *veventq, struct event *event)
+{
+	uint32_t sequence = veventq->sequence;
+
+	veventq->sequence = (sequence + 1) & INT_MAX;
+	veventq->lost = !event;
+	if (event) {
+		event->sequence = sequence;
+		STAILQ_INSERT_TAIL(&veventq->events, event, next);
+		veventq->nr++;
+	} else {
+		veventq->lost_sequence = sequence;
+	}
+	notify_locked(veventq);
+}
+
+int obj_veventq_report_locked(struct obj_viommu *viommu, uint32_t type, const void *data,
+			      size_t len)
+{
+	struct key_node *found = keys_find(&viommu->veventqs, type);
+	struct obj_veventq *veventq;
+	struct event *event = NULL;
+	int rc = 0;
+
+	if (!found)
+		return -EOPNOTSUPP;
+	veventq = tree_entry(found, struct obj_veventq, by_type);
+	pthread_mutex_lock(&veventq->lock);
+	if (veventq->nr < veventq->depth) {
+		event = alloc_raw(sizeof(*event) + len);
+		rc = event ? 0 : -ENOMEM;
+	}
+	if (event) {
+		event->len = len;
+		memcpy(event->data, data, len);
+	}
+	put_locked(veventq, event);
+	pthread_mutex_unlock(&veventq->lock);
+	return rc;
+}
+
+/* The next thing to read: its header, and the event; NULL: there is none, or only the header. */
+static bool peek(struct obj_veventq *veventq, struct iommufd_vevent_header *header,
+		 struct event **event)
+{
+	bool found;
+
+	pthread_mutex_lock(&veventq->lock);
+	*event = STAILQ_FIRST(&veventq->events);
+	found = *event || veventq->lost;
+	*header = (struct iommufd_vevent_header){
+		.flags = *event ? 0 : IOMMU_VEVENTQ_FLAG_LOST_EVENTS,
+		.sequence = *event ? (*event)->sequence : veventq->lost_sequence,
+	};
+	pthread_mutex_unlock(&veventq->lock);
+	return found;
+}
+
+/* It was read. A header may have become another's meanwhile, which stays. */
+static void take(struct obj_veventq *veventq, const struct iommufd_vevent_header *header,
+		 struct event *event)
+{
+	pthread_mutex_lock(&veventq->lock);
+	if (event) {
+		STAILQ_REMOVE_HEAD(&veventq->events, next);
+		veventq->nr--;
+	} else if (veventq->lost_sequence == header->sequence) {
+		veventq->lost = false;
+	}
+	notify_locked(veventq);
+	pthread_mutex_unlock(&veventq->lock);
+	free(event);
+}
+
+static ssize_t read_next(struct obj_veventq *veventq, size_t room,
+			 int (*write)(void *arg, size_t at, const void *data, size_t len),
+			 void *arg)
+{
+	struct iommufd_vevent_header header;
+	struct event *event;
+	size_t len = sizeof(header);
+	int rc;
+
+	if (!peek(veventq, &header, &event))
+		return 0;
+	if (event)
+		len += event->len;
+	if (room < len)
+		return -EINVAL;
+	rc = write(arg, 0, &header, sizeof(header));
+	if (!rc && event)
+		rc = write(arg, sizeof(header), event->data, event->len);
+	if (rc)
+		return rc;
+	take(veventq, &header, event);
+	return (ssize_t)len;
+}
+
+ssize_t obj_veventq_read(struct obj_veventq *veventq, size_t room,
+			 int (*write)(void *arg, size_t at, const void *data, size_t len),
+			 void *arg)
+{
+	ssize_t rc;
+
+	pthread_mutex_lock(&veventq->read_lock);
+	rc = read_next(veventq, room, write, arg);
+	pthread_mutex_unlock(&veventq->read_lock);
+	return rc;
 }

@@ -1,7 +1,59 @@
 /* SPDX-License-Identifier: MIT */
 /* A guest's share of an IOMMU. */
-#include "obj/obj.h"
+#include <errno.h>
+#include <ioas/uapi/iommufd.h>
+#include "obj/viommu.h"
+#include "util/why.h"
+
+static void free_regions(struct obj_viommu *viommu)
+{
+	struct obj_region *region;
+
+	while ((region = LIST_FIRST(&viommu->regions)))
+		obj_region_free_locked(region);
+}
+
+int obj_viommu_alloc_locked(const struct kind_ops *kind_ops, const struct kind_viommu_ops *ops,
+			    uint32_t type, struct obj_hwpt *parent, const struct kind_data *data,
+			    struct obj_viommu **out, struct ioas_why *why)
+{
+	struct obj *obj;
+	struct obj_viommu *viommu;
+	int rc;
+
+	if (parent->auto_domain || !(parent->flags & IOMMU_HWPT_ALLOC_NEST_PARENT))
+		return why_set(why, -EINVAL,
+			       "page table %u was not made with IOMMU_HWPT_ALLOC_NEST_PARENT",
+			       parent->obj.id);
+	if (parent->ops != kind_ops)
+		return why_set(why, -EINVAL, "page table %u is for a %s, the device's is a %s",
+			       parent->obj.id, parent->ops->name, kind_ops->name);
+	rc = obj_alloc(parent->obj.ctx, OBJ_VIOMMU, sizeof(*viommu), &obj);
+	if (rc)
+		return why_set(why, rc, "no memory for a viommu");
+	viommu = (struct obj_viommu *)obj;
+	viommu->ops = ops;
+	viommu->kind_ops = kind_ops;
+	viommu->type = type;
+	viommu->parent = parent;
+	LIST_INIT(&viommu->regions);
+	rc = ops->init ? ops->init(viommu, data, why) : 0;
+	if (rc) {
+		free_regions(viommu);
+		obj_abort(obj);
+		return rc;
+	}
+	parent->obj.users++;
+	*out = viommu;
+	return 0;
+}
 
 void obj_viommu_destroy(struct obj *obj)
 {
+	struct obj_viommu *viommu = (struct obj_viommu *)obj;
+
+	if (viommu->ops->fini)
+		viommu->ops->fini(viommu);
+	free_regions(viommu);
+	viommu->parent->obj.users--;
 }

@@ -35,6 +35,7 @@ struct space_area {
 	struct areas_fit fit;
 	struct space_pages *pages;
 	uint64_t offset; /* of its first byte in the pages */
+	uint32_t locks;	 /* it cannot be unmapped: lock.c */
 };
 
 struct areas {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include "space/private.h"
 
-static pa_t pa_of(const struct space_area *area)
+pa_t area_pa(const struct space_area *area)
 {
 	return pages_window(area->pages)->pa + area->offset;
 }
@@ -30,9 +30,10 @@ int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space
 	if (pages_revoked(area->pages))
 		return 0;
 	if (!space->small_pages)
-		return pt_map(pt, area->first, pa_of(area), len, area->node.tag);
+		return pt_map(pt, area->first, area_pa(area), len, area->node.tag);
 	for (done = 0; done < len && !rc; done += SPACE_PAGE)
-		rc = pt_map(pt, area->first + done, pa_of(area) + done, SPACE_PAGE, area->node.tag);
+		rc = pt_map(pt, area->first + done, area_pa(area) + done, SPACE_PAGE,
+			    area->node.tag);
 	return rc;
 }
 

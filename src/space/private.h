@@ -79,6 +79,7 @@ struct ioas_space {
 	size_t allowed_nr;
 	struct zones zones;
 	struct space_domain *domains;
+	uint32_t locks;	      /* ranges that are locked: lock.c */
 	uint64_t domain_page; /* the largest of the domains' smallest pages; 1: no domain */
 };
 
@@ -161,6 +162,9 @@ void pages_unpin(struct ioas_iommu *iommu, struct space_pages *pages, struct pag
 struct pages_pin *pages_pin_at(const struct space_pages *pages, uint64_t at, uint64_t *end);
 
 /* fill.c: all with the space's lock held. A list of areas is linked by node.child[1]. */
+
+/* Where an area that is filled begins in the physical map. */
+pa_t area_pa(const struct space_area *area);
 
 /*
  * Enters an area, whose pages are filled, in one table. 0, or -ENOMEM and some of it may be in: the

@@ -64,7 +64,7 @@ struct ioas_iommu *space_iommu(struct ioas_space *space)
 
 uint64_t space_alignment(const struct ioas_space *space)
 {
-	return space->small_pages ? SPACE_PAGE : space->domain_page;
+	return space->small_pages || space->locks ? SPACE_PAGE : space->domain_page;
 }
 
 uint64_t ioas_space_alignment(struct ioas_space *space)

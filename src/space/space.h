@@ -91,6 +91,17 @@ void space_dmabuf_revoke(struct ioas_iommu *iommu, struct mem_file *file, bool r
 int space_change_process(struct ioas_space *const *spaces, size_t nr, struct ioas_caller *caller,
 			 struct ioas_why *why);
 
+/*
+ * Locks what is mapped in first..last, in whole pages, for who uses its memory by physical address:
+ * UNMAP answers -EBUSY until it is unlocked, and all addresses are multiples of a page. *pa is that
+ * of `first`. A page table must be attached, and stay so. 0; -EADDRINUSE something is mapped that
+ * is not aligned to pages; -ENOENT a part is not mapped; -EINVAL a dma-buf's memory, or
+ * memory that lies otherwise in its pages; -EFAULT it is not contiguous, or cannot be pinned.
+ */
+int space_lock_range(struct ioas_space *space, iova_t first, iova_t last, pa_t *pa,
+		     struct ioas_why *why);
+void space_unlock_range(struct ioas_space *space, iova_t first, iova_t last);
+
 struct ioas_iommu *space_iommu(struct ioas_space *space);
 
 #endif

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Unmapping: every area in a range, up to one that the range cuts. */
+/* Unmapping: every area in a range, up to one that is locked or that the range cuts. */
 #include <errno.h>
 #include <inttypes.h>
 #include "space/private.h"
 #include "util/why.h"
 
-static int refuse_cut(const struct space_area *area, iova_t first, iova_t last,
-		      struct ioas_why *why)
+static int refuse(const struct space_area *area, iova_t first, iova_t last, struct ioas_why *why)
 {
+	if (area->locks)
+		return why_set(why, -EBUSY,
+			       "mapping %#" PRIx64 "-%#" PRIx64 " has a hardware queue in it",
+			       area->first, area->last);
 	return why_set(why, -ENOENT,
 		       "%#" PRIx64 "-%#" PRIx64 " would cut mapping %#" PRIx64 "-%#" PRIx64, first,
 		       last, area->first, area->last);
 }
 
 /*
- * Takes the areas of first..last out of the tree, up to one that is cut, which is returned. *list
- * receives them, linked by node.child[1].
+ * Takes the areas of first..last out of the tree, up to one that is locked or cut, which is
+ * returned. *list receives them, linked by node.child[1].
  */
 static struct space_area *take_out(struct ioas_space *space, iova_t first, iova_t last,
 				   struct tree_node **list, uint64_t *len, iova_t *done)
@@ -25,7 +28,7 @@ static struct space_area *take_out(struct ioas_space *space, iova_t first, iova_
 	while (area && area->first <= last) {
 		struct space_area *next = areas_next(area);
 
-		if (area->first < first || area->last > last)
+		if (area->locks || area->first < first || area->last > last)
 			return area;
 		areas_remove(&space->areas, area);
 		zones_loosen(&space->zones, area->first, area->last);
@@ -53,7 +56,7 @@ static int unmap_locked(struct ioas_space *space, iova_t first, iova_t last, uin
 		fill_free(head);
 	}
 	if (cut)
-		return refuse_cut(cut, first, last, why);
+		return refuse(cut, first, last, why);
 	if (!list && (first || last != UINT64_MAX))
 		return why_set(why, -ENOENT, "nothing is mapped in %#" PRIx64 "-%#" PRIx64, first,
 			       last);

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* /dev/iommu: the file, and the ioctls that are not about one IOAS. */
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/capability.h>
+#include <sys/mman.h>
 #include <ioas/uapi/iommufd.h>
-#include "obj/obj.h"
+#include "obj/viommu.h"
 #include "space/space.h"
 #include "uapi/handlers.h"
 #include "uapi/uapi.h"
 #include "util/why.h"
 
+#define PAGE 4096u
+
 static int iommufd_open(struct ioas_file *file, struct ioas_why *why)
 {
 	struct obj_ctx *ctx;
-	int rc = obj_ctx_new(file->iommu, &ctx);
+	int rc = obj_ctx_new(file->iommu, file->caller, &ctx);
 
 	if (!rc)
 		file->priv = ctx;
@@ -24,9 +28,32 @@ static void iommufd_release(struct ioas_file *file)
 	obj_ctx_put(file->priv);
 }
 
+/* Only what a viommu lends, and that only as a whole. */
+static int iommufd_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
+			struct ioas_mapping *out, struct ioas_why *why)
+{
+	int type = flags & MAP_TYPE;
+
+	if (off % PAGE || len % PAGE)
+		return why_set(why, -EINVAL, "%#" PRIx64 " + %#" PRIx64 " is not of whole pages",
+			       off, len);
+	if (type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
+		return why_set(why, -EINVAL, "an iommufd is mapped MAP_SHARED");
+	if (prot & PROT_EXEC)
+		return why_set(why, -EPERM, "an iommufd is not mapped for PROT_EXEC");
+	return obj_region_map(file->priv, off, len, &out->fd, why);
+}
+
+static void iommufd_munmap(struct ioas_file *file, uint64_t off, uint64_t len)
+{
+	obj_region_unmap(file->priv, off, len);
+}
+
 const struct uapi_file_ops iommufd_file_ops = {
 	.open = iommufd_open,
 	.release = iommufd_release,
+	.mmap = iommufd_mmap,
+	.munmap = iommufd_munmap,
 	.ioctl = uapi_dispatch_iommufd,
 };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <ioas/uapi/iommufd.h>
 #include "obj/obj.h"
+#include "obj/viommu.h"
 #include "uapi/handlers.h"
 #include "uapi/uapi.h"
 #include "util/why.h"

@@ -86,7 +86,7 @@ struct ioas_file {
 };
 
 extern const struct uapi_file_ops iommufd_file_ops, container_file_ops, group_file_ops,
-	device_file_ops, fault_file_ops;
+	device_file_ops, fault_file_ops, veventq_file_ops;
 
 /* A file that no path leads to. It has one reference. NULL: no memory. */
 struct ioas_file *uapi_file_new(struct ioas_iommu *iommu, struct ioas_caller *caller,
