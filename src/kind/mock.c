@@ -134,6 +134,7 @@ static const struct kind_ops ops = {
 	.nested_invalidate = mock_nested_invalidate,
 	.attach = attach,
 	.detach = detach,
+	.viommu = mock_viommu,
 };
 
 bool kind_is_mock(const struct kind_ops *of)

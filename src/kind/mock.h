@@ -35,7 +35,7 @@ int kind_mock_check_iotlb(const struct obj_hwpt *hwpt, uint32_t index, uint32_t 
 int kind_mock_check_cache(const struct mock_device *mock, uint32_t index, uint32_t value,
 			  struct ioas_why *why);
 
-/* mock_nested.c, for kind_ops */
+/* mock_nested.c, for kind_ops; `dev` is not looked at */
 int mock_nested(struct kind_device *dev, struct obj_hwpt *hwpt, uint32_t flags,
 		const struct kind_data *data, struct ioas_why *why);
 void mock_nested_free(struct obj_hwpt *hwpt);

@@ -14,7 +14,7 @@ struct iotlb {
 int mock_nested(struct kind_device *dev, struct obj_hwpt *hwpt, uint32_t flags,
 		const struct kind_data *data, struct ioas_why *why)
 {
-	bool old = dev->iommu->config.abi_6_12;
+	bool old = hwpt->obj.ctx->iommu->config.abi_6_12;
 	struct testcmd_hwpt cfg;
 	struct iotlb *iotlb;
 	int rc;

@@ -52,6 +52,7 @@ static long (*const handlers[])(struct uapi_call *call) = {
 	[TESTCMD_CHECK_IOTLB] = testcmd_check_iotlb,
 	[TESTCMD_PAGE_REQUEST] = testcmd_page_request,
 	[TESTCMD_CHECK_CACHE] = testcmd_check_cache,
+	[TESTCMD_VEVENT] = testcmd_vevent,
 	[TESTCMD_PASID_ATTACH] = testcmd_pasid_attach,
 	[TESTCMD_PASID_REPLACE] = testcmd_pasid_attach,
 	[TESTCMD_PASID_DETACH] = testcmd_pasid_detach,

@@ -6,7 +6,7 @@
  *   testcmd_device.c  devices, and the words that they and nested page tables hold
  *   testcmd_check.c   looking at memory and pins
  *   testcmd_dirty.c   dirty pages
- *   testcmd_request.c page requests, and requests with PASIDs
+ *   testcmd_request.c page requests, requests with PASIDs, viommus' events
  *   testcmd_dmabuf.c  dma-bufs
  *   testcmd_access.c  accesses
  */
@@ -42,6 +42,7 @@ long testcmd_dirty(struct uapi_call *call);
 
 /* testcmd_request.c */
 long testcmd_page_request(struct uapi_call *call);
+long testcmd_vevent(struct uapi_call *call);
 long testcmd_pasid_attach(struct uapi_call *call);
 long testcmd_pasid_detach(struct uapi_call *call);
 long testcmd_pasid_check(struct uapi_call *call);

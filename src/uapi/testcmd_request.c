@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* IOMMU_TEST_CMD: what its devices request, pages or with a PASID, and where that goes. */
+/* IOMMU_TEST_CMD: what its devices request, pages or with a PASID, and what viommus tell. */
 #include <errno.h>
+#include "obj/viommu.h"
 #include "uapi/testcmd.h"
 #include "util/why.h"
 
@@ -29,6 +30,38 @@ long testcmd_page_request(struct uapi_call *call)
 	else
 		obj_fault_report_locked(device, cmd->page_request.pasid != 0,
 					cmd->page_request.pasid, &request, NULL, NULL);
+	obj_ctx_unlock(ctx);
+	return rc;
+}
+
+static int vevent_locked(struct uapi_call *call)
+{
+	const struct iommu_test_cmd *cmd = call->cmd;
+	uint32_t id = cmd->vevent.device_id;
+	struct obj_device *device = (struct obj_device *)obj_peek(call->file->priv, id, OBJ_DEVICE);
+	struct obj_hwpt *hwpt = device ? obj_device_hwpt_locked(device, false, 0) : NULL;
+	struct testcmd_vevent event;
+	int rc;
+
+	if (!device || !kind_is_mock(device->kind->ops))
+		return why_set(call->why, -ENOENT, "no mock device has id %u", id);
+	if (!hwpt || !hwpt->viommu)
+		return why_set(call->why, -ENOENT, "device %u is attached to no viommu's table",
+			       id);
+	if (!device->vdevice || !device->vdevice->by_virt_id.key)
+		return why_set(call->why, -ENOENT, "the guest knows device %u by no id", id);
+	event.virt_id = (uint32_t)device->vdevice->by_virt_id.key;
+	rc = obj_veventq_report_locked(hwpt->viommu, TESTCMD_TYPE_VEVENTQ, &event, sizeof(event));
+	return rc ? why_set(call->why, rc, "the event has no queue, or no memory") : 0;
+}
+
+long testcmd_vevent(struct uapi_call *call)
+{
+	struct obj_ctx *ctx = call->file->priv;
+	int rc;
+
+	pthread_mutex_lock(&ctx->lock);
+	rc = vevent_locked(call);
 	obj_ctx_unlock(ctx);
 	return rc;
 }
