@@ -130,6 +130,7 @@ tsan) tsan_tests ;;
 all)
 	lint
 	tests "$build" 'tests'
+	step "docs/errno.md against tests/uapi" scripts/check-errno.sh "$build"
 	asan_tests
 	tsan_tests
 	;;

@@ -4,9 +4,11 @@
 
 int main(void)
 {
+	struct iommu_ioas_alloc flagged = {.size = sizeof(flagged), .flags = 1};
 	int fd = open_or_skip("/dev/iommu"), other;
 	uint8_t *mem = memory(PAGE);
 
+	EXPECT(fd, IOMMU_IOAS_ALLOC, &flagged, -EOPNOTSUPP, "unknown flag");
 	check("first id", ioas_alloc(fd), 1);
 	check("second id", ioas_alloc(fd), 2);
 	check("third id", ioas_alloc(fd), 3);

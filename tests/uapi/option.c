@@ -27,6 +27,21 @@ static long option_get(uint32_t id, uint32_t object)
 	return rc ? rc : (long)cmd.val64;
 }
 
+/* CAP_SYS_RESOURCE, which root in a container may lack. */
+static int may_change_limits(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned long long caps = 0;
+	char line[256];
+
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	if (status)
+		fclose(status);
+	return caps >> 24 & 1;
+}
+
 int main(void)
 {
 	struct iommu_option reserved = {.size = sizeof(reserved), .__reserved = 1};
@@ -43,6 +58,10 @@ int main(void)
 
 	check("huge pages of nothing", option_get(IOMMU_OPTION_HUGE_PAGES, 99), -ENOENT);
 	ioas = ioas_alloc(fd);
+	check("limit mode after an object",
+	      option(IOMMU_OPTION_RLIMIT_MODE, IOMMU_OPTION_OP_SET, 0, 1) ==
+		      (may_change_limits() ? -EBUSY : -EPERM),
+	      1);
 	check("huge pages", option_get(IOMMU_OPTION_HUGE_PAGES, ioas), 1);
 	check("a value of 2", option(IOMMU_OPTION_HUGE_PAGES, IOMMU_OPTION_OP_SET, ioas, 2),
 	      -EINVAL);

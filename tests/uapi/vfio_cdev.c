@@ -22,6 +22,7 @@ static void binding(void)
 	cmd.flags = 1u << 30;
 	EXPECT(dev, VFIO_DEVICE_BIND_IOMMUFD, &cmd, -EINVAL, "unknown flag");
 	check("bind to -2", bind_iommufd(dev, -2, NULL), -EINVAL);
+	check("bind to what is not open", bind_iommufd(dev, 999, NULL), -EBADF);
 	check("bind to a device", bind_iommufd(dev, dev, NULL), -EBADFD);
 	check("bind", bind_iommufd(dev, fd, &dev_id), 0);
 	check("an id", dev_id != 0, 1);
@@ -151,6 +152,37 @@ static void hw_info(void)
 	EXPECT(fd, IOMMU_GET_HW_INFO, &cmd, -EFAULT, "wild array");
 }
 
+/* x86 keeps this range for interrupts: nothing may be mapped there for a device. */
+#define MSI_FIRST 0xfee00000ull
+
+static void reserved(void)
+{
+	uint32_t ioas = ioas_alloc(fd), other = ioas_alloc(fd), pt = ioas;
+	struct iommu_iova_range range = {.start = MSI_FIRST, .last = MSI_FIRST + PAGE - 1};
+	struct iommu_ioas_allow_iovas allow = {
+		.size = sizeof(allow), .num_iovas = 1, .allowed_iovas = (uintptr_t)&range};
+	struct iommu_hwpt_alloc alloc = {.size = sizeof(alloc), .dev_id = dev_id, .pt_id = ioas};
+	struct vfio_device_detach_iommufd_pt leave = {.argsz = sizeof(leave), .flags = 1u << 30};
+	uint8_t *mem = memory(PAGE);
+
+	check("map over the interrupts' range", map_fixed(fd, ioas, mem, MSI_FIRST, PAGE), 0);
+	check("attach: it is reserved", attach(dev, &pt), -EADDRINUSE);
+	EXPECT(fd, IOMMU_HWPT_ALLOC, &alloc, 0, "only attaching reserves");
+	check("goes", destroy(fd, alloc.out_hwpt_id), 0);
+	check("take it away", unmap(fd, ioas, MSI_FIRST, PAGE, NULL), 0);
+	check("attach", attach(dev, &pt), 0);
+	check("map there now", map_fixed(fd, ioas, mem, MSI_FIRST, PAGE), -EINVAL);
+	allow.ioas_id = ioas;
+	EXPECT(fd, IOMMU_IOAS_ALLOW_IOVAS, &allow, -EADDRINUSE, "a reserved range");
+	allow.ioas_id = other;
+	EXPECT(fd, IOMMU_IOAS_ALLOW_IOVAS, &allow, 0, "without a device");
+	pt = other;
+	check("attach: what is allowed is reserved", attach(dev, &pt), -EADDRINUSE);
+	EXPECT(dev, VFIO_DEVICE_DETACH_IOMMUFD_PT, &leave, -EINVAL, "unknown flag");
+	check("detach", detach(dev), 0);
+	check("the spaces are free", destroy(fd, ioas) | destroy(fd, other), 0);
+}
+
 int main(void)
 {
 	fd = open_or_skip("/dev/iommu");
@@ -159,6 +191,7 @@ int main(void)
 	pasids();
 	attaching();
 	page_tables();
+	reserved();
 	hw_info();
 	close(dev);
 	check("closing the device frees its id", destroy(fd, dev_id), -ENOENT);

@@ -136,6 +136,22 @@ static void interrupts(void)
 	check("off", set_irqs(VFIO_PCI_REQ_IRQ_INDEX, none, 0, 0, NULL, 0), 0);
 }
 
+static void refusals(void)
+{
+	struct vfio_device_feature feature = {.argsz = sizeof(feature)};
+
+	feature.flags = 1u << 31;
+	EXPECT(dev, VFIO_DEVICE_FEATURE, &feature, -EINVAL, "unknown flag");
+	feature.flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
+	EXPECT(dev, VFIO_DEVICE_FEATURE, &feature, -EINVAL, "get and set");
+	feature.flags = VFIO_DEVICE_FEATURE_GET | 0x1234;
+	EXPECT(dev, VFIO_DEVICE_FEATURE, &feature, -ENOTTY, "unknown feature");
+	check("mask MSI-X",
+	      set_irqs(VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK,
+		       0, 1, NULL, 0),
+	      -ENOTTY);
+}
+
 int main(void)
 {
 	int fd = open_or_skip("/dev/iommu");
@@ -145,6 +161,7 @@ int main(void)
 	information();
 	config_space();
 	interrupts();
+	refusals();
 	EXPECT(dev, VFIO_DEVICE_RESET, NULL, 0, "function-level reset");
 	check("unknown ioctl", call(dev, _IO(';', 100 + 60), NULL), -ENOTTY);
 	return check_done();

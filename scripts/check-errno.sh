@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Holds docs/errno.md against what the programs of tests/uapi really got.
+#
+#   scripts/check-errno.sh BUILD          both ways; exit 1 if a pair of ioctl and errno is amiss
+#   scripts/check-errno.sh BUILD --list   which program shows which pair
+#
+# Each program runs with --report, which counts results by ioctl and errno. Every pair on the page
+# must have come about in one of them, or stand in tests/uapi/shown-elsewhere with the test that
+# shows it; every pair that came about must be on the page. What the page says of every ioctl holds
+# for each, so that command_sizes, unknown numbers and EFAULT are not asked in the reverse; nor is
+# IOMMU_TEST_CMD, which is for tests. Rows of no ioctl in particular, "(any, ...)", are for readers.
+#
+# It compares pairs, not reasons: two causes of one errno are two rows, and one pair.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=${1:?usage: check-errno.sh BUILD [--list]}
+page=docs/errno.md elsewhere=tests/uapi/shown-elsewhere
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+bad=0
+
+complain() {
+	echo "$*"
+	bad=$((bad + 1))
+}
+
+# Runs the tests as meson does, each with a report: "IOCTL ERRNO PROGRAM" of every refusal.
+meson introspect "$build" --tests | jq -r '.[] | select(.suite | any(endswith("uapi")))
+	| [.name] + .cmd | join(" ")' |
+	while read -r name tool run rest; do
+		[ "$run" = run ] || continue
+		rm -f "$work/report"
+		# shellcheck disable=SC2086
+		(cd "$build" && "$tool" run --report "$work/report" $rest) >/dev/null 2>&1 </dev/null || true
+		[ -s "$work/report" ] || { echo "no report: $name" >>"$work/broken"; continue; }
+		jq -r --arg name "$name" '.ioctls[] | select(.errno != 0)
+			| "\(.name) \(.error) \($name)"' "$work/report"
+	done | sort -u >"$work/shown"
+[ ! -s "$work/broken" ] || complain "$(cat "$work/broken")"
+if [ "${2-}" = --list ]; then
+	column -t "$work/shown"
+	exit "$bad"
+fi
+
+# "IOCTL ERRNO" of every row. An error "as OTHER" stands for all of another ioctl's. Names are as
+# in the counters, without the prefixes that say nothing here.
+short='s/^(IOMMU_|VFIO_DEVICE_|VFIO_)//'
+awk -F' *[|] *' '
+	/^\| *ioctl \|/ { table = 1; next }
+	!/^\|/ { table = 0 }
+	table && $3 != "---" && $2 !~ /^\(/ {
+		if ($2 != "")
+			ioctls = $2
+		n = split(ioctls, ioctl, / *, */)
+		m = split($3, error, / *, */)
+		for (i = 1; i <= n; i++)
+			for (j = 1; j <= m; j++)
+				if (error[j] ~ /^E[A-Z0-9]+$/)
+					print ioctl[i], error[j]
+				else if (error[j] ~ /^as /)
+					print ioctl[i], error[j] >"/dev/stderr"
+	}' "$page" 2>"$work/as" | sort -u >"$work/rows"
+sed 's/ as / /' "$work/as" | sort -u | while read -r ioctl other; do
+	awk -v ioctl="$ioctl" -v other="$other" '$1 == other { print ioctl, $2 }' "$work/rows"
+done | sort -u - "$work/rows" >"$work/allowed"
+
+sed -E "$short" "$work/shown" >"$work/short"
+# Names on the page are of an ioctl that there is.
+grep -ohE '\b(IOMMU|VFIO)_[A-Z0-9_]+' src/uapi/dispatch.c | sed -E "$short" | sort -u >"$work/names"
+cut -d' ' -f1 "$work/rows" | sort -u | comm -23 - "$work/names" >"$work/strange"
+[ ! -s "$work/strange" ] || complain "$page: no such ioctl:" $(cat "$work/strange")
+while read -r ioctl error; do
+	grep -q "^$ioctl $error " "$work/short" && continue
+	where=$(awk -v i="$ioctl" -v e="$error" '$1 == i && $2 == e { print $3 }' "$elsewhere")
+	if [ -z "$where" ]; then
+		complain "$page: $ioctl $error: no program of tests/uapi got that"
+	elif ! grep -qw -e "$error" "$where" 2>/dev/null; then
+		complain "$elsewhere: $where does not show $error of $ioctl"
+	fi
+done <"$work/rows"
+while read -r ioctl error program; do
+	case $program/$ioctl in command_sizes/* | */unknown | */TEST_CMD) continue ;; esac
+	grep -qx "$ioctl $error" "$work/allowed" || [ "$error" = EFAULT ] ||
+		complain "$page: $ioctl answered $error to tests/uapi/$program.c"
+done <"$work/short"
+while read -r ioctl error _; do
+	case $ioctl in '#'* | '') continue ;; esac
+	grep -qx "$ioctl $error" "$work/rows" || complain "$elsewhere: $ioctl $error is not on $page"
+done <"$elsewhere"
+
+[ "$bad" = 0 ] || exit 1
+echo "errno: $(wc -l <"$work/rows") pairs of ioctl and error, each with a test"
