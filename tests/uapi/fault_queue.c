@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* IOMMU_FAULT_QUEUE_ALLOC: page requests are read, answered, refused. */
 #include <poll.h>
+#include <sys/resource.h>
 #include "testcmd.h"
 
 #define REC sizeof(struct iommu_hwpt_pgfault)
@@ -77,6 +78,19 @@ static void reading(int queue)
 }
 
 /* Cookies 1 and 2 wait for their answers. */
+/* No number is free for its descriptor. */
+static void without_room(struct iommu_fault_alloc *cmd)
+{
+	struct rlimit was, none;
+
+	getrlimit(RLIMIT_NOFILE, &was);
+	none = was;
+	none.rlim_cur = 3;
+	setrlimit(RLIMIT_NOFILE, &none);
+	EXPECT(fd, IOMMU_FAULT_QUEUE_ALLOC, cmd, -EMFILE, "no descriptor is free");
+	setrlimit(RLIMIT_NOFILE, &was);
+}
+
 static void answering(int queue)
 {
 	struct iommu_hwpt_page_response w[2] = {{1, 2}, {2, IOMMUFD_PAGE_RESP_INVALID}};
@@ -111,6 +125,7 @@ int main(void)
 	check("device", test_device(fd, ioas, 0, &dev), 0);
 	EXPECT(fd, IOMMU_FAULT_QUEUE_ALLOC, &cmd, -EOPNOTSUPP, "unknown flag");
 	cmd.flags = 0;
+	without_room(&cmd);
 	EXPECT(fd, IOMMU_FAULT_QUEUE_ALLOC, &cmd, 0, "a queue");
 	queue = (int)cmd.out_fault_fd;
 	check("it closes on exec", fcntl(queue, F_GETFD), FD_CLOEXEC);

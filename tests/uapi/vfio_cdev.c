@@ -127,6 +127,28 @@ static void page_tables(void)
 	check("the other, too", destroy(fd, other), 0);
 }
 
+/* A page table with a queue of page requests is for devices that send such. */
+static void with_faults(void)
+{
+	struct iommu_fault_alloc fault = {.size = sizeof(fault)};
+	uint32_t ioas = ioas_alloc(fd), pt;
+	struct iommu_hwpt_alloc cmd = {.size = sizeof(cmd), .dev_id = dev_id, .pt_id = ioas};
+
+	check("fault queue", call(fd, IOMMU_FAULT_QUEUE_ALLOC, &fault), 0);
+	cmd.flags = IOMMU_HWPT_FAULT_ID_VALID;
+	cmd.fault_id = fault.out_fault_id;
+	if (call(fd, IOMMU_HWPT_ALLOC, &cmd) == -EOPNOTSUPP) {
+		puts("not here  a page table of an IOAS with a fault queue");
+		return;
+	}
+	pt = cmd.out_hwpt_id;
+	check("attach: no page requests here", attach(dev, &pt), -ENODEV);
+	close((int)fault.out_fault_fd);
+	check("the page table", destroy(fd, cmd.out_hwpt_id), 0);
+	check("the queue", destroy(fd, fault.out_fault_id), 0);
+	check("the space", destroy(fd, ioas), 0);
+}
+
 static void hw_info(void)
 {
 	uint8_t data[64];
@@ -192,6 +214,7 @@ int main(void)
 	attaching();
 	page_tables();
 	reserved();
+	with_faults();
 	hw_info();
 	close(dev);
 	check("closing the device frees its id", destroy(fd, dev_id), -ENOENT);
