@@ -52,9 +52,10 @@ grep_code '\b(printf|fprintf|puts|fputs|perror|exit|_exit|abort|assert)[[:space:
 	breach 'src/ and models/ never print or exit'
 grep_code '\berrno[[:space:]]*=[^=]' $engine | grep -v 'errno = saved' | breach 'src/ and models/ set errno only to restore it'
 
-# Only usercopy.c touches caller memory.
+# Only usercopy.c touches caller memory, for handlers; accesses copy what is mapped and not pinned.
 grep_code '(->|\.)copy_(from|to)[[:space:]]*\(' $src | grep -v '^src/uapi/usercopy\.[ch]:' |
-	breach 'only src/uapi/usercopy.c copies from and to callers'
+	grep -v '^src/space/access_rw\.c:' |
+	breach 'only src/uapi/usercopy.c (and src/space/access_rw.c) copies from and to callers'
 
 # Only translate.c walks tables on behalf of a device.
 grep_code '\bpt_walk[[:space:]]*\(' $src |

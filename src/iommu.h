@@ -10,6 +10,7 @@
  *   the issuer list, and who waits for what is lent: below all of them but the mem map
  *   the context's ids_lock, and a fault queue's lock: below the context; the account's and the
  *     files' are innermost
+ *   an access' lock -> space (with ctx->lock not held while it moves); its list of pins: innermost
  *   vfio_lock -> pci control -> the model's lock -> pci irq
  *   vfio_lock -> pci bus
  *   pci bus -> route table

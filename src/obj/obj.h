@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
+#include <ioas/access.h>
 #include <ioas/device.h>
 #include <ioas/door.h>
 #include <ioas/space.h>
@@ -306,8 +307,21 @@ void obj_selftest_destroy(struct obj *obj);
 /* access.c: who reads and writes a space by itself, with an id. */
 struct obj_access {
 	struct obj obj;
-	struct ioas_access *access;
-	struct obj_ioas *ioas; /* (ctx->lock) this is one of its users; or NULL */
+	struct ioas_access *access; /* constant */
+	pthread_mutex_t moving;	    /* one replace at a time; outside ctx->lock */
+	struct obj_ioas *ioas;	    /* (moving) this is one of its users */
 };
+
+/*
+ * Makes one, attached to an IOAS, and holds the context. It goes with obj_access_close only.
+ * Neither lock is held by who calls: `unmap` is called without any. 0; -ENOENT; -EINVAL;
+ * -EADDRINUSE as ioas_access_attach; -ENOMEM.
+ */
+int obj_access_new(struct obj_ctx *ctx, uint32_t ioas_id, const struct ioas_access_ops *ops,
+		   void *arg, uint32_t flags, struct obj_access **out, struct ioas_why *why);
+/* To another IOAS; `unmap` is called for everything. 0; -ENOENT; -EADDRINUSE; -EBUSY. */
+int obj_access_replace(struct obj_access *access, uint32_t ioas_id, struct ioas_why *why);
+/* Ends all its pins and it. */
+void obj_access_close(struct obj_access *access);
 
 #endif

@@ -34,8 +34,11 @@ struct space_area {
 	uint64_t gap_first; /* first free address of the gap before it; == first: no gap */
 	struct areas_fit fit;
 	struct space_pages *pages;
-	uint64_t offset; /* of its first byte in the pages */
-	uint32_t locks;	 /* it cannot be unmapped: lock.c */
+	uint64_t offset;   /* of its first byte in the pages */
+	uint32_t accesses; /* parts of accesses' pins */
+	uint32_t locks;	   /* it cannot be unmapped: lock.c */
+	uint32_t busy;	   /* copies of accesses at work */
+	bool closing;	   /* being unmapped: nothing new may use it */
 };
 
 struct areas {

@@ -79,7 +79,10 @@ struct ioas_space {
 	size_t allowed_nr;
 	struct zones zones;
 	struct space_domain *domains;
-	uint32_t locks;	      /* ranges that are locked: lock.c */
+	uint32_t locks;		      /* ranges that are locked: lock.c */
+	struct access_link *accesses; /* those attached */
+	uint32_t pinning;	      /* how many of them pin */
+	pthread_cond_t idle;  /* an area's `accesses` or `busy`, or a link's `calls`, sank */
 	uint64_t domain_page; /* the largest of the domains' smallest pages; 1: no domain */
 };
 

@@ -26,6 +26,7 @@ int ioas_space_new(struct ioas_iommu *iommu, struct ioas_space **out)
 	areas_init(&space->areas);
 	reserved_init(&space->reserved);
 	pthread_mutex_init(&space->lock, NULL);
+	pthread_cond_init(&space->idle, NULL);
 	space->iommu = iommu;
 	space->refs = 1;
 	space->domain_page = 1;
@@ -48,6 +49,7 @@ void ioas_space_put(struct ioas_space *space)
 	reserved_fini(&space->reserved);
 	zones_fini(&space->zones);
 	free(space->allowed);
+	pthread_cond_destroy(&space->idle);
 	pthread_mutex_destroy(&space->lock);
 	free(space);
 }
@@ -64,7 +66,8 @@ struct ioas_iommu *space_iommu(struct ioas_space *space)
 
 uint64_t space_alignment(const struct ioas_space *space)
 {
-	return space->small_pages || space->locks ? SPACE_PAGE : space->domain_page;
+	return space->small_pages || space->locks || space->pinning ? SPACE_PAGE
+								    : space->domain_page;
 }
 
 uint64_t ioas_space_alignment(struct ioas_space *space)

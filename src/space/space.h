@@ -62,6 +62,12 @@ struct space_area_info {
 	uint32_t prot;
 };
 int space_area_at_or_after(struct ioas_space *space, iova_t iova, struct space_area_info *out);
+/*
+ * Cuts the mapping that goes on behind `last` in two there. Only where leaves above one page are
+ * forbidden, else nothing happens. 0; -EBUSY it is being unmapped; -EINVAL `last` ends no page, or
+ * an access has pinned some of it; -ENOMEM.
+ */
+int space_cut(struct ioas_space *space, iova_t last, struct ioas_why *why);
 /* Number of mappings. */
 uint64_t space_area_nr(struct ioas_space *space);
 

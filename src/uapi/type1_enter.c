@@ -72,10 +72,7 @@ long type1_compat_coherent(struct uapi_call *call)
 	return type1_compat_id(call->file->priv) ? 1 : no_compat(call);
 }
 
-/*
- * TYPE1 promises that any page can be unmapped, for which leaves must be small; areas are not cut
- * here, so that a cut is refused as with TYPE1v2.
- */
+/* TYPE1 promises that any page can be unmapped, for which leaves must be small (space_cut). */
 long type1_compat_set_iommu(struct uapi_call *call)
 {
 	struct obj_ioas *ioas;

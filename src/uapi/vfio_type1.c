@@ -190,6 +190,14 @@ static int widen(struct uapi_call *call, struct type1 *type1, uint64_t first, ui
 	return 0;
 }
 
+/* On /dev/iommu TYPE1 can unmap any page: where leaves are small, mappings are cut first. */
+static int cut_ends(struct uapi_call *call, struct type1 *type1, uint64_t first, uint64_t last)
+{
+	int rc = space_cut(type1->space, last, call->why);
+
+	return !rc && first ? space_cut(type1->space, first - 1, call->why) : rc;
+}
+
 static int unmap_range(struct uapi_call *call, struct type1 *type1, uint64_t first, uint64_t last,
 		       uint64_t *unmapped)
 {
@@ -200,6 +208,10 @@ static int unmap_range(struct uapi_call *call, struct type1 *type1, uint64_t fir
 		rc = widen(call, type1, first, &last);
 	if (rc)
 		return rc < 0 ? rc : 0;
+	if (type1->ioas && (first || last != UINT64_MAX))
+		rc = cut_ends(call, type1, first, last);
+	if (rc)
+		return rc;
 	if (space_area_at_or_after(type1->space, first, &area) || area.range.first > last)
 		return 0;
 	return ioas_space_unmap(type1->space, first, last, unmapped, call->why);
