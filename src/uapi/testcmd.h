@@ -37,6 +37,16 @@ int testcmd_hwpt_get(struct uapi_call *call, struct obj_hwpt **out);
 long testcmd_check_map(struct uapi_call *call);
 long testcmd_check_pins(struct uapi_call *call);
 
+/* Where this process sees a byte of the caller's, which must be there. 0; -EFAULT, -ENOMEM. */
+int testcmd_host(struct uapi_call *call, uint64_t va, uint8_t **out);
+
+/* testcmd_access.c */
+long testcmd_access(struct uapi_call *call);
+long testcmd_access_unpin(struct uapi_call *call);
+long testcmd_access_pin(struct uapi_call *call);
+long testcmd_access_rw(struct uapi_call *call);
+long testcmd_access_replace(struct uapi_call *call);
+
 /* testcmd_dirty.c */
 long testcmd_dirty(struct uapi_call *call);
 

@@ -11,8 +11,7 @@
 
 #define PAGE 4096ull
 
-/* Where this process sees a byte of the caller's, which must be there. */
-static int caller_host(struct uapi_call *call, uint64_t va, uint8_t **out)
+int testcmd_host(struct uapi_call *call, uint64_t va, uint8_t **out)
 {
 	struct ioas_caller *caller = call->caller;
 	uint64_t page = va & ~(PAGE - 1);
@@ -30,7 +29,7 @@ static int check_page(struct uapi_call *call, struct pt *pt, iova_t iova, uint64
 {
 	uint8_t *want;
 	void *host;
-	int rc = caller_host(call, va, &want);
+	int rc = testcmd_host(call, va, &want);
 
 	if (rc)
 		return rc;
@@ -96,7 +95,7 @@ long testcmd_check_pins(struct uapi_call *call)
 	for (uint64_t at = 0; at < length; at += PAGE) {
 		uint8_t *host;
 		unsigned nr;
-		int rc = caller_host(call, va + at, &host);
+		int rc = testcmd_host(call, va + at, &host);
 
 		if (rc)
 			return rc;

@@ -14,7 +14,7 @@ build=$(cd "${1:?usage: check.sh BUILD [PROGRAM...]}" && pwd)
 shift
 programs=("$@")
 # These need IOMMU_TEST_CMD, which 6.12 serves only where there is no real IOMMU.
-testcmd=(account fault_queue hwpt_dirty page_tables testcmd)
+testcmd=(account fault_queue hwpt_dirty page_tables testcmd testcmd_access)
 [ $# -gt 0 ] || programs=(command_sizes destroy ioas_copy ioas_map ioas_ranges ioas_unmap option
 	vfio_cdev vfio_compat vfio_device "${testcmd[@]}")
 is_testcmd() { [[ " ${testcmd[*]} " == *" $1 "* ]]; }

@@ -446,6 +446,91 @@ static void test_viommu_queues(void **state)
 	w_close(g.w, g.fd);
 }
 
+static long access_new(struct world *w, int fd, uint32_t ioas, struct iommu_test_cmd *cmd)
+{
+	*cmd = (struct iommu_test_cmd){.access = {.flags = TESTCMD_ACCESS_NEEDS_PIN}};
+	return testcmd(w, fd, TESTCMD_ACCESS, ioas, cmd);
+}
+
+static long access_pin(struct world *w, int fd, int access, struct iommu_test_cmd *cmd)
+{
+	*cmd = (struct iommu_test_cmd){.access_pin = {.flags = TESTCMD_ACCESS_WRITE,
+						      .iova = IOVA,
+						      .length = 3 * PAGE,
+						      .uptr = (uintptr_t)w->page}};
+	return testcmd(w, fd, TESTCMD_ACCESS_PIN, (uint32_t)access, cmd);
+}
+
+static long access_rw(struct world *w, int fd, int access, uint32_t flags, uint64_t iova,
+		      uint64_t len, void *buf)
+{
+	struct iommu_test_cmd cmd = {
+		.access_rw = {.iova = iova, .length = len, .uptr = (uintptr_t)buf, .flags = flags}};
+
+	return testcmd(w, fd, TESTCMD_ACCESS_RW, (uint32_t)access, &cmd);
+}
+
+static long pins(struct world *w, int fd, void *va, uint32_t nr)
+{
+	struct iommu_test_cmd cmd = {
+		.check_pins = {.length = PAGE, .uptr = (uintptr_t)va, .pins = nr}};
+
+	return testcmd(w, fd, TESTCMD_CHECK_PINS, 0, &cmd);
+}
+
+static void test_accesses(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu"), access;
+	uint32_t ioas = w_ioas(w, fd), other = w_ioas(w, fd);
+	struct iommu_test_cmd cmd, move = {.access_replace = {.ioas_id = other}};
+	uint64_t iova = IOVA;
+	char word[8] = "written";
+
+	/* Two areas, so that the second one can fail after the first one is pinned. */
+	assert_int_equal(w_map(w, fd, ioas, FIXED, w->page, 2 * PAGE, &iova), 0);
+	iova += 2 * PAGE;
+	assert_int_equal(w_map(w, fd, ioas, FIXED, w->page + 2 * PAGE, PAGE, &iova), 0);
+	assert_int_equal(SWEEP(w, fd, 3, access_new(w, fd, ioas, &cmd)), 0);
+	access = cmd.access.out_fd;
+	assert_int_equal(destroy(w, fd, 3), -EBUSY);
+	assert_int_equal(destroy(w, fd, ioas), -EBUSY);
+
+	assert_int_equal(SWEEP(w, fd, 4, access_pin(w, fd, access, &cmd)), 0);
+	assert_int_equal(cmd.access_pin.out_item, 0);
+	assert_int_equal(pins(w, fd, w->page + 2 * PAGE, 1), 0);
+	assert_int_equal(
+		SWEEP(w, fd, 4,
+		      access_rw(w, fd, access, TESTCMD_ACCESS_WRITE, IOVA + 4092, 8, word)),
+		0);
+	assert_string_equal(w->page + 4092, "written");
+
+	/* Mapping 1, byte 4092 of mapping 0, and one that there is not. */
+	assert_int_equal(access_rw(w, fd, access, TESTCMD_ACCESS_FUZZED, 1, 8, word), 0);
+	assert_string_equal(word, "");
+	assert_int_equal(access_rw(w, fd, access, TESTCMD_ACCESS_FUZZED, 4092ull << 32, 8, word),
+			 0);
+	assert_string_equal(word, "written");
+	assert_int_equal(access_rw(w, fd, access, TESTCMD_ACCESS_FUZZED, 2, 8, word), -ENOENT);
+
+	assert_int_equal(
+		SWEEP(w, fd, 4, testcmd(w, fd, TESTCMD_ACCESS_REPLACE, (uint32_t)access, &move)),
+		0);
+	assert_int_equal(pins(w, fd, w->page, 0), 0);
+	assert_int_equal(destroy(w, fd, ioas), 0);
+	assert_int_equal(destroy(w, fd, other), -EBUSY);
+	iova = IOVA;
+	assert_int_equal(w_map(w, fd, other, FIXED, w->page, 3 * PAGE, &iova), 0);
+	assert_int_equal(access_pin(w, fd, access, &cmd), 0);
+	assert_int_equal(cmd.access_pin.out_item, 1);
+
+	/* The access outlives the iommufd, and ends with what it has pinned. */
+	w_close(w, fd);
+	w_close(w, access);
+	fd = w_open(w, "/dev/iommu");
+	assert_int_equal(pins(w, fd, w->page, 0), 0);
+}
+
 static void test_absent(void **state)
 {
 	struct world *w = *state;
@@ -474,6 +559,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_viommu_memory, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_viommu_queues, world_setup_selftest,
+		cmocka_unit_test_setup_teardown(test_accesses, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_absent, world_setup, world_teardown),
 	};
