@@ -195,7 +195,7 @@ int access_check(iova_t iova, uint64_t len, uint32_t flags, struct ioas_why *why
 	return 0;
 }
 
-int access_area(struct ioas_space *space, iova_t iova, bool write, struct space_area **out,
+int access_area(struct ioas_space *space, iova_t iova, struct space_area **out,
 		struct ioas_why *why)
 {
 	struct space_area *area = areas_find(&space->areas, iova);
@@ -205,6 +205,12 @@ int access_area(struct ioas_space *space, iova_t iova, bool write, struct space_
 	if (area->closing)
 		return why_set(why, -EINVAL, "mapping %#" PRIx64 "-%#" PRIx64 " is being unmapped",
 			       area->first, area->last);
+	*out = area;
+	return 0;
+}
+
+int access_allowed(const struct space_area *area, bool write, struct ioas_why *why)
+{
 	if (!(area->node.tag & (write ? IOAS_PROT_WRITE : IOAS_PROT_READ)))
 		return why_set(why, -EPERM,
 			       "mapping %#" PRIx64 "-%#" PRIx64 " does not allow to %s it",
@@ -213,6 +219,5 @@ int access_area(struct ioas_space *space, iova_t iova, bool write, struct space_
 		return why_set(why, -EINVAL,
 			       "mapping %#" PRIx64 "-%#" PRIx64 " is a dma-buf's memory",
 			       area->first, area->last);
-	*out = area;
 	return 0;
 }

@@ -53,11 +53,13 @@ struct ioas_access_pin {
 };
 
 /*
- * What the next bytes of a range lie in: checks in the kernel's order. Space locked. 0; -ENOENT;
- * -EINVAL; -EPERM.
+ * What the next bytes of a range lie in, and whether they may be accessed so; a pin looks at where
+ * pages begin between the two, as the kernel does. Space locked. 0; -ENOENT, -EINVAL; -EPERM,
+ * -EINVAL.
  */
-int access_area(struct ioas_space *space, iova_t iova, bool write, struct space_area **out,
+int access_area(struct ioas_space *space, iova_t iova, struct space_area **out,
 		struct ioas_why *why);
+int access_allowed(const struct space_area *area, bool write, struct ioas_why *why);
 /* 0; -EINVAL; -EOVERFLOW. */
 int access_check(iova_t iova, uint64_t len, uint32_t flags, struct ioas_why *why);
 /* Takes access->lock, shared, and finds the space. 0; -ENOENT, not locked. */

@@ -79,10 +79,12 @@ static int pin_all(struct ioas_access_pin *pin, bool write, struct ioas_why *why
 	struct space_area *area;
 
 	for (;; at = area->last + 1) {
-		int rc = access_area(pin->space, at, write, &area, why);
+		int rc = access_area(pin->space, at, &area, why);
 
 		if (!rc)
 			rc = check_pages(area, at, last, why);
+		if (!rc)
+			rc = access_allowed(area, write, why);
 		if (!rc)
 			rc = pin_area(pin, area, at, last, why);
 		if (rc)

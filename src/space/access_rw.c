@@ -127,8 +127,10 @@ static int copy_all(struct copy *copy, iova_t iova, iova_t last, struct ioas_why
 	for (;;) {
 		struct space_area *area;
 		iova_t until;
-		int rc = access_area(copy->space, iova, copy->write, &area, why);
+		int rc = access_area(copy->space, iova, &area, why);
 
+		if (!rc)
+			rc = access_allowed(area, copy->write, why);
 		if (rc)
 			return rc;
 		until = area->last < last ? area->last : last;
