@@ -559,6 +559,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_viommu_memory, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_viommu_queues, world_setup_selftest,
+						world_teardown),
 		cmocka_unit_test_setup_teardown(test_accesses, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_absent, world_setup, world_teardown),
