@@ -1,66 +1,79 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How often a page is pinned: by how many owners, since one that shows it in several windows (a
- * page table and an access, say) holds it once.
+ * page table and an access, say) holds it once. A page of a shared file is looked for wherever
+ * this process has it mapped.
  */
+#include <errno.h>
 #include "mem/mem.h"
+#include "mem/same.h"
+#include "util/alloc.h"
 
 #define PAGE 4096ul
 
-static bool before(const struct mem_piece *a, const struct mem_piece *b)
-{
-	return (uintptr_t)a->window->owner < (uintptr_t)b->window->owner;
-}
+struct owners {
+	const void **owner; /* NULL: only count */
+	size_t nr, cap;
+};
 
-static struct mem_piece *merge(struct mem_piece *a, struct mem_piece *b)
-{
-	struct mem_piece *list = NULL, **tail = &list;
-
-	while (a && b) {
-		struct mem_piece **least = before(b, a) ? &b : &a;
-
-		*tail = *least;
-		tail = &(*least)->next;
-		*least = (*least)->next;
-	}
-	*tail = a ? a : b;
-	return list;
-}
-
-/* Runs of 1, 2, 4 ... pieces, as a binary counter: no memory is needed. */
-static struct mem_piece *sort(struct mem_piece *list)
-{
-	struct mem_piece *runs[64] = {NULL}, *all = NULL;
-
-	while (list) {
-		struct mem_piece *run = list;
-		unsigned i;
-
-		list = list->next;
-		run->next = NULL;
-		for (i = 0; runs[i]; i++) {
-			run = merge(runs[i], run);
-			runs[i] = NULL;
-		}
-		runs[i] = run;
-	}
-	for (unsigned i = 0; i < 64; i++)
-		all = merge(runs[i], all);
-	return all;
-}
-
-unsigned pins_count(struct mem_pins *pins, uintptr_t host)
+static void add_at(struct mem_pins *pins, uintptr_t host, struct owners *owners)
 {
 	struct mem_piece *list = NULL;
-	const void *owner = NULL;
-	unsigned nr = 0;
 
-	pthread_mutex_lock(&pins->lock);
 	pins_collect(pins->tree.root, host, host + PAGE, false, &list);
-	for (list = sort(list); list; list = list->next) {
-		nr += list->window->owner != owner;
-		owner = list->window->owner;
+	for (; list; list = list->next) {
+		if (owners->nr < owners->cap)
+			owners->owner[owners->nr] = list->window->owner;
+		owners->nr++;
 	}
+}
+
+static void add_all(struct mem_pins *pins, const struct mem_shared *shared, uintptr_t host,
+		    struct owners *owners)
+{
+	const struct mem_shared_at *is = mem_shared_find(shared, host);
+
+	owners->nr = 0;
+	pthread_mutex_lock(&pins->lock);
+	for (size_t i = 0; is && i < shared->nr; i++) {
+		uintptr_t at = mem_shared_alias(is, host, &shared->at[i]);
+
+		if (at)
+			add_at(pins, at, owners);
+	}
+	if (!is)
+		add_at(pins, host, owners);
 	pthread_mutex_unlock(&pins->lock);
-	return nr;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Nothing is allocated with the lock held: who waits for it may be inside malloc. */
+int pins_count(struct mem_pins *pins, const struct mem_shared *shared, uintptr_t host,
+	       unsigned *out)
+{
+	struct owners owners = {NULL};
+
+	*out = 0;
+	for (;;) {
+		add_all(pins, shared, host, &owners);
+		if (owners.nr <= owners.cap)
+			break;
+		free(owners.owner);
+		owners.cap = owners.nr;
+		owners.owner = alloc_zero(owners.cap, sizeof(*owners.owner));
+		if (!owners.owner)
+			return -ENOMEM;
+	}
+	if (owners.nr)
+		qsort(owners.owner, owners.nr, sizeof(*owners.owner), compare);
+	for (size_t i = 0; i < owners.nr; i++)
+		*out += !i || owners.owner[i] != owners.owner[i - 1];
+	free(owners.owner);
+	return 0;
 }

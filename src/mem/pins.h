@@ -21,6 +21,7 @@
 struct inflight;
 struct ioas_memory_change;
 struct mem_part;
+struct mem_shared;
 struct mem_window;
 
 struct mem_piece {
@@ -104,9 +105,12 @@ struct mem_piece **pins_collect(struct tree_node *node, uintptr_t start, uintptr
 int pins_prepare(struct mem_pins *pins, uintptr_t start, uintptr_t end, struct mem_split **old);
 void pins_free_splits(struct mem_split *split);
 
-/* How many owners have the page at `host` pinned: O(log n), and O(k log k) in its k pieces. Takes
- * the lock. */
-unsigned pins_count(struct mem_pins *pins, uintptr_t host);
+/*
+ * How many owners have pinned the page at `host`, wherever `shared` shows it. 0; -ENOMEM. O(log n)
+ * an address, and O(k log k) in the k windows that show it. Takes the lock.
+ */
+int pins_count(struct mem_pins *pins, const struct mem_shared *shared, uintptr_t host,
+	       unsigned *out);
 
 /* change.c */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Page identity by /proc/self/pagemap, or by what /proc/self/maps says of shared files. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,11 +38,6 @@ static int same_frame(uintptr_t a, uintptr_t b)
 	return frame_a && frame_b ? frame_a == frame_b : -1;
 }
 
-/* What a shared mapping shows at an address. */
-struct place {
-	unsigned long dev[2], inode, page;
-};
-
 static char *line_end(char *line)
 {
 	return strchr(line, '\n');
@@ -76,31 +72,69 @@ static char *read_all(const char *path)
 	return text;
 }
 
-static bool find(char *maps, uintptr_t at, struct place *out)
+/* Reads one line of /proc/self/maps. False: no shared mapping of a file. */
+static bool parse(const char *line, struct mem_shared_at *out)
 {
-	unsigned long start, end, off;
 	char shared;
 
-	for (char *line = maps; line && *line; line = line_end(line) ? line_end(line) + 1 : NULL) {
-		if (sscanf(line, "%lx-%lx %*3c%c %lx %lx:%lx %lu", &start, &end, &shared, &off,
-			   &out->dev[0], &out->dev[1], &out->inode) != 7)
-			continue;
-		if (at < start || at >= end)
-			continue;
-		out->page = (off + (at - start)) / PAGE;
-		return shared == 's' && out->inode;
+	return sscanf(line, "%lx-%lx %*3c%c %lx %lx:%lx %lu", &out->start, &out->end, &shared,
+		      &out->off, &out->dev[0], &out->dev[1], &out->inode) == 7 &&
+	       shared == 's' && out->inode;
+}
+
+int mem_shared_read(struct mem_shared *out)
+{
+	char *text = read_all("/proc/self/maps");
+	size_t lines = 1;
+
+	*out = (struct mem_shared){NULL};
+	for (char *at = text; at && *at; at++)
+		lines += *at == '\n';
+	out->at = text ? alloc_zero(lines, sizeof(*out->at)) : NULL;
+	for (char *line = text; out->at && line; line = line_end(line)) {
+		line += *line == '\n';
+		out->nr += parse(line, &out->at[out->nr]);
 	}
-	return false;
+	free(text);
+	return out->at ? 0 : -ENOMEM;
+}
+
+void mem_shared_free(struct mem_shared *shared)
+{
+	free(shared->at);
+}
+
+const struct mem_shared_at *mem_shared_find(const struct mem_shared *shared, uintptr_t at)
+{
+	for (size_t i = 0; i < shared->nr; i++)
+		if (at >= shared->at[i].start && at < shared->at[i].end)
+			return &shared->at[i];
+	return NULL;
+}
+
+uintptr_t mem_shared_alias(const struct mem_shared_at *is, uintptr_t at,
+			   const struct mem_shared_at *other)
+{
+	unsigned long off = is->off + (at - is->start);
+
+	if (is->inode != other->inode || memcmp(is->dev, other->dev, sizeof(is->dev)) ||
+	    off < other->off || off - other->off >= other->end - other->start)
+		return 0;
+	return other->start + (off - other->off);
 }
 
 static bool same_file(uintptr_t a, uintptr_t b)
 {
-	struct place place_a = {0}, place_b = {0};
-	char *maps = read_all("/proc/self/maps");
-	bool same = maps && find(maps, a, &place_a) && find(maps, b, &place_b) &&
-		    !memcmp(&place_a, &place_b, sizeof(place_a));
+	struct mem_shared shared;
+	const struct mem_shared_at *at_a, *at_b;
+	bool same;
 
-	free(maps);
+	if (mem_shared_read(&shared))
+		return false;
+	at_a = mem_shared_find(&shared, a);
+	at_b = mem_shared_find(&shared, b);
+	same = at_a && at_b && mem_shared_alias(at_a, a, at_b) / PAGE == b / PAGE;
+	mem_shared_free(&shared);
 	return same;
 }
 

@@ -9,6 +9,9 @@
 /* Of whole pages, as whoever works by physical addresses needs it. */
 static int check_area(const struct space_area *area, struct ioas_why *why)
 {
+	if (area->closing)
+		return why_set(why, -EINVAL, "mapping %#" PRIx64 "-%#" PRIx64 " is being unmapped",
+			       area->first, area->last);
 	if (pages_dmabuf(area->pages))
 		return why_set(why, -EINVAL,
 			       "mapping %#" PRIx64 "-%#" PRIx64 " is a dma-buf's memory",

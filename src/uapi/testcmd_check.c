@@ -84,25 +84,38 @@ long testcmd_check_map(struct uapi_call *call)
 	return rc;
 }
 
+static int check_pins(struct uapi_call *call, const struct mem_shared *shared, uint64_t va)
+{
+	const struct iommu_test_cmd *cmd = call->cmd;
+	uint8_t *host;
+	unsigned nr;
+	int rc = testcmd_host(call, va, &host);
+
+	if (rc)
+		return rc;
+	rc = pins_count(mem_map_pins(call->file->iommu->mem), shared, (uintptr_t)host, &nr);
+	if (rc)
+		return why_set(call->why, rc, "out of memory");
+	if (nr != cmd->check_pins.pins)
+		return why_set(call->why, -EIO, "%#" PRIx64 " is pinned %u times, not %u", va, nr,
+			       cmd->check_pins.pins);
+	return 0;
+}
+
 long testcmd_check_pins(struct uapi_call *call)
 {
 	const struct iommu_test_cmd *cmd = call->cmd;
-	struct mem_pins *pins = mem_map_pins(call->file->iommu->mem);
 	uint64_t va = cmd->check_pins.uptr, length = cmd->check_pins.length;
+	struct mem_shared shared;
+	int rc;
 
 	if ((va | length) & (PAGE - 1) || va + length < va)
 		return why_set(call->why, -EINVAL, "address and length are not of whole pages");
-	for (uint64_t at = 0; at < length; at += PAGE) {
-		uint8_t *host;
-		unsigned nr;
-		int rc = testcmd_host(call, va + at, &host);
-
-		if (rc)
-			return rc;
-		nr = pins_count(pins, (uintptr_t)host);
-		if (nr != cmd->check_pins.pins)
-			return why_set(call->why, -EIO, "%#" PRIx64 " is pinned %u times, not %u",
-				       va + at, nr, cmd->check_pins.pins);
-	}
-	return 0;
+	rc = mem_shared_read(&shared);
+	if (rc)
+		return why_set(call->why, rc, "out of memory");
+	for (uint64_t at = 0; !rc && at < length; at += PAGE)
+		rc = check_pins(call, &shared, va + at);
+	mem_shared_free(&shared);
+	return rc;
 }

@@ -191,11 +191,15 @@ static int widen(struct uapi_call *call, struct type1 *type1, uint64_t first, ui
 }
 
 /* On /dev/iommu TYPE1 can unmap any page: where leaves are small, mappings are cut first. */
-static int cut_ends(struct uapi_call *call, struct type1 *type1, uint64_t first, uint64_t last)
+static int cut_ends(struct uapi_call *call, struct type1 *type1,
+		    const struct vfio_iommu_type1_dma_unmap *cmd)
 {
-	int rc = space_cut(type1->space, last, call->why);
+	int rc;
 
-	return !rc && first ? space_cut(type1->space, first - 1, call->why) : rc;
+	if (!type1->ioas || cmd->flags & VFIO_DMA_UNMAP_FLAG_ALL)
+		return 0;
+	rc = space_cut(type1->space, cmd->iova + (cmd->size - 1), call->why);
+	return !rc && cmd->iova ? space_cut(type1->space, cmd->iova - 1, call->why) : rc;
 }
 
 static int unmap_range(struct uapi_call *call, struct type1 *type1, uint64_t first, uint64_t last,
@@ -208,10 +212,6 @@ static int unmap_range(struct uapi_call *call, struct type1 *type1, uint64_t fir
 		rc = widen(call, type1, first, &last);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	if (type1->ioas && (first || last != UINT64_MAX))
-		rc = cut_ends(call, type1, first, last);
-	if (rc)
-		return rc;
 	if (space_area_at_or_after(type1->space, first, &area) || area.range.first > last)
 		return 0;
 	return ioas_space_unmap(type1->space, first, last, unmapped, call->why);
@@ -236,7 +236,7 @@ long vfio_iommu_unmap_dma(struct uapi_call *call)
 	uint64_t unmapped = 0;
 	struct type1 type1;
 	bool compat;
-	int rc, written;
+	int rc, cut, written;
 
 	if (cmd->flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
 		return why_set(call->why, -EINVAL, "flags 0x%x are not supported", cmd->flags);
@@ -249,12 +249,13 @@ long vfio_iommu_unmap_dma(struct uapi_call *call)
 		return why_set(call->why, -EINVAL, "UNMAP_ALL with an iova or size");
 	}
 	rc = check_unmap(call, &type1, cmd);
-	if (!rc)
+	cut = rc ? 0 : cut_ends(call, &type1, cmd);
+	if (!rc && !cut)
 		rc = unmap_range(call, &type1, all ? 0 : cmd->iova,
 				 all ? UINT64_MAX : cmd->iova + cmd->size - 1, &unmapped);
 	type1_leave(&type1);
-	if (rc && !compat)
-		return rc;
+	if (cut || (rc && !compat))
+		return cut ? cut : rc;
 	cmd->size = unmapped;
 	written = uapi_respond_len(call, call->op->min);
 	return rc ? rc : written;

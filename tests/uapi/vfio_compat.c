@@ -107,6 +107,31 @@ static void maps(void)
 	check("its size", (long)done, PAGE);
 }
 
+/* With TYPE1 any page can be unmapped. */
+static void cuts(void)
+{
+	uint64_t done;
+
+	EXPECT(iommufd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1_IOMMU, 0, "TYPE1");
+	check("map four pages", dma_map(0x10000, mem, 4 * PAGE, 3), 0);
+	check("unmap the second", dma_unmap(0x11000, PAGE, 0, &done), 0);
+	check("its size", (long)done, PAGE);
+	check("unmap it again", dma_unmap(0x11000, PAGE, 0, &done), 0);
+	check("its size", (long)done, 0);
+	check("map there", dma_map(0x11000, mem, PAGE, 3), 0);
+	check("unmap half a page", dma_unmap(0x13000, PAGE / 2, 0, &done), -EINVAL);
+	check("its size stays", (long)done, PAGE / 2);
+	check("unmap from half a page", dma_unmap(0x13800, PAGE / 2, 0, &done), -EINVAL);
+	check("unmap the middle", dma_unmap(0x11000, 2 * PAGE, 0, &done), 0);
+	check("its size", (long)done, 2 * PAGE);
+	check("unmap the rest", dma_unmap(0, 0x20000, 0, &done), 0);
+	check("its size", (long)done, 2 * PAGE);
+	check("map for TYPE1", dma_map(0x10000, mem, PAGE, 3), 0);
+	EXPECT(iommufd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU, 0, "TYPE1v2 at any time");
+	EXPECT(iommufd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1_IOMMU, 0,
+	       "TYPE1 again: leaves are small for good");
+}
+
 int main(void)
 {
 	struct iommu_vfio_ioas ioas = {.size = sizeof(ioas)};
@@ -129,6 +154,7 @@ int main(void)
 	check("DMA_CC", call(iommufd, VFIO_CHECK_EXTENSION, (void *)VFIO_DMA_CC_IOMMU) >= 0, 1);
 	info();
 	maps();
+	cuts();
 	close((int)device);
 	close(group);
 	return check_done();

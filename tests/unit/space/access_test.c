@@ -12,11 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <ioas/access.h>
 #include <ioas/door.h>
 #include "iommu.h"
+#include "mem/file.h"
 #include "mem/mem.h"
+#include "mem/same.h"
 #include "space/space.h"
 #include "tlp/tlp.h"
 
@@ -132,7 +135,13 @@ static char device_byte_at(struct rig *rig, struct pt *pt, iova_t iova)
 
 static unsigned pins(struct rig *rig, unsigned page)
 {
-	return pins_count(mem_map_pins(rig->iommu->mem), (uintptr_t)rig->mem + page * PAGE);
+	struct mem_shared none = {NULL};
+	unsigned nr;
+
+	assert_int_equal(pins_count(mem_map_pins(rig->iommu->mem), &none,
+				    (uintptr_t)rig->mem + page * PAGE, &nr),
+			 0);
+	return nr;
 }
 
 static long do_remap(void *arg, uint64_t *to)
@@ -397,11 +406,48 @@ static void a_copy_and_a_table_and_a_pin_of_one_object_pin_once(void **state)
 	assert_int_equal(pins(rig, 1), 1);
 }
 
+static void a_page_of_a_file_counts_wherever_it_is_mapped(void **state)
+{
+	struct rig *rig = *state;
+	int fd = memfd_create("file", 0);
+	struct mem_shared shared;
+	struct mem_file *file;
+	iova_t iova = BASE;
+	unsigned nr;
+	char *at;
+
+	assert_int_equal(ftruncate(fd, 4 * PAGE), 0);
+	at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_int_equal(mem_file_open(rig->iommu->files, fd, &file), 0);
+	assert_int_equal(space_map_file(rig->space, NULL, file, &iova, PAGE, 2 * PAGE,
+					RW | IOAS_MAP_FIXED, NULL),
+			 0);
+	mem_file_put(file);
+	attach(rig);
+	assert_int_equal(rw(rig, BASE + PAGE - 1, (char[]){'x', 'y'}, 2, IOAS_ACCESS_WRITE), 0);
+	assert_int_equal(at[2 * PAGE - 1], 'x');
+	assert_int_equal(at[2 * PAGE], 'y');
+	assert_int_equal(pin(rig, BASE, PAGE), 0);
+	assert_int_equal(mem_shared_read(&shared), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(pins_count(mem_map_pins(rig->iommu->mem), &shared,
+					    (uintptr_t)at + i * PAGE, &nr),
+				 0);
+		assert_int_equal(nr, i == 1);
+	}
+	mem_shared_free(&shared);
+	munmap(at, 4 * PAGE);
+	assert_int_equal(rw(rig, BASE + PAGE - 1, &(char){'z'}, 1, IOAS_ACCESS_WRITE), 0);
+	assert_int_equal(byte_at(rig, BASE + PAGE - 1), 'z');
+	assert_int_equal(byte_at(rig, BASE + PAGE), 'y');
+}
+
 static void cutting_needs_small_leaves_and_no_pins(void **state)
 {
 	struct rig *rig = *state;
 	uint64_t len;
 	struct pt *pt;
+	pa_t pa;
 
 	map(rig, BASE, rig->mem, 4 * PAGE, RW);
 	assert_int_equal(space_cut(rig->space, BASE + PAGE - 1, NULL), 0);
@@ -414,6 +460,9 @@ static void cutting_needs_small_leaves_and_no_pins(void **state)
 	ioas_access_unpin(rig->pin);
 	rig->pin = NULL;
 	assert_int_equal(space_cut(rig->space, BASE + PAGE, NULL), -EINVAL);
+	assert_int_equal(space_lock_range(rig->space, BASE, BASE, &pa, NULL), 0);
+	assert_int_equal(space_cut(rig->space, BASE + PAGE - 1, NULL), -EBUSY);
+	space_unlock_range(rig->space, BASE, BASE);
 	assert_int_equal(space_cut(rig->space, BASE + 4 * PAGE - 1, NULL), 0);
 	assert_int_equal(space_area_nr(rig->space), 1);
 	assert_int_equal(space_cut(rig->space, BASE + PAGE - 1, NULL), 0);
@@ -443,6 +492,7 @@ int main(void)
 		TEST(an_access_that_does_not_let_go_is_a_deadlock),
 		TEST(moving_leaves_nothing_pinned),
 		TEST(a_copy_and_a_table_and_a_pin_of_one_object_pin_once),
+		TEST(a_page_of_a_file_counts_wherever_it_is_mapped),
 		TEST(cutting_needs_small_leaves_and_no_pins),
 	};
 

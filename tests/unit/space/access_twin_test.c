@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: random maps, copies, pins, page tables and memory given up, against a model that
+ * keeps, for each page of each page object, how often it is pinned and which page it was then. Some
+ * pins fail at a random point.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <cmocka.h>
+#include <ioas/access.h>
+#include <ioas/door.h>
+#include "mem/same.h"
+#include "space/private.h"
+#include "tlp/tlp.h"
+#include "util/inject.h"
+
+#define PAGE	4096ull
+#define PAGES	16 /* of memory */
+#define OBJECTS 64
+#define SLOTS	8 /* areas */
+#define SPAN	(32 * PAGE)
+#define PINS	12
+#define STEPS	6000
+#define RW	(IOAS_MAP_READ | IOAS_MAP_WRITE | IOAS_MAP_FIXED)
+
+struct object {
+	bool used;
+	unsigned areas, first, nr; /* in memory */
+	unsigned pins[PAGES];	   /* by page of memory */
+	uint64_t id[PAGES];	   /* what was pinned */
+};
+
+struct slot {
+	struct object *object;
+	unsigned first, nr; /* pages of memory */
+};
+
+struct pinned {
+	struct ioas_access_pin *pin;
+	struct slot *slot;
+	unsigned first, nr;
+};
+
+static struct {
+	struct ioas_iommu *iommu;
+	struct ioas_space *space;
+	struct ioas_access *access;
+	struct pt *pt; /* attached, or NULL */
+	char *mem;
+	uint64_t now[PAGES]; /* which page the program sees */
+	uint64_t next_id;
+	struct object objects[OBJECTS];
+	struct slot slots[SLOTS];
+	struct pinned pins[PINS];
+	uint64_t seed;
+} t;
+
+static unsigned rnd(unsigned below)
+{
+	t.seed = t.seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned)(t.seed >> 33) % below;
+}
+
+static iova_t iova_of(const struct slot *slot)
+{
+	return SPAN + (iova_t)(slot - t.slots) * SPAN;
+}
+
+static void model_pin(struct object *object, unsigned first, unsigned nr)
+{
+	for (unsigned i = first; i < first + nr; i++)
+		if (!object->pins[i]++)
+			object->id[i] = t.now[i];
+}
+
+static void model_unpin(struct object *object, unsigned first, unsigned nr)
+{
+	for (unsigned i = first; i < first + nr; i++)
+		object->pins[i]--;
+}
+
+static void fill(struct object *object)
+{
+	model_pin(object, object->first, object->nr);
+}
+
+static void drain(struct object *object)
+{
+	model_unpin(object, object->first, object->nr);
+}
+
+static void drop_pin(struct pinned *pinned)
+{
+	ioas_access_unpin(pinned->pin);
+	model_unpin(pinned->slot->object, pinned->first, pinned->nr);
+	pinned->pin = NULL;
+}
+
+static void told(void *arg, iova_t first, iova_t last)
+{
+	for (struct pinned *p = t.pins; p < t.pins + PINS; p++)
+		if (p->pin && ioas_access_pin_iova(p->pin) <= last &&
+		    ioas_access_pin_iova(p->pin) + ioas_access_pin_len(p->pin) > first)
+			drop_pin(p);
+}
+
+static const struct ioas_access_ops ops = {.unmap = told};
+
+static struct slot *empty_slot(void)
+{
+	struct slot *slot = &t.slots[rnd(SLOTS)];
+
+	return slot->object ? NULL : slot;
+}
+
+static struct slot *full_slot(void)
+{
+	struct slot *slot = &t.slots[rnd(SLOTS)];
+
+	return slot->object ? slot : NULL;
+}
+
+static void step_map(void)
+{
+	struct slot *slot = empty_slot();
+	struct object *object = t.objects;
+	iova_t iova;
+
+	if (!slot)
+		return;
+	while (object->used)
+		object++;
+	memset(object, 0, sizeof(*object));
+	object->used = true;
+	object->areas = 1;
+	object->first = rnd(PAGES);
+	object->nr = 1 + rnd(PAGES - object->first);
+	*slot = (struct slot){object, object->first, object->nr};
+	iova = iova_of(slot);
+	assert_int_equal(ioas_space_map(t.space, NULL, &iova,
+					(uintptr_t)t.mem + object->first * PAGE, object->nr * PAGE,
+					RW, NULL),
+			 0);
+	if (t.pt)
+		fill(object);
+}
+
+static void step_copy(void)
+{
+	struct slot *from = full_slot(), *to = empty_slot();
+	unsigned skip;
+	iova_t iova;
+
+	if (!from || !to)
+		return;
+	skip = rnd(from->nr);
+	*to = (struct slot){from->object, from->first + skip, 1 + rnd(from->nr - skip)};
+	iova = iova_of(to);
+	assert_int_equal(ioas_space_copy(t.space, &iova, t.space, iova_of(from) + skip * PAGE,
+					 to->nr * PAGE, RW, NULL),
+			 0);
+	to->object->areas++;
+	if (t.pt)
+		fill(to->object);
+}
+
+static void step_unmap(void)
+{
+	struct slot *slot = full_slot();
+	iova_t iova = slot ? iova_of(slot) : 0;
+	uint64_t len;
+
+	if (!slot)
+		return;
+	assert_int_equal(ioas_space_unmap(t.space, iova, iova + SPAN - 1, &len, NULL), 0);
+	assert_int_equal(len, slot->nr * PAGE);
+	if (t.pt)
+		drain(slot->object);
+	if (!--slot->object->areas)
+		slot->object->used = false;
+	slot->object = NULL;
+}
+
+static void step_pin(void)
+{
+	struct pinned *pinned = &t.pins[rnd(PINS)];
+	struct slot *slot = full_slot();
+	unsigned skip;
+	int rc;
+
+	if (pinned->pin) {
+		drop_pin(pinned);
+		return;
+	}
+	if (!slot)
+		return;
+	skip = rnd(slot->nr);
+	*pinned = (struct pinned){NULL, slot, slot->first + skip, 1 + rnd(slot->nr - skip)};
+	if (!rnd(3))
+		inject_arm(1 + rnd(8));
+	rc = ioas_access_pin(t.access, iova_of(slot) + skip * PAGE, pinned->nr * PAGE,
+			     IOAS_ACCESS_WRITE, &pinned->pin, NULL);
+	inject_arm(0);
+	if (rc)
+		assert_true(rc == -ENOMEM || rc == -EFAULT);
+	else
+		model_pin(slot->object, pinned->first, pinned->nr);
+}
+
+static void step_domain(void)
+{
+	struct pt_config config = {.format = PT_AMDV1, .aw = 40};
+
+	if (t.pt) {
+		space_domain_detach(t.space, t.pt);
+		pt_destroy(t.pt);
+		t.pt = NULL;
+	} else {
+		struct pt *pt;
+
+		assert_int_equal(pt_new(&config, &pt), 0);
+		if (!rnd(3))
+			inject_arm(1 + rnd(40));
+		if (!space_domain_attach(t.space, pt, NULL))
+			t.pt = pt;
+		else
+			pt_destroy(pt);
+		inject_arm(0);
+		if (!t.pt)
+			return;
+	}
+	for (struct slot *slot = t.slots; slot < t.slots + SLOTS; slot++) {
+		if (slot->object && t.pt)
+			fill(slot->object);
+		else if (slot->object)
+			drain(slot->object);
+	}
+}
+
+static void new_page(unsigned page)
+{
+	t.now[page] = ++t.next_id;
+	*(uint64_t *)(t.mem + page * PAGE) = t.now[page];
+}
+
+static long replace(void *arg, uint64_t *to)
+{
+	struct ioas_memory_range *range = arg;
+
+	assert_ptr_not_equal(mmap((void *)range->start, range->end - range->start,
+				  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+				  -1, 0),
+			     MAP_FAILED);
+	return 0;
+}
+
+static void step_give_up(void)
+{
+	struct ioas_memory_change change = {.call = replace, .arg = &change.gone[0]};
+	unsigned first = rnd(PAGES), nr = 1 + rnd(PAGES - first);
+
+	change.gone[0].start = (uintptr_t)t.mem + first * PAGE;
+	change.gone[0].end = change.gone[0].start + nr * PAGE;
+	assert_int_equal(ioas_memory_change(t.iommu, &change), 0);
+	for (unsigned i = first; i < first + nr; i++)
+		new_page(i);
+}
+
+static void check_pins(void)
+{
+	struct mem_shared none = {NULL};
+
+	for (unsigned i = 0; i < PAGES; i++) {
+		unsigned want = 0, nr;
+
+		for (struct object *o = t.objects; o < t.objects + OBJECTS; o++)
+			want += o->used && o->pins[i] && o->id[i] == t.now[i];
+		assert_int_equal(pins_count(mem_map_pins(t.iommu->mem), &none,
+					    (uintptr_t)t.mem + i * PAGE, &nr),
+				 0);
+		assert_int_equal(nr, want);
+	}
+}
+
+static void check_slot(const struct slot *slot)
+{
+	unsigned page = slot->first + rnd(slot->nr);
+	struct object *object = slot->object;
+	uint64_t want = object->pins[page] ? object->id[page] : t.now[page], got;
+	iova_t iova = iova_of(slot) + (page - slot->first) * PAGE;
+	uint64_t charged = 0;
+	void *host;
+
+	assert_int_equal(ioas_access_rw(t.access, iova, &got, sizeof(got), 0, NULL), 0);
+	assert_int_equal(got, want);
+	if (t.pt) {
+		assert_int_equal(tlp_host_at(t.iommu, t.pt, iova, &host), 0);
+		assert_int_equal(*(uint64_t *)host, want);
+	}
+	for (unsigned i = 0; i < PAGES; i++)
+		charged += object->pins[i] ? PAGE : 0;
+	assert_int_equal(areas_find(&t.space->areas, iova)->pages->charged, charged);
+}
+
+static void check_loan(const struct pinned *pinned)
+{
+	struct ioas_access_loan loan = {NULL};
+	unsigned skip = rnd(pinned->nr);
+
+	assert_int_equal(ioas_access_begin(pinned->pin, skip * PAGE, 8, &loan), 0);
+	assert_int_equal(loan.iov[0].iov_len, 8);
+	assert_int_equal(*(uint64_t *)loan.iov[0].iov_base,
+			 pinned->slot->object->id[pinned->first + skip]);
+	ioas_access_loan_fini(&loan);
+}
+
+static void check(void)
+{
+	check_pins();
+	for (struct slot *slot = t.slots; slot < t.slots + SLOTS; slot++)
+		if (slot->object)
+			check_slot(slot);
+	for (struct pinned *p = t.pins; p < t.pins + PINS; p++)
+		if (p->pin)
+			check_loan(p);
+}
+
+static void pins_are_those_of_the_model(void **state)
+{
+	static void (*const steps[])(void) = {step_map,	   step_map,	step_copy, step_unmap,
+					      step_pin,	   step_pin,	step_pin,  step_pin,
+					      step_domain, step_give_up};
+
+	assert_int_equal(ioas_iommu_new(NULL, &t.iommu), 0);
+	assert_int_equal(ioas_space_new(t.iommu, &t.space), 0);
+	assert_int_equal(ioas_access_new(t.iommu, &ops, NULL, IOAS_ACCESS_PINS, &t.access), 0);
+	assert_int_equal(ioas_access_attach(t.access, t.space, NULL), 0);
+	t.mem = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		     0);
+	for (unsigned i = 0; i < PAGES; i++)
+		new_page(i);
+	for (unsigned i = 0; i < STEPS; i++) {
+		steps[rnd(sizeof(steps) / sizeof(steps[0]))]();
+		check();
+	}
+	if (t.pt)
+		step_domain();
+	assert_int_equal(ioas_space_unmap(t.space, 0, UINT64_MAX, NULL, NULL), 0);
+	ioas_access_destroy(t.access);
+	ioas_space_put(t.space);
+	ioas_iommu_destroy(t.iommu);
+	munmap(t.mem, PAGES * PAGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pins_are_those_of_the_model),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
