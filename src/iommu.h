@@ -8,8 +8,8 @@
  *   uapi vfio_lock -> iommufd context (obj), or a container's lock -> route device -> shared tables
  *     (route) -> dmabufs -> space -> pages -> mem map
  *   the issuer list, and who waits for what is lent: below all of them but the mem map
- *   the context's ids_lock, and a fault queue's lock: below the context; the account's and the
- *     files' are innermost
+ *   the context's ids_lock, and those of a queue of faults or of events: below the context; the
+ *     account's and the files' are innermost
  *   an access' lock -> space (with ctx->lock not held while it moves); its list of pins: innermost
  *   vfio_lock -> pci control -> the model's lock -> pci irq
  *   vfio_lock -> pci bus

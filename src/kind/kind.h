@@ -10,7 +10,7 @@
  *   mock.c  the one that IOMMU_TEST_CMD's devices are behind: what the kernel's selftests expect
  *
  * Callbacks are called with the context's lock held unless they say otherwise, and must not call
- * back into src/obj/.
+ * back into src/obj/ but for what obj/viommu.h has for them.
  */
 #ifndef KIND_KIND_H
 #define KIND_KIND_H
