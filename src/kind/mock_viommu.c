@@ -28,6 +28,9 @@ static int init_region(struct obj_viommu *viommu, const struct kind_data *data,
 
 	if (rc)
 		return why_set(why, rc, "the data (%u bytes) cannot be read", data->len);
+	if (data->len < sizeof(cfg))
+		return why_set(why, -EINVAL, "the answer is of %zu bytes, not %u", sizeof(cfg),
+			       data->len);
 	rc = obj_region_alloc_locked(viommu, REGION_LEN, &offset, &host);
 	if (rc)
 		return why_set(why, rc, "no memory for %d bytes to be mapped", REGION_LEN);
