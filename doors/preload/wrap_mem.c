@@ -171,7 +171,8 @@ static void *mmap_over(void *addr, size_t len, int prot, int flags, int fd, off_
 static void *mmap_huge(void *addr, size_t len, int prot, int flags)
 {
 	size_t huge = 1ul << (HUGE_LG2(flags) ? HUGE_LG2(flags) : 21);
-	int plain = flags & ~(MAP_HUGETLB | MAP_HUGE_MASK << MAP_HUGE_SHIFT);
+	int plain =
+		(int)((unsigned)flags & ~(MAP_HUGETLB | (unsigned)MAP_HUGE_MASK << MAP_HUGE_SHIFT));
 	char *room, *at;
 
 	len = (len + huge - 1) & ~(huge - 1);
