@@ -172,6 +172,8 @@ void *machine_counters(void *host, const char *name, size_t len);
  * called; NULL: the reason does.
  */
 long refusal_note(long rc, const char *call, const struct ioas_why *why);
+/* IOAS_LAST_REFUSAL: `arg` is the program's struct. 0 or -errno. */
+long refusal_last(void *arg);
 /* Finds the node of that path. 0 or -ENOENT. */
 int machine_node(struct machine *machine, const char *path, struct ioas_node *out);
 

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <ioas/guard.h>
 #include "mem/mem.h"
+#include <ioas/uapi_ext.h>
 #include "preload.h"
 #include "real.h"
 #include "wrap.h"
@@ -73,6 +74,8 @@ static int ioctl_ours(int fd, unsigned long cmd, void *arg, bool *libc)
 	}
 	if (use.obj->tid)
 		return (int)use_end(&use, -ENOTTY);
+	if (cmd == IOAS_LAST_REFUSAL)
+		return (int)use_end(&use, refusal_last(arg));
 	rc = ioas_file_ioctl(use.obj->file, &door.caller, cmd, (uintptr_t)arg, &why);
 	return (int)use_end(&use, refusal_note(rc, NULL, &why));
 }
