@@ -160,7 +160,7 @@ static void start(struct bench *b, const char *device)
 			    IOAS_MAP_FIXED | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
 	     "map");
 	dev = ioas_pci_device(b->pci);
-	must(ioas_device_bind(dev, IOAS_FORM_RID, NULL), "bind");
+	must(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), "bind");
 	must(ioas_device_attach(dev, b->space, NULL), "attach");
 	route_dma_enable(dev, true);
 	b->admin = queue(b, 0, ADMIN_SQ, ADMIN_CQ);

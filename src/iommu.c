@@ -13,6 +13,10 @@
 #define AW_MIN	   32
 #define AW_MAX	   57
 
+/* Memory writes there are interrupts on x86: Intel SDM volume 3, 11.11 (MSI address format). */
+#define MSI_FIRST 0xfee00000u
+#define MSI_LAST  0xfeefffffu
+
 static bool aw_valid(unsigned aw)
 {
 	return aw >= AW_MIN && aw <= AW_MAX;
@@ -54,6 +58,22 @@ static int set_abi(struct ioas_iommu_config *config, const char *value, struct i
 	return 0;
 }
 
+static int set_pasid0(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
+{
+	if (strcmp(value, "apart") && strcmp(value, "same"))
+		return why_set(why, -EINVAL, "pasid0: \"%s\" is neither apart nor same", value);
+	config->pasid_0_same = !strcmp(value, "same");
+	return 0;
+}
+
+static int set_groups(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
+{
+	if (strcmp(value, "device") && strcmp(value, "strict"))
+		return why_set(why, -EINVAL, "groups: \"%s\" is neither device nor strict", value);
+	config->groups_strict = !strcmp(value, "strict");
+	return 0;
+}
+
 static int set_memlock(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
 {
 	if (strcmp(value, "on") && strcmp(value, "off"))
@@ -66,8 +86,9 @@ static const struct {
 	const char *key;
 	int (*set)(struct ioas_iommu_config *config, const char *value, struct ioas_why *why);
 } keys[] = {
-	{"aw", set_aw},	  {"mmap", set_mmap},	    {"selftest", set_selftest},
-	{"abi", set_abi}, {"memlock", set_memlock},
+	{"aw", set_aw},		{"mmap", set_mmap},	  {"selftest", set_selftest},
+	{"abi", set_abi},	{"memlock", set_memlock}, {"pasid0", set_pasid0},
+	{"groups", set_groups},
 };
 
 int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, const char *value,
@@ -77,7 +98,9 @@ int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, con
 		if (!strcmp(key, keys[i].key))
 			return keys[i].set(config, value, why);
 	return why_set(why, -ENOENT,
-		       "no setting \"%s\" (there are: aw, mmap, selftest, abi, memlock)", key);
+		       "no setting \"%s\" (there are: aw, mmap, selftest, abi, memlock, "
+		       "pasid0, groups)",
+		       key);
 }
 
 int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **out)
@@ -96,7 +119,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 		return -EINVAL;
 	}
 	inflight_init(&iommu->inflight);
-	kind_soft_init(iommu);
+	iommu->msi = (struct ioas_range){MSI_FIRST, MSI_LAST};
 	pthread_mutex_init(&iommu->pages_lock, NULL);
 	pthread_mutex_init(&iommu->dmabuf_lock, NULL);
 	rc = mem_map_new(&iommu->mem);
@@ -105,7 +128,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 	if (!rc)
 		rc = mem_files_new(&iommu->files);
 	if (!rc)
-		rc = route_table_new(&iommu->routes);
+		rc = route_table_new(iommu, &iommu->routes);
 	if (!rc)
 		rc = fault_log_new(&iommu->faults);
 	if (!rc)

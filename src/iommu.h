@@ -49,7 +49,7 @@ struct ioas_iommu {
 	pthread_mutex_t dmabuf_lock;	  /* src/space/file.c: the list below */
 	struct ioas_space *dmabuf_spaces; /* spaces that have shown dma-bufs */
 	pthread_mutex_t pages_lock;	  /* src/space/pages.c: pages that several areas share */
-	struct kind_device soft;	  /* constant: src/kind/soft.c */
+	struct ioas_range msi;		  /* constant: where PCI memory writes are interrupts */
 	struct fault_log *faults;	  /* src/tlp/fault.c */
 	struct pci_bus *pci;		  /* src/pci/topology.c: functions by requester ID */
 	struct uapi *uapi;		  /* src/uapi/: nodes, groups, ioctl counters */
@@ -61,7 +61,7 @@ void *iommu_counters_alloc(struct ioas_iommu *iommu, const char *name, size_t le
 void iommu_counters_free(struct ioas_iommu *iommu, void *counters);
 
 /* Made and ended by their folders, in this order and the reverse. */
-int route_table_new(struct route_table **out);
+int route_table_new(struct ioas_iommu *iommu, struct route_table **out);
 void route_table_destroy(struct route_table *table);
 int mem_map_new(struct mem_map **out);
 void mem_map_destroy(struct mem_map *map);
@@ -71,7 +71,6 @@ int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out);
 void pci_bus_destroy(struct pci_bus *bus); /* removes what functions are left */
 int uapi_new(struct ioas_iommu *iommu, struct uapi **out);
 void uapi_destroy(struct uapi *uapi);
-void kind_soft_init(struct ioas_iommu *iommu);
 /* src/pci/topology.c: calls suspend or resume of every model. */
 void pci_bus_suspend(struct pci_bus *bus);
 void pci_bus_resume(struct pci_bus *bus);

@@ -13,32 +13,73 @@ IOAS_BEGIN
 
 /* The forms of TLP a driver declares for its device when it binds it. */
 enum ioas_forms {
-	IOAS_FORM_RID = 1 << 0, /* untagged requests with the device's requester ID */
+	IOAS_FORM_RID = 1 << 0, /* requests with the device's requester ID, without a PASID */
+	IOAS_FORM_PASID =
+		1 << 1, /* requests with its requester ID and a PASID, set by its driver */
+	/*
+	 * The same on the wire, but the PASID comes with each work item, from whoever submits it to
+	 * a shared queue (ENQCMD, DMWr). Such PASIDs are machine-wide: all devices with such queues
+	 * have to route one alike.
+	 */
+	IOAS_FORM_SHARED_QUEUE = 1 << 2,
 };
 
 /*
  * Says which TLPs `dev` will send (enum ioas_forms, 0: none at all, a software-mediated device).
  * Only the driver behind the device knows. A TLP of another form is blocked and recorded.
- * Returns 0; -EBUSY bound already.
+ * `pasid_lg2`: how wide its PASIDs are, 1..20; 0 with neither IOAS_FORM_PASID nor _SHARED_QUEUE.
+ * Returns 0; -EBUSY bound already; -EINVAL unknown forms, or a width that does not fit them.
  */
-int ioas_device_bind(struct ioas_device *dev, uint32_t forms, struct ioas_why *why);
+int ioas_device_bind(struct ioas_device *dev, uint32_t forms, unsigned pasid_lg2,
+		     struct ioas_why *why);
 /* The reverse; the device must be detached. On return none of its transactions is in flight. */
 void ioas_device_unbind(struct ioas_device *dev);
 
 /*
  * Routes the device's untagged requests to `space`, through a page table that all devices attached
- * this way share. A device that is attached moves there in one step (replace).
- * Returns 0; -EINVAL not bound with IOAS_FORM_RID; -EADDRINUSE something is mapped where the IOMMU
- * or the device has a reserved range, or misaligned; -EFAULT a mapping's memory is not there;
- * -ENOMEM. An error leaves the old route.
+ * this way share. A device that is attached moves there in one step (replace), and with it all of
+ * its share set that are attached: those whose requests can carry a common requester ID.
+ * Returns 0; 1 a device of its share set is attached there already, so that there was nothing to
+ * do; -EINVAL not bound with IOAS_FORM_RID, or a device of its share set is attached elsewhere
+ * (`why` names it); -EADDRINUSE something is mapped where the IOMMU or the device has a reserved
+ * range, or misaligned; -EFAULT a mapping's memory is not there; -ENOMEM. An error leaves the old
+ * route.
  */
 int ioas_device_attach(struct ioas_device *dev, struct ioas_space *space, struct ioas_why *why);
-/* Blocks the device's requests. On return none of them is in flight. Never fails. */
+/*
+ * Blocks the device's requests. On return none of them is in flight. Never fails. While another of
+ * its share set is attached the requests of both go on: the IOMMU cannot tell them apart.
+ */
 void ioas_device_detach(struct ioas_device *dev);
 
-/* Its name ("0000:01:00.0"), requester ID and counters; valid as long as it is. */
+/*
+ * The same for requests with PASID `pasid`, each of which has a route of its own. PASID 0 is one,
+ * and different from no PASID, unless the instance is set pasid0=same: then it is -EINVAL here, and
+ * requests with PASID 0 take the route of those without one, as on VT-d.
+ * Also -EINVAL: no form with PASIDs declared; the PASID beyond the declared width; with
+ * IOAS_FORM_SHARED_QUEUE, another device with shared queues routes the PASID elsewhere.
+ */
+int ioas_device_attach_pasid(struct ioas_device *dev, pasid_t pasid, struct ioas_space *space,
+			     struct ioas_why *why);
+void ioas_device_detach_pasid(struct ioas_device *dev, pasid_t pasid);
+
+/*
+ * A device on a bus that has no RIDs but StreamIDs (a platform bus). `name` is copied (at most
+ * IOAS_NAME_LEN - 1 bytes). Its requests are let out at once: there is no bus master enable.
+ * SubstreamIDs are what PASIDs are on PCI. 0; -EEXIST the StreamID is taken; -ENOMEM.
+ */
+int ioas_stream_new(struct ioas_iommu *iommu, const char *name, uint32_t stream_id,
+		    struct ioas_device **out);
+/* The device must be unbound, and without issuers. NULL is fine. */
+void ioas_stream_destroy(struct ioas_device *dev);
+
+/*
+ * Its name ("0000:01:00.0"), the requester ID its TLPs carry where they meet the IOMMU (RID or
+ * StreamID), and counters; valid as long as it is.
+ */
 const char *ioas_device_name(const struct ioas_device *dev);
 rid_t ioas_device_rid(const struct ioas_device *dev);
+uint32_t ioas_device_id(const struct ioas_device *dev);
 const struct ioas_device_counters *ioas_device_counters(const struct ioas_device *dev);
 
 /*

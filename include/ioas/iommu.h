@@ -42,6 +42,13 @@ struct ioas_iommu_config {
 	bool no_region_mmap;
 	/* Answer IOMMU_TEST_CMD, as a kernel with CONFIG_IOMMUFD_TEST does. */
 	bool selftest;
+	/*
+	 * The IOMMU takes requests with PASID 0 for requests without one, as VT-d does. Off, they
+	 * are two: each can go to an address space of its own.
+	 */
+	bool pasid_0_same;
+	/* One address space a group, as Linux has it, instead of one a device: docs/compat.md. */
+	bool groups_strict;
 	/* Answer as Linux 6.12 where that differs from 7.3 (docs/errno.md). */
 	bool abi_6_12;
 	/*

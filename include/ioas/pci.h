@@ -46,7 +46,9 @@ struct ioas_pci_desc {
 	uint8_t msix_bar;
 	uint32_t msix_table; /* offset in that BAR, 8-aligned; 16 bytes a vector */
 	uint32_t msix_pba;
-	uint64_t serial; /* Device Serial Number extended capability, 0: none */
+	uint64_t serial;   /* Device Serial Number extended capability, 0: none */
+	uint8_t pasid_lg2; /* width of the PASIDs it sends, 1..20; 0: no PASID capability */
+	bool shared_queue; /* it takes PASIDs with work items of a shared queue; with pasid_lg2 */
 };
 
 /*

@@ -33,7 +33,17 @@ enum ioas_tlp_flags {
 	IOAS_TLP_RID = 1 << 4, /* `rid` claims a requester ID; else the issuing device's own */
 };
 
-/* PCIe Base Specification 5.0, 2.2.4.1 and 6.20 (PASID prefix). */
+/* The address type (AT) of a memory request, PCIe 10.2.2. */
+enum ioas_tlp_at {
+	IOAS_TLP_UNTRANSLATED,
+	IOAS_TLP_TRANSLATION_REQUEST,
+	IOAS_TLP_TRANSLATED,
+};
+
+/*
+ * PCIe Base Specification 5.0, 2.2.4.1, 6.20 (PASID prefix) and 10.2.2 (AT). On a bus with
+ * StreamIDs the PASID is the SubstreamID.
+ */
 struct ioas_tlp {
 	iova_t addr;
 	uint64_t len; /* bytes, > 0; longer than a real TLP's payload is a burst of them */
@@ -41,22 +51,33 @@ struct ioas_tlp {
 	pasid_t pasid; /* with IOAS_TLP_PASID */
 	rid_t rid;     /* with IOAS_TLP_RID */
 	uint8_t op;    /* enum ioas_tlp_op */
+	uint8_t at;    /* enum ioas_tlp_at */
 };
 
-/* Why a transaction did not pass. */
+/* Why a transaction did not pass; at the end, why one that did is on record all the same. */
 enum ioas_fault_reason {
 	IOAS_FAULT_NONE,
 	IOAS_FAULT_BUS_MASTER,	/* the function's bus master enable is off */
 	IOAS_FAULT_NOT_BOUND,	/* no driver has declared what the device sends */
 	IOAS_FAULT_UNDECLARED,	/* a form of TLP the driver did not declare */
+	IOAS_FAULT_PASID_WIDTH, /* a PASID beyond the declared width */
+	IOAS_FAULT_TRANSLATED,	/* an address type that needs ATS, which no attach has enabled */
+	IOAS_FAULT_INTERRUPT,	/* meets the interrupt window, where no remapping entry is for it */
+	IOAS_FAULT_SOURCE, /* a port refused the claimed requester ID (ACS source validation) */
+	IOAS_FAULT_UNKNOWN_RID, /* claims a requester ID that is nobody's */
 	IOAS_FAULT_NO_ROUTE,	/* declared, but attached to no address space */
-	IOAS_FAULT_UNKNOWN_RID, /* claims a requester ID that is not the device's */
+	IOAS_FAULT_PEER,	/* turned to a peer, which did not answer */
 	IOAS_FAULT_WIDTH,	/* beyond the IOMMU's address width, or wraps */
 	IOAS_FAULT_NOT_MAPPED,
 	IOAS_FAULT_NO_READ,  /* mapped, without read permission */
 	IOAS_FAULT_NO_WRITE, /* mapped, without write permission */
 	IOAS_FAULT_MEMORY,   /* mapped, but the program took the memory away */
+	IOAS_PASSED_CLAIMED, /* passed by the route of whose requester ID it claimed */
+	IOAS_PASSED_PEER,    /* a port turned it to a peer: the IOMMU never saw it */
 };
+
+/* Did the bytes of a record move? Then it is not of a fault, but of a way around the IOMMU. */
+bool ioas_fault_passed(enum ioas_fault_reason reason);
 
 /* What an entry of a page table was when it was looked up. */
 enum ioas_fault_entry {
@@ -68,14 +89,19 @@ enum ioas_fault_entry {
 #define IOAS_FAULT_LEVELS 6
 #define IOAS_NAME_LEN	  32
 
-/* A transaction that did not pass, with everything needed to see why. No byte of it moved. */
+/*
+ * A transaction that did not pass, with everything needed to see why. No byte of it moved. Or one
+ * that did (ioas_fault_passed).
+ */
 struct ioas_fault {
 	uint64_t seq;	  /* counts every fault of the instance from 1, dropped ones included */
 	uint64_t time_ns; /* CLOCK_REALTIME */
 	struct ioas_tlp tlp;
 	iova_t addr; /* first address that failed; tlp.addr <= addr */
 	char device[IOAS_NAME_LEN];
-	rid_t rid; /* requester ID on the wire */
+	char other[IOAS_NAME_LEN]; /* PASSED_*, PEER: whose requester ID, or the peer */
+	uint32_t id;		   /* on the wire: RID, or StreamID */
+	bool stream;		   /* a StreamID */
 	uint16_t reason;
 	uint32_t ioas_id; /* 0: attached to nothing, or to a space without an id */
 	uint32_t hwpt_id;
@@ -170,6 +196,8 @@ struct ioas_device_counters {
 	uint64_t translations;
 	uint64_t faults;
 	uint64_t interrupts;
+	uint64_t
+		around; /* transactions that passed the IOMMU by, or under another's requester ID */
 };
 
 IOAS_END

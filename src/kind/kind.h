@@ -64,6 +64,7 @@ struct kind_hw_info {
 	uint8_t data[64];
 	uint64_t capabilities; /* IOMMU_HW_CAP_* */
 	uint8_t max_pasid_lg2; /* 0: the device sends no PASIDs */
+	bool pasid_0_apart;    /* PASID 0 is one, and not the same as no PASID */
 };
 
 /* What page table a request gets. */
@@ -128,7 +129,11 @@ struct kind_viommu_ops {
 	void (*hw_queue_fini)(struct obj_hw_queue *queue);
 };
 
-/* soft.c: the one of the instance's own devices. Constant; belongs to the instance. */
-struct kind_device *kind_soft(struct ioas_iommu *iommu);
+/* soft.c: the one that the instance's own devices are behind. */
+struct kind_soft {
+	struct kind_device base;
+	struct ioas_device *dev; /* constant */
+};
+void kind_soft_init(struct kind_soft *soft, struct ioas_device *dev);
 
 #endif

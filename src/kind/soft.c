@@ -4,9 +4,15 @@
 #include <ioas/uapi/iommufd.h>
 #include "iommu.h"
 #include "obj/obj.h"
+#include "route/route.h"
 #include "util/why.h"
 
 #define PAGE_LG2 12
+
+static uint8_t pasid_lg2(const struct kind_device *dev)
+{
+	return (uint8_t)((const struct kind_soft *)dev)->dev->pasid_lg2;
+}
 
 static int hw_info(struct kind_device *dev, uint32_t type, struct kind_hw_info *out,
 		   struct ioas_why *why)
@@ -16,6 +22,8 @@ static int hw_info(struct kind_device *dev, uint32_t type, struct kind_hw_info *
 	*out = (struct kind_hw_info){
 		.type = IOMMU_HW_INFO_TYPE_NONE,
 		.capabilities = IOMMU_HW_CAP_DIRTY_TRACKING,
+		.max_pasid_lg2 = pasid_lg2(dev),
+		.pasid_0_apart = !dev->iommu->config.pasid_0_same,
 	};
 	return 0;
 }
@@ -25,8 +33,10 @@ static int paging(struct kind_device *dev, uint32_t flags, const struct kind_dat
 {
 	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
 		return why_set(why, -EOPNOTSUPP, "page tables cannot be nested on yet");
-	if (flags & ~IOMMU_HWPT_ALLOC_DIRTY_TRACKING)
+	if (flags & ~(IOMMU_HWPT_ALLOC_DIRTY_TRACKING | IOMMU_HWPT_ALLOC_PASID))
 		return why_set(why, -EOPNOTSUPP, "flags 0x%x are not supported", flags);
+	if (flags & IOMMU_HWPT_ALLOC_PASID && !pasid_lg2(dev))
+		return why_set(why, -EOPNOTSUPP, "the device sends no PASIDs");
 	if (data)
 		return why_set(why, -EOPNOTSUPP, "no page table here takes data of type %u",
 			       data->type);
@@ -64,12 +74,7 @@ static const struct kind_ops ops = {
 	.attach = attach,
 };
 
-void kind_soft_init(struct ioas_iommu *iommu)
+void kind_soft_init(struct kind_soft *soft, struct ioas_device *dev)
 {
-	iommu->soft = (struct kind_device){.ops = &ops, .iommu = iommu};
-}
-
-struct kind_device *kind_soft(struct ioas_iommu *iommu)
-{
-	return &iommu->soft;
+	*soft = (struct kind_soft){.base = {.ops = &ops, .iommu = dev->iommu}, .dev = dev};
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where a device's requests go: those without a PASID (RID), and those of each PASID. Attachment is
- * per device; what a group shares is ownership, not routing.
+ * per device; what a group shares is ownership, not routing. Only devices whose requests can carry
+ * a common requester ID, a share set, go to one page table: src/route has that rule, and a replace
+ * moves all of them.
  *
- * A change is checked in Linux's order, then done without a step that can fail: the new route is in
+ * A change is checked in Linux's order, the route is the last step that can fail: the new one is in
  * place before the old page table can go.
  */
 #include <errno.h>
@@ -54,12 +56,12 @@ static void unreserve(const struct obj_attach *attach, struct obj_ioas *ioas)
 }
 
 /* Keeps the space that requests without a PASID will go to out of what the device has reserved. */
-static int enter(struct change *c, struct obj_ioas *ioas)
+static int enter_one(struct change *c, struct obj_attach *attach, struct obj_ioas *ioas)
 {
-	struct obj_device *device = c->attach->device;
+	struct obj_device *device = attach->device;
 	int rc = 0;
 
-	if (c->attach->has_pasid || ioas_of(c->attach->hwpt) == ioas)
+	if (attach->has_pasid || ioas_of(attach->hwpt) == ioas)
 		return 0;
 	for (size_t i = 0; !rc && i < device->reserved_nr; i++)
 		rc = space_reserve(ioas->space, device->reserved[i].first, device->reserved[i].last,
@@ -70,10 +72,58 @@ static int enter(struct change *c, struct obj_ioas *ioas)
 }
 
 /* The reverse, when the change did not come about. */
+static void leave_one(struct obj_attach *attach, struct obj_ioas *ioas)
+{
+	if (ioas_of(attach->hwpt) != ioas)
+		unreserve(attach, ioas);
+}
+
+/* What of `device` goes the same way as c->attach: the same PASID, or requests without one. */
+static struct obj_attach *same_form(const struct change *c, struct obj_device *device)
+{
+	struct obj_attach *attach =
+		c->attach->has_pasid ? ids_get(&device->pasids, c->attach->pasid) : &device->rid;
+
+	return attach && attach->hwpt ? attach : NULL;
+}
+
+/*
+ * The next attachment after `prev` (NULL: the first) that a replace of c->attach moves, too: those
+ * of its share set, but not itself.
+ */
+static struct obj_attach *next_peer(const struct change *c, const struct obj_attach *prev)
+{
+	struct obj_device *device = c->attach->device, *peer;
+
+	if (!device->dev || !c->attach->hwpt)
+		return NULL;
+	peer = prev ? LIST_NEXT(prev->device, in_set)
+		    : LIST_FIRST((struct obj_peers *)&device->dev->set->peers);
+	for (; peer; peer = LIST_NEXT(peer, in_set))
+		if (peer != device && same_form(c, peer))
+			return same_form(c, peer);
+	return NULL;
+}
+
 static void leave(struct change *c, struct obj_ioas *ioas)
 {
-	if (ioas_of(c->attach->hwpt) != ioas)
-		unreserve(c->attach, ioas);
+	struct obj_attach *peer = NULL;
+
+	while ((peer = next_peer(c, peer)))
+		leave_one(peer, ioas);
+	leave_one(c->attach, ioas);
+}
+
+static int enter(struct change *c, struct obj_ioas *ioas)
+{
+	struct obj_attach *peer = NULL;
+	int rc = enter_one(c, c->attach, ioas);
+
+	while (!rc && (peer = next_peer(c, peer)))
+		rc = enter_one(c, peer, ioas);
+	if (rc)
+		leave(c, ioas);
+	return rc;
 }
 
 static int check_before(struct change *c)
@@ -97,8 +147,12 @@ static int check_pasid_range(struct change *c)
 		return rc;
 	if (!info.max_pasid_lg2)
 		return why_set(c->why, -EINVAL, "the device sends no PASIDs");
-	if (!c->attach->pasid || c->attach->pasid >> info.max_pasid_lg2)
-		return why_set(c->why, -EINVAL, "the device's PASIDs are 1 to %llu",
+	if (!c->attach->pasid && !info.pasid_0_apart)
+		return why_set(c->why, -EINVAL,
+			       "this IOMMU does not tell PASID 0 from requests without a PASID: "
+			       "attach those");
+	if (c->attach->pasid >> info.max_pasid_lg2)
+		return why_set(c->why, -EINVAL, "the device's PASIDs are 0 to %llu",
 			       (1ull << info.max_pasid_lg2) - 1);
 	return 0;
 }
@@ -143,11 +197,6 @@ static int check_hwpt(struct change *c, struct obj_hwpt *hwpt)
 	if (hwpt->ops != ops)
 		return why_set(c->why, -EINVAL, "page table %u is for a %s, the device's is a %s",
 			       hwpt->obj.id, hwpt->ops->name, ops->name);
-	if (!c->attach->has_pasid && device->dev) {
-		rc = route_check(device->dev, c->why);
-		if (rc)
-			return rc;
-	}
 	if (hwpt->viommu && !c->attach->has_pasid &&
 	    (!device->vdevice || device->vdevice->viommu != hwpt->viommu))
 		return why_set(c->why, -ENOENT, "viommu %u does not know the device",
@@ -157,32 +206,39 @@ static int check_hwpt(struct change *c, struct obj_hwpt *hwpt)
 			   : 0;
 }
 
-/* No kind that has TLPs can walk a page table of the program's: they are blocked there. */
-static void route(struct obj_device *device, struct obj_hwpt *hwpt)
+/* The books of a route that has changed. */
+static void settle(struct obj_attach *attach, struct obj_hwpt *hwpt)
 {
-	if (device->dev)
-		route_attach(device->dev, hwpt->pt, NULL);
-}
-
-/* enter() has been done. */
-static int move(struct change *c, struct obj_hwpt *hwpt)
-{
-	struct obj_attach *attach = c->attach;
 	struct obj_hwpt *old = attach->hwpt;
-	int rc = check_hwpt(c, hwpt);
 
-	if (rc)
-		return rc;
-	if (!attach->has_pasid)
-		route(attach->device, hwpt);
 	hwpt->obj.users++;
 	attach->hwpt = hwpt;
 	if (!old)
-		return 0;
+		return;
 	obj_fault_detach_locked(attach, old);
 	if (ioas_of(old) != ioas_of(hwpt))
 		unreserve(attach, ioas_of(old));
 	hwpt_unuse(old);
+}
+
+/*
+ * enter() has been done. No kind that has TLPs can walk a page table of the program's: they are
+ * blocked there. And such a kind's attach has nothing to undo when the route fails.
+ */
+static int move(struct change *c, struct obj_hwpt *hwpt)
+{
+	struct obj_attach *attach = c->attach, *peer = NULL;
+	struct ioas_device *dev = attach->device->dev;
+	int rc = check_hwpt(c, hwpt);
+
+	if (!rc && dev)
+		rc = route_attach(dev, pasid_of(attach), hwpt->pt, c->why);
+	if (rc < 0)
+		return rc;
+	attach->shared = rc;
+	while ((peer = next_peer(c, peer)))
+		settle(peer, hwpt);
+	settle(attach, hwpt);
 	return 0;
 }
 
@@ -299,8 +355,8 @@ static void detach_locked(struct obj_attach *attach)
 
 	if (!hwpt)
 		return;
-	if (!attach->has_pasid && device->dev)
-		route_detach(device->dev);
+	if (device->dev)
+		route_detach(device->dev, pasid_of(attach));
 	if (ops->detach)
 		ops->detach(device->kind, pasid_of(attach));
 	attach->hwpt = NULL;

@@ -2,6 +2,23 @@
 /* A device in a context: from its driver's bind to its unbind. Where it is attached: attach.c. */
 #include "obj/obj.h"
 #include "obj/viommu.h"
+#include "route/route.h"
+
+/*
+ * All of a share set are in one group, and a group is in one context at a time, whose lock so
+ * protects the list.
+ */
+static void join_peers(struct obj_device *device)
+{
+	if (device->dev)
+		LIST_INSERT_HEAD((struct obj_peers *)&device->dev->set->peers, device, in_set);
+}
+
+static void leave_peers(struct obj_device *device)
+{
+	if (device->dev)
+		LIST_REMOVE(device, in_set);
+}
 
 int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_device *kind,
 		    const struct ioas_range *reserved, size_t reserved_nr, struct obj_device **out)
@@ -19,6 +36,9 @@ int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_de
 	device->reserved_nr = reserved_nr;
 	obj_attach_init(&device->rid, device);
 	obj_ctx_get(ctx);
+	pthread_mutex_lock(&ctx->lock);
+	join_peers(device);
+	pthread_mutex_unlock(&ctx->lock);
 	obj_finalize(obj);
 	*out = device;
 	return 0;
@@ -27,6 +47,7 @@ int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_de
 void obj_device_unbind_locked(struct obj_device *device)
 {
 	obj_device_detach_all_locked(device);
+	leave_peers(device);
 	obj_vdevice_end_locked(device);
 	obj_remove_locked(&device->obj);
 }

@@ -180,6 +180,7 @@ struct obj_attach {
 	bool has_pasid;		   /* constant; false: requests without one */
 	pasid_t pasid;		   /* constant */
 	struct obj_hwpt *hwpt;	   /* (ctx->lock) this is a user; NULL: nowhere */
+	bool shared; /* (ctx->lock) a device of its share set was there already: a no-op */
 
 	/* Page requests that came this way (the lock of hwpt->fault; empty where there is none). */
 	struct obj_fault_groups groups; /* those that have no answer yet */
@@ -196,7 +197,10 @@ struct obj_device {
 	struct obj_attach rid;	     /* requests without a PASID */
 	struct ids pasids;	     /* (ctx->lock) struct obj_attach by PASID */
 	struct obj_vdevice *vdevice; /* (ctx->lock) what a viommu knows it as; or NULL */
+	LIST_ENTRY(obj_device)
+	in_set; /* (ctx->lock) with others of its share set: route_set.peers */
 };
+LIST_HEAD(obj_peers, obj_device);
 
 /*
  * Gives a device, which its driver has bound (ioas_device_bind), an id in the context and holds
@@ -219,8 +223,9 @@ void obj_device_unbind_locked(struct obj_device *device);
  * all that attach so and can) or to a page table; a device that is attached moves in one step.
  * *pt_id receives the page table's id. 0; -ENOENT pt_id is nothing, or of a viommu that does not
  * know the device; -EINVAL it is neither, or cannot serve the device, or a PASID is attached and
- * it was not made with IOMMU_HWPT_ALLOC_PASID; -EADDRINUSE something lies where the device cannot
- * do DMA; -EFAULT, -ENOMEM; what the kind says. An error leaves the old route.
+ * it was not made with IOMMU_HWPT_ALLOC_PASID, or a device that shares requester IDs with it is
+ * attached elsewhere; -EADDRINUSE something lies where the device cannot do DMA; -EFAULT, -ENOMEM;
+ * what the kind says. An error leaves the old route. A replace moves all of its share set.
  */
 int obj_device_attach(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why);
 int obj_device_attach_locked(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why);

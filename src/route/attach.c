@@ -1,128 +1,299 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One page table a space for the programs that attach devices to spaces directly, without HWPTs.
- * The tables in use are in a balanced tree by space.
+ * Attach, replace, detach. All of a share set is connected to one page table: the first attach
+ * programs the IOMMU, a later one to the same page table has nothing to do, and a replace moves all
+ * that are attached.
+ *
+ * Whatever closes or turns a route does it in this order: unpublish, wait for those in flight, wait
+ * for what they were lent. Then nothing of the devices uses the old state.
  */
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include "iommu.h"
 #include "route/route.h"
-#include "space/space.h"
 #include "util/alloc.h"
+#include "util/why.h"
 
-struct route_shared {
-	struct ioas_space *space; /* constant, a reference; the key */
-	struct pt *pt;		  /* constant */
-	uint64_t refs;		  /* (shares.lock) */
+/*
+ * A PASID that whoever submits work to a shared queue picks is the submitter's on all devices that
+ * have such queues: all have to route it alike. One set stands for the whole machine.
+ */
+struct route_wide {
+	struct route_set *set;
 };
 
-struct route_shares {
-	pthread_mutex_t lock; /* held while a table is filled, so that it is filled once */
-	void *tree;	      /* of struct route_shared (lock) */
-};
-
-static int compare(const void *a, const void *b)
+int route_wide_new(struct ioas_iommu *iommu, struct route_wide **out)
 {
-	uintptr_t x = (uintptr_t)((const struct route_shared *)a)->space;
-	uintptr_t y = (uintptr_t)((const struct route_shared *)b)->space;
+	struct route_wide *wide = alloc_zero(1, sizeof(*wide));
+	int rc = wide ? route_set_new(iommu, &wide->set) : -ENOMEM;
 
-	return (x > y) - (x < y);
-}
-
-static int shared_new(struct ioas_iommu *iommu, struct ioas_space *space, struct route_shared **out,
-		      struct ioas_why *why)
-{
-	struct pt_config config = {
-		.format = PT_AMDV1,
-		.aw = iommu->config.aw,
-		.max_leaf_lg2 = space_huge_pages(space) ? 0 : 12,
-	};
-	struct route_shared *shared = alloc_zero(1, sizeof(*shared));
-	int rc;
-
-	if (!shared)
-		return -ENOMEM;
-	rc = pt_new(&config, &shared->pt);
-	if (rc) {
-		free(shared);
-		return rc;
-	}
-	rc = space_domain_attach(space, shared->pt, why);
-	if (rc) {
-		pt_destroy(shared->pt);
-		free(shared);
-		return rc;
-	}
-	shared->space = ioas_space_get(space);
-	shared->refs = 1;
-	*out = shared;
-	return 0;
-}
-
-static void shared_free(struct route_shared *shared)
-{
-	space_domain_detach(shared->space, shared->pt);
-	pt_destroy(shared->pt);
-	ioas_space_put(shared->space);
-	free(shared);
-}
-
-int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, struct route_shared **out,
-		     struct ioas_why *why)
-{
-	struct route_shares *shares = route_shares(iommu);
-	struct route_shared key = {.space = space}, **found;
-	int rc = 0;
-
-	pthread_mutex_lock(&shares->lock);
-	found = tfind(&key, &shares->tree, compare);
-	if (found) {
-		(*found)->refs++;
-		*out = *found;
-	} else {
-		rc = shared_new(iommu, space, out, why);
-		if (!rc && (inject() || !tsearch(*out, &shares->tree, compare))) {
-			shared_free(*out);
-			rc = -ENOMEM;
-		}
-	}
-	pthread_mutex_unlock(&shares->lock);
+	if (rc)
+		free(wide);
+	else
+		*out = wide;
 	return rc;
 }
 
-void route_shared_put(struct ioas_iommu *iommu, struct route_shared *shared)
+void route_wide_destroy(struct route_wide *wide)
 {
-	struct route_shares *shares = route_shares(iommu);
+	if (!wide)
+		return;
+	route_set_put(wide->set);
+	free(wide);
+}
 
-	pthread_mutex_lock(&shares->lock);
-	if (!--shared->refs) {
-		tdelete(shared, &shares->tree, compare);
-		shared_free(shared);
+void route_drain(struct ioas_device *dev)
+{
+	inflight_wait(&dev->iommu->inflight);
+	mem_lend_idle(&dev->lent);
+}
+
+/* The same for all that an entry is for. set->lock. */
+static void drain_set(struct route_set *set)
+{
+	struct ioas_device *dev;
+
+	inflight_wait(&set->iommu->inflight);
+	LIST_FOREACH(dev, &set->members, in_set)
+	{
+		mem_lend_idle(&dev->lent);
 	}
-	pthread_mutex_unlock(&shares->lock);
 }
 
-struct pt *route_shared_pt(const struct route_shared *shared)
+static int check_pasid(struct ioas_device *dev, uint32_t forms, pasid_t pasid, struct ioas_why *why)
 {
-	return shared->pt;
-}
+	unsigned lg2 = atomic_load_explicit(&dev->pasid_lg2, memory_order_relaxed);
 
-int route_shares_new(struct route_shares **out)
-{
-	struct route_shares *shares = alloc_zero(1, sizeof(*shares));
-
-	if (!shares)
-		return -ENOMEM;
-	pthread_mutex_init(&shares->lock, NULL);
-	*out = shares;
+	if (!(forms & (IOAS_FORM_PASID | IOAS_FORM_SHARED_QUEUE)))
+		return why_set(why, -EINVAL, "%s: its driver declared no requests with PASIDs",
+			       dev->name);
+	if (pasid >> lg2)
+		return why_set(why, -EINVAL, "%s: its PASIDs have %u bits, %u is beyond that",
+			       dev->name, lg2, pasid);
+	if (!pasid && dev->iommu->config.pasid_0_same)
+		return why_set(why, -EINVAL,
+			       "%s: this IOMMU takes PASID 0 for requests without a PASID (attach "
+			       "those)",
+			       dev->name);
 	return 0;
 }
 
-void route_shares_destroy(struct route_shares *shares)
+int route_check(struct ioas_device *dev, const pasid_t *pasid, struct ioas_why *why)
 {
-	if (!shares)
-		return;
-	pthread_mutex_destroy(&shares->lock);
-	free(shares);
+	uint32_t forms = atomic_load_explicit(&dev->forms, memory_order_relaxed);
+
+	if (!(forms & ROUTE_BOUND))
+		return why_set(why, -EINVAL, "%s: no driver is bound to it", dev->name);
+	if (pasid)
+		return check_pasid(dev, forms, *pasid, why);
+	if (!(forms & IOAS_FORM_RID))
+		return why_set(why, -EINVAL,
+			       "%s: its driver declared no requests with its requester ID",
+			       dev->name);
+	return 0;
+}
+
+/* An attach that has been checked as far as the device goes. set->lock. */
+struct change {
+	struct ioas_device *dev;
+	const pasid_t *pasid;
+	struct pt *pt;
+	struct route_shared *shared; /* the reference to pt, which the entry takes over; or NULL */
+	struct ioas_why *why;
+};
+
+/* Somebody else of the set is attached, and the device is not. */
+static int join(const struct change *c, struct route_entry *entry)
+{
+	struct pt *pt = atomic_load_explicit(&entry->pt, memory_order_relaxed);
+
+	if (pt != c->pt)
+		return why_set(
+			c->why, -EINVAL,
+			"%s shares requester IDs with %s, which is attached elsewhere (address "
+			"space %u, page table %u): the IOMMU cannot tell them apart",
+			c->dev->name, entry->first->name, pt ? pt_ioas_id(pt) : 0,
+			pt ? pt_hwpt_id(pt) : 0);
+	return route_entry_add(entry, c->dev) ?: 1;
+}
+
+static void point(const struct change *c, struct route_entry *entry)
+{
+	struct pt *old = atomic_exchange_explicit(&entry->pt, c->pt, memory_order_seq_cst);
+	struct route_shared *shared = entry->shared;
+
+	if (old && old != c->pt)
+		drain_set(c->dev->set);
+	entry->shared = c->shared;
+	if (shared)
+		route_shared_put(c->dev->iommu, shared);
+}
+
+/* 0 the entry has taken c->shared over; 1 it had it already. */
+static int change(const struct change *c)
+{
+	struct route_entry *entry = route_entry_get(c->dev->set, c->pasid);
+
+	if (!entry)
+		return -ENOMEM;
+	if (!route_entry_has(entry, c->dev)) {
+		if (entry->first)
+			return join(c, entry);
+		if (route_entry_add(entry, c->dev))
+			return -ENOMEM;
+	}
+	point(c, entry);
+	return 0;
+}
+
+static bool is_wide(const struct ioas_device *dev, const pasid_t *pasid)
+{
+	return pasid && dev->forms & IOAS_FORM_SHARED_QUEUE;
+}
+
+/* Does the PASID mean that page table machine-wide, too? The wide set's lock is held. */
+static int wide_enter(struct route_set *wide, const struct change *c)
+{
+	struct route_entry *entry = route_entry_get(wide, c->pasid);
+
+	if (!entry)
+		return -ENOMEM;
+	if (entry->first && entry->pt != c->pt && !(entry->first == c->dev && !entry->more)) {
+		const struct ioas_device *other =
+			entry->first == c->dev ? entry->more->dev : entry->first;
+
+		return why_set(c->why, -EINVAL,
+			       "PASID %u of shared work queues is machine-wide, and %s routes it "
+			       "elsewhere (page table %u)",
+			       *c->pasid, other->name, entry->pt ? pt_hwpt_id(entry->pt) : 0);
+	}
+	if (!route_entry_has(entry, c->dev) && route_entry_add(entry, c->dev))
+		return -ENOMEM;
+	entry->pt = c->pt;
+	return 0;
+}
+
+static void wide_leave(struct route_set *wide, const struct change *c)
+{
+	struct route_entry *entry = route_entry_find(wide, c->pasid);
+
+	if (entry)
+		route_entry_del(entry, c->dev);
+	if (entry && !entry->first)
+		entry->pt = NULL;
+	route_entry_trim(wide, c->pasid);
+}
+
+/* The change, with machine-wide PASIDs agreed on before. */
+static int change_wide(const struct change *c)
+{
+	struct route_set *wide = route_wide(c->dev->iommu)->set;
+	struct route_entry *entry;
+	struct pt *was;
+	int rc;
+
+	pthread_mutex_lock(&wide->lock);
+	entry = route_entry_find(wide, c->pasid);
+	was = entry && route_entry_has(entry, c->dev) ? entry->pt : NULL;
+	rc = wide_enter(wide, c);
+	if (!rc) {
+		rc = change(c);
+		if (rc < 0 && was)
+			route_entry_find(wide, c->pasid)->pt = was;
+		else if (rc < 0)
+			wide_leave(wide, c);
+	}
+	pthread_mutex_unlock(&wide->lock);
+	return rc;
+}
+
+static int attach_locked(const struct change *c)
+{
+	int rc = route_check(c->dev, c->pasid, c->why);
+
+	if (rc)
+		return rc;
+	rc = is_wide(c->dev, c->pasid) ? change_wide(c) : change(c);
+	if (rc < 0)
+		route_entry_trim(c->dev->set, c->pasid);
+	return rc == -ENOMEM ? why_set(c->why, rc, "%s: no memory for a route", c->dev->name) : rc;
+}
+
+int route_attach(struct ioas_device *dev, const pasid_t *pasid, struct pt *pt, struct ioas_why *why)
+{
+	struct change c = {.dev = dev, .pasid = pasid, .pt = pt, .why = why};
+	int rc;
+
+	pthread_mutex_lock(&dev->set->lock);
+	rc = attach_locked(&c);
+	pthread_mutex_unlock(&dev->set->lock);
+	return rc;
+}
+
+static void wide_detach(const struct change *c)
+{
+	struct route_set *wide = route_wide(c->dev->iommu)->set;
+
+	pthread_mutex_lock(&wide->lock);
+	wide_leave(wide, c);
+	pthread_mutex_unlock(&wide->lock);
+}
+
+void route_detach(struct ioas_device *dev, const pasid_t *pasid)
+{
+	struct change c = {.dev = dev, .pasid = pasid};
+	struct route_entry *entry;
+
+	pthread_mutex_lock(&dev->set->lock);
+	entry = route_entry_find(dev->set, pasid);
+	if (entry && route_entry_has(entry, dev)) {
+		if (is_wide(dev, pasid))
+			wide_detach(&c);
+		route_entry_del(entry, dev);
+		if (!entry->first)
+			point(&c, entry);
+		route_entry_trim(dev->set, pasid);
+	}
+	pthread_mutex_unlock(&dev->set->lock);
+}
+
+static int attach_space(struct ioas_device *dev, const pasid_t *pasid, struct ioas_space *space,
+			struct ioas_why *why)
+{
+	struct change c = {.dev = dev, .pasid = pasid, .why = why};
+	int rc;
+
+	pthread_mutex_lock(&dev->set->lock);
+	rc = route_check(dev, pasid, why);
+	if (!rc)
+		rc = route_shared_get(dev->iommu, space, &c.shared, why);
+	if (!rc) {
+		c.pt = route_shared_pt(c.shared);
+		rc = attach_locked(&c);
+		if (rc)
+			route_shared_put(dev->iommu, c.shared);
+	}
+	pthread_mutex_unlock(&dev->set->lock);
+	return rc;
+}
+
+int ioas_device_attach(struct ioas_device *dev, struct ioas_space *space, struct ioas_why *why)
+{
+	return attach_space(dev, NULL, space, why);
+}
+
+void ioas_device_detach(struct ioas_device *dev)
+{
+	route_detach(dev, NULL);
+}
+
+int ioas_device_attach_pasid(struct ioas_device *dev, pasid_t pasid, struct ioas_space *space,
+			     struct ioas_why *why)
+{
+	return attach_space(dev, &pasid, space, why);
+}
+
+void ioas_device_detach_pasid(struct ioas_device *dev, pasid_t pasid)
+{
+	route_detach(dev, &pasid);
 }

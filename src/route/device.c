@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A device's life as the IOMMU sees it: known, bound (its TLPs declared), attached (routed).
- *
- * Whatever closes or turns a route does it in this order: unpublish, wait for those in flight, wait
- * for what they were lent. Then nothing of the device uses the old state.
- */
+/* A device's life as the IOMMU sees it: known, bound (its TLPs declared). Then attach.c's. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,151 +10,163 @@
 #include "util/alloc.h"
 #include "util/why.h"
 
-#define FORMS_KNOWN IOAS_FORM_RID
+#define FORMS_KNOWN (IOAS_FORM_RID | IOAS_FORM_PASID | IOAS_FORM_SHARED_QUEUE)
 
-int route_device_new(struct ioas_iommu *iommu, const char *name, uint16_t segment, rid_t rid,
-		     struct ioas_device **out)
+static void leave_table(struct ioas_device *dev, size_t nr)
+{
+	while (nr--)
+		route_remove(dev->iommu, dev->bus, dev->requester[nr]);
+}
+
+static int enter_table(struct ioas_device *dev, const struct route_identity *who)
+{
+	size_t nr = who->requester ? who->requester_nr : 1;
+	int rc = 0;
+
+	dev->requester = alloc_zero(nr, sizeof(*dev->requester));
+	if (!dev->requester)
+		return -ENOMEM;
+	memcpy(dev->requester, who->requester ? who->requester : &who->id,
+	       nr * sizeof(*dev->requester));
+	for (size_t i = 0; !rc && i < nr; i++) {
+		rc = route_insert(dev->set, dev->bus, dev->requester[i]);
+		if (rc)
+			leave_table(dev, i);
+	}
+	dev->requester_nr = nr;
+	return rc;
+}
+
+static void device_free(struct ioas_device *dev)
+{
+	if (dev->counters)
+		iommu_counters_free(dev->iommu, dev->counters);
+	route_set_put(dev->set);
+	free(dev->requester);
+	free(dev);
+}
+
+static void join_set(struct ioas_device *dev)
+{
+	pthread_mutex_lock(&dev->set->lock);
+	LIST_INSERT_HEAD(&dev->set->members, dev, in_set);
+	pthread_mutex_unlock(&dev->set->lock);
+}
+
+int route_device_create(struct ioas_iommu *iommu, const struct route_identity *who,
+			struct ioas_device **out)
 {
 	struct ioas_device *dev = alloc_zero(1, sizeof(*dev));
 	char counters[IOAS_NAME_LEN + 4];
-	int rc = -ENOMEM;
+	int rc = 0;
 
 	if (!dev)
 		return -ENOMEM;
 	dev->iommu = iommu;
-	snprintf(dev->name, sizeof(dev->name), "%s", name);
-	dev->segment = segment;
-	dev->rid = rid;
+	snprintf(dev->name, sizeof(dev->name), "%s", who->name);
+	dev->bus = who->bus;
+	dev->segment = who->segment;
+	dev->id = who->id;
 	mem_lend_init(&dev->lent);
-	pthread_mutex_init(&dev->lock, NULL);
 	snprintf(counters, sizeof(counters), IOAS_RUN_DEVICE_PREFIX "%s", dev->name);
-	dev->counters = iommu_counters_alloc(iommu, counters, sizeof(*dev->counters));
-	if (dev->counters)
-		rc = route_insert(dev);
-	if (!rc) {
-		*out = dev;
-		return 0;
+	if (who->set)
+		dev->set = route_set_get(who->set);
+	else
+		rc = route_set_new(iommu, &dev->set);
+	if (!rc)
+		dev->counters = iommu_counters_alloc(iommu, counters, sizeof(*dev->counters));
+	if (!rc && !dev->counters)
+		rc = -ENOMEM;
+	if (!rc && !*dev->set->name)
+		memcpy(dev->set->name, dev->name, sizeof(dev->set->name));
+	if (!rc)
+		rc = enter_table(dev, who);
+	if (rc) {
+		device_free(dev);
+		return rc;
 	}
-	if (dev->counters)
-		iommu_counters_free(iommu, dev->counters);
-	pthread_mutex_destroy(&dev->lock);
-	free(dev);
-	return rc;
+	join_set(dev);
+	*out = dev;
+	return 0;
+}
+
+int route_device_new(struct ioas_iommu *iommu, const char *name, uint16_t segment, rid_t rid,
+		     struct ioas_device **out)
+{
+	struct route_identity who = {
+		.name = name,
+		.bus = ROUTE_PCI,
+		.segment = segment,
+		.id = route_pci_id(segment, rid),
+	};
+
+	return route_device_create(iommu, &who, out);
 }
 
 void route_device_destroy(struct ioas_device *dev)
 {
 	if (!dev)
 		return;
-	route_remove(dev);
+	pthread_mutex_lock(&dev->set->lock);
+	LIST_REMOVE(dev, in_set);
+	pthread_mutex_unlock(&dev->set->lock);
+	leave_table(dev, dev->requester_nr);
 	inflight_wait(&dev->iommu->inflight);
-	iommu_counters_free(dev->iommu, dev->counters);
-	pthread_mutex_destroy(&dev->lock);
-	free(dev);
+	device_free(dev);
 }
 
-/* After something was unpublished. */
-static void drain(struct ioas_device *dev)
+static int check_width(struct ioas_device *dev, uint32_t forms, unsigned pasid_lg2,
+		       struct ioas_why *why)
 {
-	inflight_wait(&dev->iommu->inflight);
-	mem_lend_idle(&dev->lent);
+	bool pasids = forms & (IOAS_FORM_PASID | IOAS_FORM_SHARED_QUEUE);
+
+	if (!pasids && pasid_lg2)
+		return why_set(why, -EINVAL, "%s: a PASID width is declared, but no PASIDs",
+			       dev->name);
+	if (pasids && (!pasid_lg2 || pasid_lg2 > IOAS_PASID_BITS))
+		return why_set(why, -EINVAL,
+			       "%s: PASIDs of %u bits are declared; they have 1 to %u", dev->name,
+			       pasid_lg2, IOAS_PASID_BITS);
+	return 0;
 }
 
-int ioas_device_bind(struct ioas_device *dev, uint32_t forms, struct ioas_why *why)
+int ioas_device_bind(struct ioas_device *dev, uint32_t forms, unsigned pasid_lg2,
+		     struct ioas_why *why)
 {
-	uint32_t unbound = 0;
+	int rc = 0;
 
 	if (forms & ~(uint32_t)FORMS_KNOWN)
 		return why_set(why, -EINVAL, "%s: unknown forms of TLP %#x are declared", dev->name,
 			       forms & ~(uint32_t)FORMS_KNOWN);
-	if (!atomic_compare_exchange_strong(&dev->forms, &unbound, forms | ROUTE_BOUND))
-		return why_set(why, -EBUSY, "%s: a driver is bound to it already", dev->name);
-	return 0;
+	rc = check_width(dev, forms, pasid_lg2, why);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&dev->set->lock);
+	if (dev->forms & ROUTE_BOUND) {
+		rc = why_set(why, -EBUSY, "%s: a driver is bound to it already", dev->name);
+	} else {
+		atomic_store_explicit(&dev->pasid_lg2, pasid_lg2, memory_order_relaxed);
+		atomic_store_explicit(&dev->forms, forms | ROUTE_BOUND, memory_order_seq_cst);
+		route_set_declare(dev->set);
+	}
+	pthread_mutex_unlock(&dev->set->lock);
+	return rc;
 }
 
 void ioas_device_unbind(struct ioas_device *dev)
 {
+	pthread_mutex_lock(&dev->set->lock);
 	atomic_store_explicit(&dev->forms, 0, memory_order_seq_cst);
-	drain(dev);
-}
-
-/* Routes untagged requests to pt (NULL: nowhere). dev->lock is held. */
-static void point_at(struct ioas_device *dev, struct pt *pt)
-{
-	struct pt *old = atomic_exchange_explicit(&dev->pt, pt, memory_order_seq_cst);
-
-	if (old && old != pt)
-		drain(dev);
-}
-
-int route_check(struct ioas_device *dev, struct ioas_why *why)
-{
-	uint32_t forms = atomic_load_explicit(&dev->forms, memory_order_relaxed);
-
-	if (!(forms & ROUTE_BOUND))
-		return why_set(why, -EINVAL, "%s: no driver is bound to it", dev->name);
-	if (!(forms & IOAS_FORM_RID))
-		return why_set(why, -EINVAL,
-			       "%s: its driver declared no requests with its requester ID",
-			       dev->name);
-	return 0;
-}
-
-/* Points at pt, for which `shared` (or NULL) holds a reference, and drops the old one's. Locked. */
-static void attach_locked(struct ioas_device *dev, struct pt *pt, struct route_shared *shared)
-{
-	struct route_shared *old = dev->shared;
-
-	point_at(dev, pt);
-	dev->shared = shared;
-	if (old)
-		route_shared_put(dev->iommu, old);
-}
-
-int route_attach(struct ioas_device *dev, struct pt *pt, struct ioas_why *why)
-{
-	int rc;
-
-	pthread_mutex_lock(&dev->lock);
-	rc = route_check(dev, why);
-	if (!rc)
-		attach_locked(dev, pt, NULL);
-	pthread_mutex_unlock(&dev->lock);
-	return rc;
-}
-
-void route_detach(struct ioas_device *dev)
-{
-	pthread_mutex_lock(&dev->lock);
-	attach_locked(dev, NULL, NULL);
-	pthread_mutex_unlock(&dev->lock);
-}
-
-int ioas_device_attach(struct ioas_device *dev, struct ioas_space *space, struct ioas_why *why)
-{
-	struct route_shared *shared;
-	int rc;
-
-	pthread_mutex_lock(&dev->lock);
-	rc = route_check(dev, why);
-	if (!rc)
-		rc = route_shared_get(dev->iommu, space, &shared, why);
-	if (!rc)
-		attach_locked(dev, route_shared_pt(shared), shared);
-	pthread_mutex_unlock(&dev->lock);
-	return rc;
-}
-
-void ioas_device_detach(struct ioas_device *dev)
-{
-	route_detach(dev);
+	route_set_declare(dev->set);
+	pthread_mutex_unlock(&dev->set->lock);
+	route_drain(dev);
 }
 
 void route_dma_enable(struct ioas_device *dev, bool on)
 {
 	atomic_store_explicit(&dev->dma_on, on, memory_order_seq_cst);
 	if (!on)
-		drain(dev);
+		route_drain(dev);
 }
 
 const char *ioas_device_name(const struct ioas_device *dev)
@@ -169,7 +176,12 @@ const char *ioas_device_name(const struct ioas_device *dev)
 
 rid_t ioas_device_rid(const struct ioas_device *dev)
 {
-	return dev->rid;
+	return (rid_t)dev->id;
+}
+
+uint32_t ioas_device_id(const struct ioas_device *dev)
+{
+	return dev->bus == ROUTE_PCI ? (rid_t)dev->id : dev->id;
 }
 
 const struct ioas_device_counters *ioas_device_counters(const struct ioas_device *dev)

@@ -2,63 +2,198 @@
 /*
  * Routes: whose TLP is this, and which page table does it meet.
  *
- * A device holds its route directly, so that its own TLPs need no table lookup; table.c finds the
- * device of a claimed requester ID.
+ * What the IOMMU is programmed with hangs off a *set*: one page table for requests without a PASID,
+ * one for each PASID. A set has all devices whose requests can carry a common requester ID, which
+ * the IOMMU cannot tell apart (a share set; most have one device). A device holds its set directly,
+ * so that its own TLPs need no table lookup; table.c finds the set of a claimed requester ID.
+ *
+ *   device.c   a device's life: known, bound (its TLPs declared)
+ *   set.c      sets, their members, and their routes by PASID
+ *   attach.c   attach, replace, detach, and the rules of a share set
+ *   shared.c   the page tables of ioas_device_attach
+ *   table.c    sets by requester ID
+ *   stream.c   devices of buses that have StreamIDs
+ *
+ * Locks. set->lock serialises whatever changes where its requests go. Machine-wide PASIDs have
+ * their own, inside. TLPs take none: they follow pointers while they are in flight.
  */
 #ifndef ROUTE_ROUTE_H
 #define ROUTE_ROUTE_H
 
 #include <stdatomic.h>
 #include <pthread.h>
+#include <sys/queue.h>
 #include <ioas/device.h>
 #include "mem/lend.h"
 #include "pt/pt.h"
 
 struct route_shared;
+struct route_set;
+
+/* Which bus a requester ID is of. */
+enum route_bus {
+	ROUTE_PCI,    /* segment << 16 | RID */
+	ROUTE_STREAM, /* a StreamID */
+	ROUTE_BUS_NR,
+};
+
+/*
+ * How a bus turns requests to peers before they come to the IOMMU. `peer`: 1, *out is where the
+ * request goes instead; 0 it goes to the IOMMU. `access` does the access: 0; -EFAULT the peer did
+ * not answer. `name`: the peer's. Not called in flight: a peer may well send TLPs itself.
+ * Lock-free.
+ */
+struct route_turn {
+	void *target;
+	uint64_t off;
+	unsigned part;
+};
+struct route_bus_ops {
+	int (*peer)(struct ioas_device *dev, const struct ioas_tlp *tlp, struct route_turn *out);
+	int (*access)(struct ioas_device *dev, const struct ioas_tlp *tlp, void *buf,
+		      const struct route_turn *turn);
+	void (*name)(const struct route_turn *turn, char name[IOAS_NAME_LEN]);
+};
+
+/* Bus numbers that the port above lets out as requester IDs (ACS source validation). */
+struct route_source {
+	uint8_t first, last;
+	bool rewritten; /* a bridge above puts its own in their place, whatever is claimed */
+};
 
 struct ioas_device {
 	struct ioas_iommu *iommu; /* constant */
 	char name[IOAS_NAME_LEN]; /* constant: "0000:01:00.0" */
+	enum route_bus bus;	  /* constant */
 	uint16_t segment;	  /* constant */
-	rid_t rid;		  /* constant */
+	uint32_t id;		  /* constant: what its requests carry where they meet the IOMMU */
+	struct route_set *set;	  /* constant; referenced */
 	_Atomic uint32_t forms;	  /* declared at bind; ROUTE_BOUND while bound */
-	_Atomic bool dma_on;	  /* the bus lets its memory requests out (PCI bus master) */
-	struct pt *_Atomic pt;	  /* where untagged requests meet memory; NULL: blocked */
-	struct ioas_device_counters *counters; /* relaxed atomic adds */
-	struct mem_lend lent;		       /* transfers that have spans of memory */
-	pthread_mutex_t lock;		       /* serialises attach and detach; protects `shared` */
-	struct route_shared *shared;	       /* of ioas_device_attach; NULL for route_attach */
+	_Atomic uint32_t pasid_lg2;		       /* declared at bind */
+	_Atomic bool dma_on;			       /* the bus lets its memory requests out */
+	_Atomic(const struct route_bus_ops *) bus_ops; /* NULL: no port turns its requests */
+	void *bus_arg;				       /* the bus's own */
+	_Atomic(const struct route_source *) source;   /* NULL: nobody checks */
+	struct ioas_device_counters *counters;	       /* relaxed atomic adds */
+	struct mem_lend lent;			       /* transfers that have spans of memory */
+	uint32_t *requester;			       /* constant: ids it is entered under */
+	size_t requester_nr;			       /* constant */
+	LIST_ENTRY(ioas_device) in_set;		       /* (set->lock) */
 };
 
 #define ROUTE_BOUND (1u << 31)
 
-/* Makes a device known to the IOMMU. dma_on starts false. 0; -EEXIST the RID is taken; -ENOMEM. */
+/* What a device is to the IOMMU. */
+struct route_identity {
+	const char *name;
+	enum route_bus bus;
+	uint16_t segment;
+	uint32_t id;		   /* what its requests carry, `requester` has it, too */
+	const uint32_t *requester; /* all they may carry; NULL: just id */
+	size_t requester_nr;
+	struct route_set *set; /* NULL: one of its own */
+};
+
+/*
+ * Makes a device known to the IOMMU. dma_on starts false. 0; -EEXIST a requester ID is another
+ * set's; -ENOMEM.
+ */
+int route_device_create(struct ioas_iommu *iommu, const struct route_identity *who,
+			struct ioas_device **out);
+/* The plain case: PCI, one requester ID, a set of its own. */
 int route_device_new(struct ioas_iommu *iommu, const char *name, uint16_t segment, rid_t rid,
 		     struct ioas_device **out);
 /* The device must be unbound and without issuers. */
 void route_device_destroy(struct ioas_device *dev);
 
-/* May its untagged requests be routed? 0; -EINVAL not bound with IOAS_FORM_RID. */
-int route_check(struct ioas_device *dev, struct ioas_why *why);
 /*
- * Points the device's untagged requests at `pt` (replacing what was there; NULL: they are blocked).
- * Fails as route_check, and else never. On return no TLP uses the old table, lent spans included:
- * what was lent is waited for.
+ * May its requests (of *pasid; NULL: without one) be routed? 0; -EINVAL not bound, the form not
+ * declared, or the PASID beyond its width, or 0 where that is no PASID of its own.
  */
-int route_attach(struct ioas_device *dev, struct pt *pt, struct ioas_why *why);
-/* Blocks them. On return none is in flight. */
-void route_detach(struct ioas_device *dev);
+int route_check(struct ioas_device *dev, const pasid_t *pasid, struct ioas_why *why);
+/*
+ * Points the device's requests (of *pasid; NULL: without one) at `pt` (NULL: attached, but
+ * blocked). A device that is attached moves, and all of its share set that are attached with it. On
+ * return no TLP uses the old table, lent spans included: what was lent is waited for. 0; 1 a device
+ * of its share set had it there already: nothing to do; -EINVAL as route_check, or a device of its
+ * share set is attached elsewhere, or a machine-wide PASID is; -ENOMEM. An error leaves the old
+ * route.
+ */
+int route_attach(struct ioas_device *dev, const pasid_t *pasid, struct pt *pt,
+		 struct ioas_why *why);
+/*
+ * Detaches it. With the last one of its share set the requests are blocked, and on return none is
+ * in flight. Nothing attached: nothing happens.
+ */
+void route_detach(struct ioas_device *dev, const pasid_t *pasid);
+
+/* Waits until none of the device's TLPs is in flight, and nothing is lent to it. */
+void route_drain(struct ioas_device *dev);
 
 /* Opens or closes the bus (PCI bus master). Closing waits until nothing is in flight or lent. */
 void route_dma_enable(struct ioas_device *dev, bool on);
 
-/* The device that owns a requester ID, or NULL. Constant time, lock-free; in flight only. */
-struct ioas_device *route_find(struct ioas_iommu *iommu, uint16_t segment, rid_t rid);
+/* ---- set.c ---- */
 
-/* Enters the device under its requester ID. 0; -EEXIST taken; -ENOMEM. */
-int route_insert(struct ioas_device *dev);
-/* Takes it out. Readers may still see it until inflight_wait. Never fails. */
-void route_remove(struct ioas_device *dev);
+/* One more device attached by way of an entry, beyond the first. */
+struct route_user {
+	struct ioas_device *dev;
+	struct route_user *next;
+};
+
+/* Where requests of one PASID, or without one, go. All but pt: (set->lock). */
+struct route_entry {
+	struct pt *_Atomic pt;	   /* NULL: blocked */
+	struct ioas_device *first; /* who is attached; NULL: nobody */
+	struct route_user *more;
+	struct route_shared *shared; /* of ioas_device_attach; NULL for route_attach */
+};
+
+struct route_pasids;
+
+struct route_set {
+	struct ioas_iommu *iommu; /* constant */
+	char name[IOAS_NAME_LEN]; /* constant once it has had a device: its first one's */
+	pthread_mutex_t lock;
+	_Atomic uint32_t refs;
+	_Atomic uint32_t forms; /* what any of its members has declared; ROUTE_BOUND with one */
+	struct route_entry untagged;
+	struct route_pasids *_Atomic pasids; /* three levels, made as PASIDs are attached */
+	LIST_HEAD(, ioas_device) members;    /* (lock) */
+	void *peers; /* src/obj/'s: its devices of this set (their context's lock) */
+};
+
+int route_set_new(struct ioas_iommu *iommu, struct route_set **out);
+struct route_set *route_set_get(struct route_set *set);
+void route_set_put(struct route_set *set);
+/* Remakes set->forms. set->lock. */
+void route_set_declare(struct route_set *set);
+
+/* The entry of a PASID (NULL: of requests without one) if there is one. In flight, or set->lock. */
+struct route_entry *route_entry_find(struct route_set *set, const pasid_t *pasid);
+/* The same, made if it is missing; NULL: no memory. set->lock. */
+struct route_entry *route_entry_get(struct route_set *set, const pasid_t *pasid);
+/* Frees it if nobody is attached by it. set->lock; nobody is in flight through it. */
+void route_entry_trim(struct route_set *set, const pasid_t *pasid);
+/* The next PASID at or after *pasid that somebody is attached to, into *pasid. set->lock. */
+struct route_entry *route_entry_next(struct route_set *set, pasid_t *pasid);
+
+bool route_entry_has(const struct route_entry *entry, const struct ioas_device *dev);
+int route_entry_add(struct route_entry *entry, struct ioas_device *dev); /* 0; -ENOMEM */
+void route_entry_del(struct route_entry *entry, const struct ioas_device *dev);
+
+/* ---- table.c ---- */
+
+/* The set that a requester ID belongs to, or NULL. Constant time, lock-free; in flight only. */
+struct route_set *route_find(struct ioas_iommu *iommu, enum route_bus bus, uint32_t id);
+#define route_pci_id(segment, rid) ((uint32_t)(segment) << 16 | (rid))
+
+/* Enters a set under a requester ID, once more if it is there. 0; -EEXIST another's; -ENOMEM. */
+int route_insert(struct route_set *set, enum route_bus bus, uint32_t id);
+/* Takes it out when it was the last. Readers may still see it until inflight_wait. Never fails. */
+void route_remove(struct ioas_iommu *iommu, enum route_bus bus, uint32_t id);
+
+/* ---- shared.c ---- */
 
 /*
  * The page table that all devices attached to `space` by ioas_device_attach share; made and filled
@@ -70,10 +205,17 @@ int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, struct 
 void route_shared_put(struct ioas_iommu *iommu, struct route_shared *shared);
 struct pt *route_shared_pt(const struct route_shared *shared);
 
-/* Of src/route/attach.c, for the table's life: nothing is shared any more when it ends. */
+/* For the table's life: nothing is shared any more when it ends. */
 struct route_shares;
 int route_shares_new(struct route_shares **out);
 void route_shares_destroy(struct route_shares *shares);
 struct route_shares *route_shares(struct ioas_iommu *iommu);
+
+/* ---- attach.c: PASIDs that whoever submits work picks, which mean one space machine-wide ---- */
+
+struct route_wide;
+int route_wide_new(struct ioas_iommu *iommu, struct route_wide **out);
+void route_wide_destroy(struct route_wide *wide);
+struct route_wide *route_wide(struct ioas_iommu *iommu);
 
 #endif

@@ -7,6 +7,7 @@
  * issuer never waits for a reader of the log, nor for what the hook waits for.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -59,22 +60,43 @@ static void look_up(struct ioas_fault *fault, const struct pt *pt)
 	fault->has_nearest = !pt_nearest(pt, fault->addr, &fault->nearest, &fault->nearest_prot);
 }
 
-void fault_look(struct ioas_fault *fault, struct ioas_device *dev, const struct ioas_tlp *tlp,
-		iova_t addr, enum ioas_fault_reason reason)
+/* Whose requester ID it is, as far as that can be said: who is attached there. */
+static void name_owner(struct ioas_fault *fault, struct route_set *set, const struct ioas_tlp *tlp)
+{
+	snprintf(fault->other, sizeof(fault->other), "%s", set->name);
+}
+
+void fault_note(struct ioas_fault *fault, struct ioas_device *dev, const struct ioas_tlp *tlp,
+		enum ioas_fault_reason reason)
 {
 	struct timespec now;
-	struct pt *pt;
 
 	memset(fault, 0, sizeof(*fault));
 	clock_gettime(CLOCK_REALTIME, &now);
 	fault->time_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	fault->tlp = *tlp;
-	fault->addr = addr;
+	fault->addr = tlp->addr;
 	memcpy(fault->device, dev->name, sizeof(fault->device));
-	fault->rid = tlp->flags & IOAS_TLP_RID ? tlp->rid : dev->rid;
+	fault->stream = dev->bus == ROUTE_STREAM;
+	fault->id = ioas_device_id(dev);
 	fault->reason = (uint16_t)reason;
-	if (!tlp_route(dev, tlp, &pt))
-		look_up(fault, pt);
+}
+
+void fault_look(struct ioas_fault *fault, struct ioas_device *dev, const struct ioas_tlp *tlp,
+		iova_t addr, enum ioas_fault_reason reason)
+{
+	struct tlp_route route;
+	bool routed;
+
+	fault_note(fault, dev, tlp, reason);
+	fault->addr = addr;
+	routed = !tlp_route(dev, tlp, &route);
+	if (dev->bus == ROUTE_PCI)
+		fault->id = (rid_t)route.id;
+	if (routed)
+		look_up(fault, route.pt);
+	if (route.claimed && route.set)
+		name_owner(fault, route.set, tlp);
 }
 
 int fault_record(struct ioas_device *dev, struct ioas_fault *fault)
@@ -82,14 +104,16 @@ int fault_record(struct ioas_device *dev, struct ioas_fault *fault)
 	const struct ioas_iommu_config *config = &dev->iommu->config;
 	struct fault_log *log = dev->iommu->faults;
 
-	__atomic_fetch_add(&dev->counters->faults, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(ioas_fault_passed(fault->reason) ? &dev->counters->around
+							    : &dev->counters->faults,
+			   1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&log->lock);
 	fault->seq = ++log->seq;
 	log->fault[fault->seq % KEPT] = *fault;
 	pthread_mutex_unlock(&log->lock);
 	if (config->host_ops && config->host_ops->fault)
 		config->host_ops->fault(config->host, fault);
-	return -EFAULT;
+	return ioas_fault_passed(fault->reason) ? 0 : -EFAULT;
 }
 
 size_t ioas_fault_read(struct ioas_iommu *iommu, uint64_t *seq, struct ioas_fault *out, size_t max)

@@ -31,13 +31,20 @@ static const char *const reason_names[] = {
 	[IOAS_FAULT_BUS_MASTER] = "bus master enable is off",
 	[IOAS_FAULT_NOT_BOUND] = "no driver is bound to the device",
 	[IOAS_FAULT_UNDECLARED] = "the driver did not declare this form of TLP",
+	[IOAS_FAULT_PASID_WIDTH] = "the PASID is beyond the declared width",
+	[IOAS_FAULT_TRANSLATED] = "its address type needs ATS, which is not enabled",
+	[IOAS_FAULT_INTERRUPT] = "no interrupt remapping entry is for it",
+	[IOAS_FAULT_SOURCE] = "the port above refused the requester ID (source validation)",
+	[IOAS_FAULT_UNKNOWN_RID] = "the requester ID is no device's",
 	[IOAS_FAULT_NO_ROUTE] = "attached to no address space",
-	[IOAS_FAULT_UNKNOWN_RID] = "the requester ID is not the device's",
+	[IOAS_FAULT_PEER] = "a port turned it to a peer, which did not answer",
 	[IOAS_FAULT_WIDTH] = "beyond the IOMMU's address width",
 	[IOAS_FAULT_NOT_MAPPED] = "not mapped",
 	[IOAS_FAULT_NO_READ] = "mapped without read permission",
 	[IOAS_FAULT_NO_WRITE] = "mapped without write permission",
 	[IOAS_FAULT_MEMORY] = "mapped, but the memory is gone",
+	[IOAS_PASSED_CLAIMED] = "passed, by the route of whose requester ID it claimed",
+	[IOAS_PASSED_PEER] = "passed, without the IOMMU: a port turned it to a peer",
 };
 
 const char *ioas_fault_reason_name(enum ioas_fault_reason reason)
@@ -47,16 +54,37 @@ const char *ioas_fault_reason_name(enum ioas_fault_reason reason)
 	return (size_t)reason < nr ? reason_names[reason] : "unknown reason";
 }
 
+bool ioas_fault_passed(enum ioas_fault_reason reason)
+{
+	return reason >= IOAS_PASSED_CLAIMED;
+}
+
+static void add_requester(struct text *text, const struct ioas_fault *fault)
+{
+	const struct ioas_tlp *tlp = &fault->tlp;
+
+	if (fault->stream)
+		add(text, "StreamID %#x, ", fault->id);
+	else
+		add(text, "RID %02x:%02x.%x, ", fault->id >> 8, fault->id >> 3 & 0x1f,
+		    fault->id & 7);
+	if (tlp->flags & IOAS_TLP_PASID)
+		add(text, "%s %#x", fault->stream ? "SubstreamID" : "PASID", tlp->pasid);
+	else
+		add(text, "no %s", fault->stream ? "SubstreamID" : "PASID");
+	if (tlp->at == IOAS_TLP_TRANSLATED)
+		add(text, ", translated");
+	else if (tlp->at == IOAS_TLP_TRANSLATION_REQUEST)
+		add(text, ", translation request");
+}
+
 static void add_summary(struct text *text, const struct ioas_fault *fault)
 {
 	const struct ioas_tlp *tlp = &fault->tlp;
 
-	add(text, "fault %" PRIu64 ": %s (RID %02x:%02x.%x, ", fault->seq, fault->device,
-	    fault->rid >> 8, fault->rid >> 3 & 0x1f, fault->rid & 7);
-	if (tlp->flags & IOAS_TLP_PASID)
-		add(text, "PASID %#x", tlp->pasid);
-	else
-		add(text, "no PASID");
+	add(text, "%s %" PRIu64 ": %s (", ioas_fault_passed(fault->reason) ? "passed by" : "fault",
+	    fault->seq, fault->device);
+	add_requester(text, fault);
 	add(text, ") %s%s%s of %" PRIu64 " byte%s at IOVA %#" PRIx64,
 	    tlp->flags & IOAS_TLP_PRIV ? "privileged " : "",
 	    tlp->flags & IOAS_TLP_EXEC ? "instruction " : "",
@@ -65,6 +93,8 @@ static void add_summary(struct text *text, const struct ioas_fault *fault)
 	if (fault->addr != tlp->addr)
 		add(text, ", failed at %#" PRIx64, fault->addr);
 	add(text, ": %s", ioas_fault_reason_name(fault->reason));
+	if (*fault->other)
+		add(text, " (%s)", fault->other);
 }
 
 static void add_route(struct text *text, const struct ioas_fault *fault)

@@ -62,16 +62,17 @@ enum ioas_fault_reason tlp_moved(struct ioas_device *dev, enum ioas_fault_reason
 
 /* Copies tlp's bytes *done .. goal - 1 and moves *done on. In flight. */
 static enum ioas_fault_reason copy_batch(struct ioas_device *dev, const struct ioas_tlp *tlp,
-					 char *buf, uint64_t goal, uint64_t *done, uint64_t *leaves)
+					 struct tlp_route *route, char *buf, uint64_t goal,
+					 uint64_t *done, uint64_t *leaves)
 {
-	struct pt *pt;
-	enum ioas_fault_reason reason = tlp_route(dev, tlp, &pt);
+	enum ioas_fault_reason reason = tlp_route(dev, tlp, route);
 
 	while (!reason && *done < goal) {
 		struct tlp_span span;
 		size_t copied;
 
-		reason = tlp_translate(dev, pt, tlp->op, tlp->addr + *done, goal - *done, &span);
+		reason = tlp_translate(dev, route->pt, tlp->op, tlp->addr + *done, goal - *done,
+				       &span);
 		if (reason)
 			break;
 		++*leaves;
@@ -90,22 +91,25 @@ int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void 
 	enum ioas_fault_reason reason = IOAS_FAULT_NONE;
 	struct ioas_device *dev = issuer->dev;
 	uint64_t done = 0, leaves = 0;
+	struct tlp_route route = {0};
 	struct ioas_fault fault;
+	struct route_turn turn;
 
 	if (!tlp_valid(tlp))
 		return -EINVAL;
+	if (__builtin_expect(tlp_turns(dev, tlp, &turn), 0))
+		return tlp_to_peer(dev, tlp, buf, &turn);
 	while (!reason && done < tlp->len) {
 		uint64_t goal = tlp->len - done > BATCH_LEN ? done + BATCH_LEN : tlp->len;
 
 		inflight_enter(issuer);
-		reason = copy_batch(dev, tlp, buf, goal, &done, &leaves);
-		if (reason && reason != TLP_MOVING)
-			fault_look(&fault, dev, tlp, tlp->addr + done, reason);
+		reason = copy_batch(dev, tlp, &route, buf, goal, &done, &leaves);
+		fault_look_if(&fault, dev, tlp, done, reason, route.claimed);
 		inflight_leave(issuer);
 		reason = tlp_moved(dev, reason);
 	}
 	tlp_count(dev, tlp->op, done, leaves);
-	return reason ? fault_record(dev, &fault) : 0;
+	return reason || route.claimed ? fault_record(dev, &fault) : 0;
 }
 
 int ioas_dma_read(struct ioas_issuer *issuer, iova_t addr, void *buf, size_t len)
@@ -127,18 +131,21 @@ int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsi
 	struct ioas_tlp tlp = {.addr = addr, .len = size, .op = IOAS_TLP_WRITE};
 	struct ioas_device *dev = issuer->dev;
 	enum ioas_fault_reason reason;
+	struct tlp_route route;
 	struct ioas_fault fault;
+	struct route_turn turn;
 	struct tlp_span span;
-	struct pt *pt;
 	bool again;
 
 	if ((size != 1 && size != 2 && size != 4 && size != 8) || addr & (size - 1))
 		return -EINVAL;
+	if (__builtin_expect(tlp_turns(dev, &tlp, &turn), 0))
+		return tlp_to_peer(dev, &tlp, &value, &turn);
 	do {
 		inflight_enter(issuer);
-		reason = tlp_route(dev, &tlp, &pt);
+		reason = tlp_route(dev, &tlp, &route);
 		if (!reason)
-			reason = tlp_translate(dev, pt, tlp.op, addr, size, &span);
+			reason = tlp_translate(dev, route.pt, tlp.op, addr, size, &span);
 		/* A leaf starts and ends on pages, so that the aligned span is whole. */
 		if (!reason && mem_guard_store(span.host, value, size))
 			reason = IOAS_FAULT_MEMORY;

@@ -147,11 +147,11 @@ static void note_written(struct ioas_dma *dma, const struct pt *pt, iova_t addr,
 
 /* Lends tlp's bytes from *done on, and moves it on. In flight. */
 static enum ioas_fault_reason lend_batch(struct ioas_dma *dma, const struct ioas_tlp *tlp,
-					 uint64_t *done, uint64_t *leaves)
+					 struct tlp_route *route, uint64_t *done, uint64_t *leaves)
 {
 	struct ioas_device *dev = dma->issuer->dev;
-	struct pt *pt;
-	enum ioas_fault_reason reason = tlp_route(dev, tlp, &pt);
+	enum ioas_fault_reason reason = tlp_route(dev, tlp, route);
+	struct pt *pt = route->pt;
 	uint64_t before = *done;
 
 	for (unsigned i = 0; !reason && *done < tlp->len && i < BATCH_LEAVES && has_room(dma);
@@ -177,26 +177,31 @@ int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp)
 	struct ioas_issuer *issuer = dma->issuer;
 	struct mark mark = mark_of(dma);
 	uint64_t done = 0, leaves = 0;
+	struct tlp_route route = {0};
 	struct ioas_fault fault;
+	struct route_turn turn;
 	int rc = 0;
 
 	if (!tlp_valid(tlp))
 		return -EINVAL;
+	if (__builtin_expect(tlp_turns(issuer->dev, tlp, &turn), 0))
+		return tlp_to_peer(issuer->dev, tlp, NULL, &turn);
 	while (!rc && !reason && done < tlp->len) {
 		rc = make_room(dma);
 		if (rc)
 			break;
 		inflight_enter(issuer);
-		reason = lend_batch(dma, tlp, &done, &leaves);
-		if (reason && reason != TLP_MOVING)
-			fault_look(&fault, issuer->dev, tlp, tlp->addr + done, reason);
+		reason = lend_batch(dma, tlp, &route, &done, &leaves);
+		fault_look_if(&fault, issuer->dev, tlp, done, reason, route.claimed);
 		inflight_leave(issuer);
 		reason = tlp_moved(issuer->dev, reason);
 	}
 	if (rc || reason)
 		go_back(dma, mark);
 	tlp_count(issuer->dev, tlp->op, rc || reason ? 0 : tlp->len, leaves);
-	return reason ? fault_record(issuer->dev, &fault) : rc;
+	if (reason || (route.claimed && !rc))
+		rc = fault_record(issuer->dev, &fault);
+	return rc;
 }
 
 /* Is the memory of one page there, as far as tlp may use it? */
@@ -205,15 +210,15 @@ static bool usable(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, iova_
 {
 	struct ioas_device *dev = issuer->dev;
 	enum ioas_fault_reason reason;
+	struct tlp_route route;
 	struct tlp_span span;
-	struct pt *pt;
 	bool again;
 
 	do {
 		inflight_enter(issuer);
-		reason = tlp_route(dev, tlp, &pt);
+		reason = tlp_route(dev, tlp, &route);
 		if (!reason)
-			reason = tlp_translate(dev, pt, tlp->op, addr, len, &span);
+			reason = tlp_translate(dev, route.pt, tlp->op, addr, len, &span);
 		if (!reason && mem_guard_touch(span.host, span.len, tlp->op == IOAS_TLP_WRITE))
 			reason = IOAS_FAULT_MEMORY;
 		inflight_leave(issuer);

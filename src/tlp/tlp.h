@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A transaction's life, one step a file:
- *   issue.c      the model's call: loop over pages, copy or lend spans
- *   translate.c  form -> requester -> route -> page table -> permission -> window; alone calls
- * pt_walk fault.c      what did not pass inflight.c   the promise that UNMAP and DETACH keep
+ *   issue.c      the model's call: loop over pages, copy or lend spans (lend.c)
+ *   p2p.c        what a port turns to a peer
+ *   requester.c  bus master -> source -> requester -> declared form -> route
+ *   translate.c  page table -> permission -> window; alone calls pt_walk
+ *   fault.c      what did not pass
+ *   inflight.c   the promise that UNMAP and DETACH keep
  */
 #ifndef TLP_TLP_H
 #define TLP_TLP_H
@@ -14,6 +17,16 @@
 
 struct mem_window;
 struct pt;
+struct route_set;
+struct route_turn;
+
+/* Where a transaction goes, and by whose requester ID. */
+struct tlp_route {
+	struct pt *pt;
+	struct route_set *set;
+	uint32_t id;  /* on the wire; PCI: with its segment */
+	bool claimed; /* the set is not the device's own */
+};
 
 /* A piece of a transaction that passed: host memory, and the window to hold while it is used. */
 struct tlp_span {
@@ -31,11 +44,20 @@ static inline bool tlp_valid(const struct ioas_tlp *tlp)
 void tlp_count(struct ioas_device *dev, unsigned op, uint64_t len, uint64_t leaves);
 
 /*
- * The page table that tlp meets: bus, declared form, requester, route. In flight only.
+ * The page table that tlp meets: bus, requester, declared form, route. In flight only.
  * IOAS_FAULT_NONE and the table, else the reason; nothing is recorded yet.
  */
 enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp *tlp,
-				 struct pt **out);
+				 struct tlp_route *out);
+
+/* Does a port turn it to a peer? Not in flight. */
+bool tlp_turns(struct ioas_device *dev, const struct ioas_tlp *tlp, struct route_turn *out);
+/*
+ * Does that, with a record. `buf` NULL: it was to be lent, which a peer's registers cannot be. 0;
+ * -EFAULT.
+ */
+int tlp_to_peer(struct ioas_device *dev, const struct ioas_tlp *tlp, void *buf,
+		const struct route_turn *turn);
 
 /*
  * Translates up to `len` bytes at `addr`: what is left of one leaf. `op`: enum ioas_tlp_op.
@@ -61,7 +83,23 @@ enum ioas_fault_reason tlp_moved(struct ioas_device *dev, enum ioas_fault_reason
  */
 void fault_look(struct ioas_fault *fault, struct ioas_device *dev, const struct ioas_tlp *tlp,
 		iova_t addr, enum ioas_fault_reason reason);
-/* Not in flight: numbers the fault, keeps it, counts it, tells the host. Returns -EFAULT. */
+/* The same without a look at tables, for what the IOMMU never saw. */
+void fault_note(struct ioas_fault *fault, struct ioas_device *dev, const struct ioas_tlp *tlp,
+		enum ioas_fault_reason reason);
+/* The same where there is a reason, or a requester ID was claimed and that is on record. */
+static inline void fault_look_if(struct ioas_fault *fault, struct ioas_device *dev,
+				 const struct ioas_tlp *tlp, uint64_t done,
+				 enum ioas_fault_reason reason, bool claimed)
+{
+	if (__builtin_expect(reason && reason != TLP_MOVING, 0))
+		fault_look(fault, dev, tlp, tlp->addr + done, reason);
+	else if (__builtin_expect(!reason && claimed, 0))
+		fault_look(fault, dev, tlp, tlp->addr, IOAS_PASSED_CLAIMED);
+}
+/*
+ * Not in flight: numbers the record, keeps it, counts it, tells the host. Returns -EFAULT, or 0 for
+ * one that passed.
+ */
 int fault_record(struct ioas_device *dev, struct ioas_fault *fault);
 
 #endif

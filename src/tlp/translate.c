@@ -1,32 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a TLP meets on its way, in the order of a real path: the function's bus master enable, the
- * form its driver declared, the requester ID, the route, the page table, the permission, the
- * memory.
- */
+/* From the page table on: the walk, the permission, the memory. */
 #include <errno.h>
 #include "iommu.h"
 #include "mem/mem.h"
 #include "route/route.h"
 #include "tlp/tlp.h"
-
-enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp *tlp,
-				 struct pt **out)
-{
-	uint32_t forms;
-
-	if (!atomic_load_explicit(&dev->dma_on, memory_order_acquire))
-		return IOAS_FAULT_BUS_MASTER;
-	forms = atomic_load_explicit(&dev->forms, memory_order_acquire);
-	if (!(forms & ROUTE_BOUND))
-		return IOAS_FAULT_NOT_BOUND;
-	if (tlp->flags & IOAS_TLP_PASID || !(forms & IOAS_FORM_RID))
-		return IOAS_FAULT_UNDECLARED;
-	if (tlp->flags & IOAS_TLP_RID && tlp->rid != dev->rid)
-		return IOAS_FAULT_UNKNOWN_RID;
-	*out = atomic_load_explicit(&dev->pt, memory_order_acquire);
-	return *out ? IOAS_FAULT_NONE : IOAS_FAULT_NO_ROUTE;
-}
 
 static uint64_t least(uint64_t a, uint64_t b)
 {

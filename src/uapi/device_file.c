@@ -92,16 +92,19 @@ static int route(struct vfio_pci *vdev, struct ioas_why *why)
 	uint32_t id;
 	int rc;
 
-	if (group->container)
-		return route_attach(ioas_pci_device(vdev->pci), group->container->pt, why);
+	if (group->container) {
+		rc = route_attach(ioas_pci_device(vdev->pci), NULL, group->container->pt, why);
+		return rc < 0 ? rc : 0;
+	}
 	id = type1_compat_id(group->ctx);
-	reserved = vfio_pci_reserved(&nr);
-	rc = obj_device_bind(group->ctx, ioas_pci_device(vdev->pci), kind_soft(group->uapi->iommu),
-			     reserved, nr, &vdev->bound);
+	reserved = vfio_pci_reserved(group->uapi->iommu, &nr);
+	rc = obj_device_bind(group->ctx, ioas_pci_device(vdev->pci), &vdev->kind.base, reserved, nr,
+			     &vdev->bound);
 	if (rc)
 		return rc;
 	/* The program may have taken the IOAS away again: then it attaches nowhere. */
-	return id ? obj_device_attach(vdev->bound, &id, why) : 0;
+	rc = id ? obj_device_attach(vdev->bound, &id, why) : 0;
+	return rc < 0 ? rc : 0;
 }
 
 static int open_locked(struct ioas_file *group_file, struct ioas_pci *pci, struct vfio_pci **out,

@@ -16,9 +16,9 @@ static int bind_device(struct uapi_call *call, struct vfio_file *vfile, struct o
 
 	if (rc)
 		return rc;
-	reserved = vfio_pci_reserved(&nr);
-	rc = obj_device_bind(ctx, ioas_pci_device(vfile->pci), kind_soft(call->file->iommu),
-			     reserved, nr, &vdev->bound);
+	reserved = vfio_pci_reserved(call->file->iommu, &nr);
+	rc = obj_device_bind(ctx, ioas_pci_device(vfile->pci), &vdev->kind.base, reserved, nr,
+			     &vdev->bound);
 	if (!rc) {
 		cmd->out_devid = vdev->bound->obj.id;
 		rc = uapi_respond_len(call, call->op->min);

@@ -143,7 +143,7 @@ static int begin_space(struct vfio_container *container, uint32_t type, struct i
 	rc = pt_new(&config, &pt);
 	if (rc)
 		goto err_space;
-	reserved = vfio_pci_reserved(&nr);
+	reserved = vfio_pci_reserved(container->iommu, &nr);
 	for (size_t i = 0; !rc && i < nr; i++)
 		rc = space_reserve(space, reserved[i].first, reserved[i].last, container, why);
 	if (!rc)

@@ -2,17 +2,27 @@
 /* vfio-pci: says what a PCI function will send, and takes it from one program to the next. */
 #include <errno.h>
 #include <stdlib.h>
+#include "iommu.h"
 #include "route/route.h"
 #include "util/alloc.h"
 #include "vfio/vfio.h"
 
-/* Memory writes there are interrupts on x86: Intel SDM volume 3, 11.11 (MSI address format). */
-static const struct ioas_range reserved[] = {{0xfee00000, 0xfeefffff}};
-
-const struct ioas_range *vfio_pci_reserved(size_t *nr)
+const struct ioas_range *vfio_pci_reserved(struct ioas_iommu *iommu, size_t *nr)
 {
-	*nr = sizeof(reserved) / sizeof(reserved[0]);
-	return reserved;
+	*nr = 1;
+	return &iommu->msi;
+}
+
+/* PASIDs are the device's own or come with its work; both need the capability. */
+static int declare(struct ioas_pci *pci, struct ioas_why *why)
+{
+	uint32_t forms = IOAS_FORM_RID;
+	unsigned lg2 = pci->desc.pasid_lg2;
+
+	if (lg2)
+		forms |= pci->desc.shared_queue ? IOAS_FORM_PASID | IOAS_FORM_SHARED_QUEUE
+						: IOAS_FORM_PASID;
+	return ioas_device_bind(ioas_pci_device(pci), forms, lg2, why);
 }
 
 int vfio_pci_open(struct uapi *uapi, struct ioas_pci *pci, struct vfio_pci **out,
@@ -30,10 +40,11 @@ int vfio_pci_open(struct uapi *uapi, struct ioas_pci *pci, struct vfio_pci **out
 	rc = pci_open(pci, why);
 	if (rc)
 		goto err_group;
-	rc = ioas_device_bind(ioas_pci_device(pci), IOAS_FORM_RID, why);
+	rc = declare(pci, why);
 	if (rc)
 		goto err_close;
 	vdev->opens = 1;
+	kind_soft_init(&vdev->kind, ioas_pci_device(pci));
 	pci->vfio = vdev;
 	*out = vdev;
 	return 0;
@@ -59,7 +70,7 @@ void vfio_pci_close(struct vfio_pci *vdev)
 	if (vdev->bound)
 		obj_device_unbind(vdev->bound);
 	else
-		route_detach(dev);
+		route_detach(dev, NULL);
 	ioas_device_unbind(dev);
 	vfio_group_put(vdev->group);
 	free(vdev);

@@ -34,13 +34,14 @@ void vfio_group_put(struct vfio_group *group);
 
 /*
  * vfio-pci: the driver behind a PCI function that a program drives. It declares that the function
- * sends requests with its RID.
+ * sends requests with its RID; with its RID and a PASID, too, where it has the PASID capability.
  */
 struct vfio_pci {
 	struct ioas_pci *pci;	  /* constant */
 	struct vfio_group *group; /* constant; referenced */
 	uint32_t opens;		  /* files that may use it */
 	struct obj_device *bound; /* in an iommufd context; NULL: in a container */
+	struct kind_soft kind;	  /* constant: the IOMMU as the function sees it */
 };
 
 /*
@@ -52,7 +53,7 @@ int vfio_pci_open(struct uapi *uapi, struct ioas_pci *pci, struct vfio_pci **out
 /* One file fewer; the last one resets the function, ends its route and frees the driver. */
 void vfio_pci_close(struct vfio_pci *vdev);
 /* Where no function can do DMA: x86's interrupt window. */
-const struct ioas_range *vfio_pci_reserved(size_t *nr);
+const struct ioas_range *vfio_pci_reserved(struct ioas_iommu *iommu, size_t *nr);
 
 /* An open device file, of a cdev or from VFIO_GROUP_GET_DEVICE_FD. */
 struct vfio_file {

@@ -34,7 +34,7 @@ static int setup_dirty(void **arg)
 	ioas_device_detach(dev);
 	assert_int_equal(pt_new(&config, &pt), 0);
 	assert_int_equal(space_domain_attach(space, pt, NULL), 0);
-	assert_int_equal(route_attach(dev, pt, NULL), 0);
+	assert_int_equal(route_attach(dev, NULL, pt, NULL), 0);
 	memory = mmap(NULL, NR * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(memory, MAP_FAILED);
 	assert_int_equal(ioas_space_map(space, NULL, &iova, (uintptr_t)memory, NR * PAGE,

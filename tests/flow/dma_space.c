@@ -272,7 +272,7 @@ static void a_second_device_and_a_second_space_stay_apart(void **arg)
 
 	assert_int_equal(ioas_space_new(iommu, &other), 0);
 	assert_int_equal(route_device_new(iommu, "0000:02:00.0", 0, 0x200, &second), 0);
-	assert_int_equal(ioas_device_bind(second, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_bind(second, IOAS_FORM_RID, 0, NULL), 0);
 	route_dma_enable(second, true);
 	assert_int_equal(ioas_device_attach(second, other, NULL), 0);
 	assert_int_equal(ioas_issuer_new(second, &from_second), 0);

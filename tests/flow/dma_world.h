@@ -26,7 +26,7 @@ static int setup(void **arg)
 	assert_int_equal(ioas_iommu_new(NULL, &iommu), 0);
 	assert_int_equal(ioas_space_new(iommu, &space), 0);
 	assert_int_equal(route_device_new(iommu, "0000:01:00.0", 0, 0x100, &dev), 0);
-	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), 0);
 	route_dma_enable(dev, true);
 	assert_int_equal(ioas_device_attach(dev, space, NULL), 0);
 	assert_int_equal(ioas_issuer_new(dev, &issuer), 0);

@@ -85,8 +85,8 @@ static void write_fault(struct json *json, const struct ioas_fault *fault)
 {
 	char text[2048], rid[16];
 
-	snprintf(rid, sizeof(rid), "%02x:%02x.%x", fault->rid >> 8, fault->rid >> 3 & 31,
-		 fault->rid & 7);
+	snprintf(rid, sizeof(rid), "%02x:%02x.%x", fault->id >> 8 & 255, fault->id >> 3 & 31,
+		 fault->id & 7);
 	ioas_fault_format(fault, text, sizeof(text));
 	json_open(json, NULL, '{');
 	json_number(json, "seq", fault->seq);

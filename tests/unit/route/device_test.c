@@ -31,13 +31,13 @@ static void a_device_binds_once_and_declares_known_forms(void **arg)
 
 	assert_string_equal(ioas_device_name(dev), "0000:01:00.0");
 	assert_int_equal(ioas_device_rid(dev), 0x100);
-	assert_int_equal(ioas_device_bind(dev, 1 << 5, &why), -EINVAL);
+	assert_int_equal(ioas_device_bind(dev, 1 << 5, 0, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "0x20"));
-	assert_int_equal(ioas_device_bind(dev, 0, &why), 0);
-	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, &why), -EBUSY);
+	assert_int_equal(ioas_device_bind(dev, 0, 0, &why), 0);
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, 0, &why), -EBUSY);
 	assert_non_null(strstr(why.text, "0000:01:00.0"));
 	ioas_device_unbind(dev);
-	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, &why), 0);
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, 0, &why), 0);
 	ioas_device_unbind(dev);
 	route_device_destroy(dev);
 }
@@ -50,7 +50,7 @@ static void only_a_device_that_sends_requests_is_attached(void **arg)
 
 	assert_int_equal(ioas_device_attach(dev, &space, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "no driver"));
-	assert_int_equal(ioas_device_bind(dev, 0, NULL), 0);
+	assert_int_equal(ioas_device_bind(dev, 0, 0, NULL), 0);
 	assert_int_equal(ioas_device_attach(dev, &space, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "declared no requests"));
 	assert_int_equal(space.refs + space.domains, 0);
@@ -64,22 +64,22 @@ static void devices_of_one_space_share_a_table(void **arg)
 	struct ioas_device *a = device(0x100), *b = device(0x101);
 	struct ioas_space first = {0}, second = {0};
 
-	assert_int_equal(ioas_device_bind(a, IOAS_FORM_RID, NULL), 0);
-	assert_int_equal(ioas_device_bind(b, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_bind(a, IOAS_FORM_RID, 0, NULL), 0);
+	assert_int_equal(ioas_device_bind(b, IOAS_FORM_RID, 0, NULL), 0);
 	assert_int_equal(ioas_device_attach(a, &first, NULL), 0);
 	assert_int_equal(ioas_device_attach(b, &first, NULL), 0);
 	assert_int_equal(ioas_device_attach(b, &first, NULL), 0);
 	assert_int_equal(first.domains, 1);
 	assert_int_equal(first.refs, 1);
-	assert_ptr_equal(a->pt, first.last_pt);
-	assert_ptr_equal(b->pt, first.last_pt);
+	assert_ptr_equal(a->set->untagged.pt, first.last_pt);
+	assert_ptr_equal(b->set->untagged.pt, first.last_pt);
 
 	assert_int_equal(ioas_device_attach(b, &second, NULL), 0);
 	assert_int_equal(first.domains, 1);
 	assert_int_equal(second.domains, 1);
-	assert_ptr_equal(b->pt, second.last_pt);
+	assert_ptr_equal(b->set->untagged.pt, second.last_pt);
 	ioas_device_detach(a);
-	assert_null(a->pt);
+	assert_null(a->set->untagged.pt);
 	assert_int_equal(first.domains, 0);
 	assert_int_equal(first.refs, 0);
 	ioas_device_detach(b);
@@ -97,10 +97,10 @@ static void a_failed_attach_leaves_the_old_route(void **arg)
 	struct ioas_device *dev = device(0x100);
 	struct ioas_space good = {0}, bad = {.attach_error = -EADDRINUSE};
 
-	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), 0);
 	assert_int_equal(ioas_device_attach(dev, &good, NULL), 0);
 	assert_int_equal(ioas_device_attach(dev, &bad, NULL), -EADDRINUSE);
-	assert_ptr_equal(dev->pt, good.last_pt);
+	assert_ptr_equal(dev->set->untagged.pt, good.last_pt);
 	assert_int_equal(good.domains, 1);
 	assert_int_equal(bad.refs + bad.domains, 0);
 	ioas_device_detach(dev);
@@ -116,12 +116,12 @@ static void a_table_of_ones_own_replaces_the_shared_one(void **arg)
 	struct pt *pt;
 
 	assert_int_equal(pt_new(&config, &pt), 0);
-	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), 0);
 	assert_int_equal(ioas_device_attach(dev, &space, NULL), 0);
-	assert_int_equal(route_attach(dev, pt, NULL), 0);
-	assert_ptr_equal(dev->pt, pt);
+	assert_int_equal(route_attach(dev, NULL, pt, NULL), 0);
+	assert_ptr_equal(dev->set->untagged.pt, pt);
 	assert_int_equal(space.refs + space.domains, 0);
-	route_detach(dev);
+	route_detach(dev, NULL);
 	ioas_device_unbind(dev);
 	route_device_destroy(dev);
 	pt_destroy(pt);

@@ -4,12 +4,17 @@
 
 #define LIVE 200
 
-static struct ioas_device *find_by_force(struct ioas_device **live, uint16_t segment, rid_t rid)
+static struct route_set *find_by_force(struct ioas_device **live, uint16_t segment, rid_t rid)
 {
 	for (int i = 0; i < LIVE; i++)
-		if (live[i] && live[i]->segment == segment && live[i]->rid == rid)
-			return live[i];
+		if (live[i] && live[i]->id == route_pci_id(segment, rid))
+			return live[i]->set;
 	return NULL;
+}
+
+static struct route_set *find(struct ioas_iommu *iommu, uint16_t segment, rid_t rid)
+{
+	return route_find(iommu, ROUTE_PCI, route_pci_id(segment, rid));
 }
 
 static void lookups_agree_with_a_linear_search(void **arg)
@@ -19,8 +24,8 @@ static void lookups_agree_with_a_linear_search(void **arg)
 	uint32_t state = 7;
 
 	assert_int_equal(ioas_iommu_new(NULL, &iommu), 0);
-	assert_null(route_find(iommu, 0, 0));
-	assert_null(route_find(iommu, 0xffff, 0xffff));
+	assert_null(find(iommu, 0, 0));
+	assert_null(find(iommu, 0xffff, 0xffff));
 	for (int round = 0; round < 5000; round++) {
 		unsigned at;
 		uint16_t segment;
@@ -32,12 +37,12 @@ static void lookups_agree_with_a_linear_search(void **arg)
 		rid = (rid_t)(state >> 16 & 0x8187);
 		if (live[at]) {
 			segment = live[at]->segment;
-			rid = live[at]->rid;
+			rid = (rid_t)live[at]->id;
 			route_device_destroy(live[at]);
 			live[at] = NULL;
-			assert_null(route_find(iommu, segment, rid));
+			assert_null(find(iommu, segment, rid));
 		} else {
-			struct ioas_device *known = find_by_force(live, segment, rid);
+			struct route_set *known = find_by_force(live, segment, rid);
 			int rc = route_device_new(iommu, "device", segment, rid, &live[at]);
 
 			assert_int_equal(rc, known ? -EEXIST : 0);
@@ -45,11 +50,62 @@ static void lookups_agree_with_a_linear_search(void **arg)
 		state = state * 1664525 + 1013904223;
 		segment = (uint16_t)((state >> 4) % 3 * 0x7f80);
 		rid = (rid_t)(state >> 16 & 0x8187);
-		assert_ptr_equal(route_find(iommu, segment, rid),
-				 find_by_force(live, segment, rid));
+		assert_ptr_equal(find(iommu, segment, rid), find_by_force(live, segment, rid));
 	}
 	for (int i = 0; i < LIVE; i++)
 		route_device_destroy(live[i]);
+	ioas_iommu_destroy(iommu);
+}
+
+/* A set is found by every requester ID of its devices, until the last one that has it goes. */
+static void devices_of_a_set_share_requester_ids(void **arg)
+{
+	static const uint32_t both[] = {0x200, 0x208}, first[] = {0x200};
+	struct ioas_device *a, *b, *c;
+	struct ioas_iommu *iommu;
+	struct route_set *set;
+	struct route_identity who = {.name = "0000:02:00.0", .id = 0x200};
+
+	assert_int_equal(ioas_iommu_new(NULL, &iommu), 0);
+	assert_int_equal(route_set_new(iommu, &set), 0);
+	who.set = set;
+	who.requester = both;
+	who.requester_nr = 2;
+	assert_int_equal(route_device_create(iommu, &who, &a), 0);
+	who.requester = first;
+	who.requester_nr = 1;
+	assert_int_equal(route_device_create(iommu, &who, &b), 0);
+	assert_ptr_equal(find(iommu, 0, 0x200), set);
+	assert_ptr_equal(find(iommu, 0, 0x208), set);
+	assert_int_equal(route_device_new(iommu, "other", 0, 0x208, &c), -EEXIST);
+
+	route_device_destroy(a);
+	assert_ptr_equal(find(iommu, 0, 0x200), set);
+	assert_null(find(iommu, 0, 0x208));
+	route_device_destroy(b);
+	assert_null(find(iommu, 0, 0x200));
+	route_set_put(set);
+	ioas_iommu_destroy(iommu);
+}
+
+static void stream_ids_and_requester_ids_are_apart(void **arg)
+{
+	struct ioas_device *pci, *stream, *second;
+	struct ioas_iommu *iommu;
+
+	assert_int_equal(ioas_iommu_new(NULL, &iommu), 0);
+	assert_int_equal(route_device_new(iommu, "0000:01:00.0", 0, 0x100, &pci), 0);
+	assert_int_equal(ioas_stream_new(iommu, "dma@fe000000", 0x100, &stream), 0);
+	assert_int_equal(ioas_stream_new(iommu, "dma@fe001000", 0x100, &second), -EEXIST);
+	assert_int_equal(ioas_stream_new(iommu, "dma@fe001000", UINT32_MAX, &second), 0);
+	assert_ptr_equal(route_find(iommu, ROUTE_PCI, 0x100), pci->set);
+	assert_ptr_equal(route_find(iommu, ROUTE_STREAM, 0x100), stream->set);
+	assert_ptr_equal(route_find(iommu, ROUTE_STREAM, UINT32_MAX), second->set);
+	assert_int_equal(ioas_device_id(second), UINT32_MAX);
+	ioas_stream_destroy(stream);
+	ioas_stream_destroy(second);
+	assert_null(route_find(iommu, ROUTE_STREAM, 0x100));
+	route_device_destroy(pci);
 	ioas_iommu_destroy(iommu);
 }
 
@@ -57,6 +113,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lookups_agree_with_a_linear_search),
+		cmocka_unit_test(devices_of_a_set_share_requester_ids),
+		cmocka_unit_test(stream_ids_and_requester_ids_are_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

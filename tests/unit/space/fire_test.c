@@ -69,7 +69,7 @@ static int setup(void **state)
 	assert_int_equal(ioas_iommu_new(NULL, &t.iommu), 0);
 	assert_int_equal(ioas_space_new(t.iommu, &t.space), 0);
 	assert_int_equal(route_device_new(t.iommu, "0000:01:00.0", 0, 0x100, &t.dev), 0);
-	assert_int_equal(ioas_device_bind(t.dev, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_bind(t.dev, IOAS_FORM_RID, 0, NULL), 0);
 	route_dma_enable(t.dev, true);
 	t.memory = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(t.memory != MAP_FAILED);

@@ -41,7 +41,7 @@ static void a_record_holds_the_walk_and_the_nearest_mapping(void **arg)
 	fault = rig_fault(&rig, 1);
 	assert_int_equal(told, 1);
 	assert_string_equal(fault.device, "0000:01:00.0");
-	assert_int_equal(fault.rid, 0x100);
+	assert_int_equal(fault.id, 0x100);
 	assert_int_equal(fault.reason, IOAS_FAULT_NOT_MAPPED);
 	assert_int_equal(fault.ioas_id, 7);
 	assert_int_equal(fault.hwpt_id, 9);
@@ -103,12 +103,12 @@ static void a_tlp_that_met_no_table_is_one_line(void **arg)
 
 	assert_int_equal(ioas_tlp_issue(rig.issuer, &tlp, &byte), -EFAULT);
 	fault = rig_fault(&rig, seq + 1);
-	assert_int_equal(fault.reason, IOAS_FAULT_UNDECLARED);
+	assert_int_equal(fault.reason, IOAS_FAULT_UNKNOWN_RID);
 	assert_int_equal(fault.level_nr, 0);
 	format(&fault, text, sizeof(text));
 	snprintf(want, sizeof(want),
 		 "fault %llu: 0000:01:00.0 (RID 01:1f.7, PASID 0x1234) read of 1 byte at IOVA "
-		 "0x1000: the driver did not declare this form of TLP",
+		 "0x1000: the requester ID is no device's",
 		 (unsigned long long)fault.seq);
 	assert_string_equal(text, want);
 }

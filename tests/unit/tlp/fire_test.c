@@ -129,9 +129,9 @@ static void nothing_is_written_after_detach(void **arg)
 	start(&spanner, true);
 	for (int i = 0; i < ROUNDS; i++) {
 		wait_for_hits(i % 2 ? &copier : &spanner);
-		route_detach(rig.dev);
+		route_detach(rig.dev, NULL);
 		check_quiet();
-		assert_int_equal(route_attach(rig.dev, rig.pt, NULL), 0);
+		assert_int_equal(route_attach(rig.dev, NULL, rig.pt, NULL), 0);
 	}
 	stop(&copier);
 	stop(&spanner);
@@ -171,7 +171,7 @@ static void a_replaced_table_can_be_freed_at_once(void **arg)
 		assert_int_equal(pt_map(next, BASE, window->pa, window->len,
 					IOAS_PROT_READ | IOAS_PROT_WRITE),
 				 0);
-		assert_int_equal(route_attach(rig.dev, next, NULL), 0);
+		assert_int_equal(route_attach(rig.dev, NULL, next, NULL), 0);
 		pt_destroy(pt);
 		pt = next;
 		wait_for_hits(i % 2 ? &copier : &spanner);

@@ -163,12 +163,12 @@ static void unmap(struct waiter *waiter)
 
 static void detach(struct waiter *waiter)
 {
-	route_detach(rig.dev);
+	route_detach(rig.dev, NULL);
 }
 
 static void replace(struct waiter *waiter)
 {
-	assert_int_equal(route_attach(rig.dev, waiter->pt, NULL), 0);
+	assert_int_equal(route_attach(rig.dev, NULL, waiter->pt, NULL), 0);
 }
 
 static void close_bus(struct waiter *waiter)
@@ -206,7 +206,7 @@ static void lent_spans_are_waited_for(void **arg)
 		pthread_join(waiter.thread, NULL);
 		assert_int_equal(atomic_load(&waiter.state), 2);
 		route_dma_enable(rig.dev, true);
-		assert_int_equal(route_attach(rig.dev, rig.pt, NULL), 0);
+		assert_int_equal(route_attach(rig.dev, NULL, rig.pt, NULL), 0);
 	}
 	pt_destroy(waiter.pt);
 	munmap(memory, PAGE);

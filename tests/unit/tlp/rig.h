@@ -103,14 +103,14 @@ static inline void rig_start(struct rig *rig, const struct ioas_iommu_config *co
 	assert_int_equal(ioas_issuer_new(rig->dev, &rig->issuer), 0);
 	assert_int_equal(pt_new(&pt_config, &rig->pt), 0);
 	pt_label(rig->pt, 7, 9);
-	assert_int_equal(ioas_device_bind(rig->dev, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_bind(rig->dev, IOAS_FORM_RID, 0, NULL), 0);
 	route_dma_enable(rig->dev, true);
-	assert_int_equal(route_attach(rig->dev, rig->pt, NULL), 0);
+	assert_int_equal(route_attach(rig->dev, NULL, rig->pt, NULL), 0);
 }
 
 static inline void rig_stop(struct rig *rig)
 {
-	route_detach(rig->dev);
+	route_detach(rig->dev, NULL);
 	ioas_device_unbind(rig->dev);
 	ioas_issuer_destroy(rig->issuer);
 	route_device_destroy(rig->dev);

@@ -23,12 +23,12 @@ static int teardown(void **arg)
 static enum ioas_fault_reason pass(const struct ioas_tlp *tlp, struct tlp_span *span)
 {
 	enum ioas_fault_reason reason;
-	struct pt *pt;
+	struct tlp_route route;
 
 	inflight_enter(rig.issuer);
-	reason = tlp_route(rig.dev, tlp, &pt);
+	reason = tlp_route(rig.dev, tlp, &route);
 	if (!reason)
-		reason = tlp_translate(rig.dev, pt, tlp->op, tlp->addr, tlp->len, span);
+		reason = tlp_translate(rig.dev, route.pt, tlp->op, tlp->addr, tlp->len, span);
 	inflight_leave(rig.issuer);
 	return reason;
 }
@@ -60,7 +60,7 @@ static void the_first_step_that_refuses_is_the_reason(void **arg)
 {
 	struct mem_window *window = rig_map(&rig, 0x5000, memory, PAGE, IOAS_PROT_READ);
 
-	route_detach(rig.dev);
+	route_detach(rig.dev, NULL);
 	ioas_device_unbind(rig.dev);
 	for (unsigned bad = 0; bad < 256; bad++) {
 		struct ioas_tlp tlp = {.addr = 0x5000, .len = 8, .op = IOAS_TLP_READ};
@@ -74,36 +74,37 @@ static void the_first_step_that_refuses_is_the_reason(void **arg)
 			tlp.addr = 0x9000, want = IOAS_FAULT_NOT_MAPPED;
 		if (bad & 32)
 			want = IOAS_FAULT_NO_ROUTE;
-		if (bad & 16)
-			tlp.flags |= IOAS_TLP_RID, tlp.rid = 0x101, want = IOAS_FAULT_UNKNOWN_RID;
 		if (bad & 8)
 			tlp.flags |= IOAS_TLP_PASID, tlp.pasid = 0, want = IOAS_FAULT_UNDECLARED;
 		if (!declared)
 			want = IOAS_FAULT_UNDECLARED;
 		if (!bound)
 			want = IOAS_FAULT_NOT_BOUND;
+		if (bad & 16)
+			tlp.flags |= IOAS_TLP_RID, tlp.rid = 0x101, want = IOAS_FAULT_UNKNOWN_RID;
 		if (bad & 1)
 			want = IOAS_FAULT_BUS_MASTER;
 
 		route_dma_enable(rig.dev, !(bad & 1));
 		/* Attach while it is allowed, then bind again as the case wants it. */
-		assert_int_equal(ioas_device_bind(rig.dev, IOAS_FORM_RID, NULL), 0);
+		assert_int_equal(ioas_device_bind(rig.dev, IOAS_FORM_RID, 0, NULL), 0);
 		if (!(bad & 32))
-			assert_int_equal(route_attach(rig.dev, rig.pt, NULL), 0);
+			assert_int_equal(route_attach(rig.dev, NULL, rig.pt, NULL), 0);
 		ioas_device_unbind(rig.dev);
 		if (bound)
 			assert_int_equal(
-				ioas_device_bind(rig.dev, declared ? IOAS_FORM_RID : 0, NULL), 0);
+				ioas_device_bind(rig.dev, declared ? IOAS_FORM_RID : 0, 0, NULL),
+				0);
 		got = pass(&tlp, &span);
 		if (got != want)
 			fail_msg("case %#x: %s, expected %s", bad, ioas_fault_reason_name(got),
 				 ioas_fault_reason_name(want));
-		route_detach(rig.dev);
+		route_detach(rig.dev, NULL);
 		if (bound)
 			ioas_device_unbind(rig.dev);
 	}
 	rig_unmap(&rig, 0x5000, window);
-	assert_int_equal(ioas_device_bind(rig.dev, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_bind(rig.dev, IOAS_FORM_RID, 0, NULL), 0);
 }
 
 static void the_own_requester_id_may_be_claimed(void **arg)

@@ -78,7 +78,7 @@ int bus_create(const struct ioas_param *params, size_t nr, struct ioas_why *why)
 	bus.ops = pci->ops;
 	bus.model = pci->model;
 	dev = ioas_pci_device(pci);
-	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, NULL), 0);
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), 0);
 	assert_int_equal(ioas_device_attach(dev, space, NULL), 0);
 	route_dma_enable(dev, true);
 	return 0;

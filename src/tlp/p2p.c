@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Peer-to-peer: a request that a port turns to a neighbour before it comes to the IOMMU. Where it
+ * turns, and who answers, the bus knows (src/pci/peer.c); here it is done, and put on record.
+ */
+#include <errno.h>
+#include "iommu.h"
+#include "route/route.h"
+#include "tlp/tlp.h"
+
+bool tlp_turns(struct ioas_device *dev, const struct ioas_tlp *tlp, struct route_turn *out)
+{
+	const struct route_bus_ops *ops = atomic_load_explicit(&dev->bus_ops, memory_order_acquire);
+
+	/* A translated address is a peer's too, but what has a PASID is for the IOMMU. */
+	return ops && atomic_load_explicit(&dev->dma_on, memory_order_acquire) &&
+	       !(tlp->flags & IOAS_TLP_PASID) && tlp->at != IOAS_TLP_TRANSLATION_REQUEST &&
+	       ops->peer(dev, tlp, out) == 1;
+}
+
+int tlp_to_peer(struct ioas_device *dev, const struct ioas_tlp *tlp, void *buf,
+		const struct route_turn *turn)
+{
+	const struct route_bus_ops *ops = atomic_load_explicit(&dev->bus_ops, memory_order_acquire);
+	struct ioas_fault fault;
+	int rc = buf ? ops->access(dev, tlp, buf, turn) : -EFAULT;
+
+	fault_note(&fault, dev, tlp, rc ? IOAS_FAULT_PEER : IOAS_PASSED_PEER);
+	ops->name(turn, fault.other);
+	fault_record(dev, &fault);
+	if (!rc)
+		tlp_count(dev, tlp->op, tlp->len, 0);
+	return rc ? -EFAULT : 0;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whose transaction is this, in the order of a real path: the function's bus master enable, the
+ * address type, the interrupt window, the ports above, which check a claimed requester ID; then, in
+ * the IOMMU, the form that was declared for the requester ID, and its route.
+ */
+#include "iommu.h"
+#include "route/route.h"
+#include "tlp/tlp.h"
+
+/* Writes there are interrupts, and reads nothing; neither is translated. */
+static bool meets_interrupts(const struct ioas_device *dev, const struct ioas_tlp *tlp)
+{
+	const struct ioas_range *msi = &dev->iommu->msi;
+
+	return tlp->addr <= msi->last && tlp->len > 0 &&
+	       (tlp->addr >= msi->first || tlp->len > msi->first - tlp->addr) &&
+	       dev->bus == ROUTE_PCI;
+}
+
+/*
+ * The set that a request belongs to by the requester ID on the wire. A port that validates sources
+ * lets out the bus numbers below it, so that neighbours on a bus can claim each other's; behind a
+ * bridge that puts its own ID on the wire nothing can be claimed.
+ */
+static enum ioas_fault_reason find_set(struct ioas_device *dev, const struct ioas_tlp *tlp,
+				       struct tlp_route *out)
+{
+	const struct route_source *source;
+	uint32_t id = route_pci_id(dev->segment, tlp->rid);
+
+	out->set = dev->set;
+	if (__builtin_expect(!(tlp->flags & IOAS_TLP_RID), 1) || dev->bus != ROUTE_PCI ||
+	    id == dev->id)
+		return IOAS_FAULT_NONE;
+	source = atomic_load_explicit(&dev->source, memory_order_acquire);
+	if (source && source->rewritten)
+		return IOAS_FAULT_NONE;
+	out->id = id;
+	if (source && (tlp->rid >> 8 < source->first || tlp->rid >> 8 > source->last))
+		return IOAS_FAULT_SOURCE;
+	out->set = route_find(dev->iommu, ROUTE_PCI, id);
+	out->claimed = out->set != dev->set;
+	return out->set ? IOAS_FAULT_NONE : IOAS_FAULT_UNKNOWN_RID;
+}
+
+/* Was this form declared? A PASID of a claimed requester ID is measured by its owner's route. */
+static enum ioas_fault_reason check_form(struct ioas_device *dev, const struct ioas_tlp *tlp,
+					 const struct tlp_route *route)
+{
+	uint32_t with_pasid = IOAS_FORM_PASID | IOAS_FORM_SHARED_QUEUE;
+	uint32_t forms = atomic_load_explicit(route->claimed ? &route->set->forms : &dev->forms,
+					      memory_order_acquire);
+
+	if (!(forms & ROUTE_BOUND))
+		return IOAS_FAULT_NOT_BOUND;
+	if (!(tlp->flags & IOAS_TLP_PASID))
+		return forms & IOAS_FORM_RID ? IOAS_FAULT_NONE : IOAS_FAULT_UNDECLARED;
+	if (!(forms & with_pasid))
+		return IOAS_FAULT_UNDECLARED;
+	if (tlp->pasid >> (route->claimed
+				   ? IOAS_PASID_BITS
+				   : atomic_load_explicit(&dev->pasid_lg2, memory_order_relaxed)))
+		return IOAS_FAULT_PASID_WIDTH;
+	return IOAS_FAULT_NONE;
+}
+
+enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp *tlp,
+				 struct tlp_route *out)
+{
+	const struct route_entry *entry;
+	enum ioas_fault_reason reason;
+	bool tagged = tlp->flags & IOAS_TLP_PASID;
+
+	*out = (struct tlp_route){.id = dev->id};
+	if (!atomic_load_explicit(&dev->dma_on, memory_order_acquire))
+		return IOAS_FAULT_BUS_MASTER;
+	reason = find_set(dev, tlp, out);
+	if (!reason)
+		reason = check_form(dev, tlp, out);
+	if (reason)
+		return reason;
+	if (__builtin_expect(tlp->at != IOAS_TLP_UNTRANSLATED, 0))
+		return IOAS_FAULT_TRANSLATED;
+	if (__builtin_expect(meets_interrupts(dev, tlp), 0))
+		return IOAS_FAULT_INTERRUPT;
+	if (tagged && !tlp->pasid && dev->iommu->config.pasid_0_same)
+		tagged = false;
+	entry = route_entry_find(out->set, tagged ? &tlp->pasid : NULL);
+	out->pt = entry ? atomic_load_explicit(&entry->pt, memory_order_acquire) : NULL;
+	return out->pt ? IOAS_FAULT_NONE : IOAS_FAULT_NO_ROUTE;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: a PASID has a route of its own, also PASID 0; a share set is connected to one page
+ * table; PASIDs of shared queues mean one page table machine-wide.
+ */
+#include "tests/unit/tlp/rig.h"
+
+static struct ioas_iommu *iommu;
+static struct pt *pt[3];
+
+static int start(const struct ioas_iommu_config *config)
+{
+	struct pt_config pt_config = {.format = PT_AMDV1, .aw = 48};
+	int rc = ioas_iommu_new(config, &iommu);
+
+	for (unsigned i = 0; !rc && i < 3; i++) {
+		rc = pt_new(&pt_config, &pt[i]);
+		if (!rc)
+			pt_label(pt[i], i + 1, i + 11);
+	}
+	return rc;
+}
+
+static int setup(void **arg)
+{
+	return start(NULL);
+}
+
+static int setup_same(void **arg)
+{
+	return start(&(struct ioas_iommu_config){.pasid_0_same = true});
+}
+
+static int teardown(void **arg)
+{
+	for (unsigned i = 0; i < 3; i++)
+		pt_destroy(pt[i]);
+	ioas_iommu_destroy(iommu);
+	return 0;
+}
+
+static struct ioas_device *device(rid_t rid, struct route_set *set, uint32_t forms, unsigned lg2)
+{
+	char name[IOAS_NAME_LEN];
+	struct route_identity who = {.name = name, .id = rid, .set = set};
+	struct ioas_device *dev;
+
+	snprintf(name, sizeof(name), "0000:%02x:%02x.%x", rid >> 8, rid >> 3 & 31, rid & 7);
+	assert_int_equal(route_device_create(iommu, &who, &dev), 0);
+	assert_int_equal(ioas_device_bind(dev, forms, lg2, NULL), 0);
+	return dev;
+}
+
+static void end(struct ioas_device *dev)
+{
+	ioas_device_unbind(dev);
+	route_device_destroy(dev);
+}
+
+static int attach(struct ioas_device *dev, int pasid, unsigned to, struct ioas_why *why)
+{
+	pasid_t number = (pasid_t)pasid;
+
+	return route_attach(dev, pasid < 0 ? NULL : &number, pt[to], why);
+}
+
+static void detach(struct ioas_device *dev, int pasid)
+{
+	pasid_t number = (pasid_t)pasid;
+
+	route_detach(dev, pasid < 0 ? NULL : &number);
+}
+
+static struct pt *route_of(struct ioas_device *dev, int pasid)
+{
+	pasid_t number = (pasid_t)pasid;
+	struct route_entry *entry = route_entry_find(dev->set, pasid < 0 ? NULL : &number);
+
+	return entry ? entry->pt : NULL;
+}
+
+#define BOTH (IOAS_FORM_RID | IOAS_FORM_PASID)
+
+static void a_pasid_has_a_route_of_its_own(void **arg)
+{
+	struct ioas_device *dev = device(0x100, NULL, BOTH, 20);
+
+	assert_int_equal(attach(dev, -1, 0, NULL), 0);
+	assert_int_equal(attach(dev, 0, 1, NULL), 0);
+	assert_int_equal(attach(dev, 0xfffff, 2, NULL), 0);
+	assert_ptr_equal(route_of(dev, -1), pt[0]);
+	assert_ptr_equal(route_of(dev, 0), pt[1]);
+	assert_ptr_equal(route_of(dev, 0xfffff), pt[2]);
+	assert_null(route_of(dev, 1));
+	detach(dev, 0);
+	assert_null(route_of(dev, 0));
+	assert_ptr_equal(route_of(dev, -1), pt[0]);
+	detach(dev, -1);
+	assert_ptr_equal(route_of(dev, 0xfffff), pt[2]);
+	detach(dev, 0xfffff);
+	detach(dev, 0xfffff);
+	end(dev);
+}
+
+static void what_was_not_declared_is_not_attached(void **arg)
+{
+	struct ioas_device *plain = device(0x100, NULL, IOAS_FORM_RID, 0);
+	struct ioas_device *narrow = device(0x108, NULL, IOAS_FORM_PASID, 8);
+	struct ioas_why why;
+
+	assert_int_equal(attach(plain, 3, 0, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "declared no requests with PASIDs"));
+	assert_int_equal(attach(narrow, 256, 0, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "8 bits"));
+	assert_int_equal(attach(narrow, 255, 0, &why), 0);
+	assert_int_equal(attach(narrow, -1, 0, &why), -EINVAL);
+	detach(narrow, 255);
+	assert_int_equal(ioas_device_bind(plain, 0, 0, NULL), -EBUSY);
+	ioas_device_unbind(plain);
+	assert_int_equal(ioas_device_bind(plain, IOAS_FORM_PASID, 21, &why), -EINVAL);
+	assert_int_equal(ioas_device_bind(plain, IOAS_FORM_PASID, 0, &why), -EINVAL);
+	assert_int_equal(ioas_device_bind(plain, IOAS_FORM_RID, 5, &why), -EINVAL);
+	end(plain);
+	end(narrow);
+}
+
+static void pasid_0_is_refused_where_it_is_no_pasid(void **arg)
+{
+	struct ioas_device *dev = device(0x100, NULL, BOTH, 20);
+	struct ioas_why why;
+
+	assert_int_equal(attach(dev, 0, 0, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "PASID 0"));
+	assert_int_equal(attach(dev, 1, 0, &why), 0);
+	detach(dev, 1);
+	end(dev);
+}
+
+/* Dense at one end of the PASIDs, sparse over all of them. */
+static pasid_t pasid_of(unsigned slot)
+{
+	return slot & 1 ? slot * 256 + 1 : slot;
+}
+
+/* A brute-force twin: an array with a slot for each PASID that is used. */
+static void pasids_agree_with_an_array(void **arg)
+{
+	static unsigned expected[1 << 12];
+	struct ioas_device *dev = device(0x100, NULL, BOTH, 20);
+	uint32_t state = 11;
+	pasid_t pasid;
+
+	for (int round = 0; round < 40000; round++) {
+		unsigned slot, to;
+
+		state = state * 1664525 + 1013904223;
+		slot = state >> 8 & 0xfff;
+		to = state >> 24 & 3;
+		pasid = pasid_of(slot);
+		if (to) {
+			assert_int_equal(attach(dev, (int)pasid, to - 1, NULL), 0);
+			expected[slot] = to;
+		} else {
+			detach(dev, (int)pasid);
+			expected[slot] = 0;
+		}
+		state = state * 1664525 + 1013904223;
+		slot = state >> 8 & 0xfff;
+		pasid = pasid_of(slot);
+		assert_ptr_equal(route_of(dev, (int)pasid),
+				 expected[slot] ? pt[expected[slot] - 1] : NULL);
+	}
+	for (pasid = 0; route_entry_next(dev->set, &pasid); pasid++) {
+		unsigned slot = pasid & 1 ? pasid / 256 : pasid;
+
+		assert_int_not_equal(expected[slot], 0);
+		expected[slot] = 0;
+		detach(dev, (int)pasid);
+	}
+	for (unsigned slot = 0; slot < 1 << 12; slot++)
+		assert_int_equal(expected[slot], 0);
+	assert_null(route_of(dev, 0));
+	end(dev);
+}
+
+static void a_share_set_goes_to_one_page_table(void **arg)
+{
+	struct ioas_device *a, *b;
+	struct route_set *set;
+	struct ioas_why why;
+
+	assert_int_equal(route_set_new(iommu, &set), 0);
+	a = device(0x200, set, BOTH, 20);
+	b = device(0x208, set, BOTH, 20);
+	for (int pasid = -1; pasid < 6; pasid += 6) {
+		assert_int_equal(attach(a, pasid, 0, NULL), 0);
+		assert_int_equal(attach(b, pasid, 1, &why), -EINVAL);
+		assert_non_null(strstr(why.text, "0000:02:00.0"));
+		assert_non_null(strstr(why.text, "page table 11"));
+		assert_ptr_equal(route_of(b, pasid), pt[0]);
+		assert_int_equal(attach(b, pasid, 0, NULL), 1);
+		/* Replace moves both. */
+		assert_int_equal(attach(a, pasid, 2, NULL), 0);
+		assert_ptr_equal(route_of(b, pasid), pt[2]);
+		/* The first one leaves: the other has the route still, and then nobody. */
+		detach(a, pasid);
+		assert_ptr_equal(route_of(b, pasid), pt[2]);
+		assert_int_equal(attach(a, pasid, 1, NULL), -EINVAL);
+		detach(b, pasid);
+		assert_null(route_of(b, pasid));
+		assert_int_equal(attach(a, pasid, 1, NULL), 0);
+		detach(a, pasid);
+	}
+	end(a);
+	end(b);
+	route_set_put(set);
+}
+
+static void pasids_of_shared_queues_are_machine_wide(void **arg)
+{
+	uint32_t forms = IOAS_FORM_RID | IOAS_FORM_SHARED_QUEUE;
+	struct ioas_device *a = device(0x100, NULL, forms, 20);
+	struct ioas_device *b = device(0x200, NULL, forms, 20);
+	struct ioas_device *own = device(0x300, NULL, BOTH, 20);
+	struct ioas_why why;
+
+	assert_int_equal(attach(a, 7, 0, NULL), 0);
+	assert_int_equal(attach(b, 7, 1, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "0000:01:00.0"));
+	assert_null(route_of(b, 7));
+	assert_int_equal(attach(own, 7, 1, NULL), 0);
+	assert_int_equal(attach(b, 7, 0, NULL), 0);
+	assert_int_equal(attach(b, 8, 1, NULL), 0);
+	assert_int_equal(attach(b, 7, 2, NULL), -EINVAL);
+	detach(a, 7);
+	/* Alone with it, a device may move. */
+	assert_int_equal(attach(b, 7, 2, NULL), 0);
+	detach(b, 7);
+	assert_int_equal(attach(a, 7, 1, NULL), 0);
+	detach(a, 7);
+	detach(b, 8);
+	detach(own, 7);
+	end(a);
+	end(b);
+	end(own);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_pasid_has_a_route_of_its_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_not_declared_is_not_attached, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(pasid_0_is_refused_where_it_is_no_pasid, setup_same,
+						teardown),
+		cmocka_unit_test_setup_teardown(pasids_agree_with_an_array, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_share_set_goes_to_one_page_table, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(pasids_of_shared_queues_are_machine_wide, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
