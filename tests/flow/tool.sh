@@ -102,6 +102,37 @@ wait $tool
 [ $? = 5 ] || bad 'TERM did not reach the program'
 [ "$(grep -c term out)" = 1 ] || bad 'TERM reached the program more than once'
 
+# Once the program has ended its children are waited for, until a signal comes; not one that is
+# ignored where the tool was started, as nohup has it.
+cat >parent <<'END'
+(
+	# Only who was waited for is gone.
+	while kill -0 $$ 2>/dev/null; do sleep 0.02; done
+	echo orphan
+	read -r line <go
+	echo "$line"
+) &
+END
+for name in HUP TERM; do
+	mkfifo go
+	(trap '' HUP && exec "$ioas" run "${disk[@]}" -- sh parent) >out 2>err &
+	tool=$!
+	heard orphan
+	kill -$name $tool
+	if [ $name = HUP ]; then
+		sleep 0.2
+		kill -0 $tool || bad 'a SIGHUP that is ignored ended the wait for children'
+		echo 'go on' >go
+		wait $tool || bad "status $? after a SIGHUP that is ignored"
+	else
+		wait $tool
+		grep -q 'go on' out && bad 'SIGTERM does not end the wait for children'
+		echo 'go on' >go
+	fi
+	heard 'go on'
+	rm go
+done
+
 # The program's world: its folder, and what was preloaded before.
 expect 0 run "${disk[@]}" -- sh -c 'cat "$IOAS_RUN_DIR/machine"; stat -c %a "$IOAS_RUN_DIR"'
 grep -qx "device nvme,drive=$work/disk.img" out || bad "file name not absolute: $(cat out)"

@@ -128,9 +128,18 @@ static bool reap(pid_t program, int *status, bool *ended)
 	return pid == 0;
 }
 
+/* A blocked signal is received although it is ignored, as SIGHUP is by nohup. */
+static bool is_ignored(int sig)
+{
+	struct sigaction action;
+
+	return !sigaction(sig, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
 /*
  * Waits for the program and, since a child may have taken the devices over, for all its
- * descendants (this process is their reaper). A signal after the program's own end stops that.
+ * descendants (this process is their reaper). A signal after the program's own end stops that,
+ * unless it was ignored from the start: until then it is the program's, which may not ignore it.
  */
 static int wait_for(pid_t program, const sigset_t *waited)
 {
@@ -143,7 +152,7 @@ static int wait_for(pid_t program, const sigset_t *waited)
 
 		if (sig <= 0 || sig == SIGCHLD)
 			continue;
-		if (ended && sig != SIGWINCH)
+		if (ended && sig != SIGWINCH && !is_ignored(sig))
 			break;
 		if (!ended && info.si_code != SI_KERNEL)
 			kill(program, sig);
