@@ -21,7 +21,7 @@
 #define PAGE	4096ull
 #define PAGES	4
 #define BASE	0x100000ull
-#define ROUNDS	150
+#define ROUNDS	60
 #define THREADS 3
 
 struct shooter {

@@ -11,7 +11,7 @@
 #include "world.h"
 
 #define RW     (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
-#define ROUNDS 1000
+#define ROUNDS 300
 
 struct shared {
 	struct world *w;
