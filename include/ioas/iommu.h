@@ -12,6 +12,7 @@ IOAS_BEGIN
 
 struct ioas_iommu;
 struct ioas_fault;
+struct ioas_trace_event;
 
 /*
  * How an instance talks to whoever embeds it. Every callback may be NULL.
@@ -33,6 +34,11 @@ struct ioas_host_ops {
 	 */
 	int (*claim)(void *host, const char *device);
 	void (*release)(void *host, const char *device);
+	/*
+	 * Something happened (ioas/trace.h). Called from any thread, with locks held, in signal
+	 * handlers too; what it waits for, the instance waits for. NULL: off, and free of cost.
+	 */
+	void (*trace)(void *host, const struct ioas_trace_event *event);
 };
 
 struct ioas_iommu_config {

@@ -15,6 +15,7 @@
 #include "obj/viommu.h"
 #include "route/route.h"
 #include "space/space.h"
+#include "trace/trace.h"
 #include "util/alloc.h"
 #include "util/why.h"
 
@@ -244,11 +245,15 @@ static int move(struct change *c, struct obj_hwpt *hwpt)
 
 static int change_hwpt(struct change *c, struct obj_hwpt *hwpt)
 {
+	struct ioas_device *dev = c->attach->device->dev;
 	struct obj_ioas *ioas = ioas_of(hwpt);
 	int rc;
 
-	if (c->attach->hwpt == hwpt)
+	if (c->attach->hwpt == hwpt) {
+		if (dev)
+			trace_route(dev, pasid_of(c->attach), hwpt->pt, hwpt->pt, IOAS_TRACE_NO_OP);
 		return 0;
+	}
 	rc = enter(c, ioas);
 	if (rc)
 		return rc;

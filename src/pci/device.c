@@ -10,6 +10,7 @@
 #include "iommu.h"
 #include "pci/pci.h"
 #include "route/route.h"
+#include "trace/trace.h"
 #include "util/why.h"
 
 static void set_master(struct ioas_pci *pci, bool on)
@@ -61,6 +62,7 @@ static void reset_locked(struct ioas_pci *pci)
 	wake(pci);
 	apply_config(pci);
 	atomic_store(&pci->in_reset, false);
+	trace_reset(pci->iommu, pci->name);
 }
 
 void pci_reset(struct ioas_pci *pci)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include "iommu.h"
 #include "route/route.h"
+#include "trace/trace.h"
 #include "util/alloc.h"
 #include "util/why.h"
 
@@ -114,16 +115,36 @@ static int join(const struct change *c, struct route_entry *entry)
 			"space %u, page table %u): the IOMMU cannot tell them apart",
 			c->dev->name, entry->first->name, pt ? pt_ioas_id(pt) : 0,
 			pt ? pt_hwpt_id(pt) : 0);
-	return route_entry_add(entry, c->dev) ?: 1;
+	if (route_entry_add(entry, c->dev))
+		return -ENOMEM;
+	trace_route(c->dev, c->pasid, pt, pt, IOAS_TRACE_NO_OP);
+	return 1;
 }
 
-static void point(const struct change *c, struct route_entry *entry)
+/* The entry has been turned from `old` to c->pt, for all who are attached by way of it. */
+static void tell(const struct change *c, const struct route_entry *entry, const struct pt *old,
+		 enum ioas_trace_cause cause)
+{
+	if (!entry->first)
+		trace_route(c->dev, c->pasid, old, NULL, IOAS_TRACE_DETACH);
+	else
+		trace_route(entry->first, c->pasid, old, c->pt, cause);
+	for (const struct route_user *user = entry->more; user; user = user->next)
+		trace_route(user->dev, c->pasid, old, c->pt, cause);
+}
+
+static void point(const struct change *c, struct route_entry *entry, bool attached)
 {
 	struct pt *old = atomic_exchange_explicit(&entry->pt, c->pt, memory_order_seq_cst);
 	struct route_shared *shared = entry->shared;
 
 	if (old && old != c->pt)
 		drain_set(c->dev->set);
+	if (trace_on(c->dev->iommu))
+		tell(c, entry, old,
+		     !attached	    ? IOAS_TRACE_ATTACH
+		     : old == c->pt ? IOAS_TRACE_NO_OP
+				    : IOAS_TRACE_REPLACE);
 	entry->shared = c->shared;
 	if (shared)
 		route_shared_put(c->dev->iommu, shared);
@@ -133,16 +154,18 @@ static void point(const struct change *c, struct route_entry *entry)
 static int change(const struct change *c)
 {
 	struct route_entry *entry = route_entry_get(c->dev->set, c->pasid);
+	bool attached;
 
 	if (!entry)
 		return -ENOMEM;
-	if (!route_entry_has(entry, c->dev)) {
+	attached = route_entry_has(entry, c->dev);
+	if (!attached) {
 		if (entry->first)
 			return join(c, entry);
 		if (route_entry_add(entry, c->dev))
 			return -ENOMEM;
 	}
-	point(c, entry);
+	point(c, entry, attached);
 	return 0;
 }
 
@@ -251,7 +274,9 @@ void route_detach(struct ioas_device *dev, const pasid_t *pasid)
 			wide_detach(&c);
 		route_entry_del(entry, dev);
 		if (!entry->first)
-			point(&c, entry);
+			point(&c, entry, true);
+		else
+			trace_route(dev, pasid, entry->pt, entry->pt, IOAS_TRACE_LEAVE);
 		route_entry_trim(dev->set, pasid);
 	}
 	pthread_mutex_unlock(&dev->set->lock);

@@ -7,6 +7,7 @@
 #include <ioas/run.h>
 #include "iommu.h"
 #include "route/route.h"
+#include "trace/trace.h"
 #include "util/alloc.h"
 #include "util/why.h"
 
@@ -148,6 +149,7 @@ int ioas_device_bind(struct ioas_device *dev, uint32_t forms, unsigned pasid_lg2
 		atomic_store_explicit(&dev->pasid_lg2, pasid_lg2, memory_order_relaxed);
 		atomic_store_explicit(&dev->forms, forms | ROUTE_BOUND, memory_order_seq_cst);
 		route_set_declare(dev->set);
+		trace_driver(dev, IOAS_TRACE_BIND);
 	}
 	pthread_mutex_unlock(&dev->set->lock);
 	return rc;
@@ -160,13 +162,17 @@ void ioas_device_unbind(struct ioas_device *dev)
 	route_set_declare(dev->set);
 	pthread_mutex_unlock(&dev->set->lock);
 	route_drain(dev);
+	trace_driver(dev, IOAS_TRACE_UNBIND);
 }
 
 void route_dma_enable(struct ioas_device *dev, bool on)
 {
-	atomic_store_explicit(&dev->dma_on, on, memory_order_seq_cst);
+	bool was = atomic_exchange_explicit(&dev->dma_on, on, memory_order_seq_cst);
+
 	if (!on)
 		route_drain(dev);
+	if (was != on)
+		trace_driver(dev, on ? IOAS_TRACE_BUS_MASTER_ON : IOAS_TRACE_BUS_MASTER_OFF);
 }
 
 const char *ioas_device_name(const struct ioas_device *dev)

@@ -14,6 +14,7 @@
 #include "iommu.h"
 #include "route/route.h"
 #include "tlp/tlp.h"
+#include "trace/trace.h"
 #include "util/alloc.h"
 
 #define KEPT 1024
@@ -113,6 +114,7 @@ int fault_record(struct ioas_device *dev, struct ioas_fault *fault)
 	pthread_mutex_unlock(&log->lock);
 	if (config->host_ops && config->host_ops->fault)
 		config->host_ops->fault(config->host, fault);
+	trace_fault(dev->iommu, fault);
 	return ioas_fault_passed(fault->reason) ? 0 : -EFAULT;
 }
 

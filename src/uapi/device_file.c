@@ -64,6 +64,13 @@ struct ioas_pci *device_file_pci(struct ioas_file *file)
 	return atomic_load_explicit(&vfile->granted, memory_order_acquire) ? vfile->pci : NULL;
 }
 
+const char *device_file_name(const struct ioas_file *file)
+{
+	const struct vfio_file *vfile = file->priv;
+
+	return vfile ? vfile->pci->name : NULL;
+}
+
 /* A cdev is useless, for known and unknown ioctls alike, until it is bound. */
 static long device_ioctl(struct uapi_call *call, uint32_t cmd)
 {

@@ -15,6 +15,9 @@ int device_file_open_in_group(struct uapi_call *call, struct ioas_pci *pci, stru
 /* The function behind a file, or NULL: the file may not use it yet. */
 struct ioas_pci *device_file_pci(struct ioas_file *file);
 
+/* Its name, bound or not; for traces. */
+const char *device_file_name(const struct ioas_file *file);
+
 /* vfio_region.c */
 ssize_t region_read(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
 		    uint64_t off);

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "trace/trace.h"
+#include "uapi/device_file.h"
 #include "uapi/uapi.h"
 #include "util/alloc.h"
 #include "util/why.h"
@@ -29,9 +31,31 @@ struct ioas_file *uapi_file_new(struct ioas_iommu *iommu, struct ioas_caller *ca
 	return file;
 }
 
-int ioas_file_open(struct ioas_iommu *iommu, struct ioas_caller *caller,
-		   const struct ioas_node *node, int oflags, struct ioas_file **out,
-		   struct ioas_why *why)
+/* What every event of a file says. */
+static struct ioas_trace_event event_of(const struct ioas_file *file, enum ioas_trace_kind kind)
+{
+	return (struct ioas_trace_event){
+		.kind = kind,
+		.node = &file->node,
+		.device = file->ops == &device_file_ops ? device_file_name(file) : NULL,
+	};
+}
+
+static void trace_open(struct ioas_iommu *iommu, const struct ioas_node *node, int oflags,
+		       struct ioas_file *file, int rc, const struct ioas_why *why)
+{
+	struct ioas_trace_event event = {.kind = IOAS_TRACE_OPEN, .node = node};
+
+	if (!rc)
+		event = event_of(file, IOAS_TRACE_OPEN);
+	event.result = rc;
+	event.reason = why ? why->text : NULL;
+	event.open.flags = oflags;
+	trace_event(iommu, &event);
+}
+
+static int open_node(struct ioas_iommu *iommu, struct ioas_caller *caller,
+		     const struct ioas_node *node, struct ioas_file **out, struct ioas_why *why)
 {
 	struct ioas_file *file;
 	int rc;
@@ -50,6 +74,17 @@ int ioas_file_open(struct ioas_iommu *iommu, struct ioas_caller *caller,
 	return 0;
 }
 
+int ioas_file_open(struct ioas_iommu *iommu, struct ioas_caller *caller,
+		   const struct ioas_node *node, int oflags, struct ioas_file **out,
+		   struct ioas_why *why)
+{
+	int rc = open_node(iommu, caller, node, out, why);
+
+	if (trace_on(iommu))
+		trace_open(iommu, node, oflags, *out, rc, why);
+	return rc;
+}
+
 struct ioas_file *ioas_file_get(struct ioas_file *file)
 {
 	atomic_fetch_add_explicit(&file->refs, 1, memory_order_relaxed);
@@ -60,6 +95,11 @@ void ioas_file_put(struct ioas_file *file)
 {
 	if (atomic_fetch_sub_explicit(&file->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	if (trace_on(file->iommu)) {
+		struct ioas_trace_event event = event_of(file, IOAS_TRACE_CLOSE);
+
+		trace_event(file->iommu, &event);
+	}
 	file->ops->release(file);
 	free(file);
 }
@@ -102,39 +142,103 @@ static void say_why(struct ioas_why *why, const struct uapi_op *op, uint32_t cmd
 		why_set(why, 0, "ioctl 0x%x: %s", cmd, text ? text : "refused");
 }
 
+static long run_ioctl(struct uapi_call *call, uint32_t cmd)
+{
+	struct ioas_file *file = call->file;
+	long rc = file->ops->ioctl
+			  ? file->ops->ioctl(call, cmd)
+			  : why_set(call->why, -ENOTTY, "%s has no ioctls", file->node.path);
+
+	uapi_count(file->iommu->uapi, call->op, rc);
+	return rc;
+}
+
+/* Apart, so that the usual way has no room for copies on its stack. */
+static __attribute__((noinline)) long traced_ioctl(struct uapi_call *call, uint32_t cmd)
+{
+	struct ioas_trace_event event = event_of(call->file, IOAS_TRACE_IOCTL);
+	struct ioas_trace_args args = {.read = {0}};
+	uint64_t start = trace_now();
+
+	call->trace = &args;
+	event.result = run_ioctl(call, cmd);
+	event.took_ns = trace_now() - start;
+	event.reason = call->why->text;
+	event.ioctl.name = call->op ? call->op->name : NULL;
+	event.ioctl.cmd = cmd;
+	event.ioctl.arg = call->arg;
+	event.ioctl.args = &args;
+	trace_event(call->file->iommu, &event);
+	return event.result;
+}
+
 long ioas_file_ioctl(struct ioas_file *file, struct ioas_caller *caller, unsigned long cmd,
 		     uint64_t arg, struct ioas_why *why)
 {
 	struct ioas_why inner = {0};
 	struct uapi_call call = {.file = file, .caller = caller, .why = &inner, .arg = arg};
-	long rc = file->ops->ioctl ? file->ops->ioctl(&call, (uint32_t)cmd)
-				   : why_set(&inner, -ENOTTY, "%s has no ioctls", file->node.path);
+	long rc = trace_on(file->iommu) ? traced_ioctl(&call, (uint32_t)cmd)
+					: run_ioctl(&call, (uint32_t)cmd);
 
-	uapi_count(file->iommu->uapi, call.op, rc);
 	if (rc < 0)
 		say_why(why, call.op, (uint32_t)cmd, rc, &inner);
+	return rc;
+}
+
+/*
+ * Of queues every transfer is told of; of registers what was refused, since the rest is the
+ * device's business and would drown the others.
+ */
+static ssize_t traced(struct ioas_file *file, enum ioas_trace_kind kind, size_t len, uint64_t off,
+		      ssize_t rc)
+{
+	struct ioas_trace_event event = event_of(file, kind);
+
+	if (rc >= 0 && file->ops == &device_file_ops)
+		return rc;
+	event.result = rc;
+	event.transfer.off = off;
+	event.transfer.len = len;
+	trace_event(file->iommu, &event);
 	return rc;
 }
 
 ssize_t ioas_file_pread(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
 			uint64_t off)
 {
-	return file->ops->read ? file->ops->read(file, caller, va, len, off) : -EINVAL;
+	ssize_t rc = file->ops->read ? file->ops->read(file, caller, va, len, off) : -EINVAL;
+
+	return trace_on(file->iommu) ? traced(file, IOAS_TRACE_READ, len, off, rc) : rc;
 }
 
 ssize_t ioas_file_pwrite(struct ioas_file *file, struct ioas_caller *caller, uint64_t va,
 			 size_t len, uint64_t off)
 {
-	return file->ops->write ? file->ops->write(file, caller, va, len, off) : -EINVAL;
+	ssize_t rc = file->ops->write ? file->ops->write(file, caller, va, len, off) : -EINVAL;
+
+	return trace_on(file->iommu) ? traced(file, IOAS_TRACE_WRITE, len, off, rc) : rc;
 }
 
 int ioas_file_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
 		   struct ioas_mapping *out, struct ioas_why *why)
 {
+	struct ioas_trace_event event;
+	int rc;
+
 	*out = (struct ioas_mapping){.fd = -1};
-	if (!file->ops->mmap)
-		return why_set(why, -ENODEV, "%s cannot be mapped", file->node.path);
-	return file->ops->mmap(file, off, len, prot, flags, out, why);
+	rc = file->ops->mmap ? file->ops->mmap(file, off, len, prot, flags, out, why)
+			     : why_set(why, -ENODEV, "%s cannot be mapped", file->node.path);
+	if (!trace_on(file->iommu))
+		return rc;
+	event = event_of(file, IOAS_TRACE_MMAP);
+	event.result = rc;
+	event.reason = why ? why->text : NULL;
+	event.mmap.off = off;
+	event.mmap.len = len;
+	event.mmap.prot = prot;
+	event.mmap.flags = flags;
+	trace_event(file->iommu, &event);
+	return rc;
 }
 
 void ioas_file_munmap(struct ioas_file *file, uint64_t off, uint64_t len)

@@ -2,6 +2,7 @@
 /* All that touches the caller's memory on behalf of a handler. */
 #include <errno.h>
 #include <string.h>
+#include "trace/trace.h"
 #include "uapi/uapi.h"
 #include "util/why.h"
 
@@ -22,6 +23,8 @@ int uapi_copy_from(struct uapi_call *call, void *dst, uint64_t va, size_t len)
 {
 	int rc = uapi_caller_read(call->caller, dst, va, len);
 
+	if (call->trace && !rc)
+		trace_copied(call->trace, call->arg, va, dst, len, false);
 	return rc ? why_set(call->why, -EFAULT, "cannot read %zu bytes of the caller's at 0x%llx",
 			    len, (unsigned long long)va)
 		  : 0;
@@ -31,6 +34,8 @@ int uapi_copy_to(struct uapi_call *call, uint64_t va, const void *src, size_t le
 {
 	int rc = uapi_caller_write(call->caller, va, src, len);
 
+	if (call->trace && !rc)
+		trace_copied(call->trace, call->arg, va, src, len, true);
 	return rc ? why_set(call->why, -EFAULT, "cannot write %zu bytes of the caller's at 0x%llx",
 			    len, (unsigned long long)va)
 		  : 0;

@@ -136,7 +136,7 @@ static const struct ioas_pci_desc desc = {
 	.msix_pba = 0x3000,
 };
 
-static int setup(void **state, const struct ioas_iommu_config *config)
+int world_setup_config(void **state, const struct ioas_iommu_config *config)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
@@ -164,14 +164,14 @@ int world_setup(void **state)
 {
 	const struct ioas_iommu_config config = {.memlock = true};
 
-	return setup(state, &config);
+	return world_setup_config(state, &config);
 }
 
 int world_setup_selftest(void **state)
 {
 	const struct ioas_iommu_config config = {.selftest = true, .memlock = true};
 
-	return setup(state, &config);
+	return world_setup_config(state, &config);
 }
 
 int world_teardown(void **state)

@@ -37,6 +37,7 @@ struct world {
 /* cmocka's setup and teardown; *state is the struct world. */
 int world_setup(void **state);
 int world_setup_selftest(void **state); /* with IOMMU_TEST_CMD */
+int world_setup_config(void **state, const struct ioas_iommu_config *config);
 int world_teardown(void **state);
 
 /* Descriptors of the world, or -errno. */

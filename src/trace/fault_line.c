@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* A fault record, under the same keys as in the report (docs/report.md). */
+#include "trace/event.h"
+#include "trace/fields.h"
+
+static const struct trace_name tlp_flags[] = {
+	{IOAS_TLP_PRIV, "PRIV"},
+	{IOAS_TLP_EXEC, "EXEC"},
+	{IOAS_TLP_NO_SNOOP, "NO_SNOOP"},
+	{0, NULL},
+};
+
+static void add_walk(struct trace_line *line, const struct ioas_fault *fault)
+{
+	static const char *const kinds[] = {
+		[IOAS_FAULT_ENTRY_EMPTY] = "empty",
+		[IOAS_FAULT_ENTRY_TABLE] = "table",
+		[IOAS_FAULT_ENTRY_LEAF] = "leaf",
+	};
+
+	line_open(line, "walk", '[');
+	for (uint32_t i = 0; i < fault->level_nr && i < IOAS_FAULT_LEVELS; i++) {
+		line_open(line, NULL, '{');
+		line_number(line, "level", fault->level[i].level);
+		line_number(line, "index", fault->level[i].index);
+		line_hex(line, "entry", fault->level[i].entry);
+		line_string(line, "kind",
+			    fault->level[i].kind <= IOAS_FAULT_ENTRY_LEAF
+				    ? kinds[fault->level[i].kind]
+				    : "unknown");
+		line_close(line, '}');
+	}
+	line_close(line, ']');
+}
+
+static void add_nearest(struct trace_line *line, const struct ioas_fault *fault)
+{
+	if (!fault->has_nearest) {
+		line_null(line, "nearest");
+		return;
+	}
+	line_open(line, "nearest", '{');
+	line_hex(line, "first", fault->nearest.first);
+	line_hex(line, "last", fault->nearest.last);
+	line_bool(line, "read", fault->nearest_prot & IOAS_PROT_READ);
+	line_bool(line, "write", fault->nearest_prot & IOAS_PROT_WRITE);
+	line_close(line, '}');
+}
+
+void trace_fault_line(struct trace_line *line, const struct ioas_fault *fault)
+{
+	const struct ioas_tlp *tlp = &fault->tlp;
+
+	line_number(line, "fault", fault->seq);
+	trace_requester(line, fault->stream, fault->id);
+	if (tlp->flags & IOAS_TLP_PASID)
+		line_number(line, "pasid", tlp->pasid);
+	else
+		line_null(line, "pasid");
+	if (*fault->other)
+		line_text(line, "other", fault->other, sizeof(fault->other), IOAS_NAME_LEN * 6);
+	line_string(line, "access", tlp->op == IOAS_TLP_WRITE ? "write" : "read");
+	trace_flags(line, "tlp_flags", tlp->flags & ~(uint32_t)(IOAS_TLP_PASID | IOAS_TLP_RID),
+		    tlp_flags);
+	if (tlp->at)
+		line_string(line, "at",
+			    tlp->at == IOAS_TLP_TRANSLATED ? "translated" : "translation request");
+	line_hex(line, "iova", fault->addr);
+	line_hex(line, "tlp_iova", tlp->addr);
+	line_number(line, "tlp_bytes", tlp->len);
+	line_bool(line, "passed", ioas_fault_passed(fault->reason));
+	line_string(line, "reason", ioas_fault_reason_name(fault->reason));
+	line_number(line, "ioas_id", fault->ioas_id);
+	line_number(line, "hwpt_id", fault->hwpt_id);
+	add_walk(line, fault);
+	add_nearest(line, fault);
+}
