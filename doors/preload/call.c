@@ -24,6 +24,7 @@ struct door door = {
 	.gate = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP,
 	.lock_fd = -1,
 	.fault_fd = -1,
+	.trace_fd = -1,
 };
 __thread int door_inside;
 __thread struct machine *door_machine;

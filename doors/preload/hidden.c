@@ -128,10 +128,14 @@ int hidden_next(int fd)
 
 int hidden_move(int fd)
 {
-	bool lock = fd == atomic_load(&door.lock_fd);
+	_Atomic int *const ours[] = {&door.lock_fd, &door.fault_fd, &door.trace_fd};
+	_Atomic int *holder = NULL;
 	int high;
 
-	if (!lock && fd != atomic_load(&door.fault_fd))
+	for (size_t i = 0; !holder && i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (fd == atomic_load(ours[i]))
+			holder = ours[i];
+	if (!holder)
 		return -EBUSY; /* a drive's file or an eventfd: only its user knows the number */
 	high = real.fcntl(fd, F_DUPFD_CLOEXEC, base());
 	if (high < 0)
@@ -140,10 +144,10 @@ int hidden_move(int fd)
 		real.close(high);
 		return -ENOMEM;
 	}
-	atomic_store(lock ? &door.lock_fd : &door.fault_fd, high);
+	atomic_store(holder, high);
 	hidden_del(fd);
 	real.close(fd);
-	if (lock)
+	if (holder == &door.lock_fd)
 		owner_relock();
 	return 0;
 }

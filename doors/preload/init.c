@@ -179,6 +179,7 @@ static __attribute__((constructor)) void init(void)
 		door.run_len = strlen(path);
 		owner_adopt();
 		door.run = path;
+		tell_start();
 	} else {
 		door_say("%s=%s is not a usable folder", IOAS_RUN_DIR_ENV, run);
 		free(path);

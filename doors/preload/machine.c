@@ -81,6 +81,13 @@ static const struct ioas_host_ops host_ops = {
 	.claim = claim,
 	.release = release,
 };
+static const struct ioas_host_ops host_ops_traced = {
+	.counters = machine_counters,
+	.fault = fault,
+	.claim = claim,
+	.release = release,
+	.trace = tell_event,
+};
 
 /* The words of "set KEY VALUE"; the rest of the line is the value. */
 static int config_line(char *text, struct ioas_iommu_config *config, struct ioas_why *why)
@@ -140,7 +147,10 @@ static int each_line(const char *text, struct ioas_iommu_config *config, struct 
 
 static int build(struct machine *machine, const char *text, struct ioas_why *why)
 {
-	struct ioas_iommu_config config = {.host_ops = &host_ops, .host = machine};
+	struct ioas_iommu_config config = {
+		.host_ops = atomic_load(&door.tracing) ? &host_ops_traced : &host_ops,
+		.host = machine,
+	};
 	int rc = each_line(text, &config, NULL, why);
 
 	if (!rc)

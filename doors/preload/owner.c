@@ -178,6 +178,7 @@ int owner_takeover(struct machine *machine, bool quiet)
 		machine->inherited = false;
 	pthread_mutex_unlock(&door.lock);
 	if (!rc) {
+		tell_takeover();
 		ioas_iommu_resume(machine->iommu);
 		put_forgotten(machine);
 		map_drain();
@@ -260,6 +261,7 @@ static void fork_child(void)
 	if (fork_skip)
 		return;
 	become_child(false);
+	tell_fork();
 	door_inside--;
 	real.pthread_sigmask(SIG_SETMASK, &fork_mask, NULL);
 }
@@ -280,6 +282,7 @@ int owner_init(void)
 		{IOAS_RUN_FAULTS, O_WRONLY | O_CREAT | O_APPEND, &door.fault_fd},
 	};
 
+	tell_hold();
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		char path[PATH_LEN];
 		int fd;

@@ -7,6 +7,7 @@
  *   poll.c    stand-ins of queues, which poll(2) understands
  *   machine.c the engine instance, made when a node is first opened
  *   owner.c   which process may use it (fork, exec)
+ *   tell.c    lines for the run's trace, if there is one
  *   call.c    in and out of the engine: signals, cancellation, the fork gate
  *   caller.c  the program as the engine sees it
  *   hidden.c  descriptors of the engine, out of the program's reach
@@ -82,7 +83,8 @@ struct door {
 	struct machine *machine;     /* (machine lock) where new opens go */
 	struct machine *machines;    /* (lock to change) all, newest first; none ever goes */
 	struct door_obj *objs;	     /* (lock) all */
-	_Atomic int lock_fd, fault_fd;
+	_Atomic int lock_fd, fault_fd, trace_fd;
+	_Atomic bool tracing; /* the run has a trace */
 	struct ioas_caller caller;
 };
 
@@ -159,6 +161,21 @@ void poll_ready(struct ioas_caller *caller, struct ioas_file *file, bool ready);
 bool poll_name(int fd, char *text, size_t len, const char **out);
 /* As path_link_text, for "socket:[N]". */
 size_t poll_link_text(const char *text, size_t len, char *out, size_t out_len);
+
+/* tell.c: the trace. Safe in signal handlers; nothing happens while door.tracing is not set. */
+
+struct ioas_trace_event;
+/* ioas_host_ops.trace, and for events of the door's own. */
+void tell_event(void *host, const struct ioas_trace_event *event);
+/* A call that the engine never saw was refused (rc < 0). Returns rc. */
+long tell_refusal(long rc, const char *call, const char *path, const char *reason);
+/* This process has taken over what it inherited; it is a new child. */
+void tell_takeover(void);
+void tell_fork(void);
+/* When the door is loaded: is there a trace? Then the program is named in it. */
+void tell_start(void);
+/* The door has become active: from now on the file is kept open. */
+void tell_hold(void);
 
 /* machine.c */
 

@@ -42,6 +42,8 @@ static enum used use_begin(struct use *use, int fd)
 		door_machine = use->obj->machine;
 		return USE_OURS;
 	}
+	tell_refusal(rc, "ioctl, read or write", use->obj->node.path,
+		     "another process of the run owns what is behind the descriptor");
 	stand_put(use->obj);
 	door_leave(&use->call);
 	door_result(rc);

@@ -101,6 +101,9 @@ static void *mmap_ours(const struct args *args, bool *libc)
 		return NULL;
 	}
 	rc = obj->tid ? -ENODEV : stand_ready(obj);
+	if (rc)
+		tell_refusal(rc, "mmap", obj->node.path,
+			     obj->tid ? NULL : "another process of the run owns what is behind it");
 	if (!rc && (!args->len || args->off & (off_t)(PAGE - 1)))
 		rc = -EINVAL;
 	if (!rc)

@@ -30,19 +30,21 @@ static long open_node(const char *virt, int flags)
 	pthread_mutex_unlock(&door.machine_mtx);
 	if (!rc)
 		rc = machine_node(machine, virt, &node);
-	if (!rc)
-		rc = ioas_file_open(machine->iommu, &door.caller, &node, flags, &file, &why);
+	if (rc)
+		return refusal_note(tell_refusal(rc, "open", virt, NULL), virt, &why);
+	rc = ioas_file_open(machine->iommu, &door.caller, &node, flags, &file, &why);
 	if (rc)
 		return refusal_note(rc, virt, &why);
 	obj = stand_new(machine, file, &node);
 	if (!obj) {
 		ioas_file_put(file);
-		return -ENOMEM;
+		return tell_refusal(-ENOMEM, "open", virt, NULL);
 	}
 	rc = stand_install(obj, flags & O_CLOEXEC);
 	if (rc < 0) {
 		ioas_file_put(file);
 		free(obj);
+		tell_refusal(rc, "open", virt, "no descriptor is free");
 	}
 	return rc;
 }

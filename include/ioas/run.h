@@ -13,6 +13,8 @@
  *   counters/NAME     one file a block of counters (ioas_host_ops.counters), as it is in memory
  *   faults            struct ioas_fault records, appended by single write(2) calls
  *   refusals          struct ioas_run_refusal records of refused calls, likewise
+ *   trace             a symbolic link to the file that gets a line for each event (ioas/trace.h),
+ *                     by single write(2) calls that append; not there: nobody wants to know
  */
 #ifndef IOAS_RUN_H
 #define IOAS_RUN_H
@@ -28,6 +30,7 @@
 #define IOAS_RUN_COUNTERS "counters"
 #define IOAS_RUN_FAULTS	  "faults"
 #define IOAS_RUN_REFUSALS "refusals"
+#define IOAS_RUN_TRACE	  "trace"
 
 /*
  * Names of counter blocks: struct ioas_device_counters of one device, the ioctl counts, and struct
@@ -45,6 +48,13 @@
 struct ioas_run_log_count {
 	uint64_t recorded; /* every one */
 	uint64_t dropped;  /* of them not in the file */
+};
+
+/* The counter block "trace", which is there when the link is. */
+struct ioas_run_trace {
+	uint64_t start_ns; /* CLOCK_REALTIME */
+	uint64_t seq;	   /* of the newest line, of any process */
+	uint64_t dropped;  /* lines that could not be written */
 };
 
 /* A call that was refused: open, mmap or ioctl. */

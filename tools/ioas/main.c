@@ -11,6 +11,7 @@ static void help_usage(void);
 const struct command commands[] = {
 	{"run", "run a program on a machine with software devices", run_main, run_usage},
 	{"ls", "list a machine's devices, groups and nodes", ls_main, ls_usage},
+	{"trace", "print what `ioas run --trace FILE` wrote", trace_main, trace_usage},
 	{"help", "explain a command", help_main, help_usage},
 	{NULL, NULL, NULL, NULL},
 };

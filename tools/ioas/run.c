@@ -21,10 +21,12 @@
 #include "ioas.h"
 #include "machine.h"
 #include "report.h"
+#include "trace_file.h"
 
 struct options {
 	struct machine machine;
 	const char *report;
+	const char *trace;
 	char **program;
 };
 
@@ -45,7 +47,8 @@ void print_models(void)
 void run_usage(void)
 {
 	fputs("usage: ioas run [--device MODEL,key=value,...]... [--set KEY=VALUE]...\n"
-	      "                [--selftest-abi] [--report FILE] -- PROGRAM [ARGUMENTS]\n\n"
+	      "                [--selftest-abi] [--report FILE] [--trace FILE] -- PROGRAM "
+	      "[ARGUMENTS]\n\n"
 	      "Runs PROGRAM, unmodified, on a machine with these devices, each behind the IOMMU.\n"
 	      "The program finds them in /sys, /dev/vfio and /dev/iommu; nothing else of its\n"
 	      "world changes, and no privilege is needed. Its exit status is ioas's.\n\n"
@@ -58,7 +61,10 @@ void run_usage(void)
 	      "                   (IOMMU_TEST_CMD), fail-nth files, huge pages where there are\n"
 	      "                   none; works without any --device\n"
 	      "  --report FILE    write JSON when the program has ended: TLPs, bytes, ioctls,\n"
-	      "                   faults with everything that was looked up\n\n"
+	      "                   faults with everything that was looked up\n"
+	      "  --trace FILE     write each event as it comes, a line of JSON each: ioctls with\n"
+	      "                   their arguments, changes of routes, refused transactions, and\n"
+	      "                   why a call was refused; `ioas trace FILE` makes it readable\n\n"
 	      "Models and their keys:\n",
 	      stdout);
 	print_models();
@@ -67,16 +73,23 @@ void run_usage(void)
 	      "  ioas run --device nvme,drive=disk.img -- qemu-img info nvme://0000:01:00.0/1\n"
 	      "  ioas run --report r.json --device nvme,drive=disk.img -- \\\n"
 	      "      qemu-img convert -n -O raw FILE nvme://0000:01:00.0/1\n"
-	      "  jq '.devices[].faults' r.json\n",
+	      "  jq '.devices[].faults' r.json\n"
+	      "  ioas run --trace t.json --device nvme,drive=disk.img -- \\\n"
+	      "      qemu-img info nvme://0000:01:00.0/1\n"
+	      "  ioas trace t.json\n",
 	      stdout);
 }
 
 static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
-		{"device", required_argument, NULL, 'd'}, {"set", required_argument, NULL, 's'},
-		{"selftest-abi", no_argument, NULL, 'T'}, {"report", required_argument, NULL, 'r'},
-		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+		{"device", required_argument, NULL, 'd'},
+		{"set", required_argument, NULL, 's'},
+		{"selftest-abi", no_argument, NULL, 'T'},
+		{"report", required_argument, NULL, 'r'},
+		{"trace", required_argument, NULL, 't'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	int c, rc = 0;
 
@@ -94,6 +107,9 @@ static int parse(int argc, char **argv, struct options *options)
 			break;
 		case 'r':
 			options->report = optarg;
+			break;
+		case 't':
+			options->trace = optarg;
 			break;
 		case 'h':
 			run_usage();
@@ -118,41 +134,71 @@ static double now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-/* The report is opened before the program starts, so that a wrong name is known at once. */
+/* Where it is told what happened. */
+struct outputs {
+	FILE *report;
+	struct trace_file trace; /* if options->trace */
+};
+
+/* Opened before the program starts, so that a wrong name is known at once. */
+static int open_outputs(const struct options *options, struct outputs *out)
+{
+	if (options->report) {
+		out->report = fopen(options->report, "we");
+		if (!out->report)
+			return complain("--report %s: %s", options->report, strerror(errno));
+	}
+	return options->trace ? trace_file_open(&out->trace, options->trace) : 0;
+}
+
+static void write_report(struct outputs *out, const struct options *options,
+			 const struct folder *folder, struct run_result *result)
+{
+	report_write(out->report, folder, &options->machine, result);
+	if (ferror(out->report) | fclose(out->report)) {
+		complain("--report %s: %s", options->report, strerror(EIO));
+		result->status = result->status ? result->status : EXIT_FAILURE;
+	}
+	out->report = NULL;
+}
+
+static void run_in(const struct folder *folder, const struct options *options, struct outputs *out,
+		   struct run_result *result)
+{
+	double start = now();
+	int rc = child_run(folder, options->program, &result->status, &result->signal);
+
+	result->seconds = now() - start;
+	if (!rc)
+		report_faults(folder);
+	if (options->trace)
+		trace_file_end(&out->trace, folder, result);
+	if (out->report)
+		write_report(out, options, folder, result);
+}
+
 static int run(struct options *options)
 {
 	struct folder folder;
 	struct run_result result = {.program = options->program};
-	FILE *report = NULL;
-	double start;
-	int rc;
+	struct outputs out = {.report = NULL};
 
 	if (machine_build(&options->machine))
 		return EXIT_USAGE;
-	if (options->report) {
-		report = fopen(options->report, "we");
-		if (!report)
-			return complain("--report %s: %s", options->report, strerror(errno));
+	result.status = open_outputs(options, &out);
+	if (!result.status && folder_new(&folder, &options->machine))
+		result.status = EXIT_FAILURE;
+	else if (!result.status) {
+		machine_stop(&options->machine);
+		if (options->trace)
+			result.status = trace_file_begin(&out.trace, &folder, &options->machine,
+							 options->program);
+		if (!result.status)
+			run_in(&folder, options, &out, &result);
+		folder_remove(&folder);
 	}
-	if (folder_new(&folder, &options->machine)) {
-		if (report)
-			fclose(report);
-		return EXIT_FAILURE;
-	}
-	machine_stop(&options->machine);
-	start = now();
-	rc = child_run(&folder, options->program, &result.status, &result.signal);
-	result.seconds = now() - start;
-	if (!rc)
-		report_faults(&folder);
-	if (report) {
-		report_write(report, &folder, &options->machine, &result);
-		if (ferror(report) | fclose(report)) {
-			complain("--report %s: %s", options->report, strerror(EIO));
-			result.status = result.status ? result.status : EXIT_FAILURE;
-		}
-	}
-	folder_remove(&folder);
+	if (out.report)
+		fclose(out.report);
 	return result.status;
 }
 
