@@ -12,7 +12,7 @@
  *
  * Sources: PCI Express Base Specification 5.0 sections 2.2.6.2 (requester IDs), 6.12 (ACS), 6.13
  * (ARI), 6.20 (PASID), 9 (SR-IOV); PCI Express to PCI/PCI-X Bridge Specification 1.0 section 2.3;
- * groups are those that Linux makes of the same tree.
+ * groups are those that Linux 6.12 makes of the same tree.
  */
 #ifndef IOAS_TOPOLOGY_H
 #define IOAS_TOPOLOGY_H
@@ -54,8 +54,12 @@ enum ioas_topology_acs {
 enum ioas_topology_quirk {
 	IOAS_QUIRK_USES_FUNCTION_0 = 1 << 0, /* its TLPs carry function 0's requester ID, too */
 	IOAS_QUIRK_USES_FUNCTION_1 = 1 << 1, /* function 1's, too */
-	IOAS_QUIRK_ISOLATED = 1 << 2,	     /* no ACS capability, yet known to isolate as if */
-	IOAS_QUIRK_BRIDGE_OWN_RID = 1 << 3,  /* a PCI bridge that is PCIe inside: its own RID */
+	IOAS_QUIRK_ISOLATED = 1 << 2,	     /* known to isolate, whatever its ACS registers say */
+	IOAS_QUIRK_PCIE_BRIDGE = 1
+				 << 3,	 /* a PCI bridge that hides that it is PCIe-to-PCI:
+					  * below a PCIe port its secondary bus:00.0 is on the wire */
+	IOAS_QUIRK_IOMMU_BELOW = 1 << 4, /* the IOMMU sits below this bridge: it and those above
+					  * it change no requester ID that the IOMMU sees */
 };
 
 #define IOAS_TOPOLOGY_NO_IOMMU UINT32_MAX
@@ -64,22 +68,27 @@ enum ioas_topology_quirk {
 struct ioas_topology_function {
 	struct ioas_pci_addr addr;
 	uint8_t type;	    /* enum ioas_topology_type */
-	bool multifunction; /* header type bit 7; of function 0, counts for its whole device */
-	uint8_t secondary, subordinate; /* bus numbers below a port or bridge; subordinate >= */
+	bool multifunction; /* header type bit 7; functions other than 0 imply it */
+	/* Bus numbers below a port or bridge, subordinate >= secondary; secondary 0: not set up,
+	 * nothing is below. 0 on all others. */
+	uint8_t secondary, subordinate;
 	uint16_t vendor, device;
 	uint32_t class_code;
 	bool acs;		    /* has the capability */
 	uint16_t acs_cap, acs_ctrl; /* enum ioas_topology_acs */
 	uint32_t quirks;	    /* enum ioas_topology_quirk */
-	uint8_t phantom_lg2; /* function number bits it uses for phantom functions, enabled */
-	uint8_t pasid_lg2;   /* width of its PASIDs; 0: it has no PASID capability */
-	bool ats, pri;	     /* has the capability */
-	bool is_virtual;     /* an SR-IOV virtual function of `physical` */
+	uint8_t phantom_lg2; /* high function number bits it uses for phantom functions, enabled */
+	/* Width of its PASIDs, 0: no PASID capability. Has the PRI capability. Of a virtual
+	 * function, resolving takes both from its physical one. */
+	uint8_t pasid_lg2;
+	bool pri;
+	bool ats;	 /* has the capability */
+	bool is_virtual; /* an SR-IOV virtual function of `physical` */
 	struct ioas_pci_addr physical;
 	const rid_t *alias; /* more requester IDs its TLPs may carry, same segment */
 	size_t alias_nr;
-	uint32_t iommu;	    /* index; root ports and functions of bus 0, inherited by what is below;
-			     * IOAS_TOPOLOGY_NO_IOMMU: none. On others ignored */
+	uint32_t iommu;	    /* index, of functions of a root bus; IOAS_TOPOLOGY_NO_IOMMU: none.
+			     * Resolving passes it on to what is below and to virtual functions */
 	const char *model;  /* as ioas_model_create's text without addr=; empty: no model */
 	const char *driver; /* a driver of the host that has it ("nvme"); empty: none */
 	const char *name;   /* for people; empty: none */
@@ -108,20 +117,21 @@ int ioas_topology_add_iommu(struct ioas_topology *topology, const struct ioas_to
 			    struct ioas_why *why);
 /*
  * Adds a function. 0; -EEXIST the address is taken; -EINVAL it contradicts itself (bus numbers,
- * a phantom mask on a multifunction device, ...), with a line; -ENOMEM. What only the whole tree
- * tells is checked by ioas_topology_resolve.
+ * ACS bits it cannot have, a function number among its own phantom functions, ...), with a line;
+ * -ENOMEM. What only the whole tree tells is checked by ioas_topology_resolve.
  */
 int ioas_topology_add(struct ioas_topology *topology, const struct ioas_topology_function *function,
 		      struct ioas_why *why);
-/* Changes the ACS control register of a function, or gives and takes the capability ("acs=off"
- * clears all bits). Resolve anew. 0; -ENOENT; -EINVAL a bit that acs_cap does not have. */
+/* Changes the ACS control register of a function. Resolve anew. 0; -ENOENT no such function;
+ * -EINVAL a bit that its acs_cap does not have (without the capability: any), with a line. */
 int ioas_topology_set_acs(struct ioas_topology *topology, struct ioas_pci_addr addr, uint16_t ctrl,
 			  struct ioas_why *why);
 /*
- * Checks the tree as a whole and works out what follows from it. 0; -EINVAL with a line: two
- * bridges lead to one bus, a bus that nothing leads to (but the root buses: those with functions
- * and no bridge to them are root buses), a virtual function without its physical one, a loop;
- * -ENOMEM. O(n log n).
+ * Checks the tree as a whole and works out what follows from it. A bus that no bridge leads to is
+ * a root bus, unless it holds only virtual functions: they are where their physical one is. 0;
+ * -EINVAL with a line: two bridges lead to one bus, a bus within the range of a bridge but none
+ * leads to it, a virtual function without its physical one, a loop, an IOMMU that there is not, a
+ * function where another has a phantom function; -ENOMEM. O(n log n).
  */
 int ioas_topology_resolve(struct ioas_topology *topology, struct ioas_why *why);
 
@@ -136,13 +146,14 @@ const struct ioas_topology_function *ioas_topology_find(const struct ioas_topolo
 /* The one after `prev` (NULL: the first) in order of segment, bus, devfn, or NULL at the end. */
 const struct ioas_topology_function *ioas_topology_next(const struct ioas_topology *topology,
 							const struct ioas_topology_function *prev);
-/* The bridge or port whose secondary bus this function is on, or NULL on a root bus. */
+/* The bridge or port whose secondary bus this function (of a virtual one: its physical one) is on,
+ * or NULL on a root bus. O(log n). */
 const struct ioas_topology_function *ioas_topology_above(const struct ioas_topology *topology,
 							 struct ioas_pci_addr addr);
 bool ioas_topology_is_bridge(const struct ioas_topology_function *function); /* type 1 header */
 const char *ioas_topology_type_name(enum ioas_topology_type type);	     /* "root port", ... */
 
-/* ---- what follows; only of a resolved one ---- */
+/* ---- what follows; of one that is not resolved: nothing ---- */
 
 /* Why two functions belong together, or why a requester ID is what it is. */
 enum ioas_topology_cause {
@@ -155,8 +166,8 @@ enum ioas_topology_cause {
 	IOAS_CAUSE_PHANTOM,	  /* a phantom function of its own */
 	IOAS_CAUSE_NO_ACS_ABOVE,  /* `at`, a port on the way to the root, lets peers meet below */
 	IOAS_CAUSE_MULTIFUNCTION, /* functions of one device, `at` has no isolation of its own */
-	IOAS_CAUSE_NOT_PCIE,	  /* `at` is a conventional bridge or bus: nothing isolates */
-	IOAS_CAUSE_VIRTUAL,	  /* a virtual function and its physical one */
+	IOAS_CAUSE_NOT_PCIE,	  /* `at` is a conventional bridge: nothing isolates below */
+	IOAS_CAUSE_NR,
 };
 
 /* A requester ID that TLPs of a function may carry where they meet the IOMMU. */
@@ -167,7 +178,11 @@ struct ioas_topology_requester {
 	struct ioas_pci_addr at; /* the bridge, or the function itself */
 };
 
-/* Two functions that were put together, and the port or bridge and the ACS bits that did it. */
+/*
+ * Two functions that belong together, and the port or bridge and the ACS bits that cause it. A
+ * group's edges are all that there are, not just those that suffice: two functions of one device
+ * below a port without ACS are held by both.
+ */
 struct ioas_topology_edge {
 	struct ioas_pci_addr a, b;
 	struct ioas_pci_addr at;
@@ -177,21 +192,23 @@ struct ioas_topology_edge {
 	rid_t rid;	     /* of a share set: the requester ID in common */
 };
 
-/* Writes up to max requesters, its wire order, and returns how many there are. */
+/* Writes up to max requesters and returns how many there are: its own first, then those of its
+ * quirks and phantom functions, then those of bridges on the way up. Each requester ID once. */
 size_t ioas_topology_requesters(const struct ioas_topology *topology, struct ioas_pci_addr addr,
 				struct ioas_topology_requester *out, size_t max);
 
 /*
  * Share sets and groups are numbered from 0 in the order in which Linux would number groups: as it
- * finds functions, a bus at a time, depth first. A function without an IOMMU is in no group:
- * UINT32_MAX.
+ * finds functions, a bus at a time, depth first; virtual functions come last. A function without an
+ * IOMMU is in no group and no share set: UINT32_MAX. A share set never spans groups: where devices
+ * have a requester ID in common that Linux does not see, their groups are one here.
  */
 uint32_t ioas_topology_group_of(const struct ioas_topology *topology, struct ioas_pci_addr addr);
 uint32_t ioas_topology_share_set_of(const struct ioas_topology *topology,
 				    struct ioas_pci_addr addr);
 uint32_t ioas_topology_group_nr(const struct ioas_topology *topology);
 uint32_t ioas_topology_share_set_nr(const struct ioas_topology *topology);
-/* The member after `prev` (NULL: the first) in order of address, or NULL. O(log n). */
+/* The member after `prev` (NULL: the first) in order of address, or NULL. O(1). */
 const struct ioas_topology_function *
 ioas_topology_group_next(const struct ioas_topology *topology, uint32_t group,
 			 const struct ioas_topology_function *prev);
@@ -211,9 +228,10 @@ int ioas_topology_requester_format(const struct ioas_topology_requester *request
 				   size_t len);
 
 /*
- * Where a memory request of `from` to an address that belongs to `to` (a BAR of it) goes: does it
- * reach the root complex and the IOMMU there, or does a port turn it to its peer before?
- * 1: bypass, *at the port (or device) where it turns; 0: it goes through the IOMMU; -ENOENT.
+ * Where a memory request of `from`, untranslated, to an address that belongs to `to` (a BAR of it)
+ * goes: does it reach the root complex and the IOMMU there, or does a port turn it to its peer
+ * before? 1: bypass, *at the port, bridge or device where it turns; 0: it goes through the IOMMU;
+ * -ENOENT. The device may be one and the same.
  */
 int ioas_topology_bypass(const struct ioas_topology *topology, struct ioas_pci_addr from,
 			 struct ioas_pci_addr to, struct ioas_pci_addr *at);
