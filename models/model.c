@@ -6,6 +6,7 @@
 #include "model.h"
 #include "nvme/keys.h"
 #include "util/why.h"
+#include "util/words.h"
 
 #define KEY_ADDR "addr"
 
@@ -21,25 +22,6 @@ struct parsed {
 	size_t params_nr;
 	const char *addr; /* taken out of params; NULL: not given */
 };
-
-/* Ends a name or value at its comma, halves doubled ones, and returns what follows or NULL. */
-static char *cut(char *text)
-{
-	char *to = text;
-
-	for (; *text; text++) {
-		if (*text == ',') {
-			if (text[1] != ',') {
-				*to = 0;
-				return text + 1;
-			}
-			text++;
-		}
-		*to++ = *text;
-	}
-	*to = 0;
-	return NULL;
-}
 
 static const struct ioas_param *find_param(const struct parsed *parsed, const char *key)
 {
@@ -129,13 +111,13 @@ static int find_model(const struct ioas_model *const *models, const char *name,
 static int parse(const struct ioas_model *const *models, struct parsed *parsed,
 		 const struct ioas_model **model, struct ioas_why *why)
 {
-	char *rest = cut(parsed->text);
+	char *rest = words_cut(parsed->text);
 	int rc = find_model(models, parsed->text, model, why);
 
 	while (!rc && rest) {
 		char *param = rest;
 
-		rest = cut(param);
+		rest = words_cut(param);
 		rc = add_param(*model, parsed, param, why);
 	}
 	return rc ? rc : check_required(*model, parsed, why);
