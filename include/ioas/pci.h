@@ -13,6 +13,8 @@
 IOAS_BEGIN
 
 struct ioas_pci;
+struct ioas_space;
+struct ioas_topology;
 
 /* Segment, bus, device, function. */
 struct ioas_pci_addr {
@@ -83,13 +85,35 @@ struct ioas_pci_ops {
 /*
  * Adds a function at `addr`. `desc` is copied, `ops` must outlive it, `model` is handed to every
  * callback and belongs to the function from here on (ops->destroy).
- * Returns 0; -EEXIST the address is taken; -EINVAL the description contradicts itself; -ENOMEM.
+ * Returns 0; -EEXIST the address is taken; -EINVAL the description contradicts itself; -ENOMEM; in
+ * a described machine -ENODEV it has no such function, or no IOMMU above it, -EBUSY a driver of the
+ * host has it.
  */
 int ioas_pci_add(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 		 const struct ioas_pci_desc *desc, const struct ioas_pci_ops *ops, void *model,
 		 struct ioas_pci **out, struct ioas_why *why);
 /* Removes a function that no file has open. Calls ops->destroy. */
 void ioas_pci_remove(struct ioas_pci *pci);
+
+/*
+ * Makes a resolved topology (topology.h) the machine of an instance that has no functions yet; it
+ * is copied. From then on ioas_pci_add takes the addresses of its endpoints, and what their TLPs
+ * carry, whom they share it with, their groups and which requests never come to the IOMMU follow
+ * from it. 0; -EBUSY it has a machine or functions; -EINVAL, -EOPNOTSUPP an IOMMU that cannot be
+ * had, with a line; -ENOMEM.
+ */
+int ioas_pci_machine(struct ioas_iommu *iommu, const struct ioas_topology *topology,
+		     struct ioas_why *why);
+/* The instance's, or NULL: then each bus has a root port of its own with all of ACS on. */
+const struct ioas_topology *ioas_pci_topology(struct ioas_iommu *iommu);
+
+/*
+ * Attach in PCI's words: ioas_device_attach and ioas_device_attach_pasid (device.h) of a function's
+ * device, with their errors.
+ */
+int ioas_pci_attach(struct ioas_pci *pci, struct ioas_space *space, struct ioas_why *why);
+int ioas_pci_attach_pasid(struct ioas_pci *pci, pasid_t pasid, struct ioas_space *space,
+			  struct ioas_why *why);
 
 /* The device as the bus-neutral core knows it, for issuers. Lives as long as `pci`. */
 struct ioas_device *ioas_pci_device(struct ioas_pci *pci);

@@ -23,7 +23,7 @@ static int hw_info(struct kind_device *dev, uint32_t type, struct kind_hw_info *
 		.type = IOMMU_HW_INFO_TYPE_NONE,
 		.capabilities = IOMMU_HW_CAP_DIRTY_TRACKING,
 		.max_pasid_lg2 = pasid_lg2(dev),
-		.pasid_0_apart = !dev->iommu->config.pasid_0_same,
+		.pasid_0_apart = !((struct kind_soft *)dev)->dev->pasid_0_same,
 	};
 	return 0;
 }
@@ -49,7 +49,7 @@ static int paging(struct kind_device *dev, uint32_t flags, const struct kind_dat
 		.pt =
 			{
 				.format = PT_AMDV1,
-				.aw = dev->iommu->config.aw,
+				.aw = ((struct kind_soft *)dev)->dev->aw,
 				.max_leaf_lg2 = small_pages ? PAGE_LG2 : 0,
 			},
 		.dirty = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING,

@@ -8,6 +8,7 @@
 #ifndef PCI_BUS_H
 #define PCI_BUS_H
 
+#include <ioas/topology.h>
 #include "pci/pci.h"
 
 #define BUS_LEVELS 4
@@ -16,19 +17,36 @@ struct bus_level {
 	void *slots[256]; /* the next level; in the last one functions */
 };
 
-/* Isolated from every other group: the functions of a bus, of a device on bus 0, or a port. */
+/*
+ * Isolated from every other group: the functions of a bus, of a device on bus 0, or a port; in a
+ * described machine what its topology says.
+ */
 struct pci_group {
 	struct pci_bus *bus;
-	uint32_t key; /* constant: lowest address that belongs to it */
+	uint32_t key; /* constant: lowest address that belongs to it; the topology's number */
 	bool is_port; /* constant */
 	uint32_t number;
 	uint32_t function_nr;
+	struct route_set *set;	/* with groups=strict, without a described machine; or NULL */
 	struct pci_group *next; /* in order of key, ports first where equal */
 };
 
+/* machine.c */
+struct pci_machine {
+	struct ioas_topology *topology;
+	struct route_set **sets; /* by share set; with groups=strict by group */
+	uint32_t set_nr;
+	struct ioas_range *reserved; /* one IOMMU's after the other's */
+	size_t *reserved_at;	     /* where each one's begin, and the end */
+};
+
+struct pci_bars;
+
 struct pci_bus {
-	struct ioas_iommu *iommu; /* constant */
-	pthread_mutex_t lock;	  /* protects all of this */
+	struct ioas_iommu *iommu;      /* constant */
+	struct pci_machine *machine;   /* NULL: none described; constant once there are functions */
+	struct pci_bars *_Atomic bars; /* peer.c; written under the lock */
+	pthread_mutex_t lock;	       /* protects all of this */
 	struct bus_level root;
 	struct pci_group *groups; /* kept when empty, so that numbers are stable */
 	struct pci_group **by_number;
@@ -60,6 +78,20 @@ static inline struct ioas_pci_addr bus_addr(uint32_t key)
 
 /* Makes an array of pointers hold `nr` of them at least. False: no memory. */
 bool bus_reserve(void *array, uint32_t *cap, uint32_t nr);
+
+/* The same at once, for a great many. */
+bool bus_reserve_all(void *array, uint32_t *cap, uint32_t nr);
+
+/* machine.c: may a model stand at that address? As ioas_pci_add. */
+int machine_check(struct pci_machine *machine, struct ioas_pci_addr addr, struct ioas_why *why);
+/* Makes pci->dev as the topology has it. 0; -EEXIST; -ENOMEM. */
+int machine_device_new(struct pci_machine *machine, struct ioas_pci *pci);
+const struct ioas_topology_function *
+machine_next_member(const struct pci_machine *machine, uint32_t group, const struct ioas_pci *prev);
+void pci_machine_free(struct pci_machine *machine);
+/* peer.c. (bus lock) */
+int peers_enter(struct pci_bus *bus, struct ioas_pci *pci); /* 0; -ENOMEM */
+void peers_leave(struct pci_bus *bus, struct ioas_pci *pci);
 
 /* The first function with a key in first..last, or NULL. (bus lock) */
 struct ioas_pci *bus_first(struct pci_bus *bus, uint32_t first, uint32_t last);

@@ -38,20 +38,33 @@ static struct pci_group *find_or_add(struct pci_bus *bus, uint32_t key, bool is_
 	return group;
 }
 
+/* With groups=strict the members of a group have one set of routes. */
+static int join(struct pci_group *group, struct ioas_pci *pci)
+{
+	struct ioas_iommu *iommu = pci->iommu;
+
+	if (iommu->config.groups_strict && !group->bus->machine && !group->set &&
+	    route_set_new(iommu, &group->set))
+		return -ENOMEM;
+	group->function_nr++;
+	pci->group = group;
+	return 0;
+}
+
 int group_join(struct pci_bus *bus, struct ioas_pci *pci)
 {
 	struct ioas_pci_addr first = pci->addr;
 	struct pci_group *group;
 
+	if (bus->machine)
+		return join(
+			bus->by_number[ioas_topology_group_of(bus->machine->topology, pci->addr)],
+			pci);
 	first.devfn = first.bus ? 0 : first.devfn & (uint8_t)~7;
 	if (first.bus && !find_or_add(bus, bus_key(pci_port_of(first.segment, first.bus)), true))
 		return -ENOMEM;
 	group = find_or_add(bus, bus_key(first), false);
-	if (!group)
-		return -ENOMEM;
-	group->function_nr++;
-	pci->group = group;
-	return 0;
+	return group ? join(group, pci) : -ENOMEM;
 }
 
 void group_leave(struct ioas_pci *pci)
@@ -65,9 +78,11 @@ void group_destroy_all(struct pci_bus *bus)
 		struct pci_group *group = bus->groups;
 
 		bus->groups = group->next;
+		route_set_put(group->set);
 		free(group);
 	}
 	free(bus->by_number);
+	bus->by_number = NULL;
 }
 
 /* Numbers whatever has none yet, in order of address. (bus lock) */
@@ -113,6 +128,21 @@ struct pci_group *pci_group_find(struct ioas_iommu *iommu, uint32_t number)
 	return group;
 }
 
+/* The next member that has a model. */
+static struct ioas_pci *next_in_machine(struct pci_group *group, const struct ioas_pci *prev)
+{
+	struct pci_bus *bus = group->bus;
+	const struct ioas_topology_function *at =
+		machine_next_member(bus->machine, group->number, prev);
+	struct ioas_pci *pci = NULL;
+
+	pthread_mutex_lock(&bus->lock);
+	for (; at && !pci; at = ioas_topology_group_next(bus->machine->topology, group->number, at))
+		pci = bus_first(bus, bus_key(at->addr), bus_key(at->addr));
+	pthread_mutex_unlock(&bus->lock);
+	return pci;
+}
+
 struct ioas_pci *pci_group_next(struct pci_group *group, const struct ioas_pci *prev)
 {
 	struct pci_bus *bus = group->bus;
@@ -120,6 +150,8 @@ struct ioas_pci *pci_group_next(struct pci_group *group, const struct ioas_pci *
 	uint32_t first = prev ? bus_key(prev->addr) + 1 : group->key;
 	struct ioas_pci *pci;
 
+	if (bus->machine)
+		return next_in_machine(group, prev);
 	if (group->is_port || (prev && bus_key(prev->addr) == last))
 		return NULL;
 	pthread_mutex_lock(&bus->lock);

@@ -3,10 +3,11 @@
  * Inside PCI: where functions are, what their config space says, and how their registers and
  * interrupts are reached. The driver behind a function (src/vfio) works through these calls.
  *
- * Words. A *function* is one struct ioas_pci. A *port* is the root port above a bus: every bus but
- * 0 has one of its own, on bus 0, with ACS, so that a *group* is all functions of one bus (on
- * bus 0, which has no bridge above it: the functions of one device number). The *user* is the
- * program that has the function open; what it sees of config space is the view vfio-pci gives.
+ * Words. A *function* is one struct ioas_pci. In a described machine (machine.c) groups are those
+ * of its topology. Without one a *port* is the root port above a bus: every bus but 0 has one of
+ * its own, on bus 0, with ACS, so that a *group* is all functions of one bus (on bus 0, which has
+ * no bridge above it: the functions of one device number). The *user* is the program that has the
+ * function open; what it sees of config space is the view vfio-pci gives.
  *
  * Lock order: bus -> (nothing); control -> irq. `control` is held around a model's reset and
  * bus_master and is never taken by a register access or an interrupt; `irq` is short, nothing is
@@ -22,6 +23,7 @@
 #include <ioas/device.h>
 #include <ioas/pci.h>
 #include "pci/config.h"
+#include "route/route.h"
 
 /* One MSI-X vector; msix.c says how a sender and a change of its eventfd meet. */
 struct pci_vector {
@@ -56,7 +58,10 @@ struct ioas_pci {
 	const struct ioas_pci_ops *ops;
 	void *model;
 	struct ioas_device *dev;
-	uint64_t bar_base[6]; /* where the machine's firmware has put the BARs */
+	uint64_t bar_base[6];		   /* where the machine's firmware has put the BARs */
+	struct route_source source;	   /* which requester IDs the ports above let out */
+	const struct ioas_range *reserved; /* where it cannot do DMA */
+	size_t reserved_nr;
 	struct pci_group *group;
 	uint32_t cdev; /* (bus) number in vfioN; PCI_UNNUMBERED until asked for */
 	void *vfio;    /* for src/vfio alone */
@@ -109,6 +114,17 @@ struct ioas_pci *pci_group_next(struct pci_group *group, const struct ioas_pci *
 /* Calls fn for each group that has functions, in order of number, until it returns non-zero. */
 int pci_group_each(struct ioas_iommu *iommu, int (*fn)(struct pci_group *group, void *arg),
 		   void *arg);
+
+/*
+ * May the group be taken, as far as the host goes? 0; -EPERM a driver of the host has a member,
+ * with a line that names both.
+ */
+int pci_group_check(struct pci_group *group, struct ioas_why *why);
+
+/* Where no function of the machine, whatever its IOMMU, can do DMA. */
+const struct ioas_range *pci_reserved(struct ioas_iommu *iommu, size_t *nr);
+/* The address bits that all of its IOMMUs have. */
+unsigned pci_aw(struct ioas_iommu *iommu);
 
 /* ---- device.c ---- */
 

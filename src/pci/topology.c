@@ -59,6 +59,8 @@ void pci_bus_destroy(struct pci_bus *bus)
 		ioas_pci_remove(pci);
 	level_free(&bus->root, 1);
 	group_destroy_all(bus);
+	pci_machine_free(bus->machine);
+	free(bus->bars);
 	free(bus->by_cdev);
 	pthread_mutex_destroy(&bus->lock);
 	free(bus);
@@ -76,6 +78,18 @@ bool bus_reserve(void *array, uint32_t *cap, uint32_t nr)
 		return false;
 	*(void **)array = grown;
 	*cap = to;
+	return true;
+}
+
+bool bus_reserve_all(void *array, uint32_t *cap, uint32_t nr)
+{
+	void **made = nr ? alloc_zero(nr, sizeof(*made)) : NULL;
+
+	if (!made)
+		return !nr;
+	free(*(void **)array);
+	*(void **)array = made;
+	*cap = nr;
 	return true;
 }
 
@@ -160,6 +174,8 @@ static int check_free(struct pci_bus *bus, struct ioas_pci_addr addr, struct ioa
 	ioas_pci_addr_format(addr, name);
 	if (slot && *slot)
 		return why_set(why, -EEXIST, "%s: there is a device at this address", name);
+	if (bus->machine)
+		return machine_check(bus->machine, addr, why);
 	if (addr.bus) {
 		struct ioas_pci_addr port = pci_port_of(addr.segment, addr.bus);
 
@@ -246,10 +262,32 @@ static int function_new(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 	return msix_init(pci);
 }
 
+/* The port above lets out its own bus number, and nothing else. */
+static int device_new(struct pci_bus *bus, struct ioas_pci *pci)
+{
+	struct route_identity who = {
+		.name = pci->name,
+		.bus = ROUTE_PCI,
+		.segment = pci->addr.segment,
+		.id = route_pci_id(pci->addr.segment, pci->addr.bus << 8 | pci->addr.devfn),
+		.set = pci->group->set,
+		.pasid_0_same = pci->iommu->config.pasid_0_same,
+	};
+	int rc;
+
+	pci->reserved = &pci->iommu->msi;
+	pci->reserved_nr = 1;
+	pci->source = (struct route_source){pci->addr.bus, pci->addr.bus ?: 255, false};
+	rc = bus->machine ? machine_device_new(bus->machine, pci)
+			  : route_device_create(pci->iommu, &who, &pci->dev);
+	if (!rc)
+		atomic_store(&pci->dev->source, &pci->source);
+	return rc;
+}
+
 /* Publishes a finished function. (bus lock) */
 static int enter(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why *why)
 {
-	rid_t rid = (rid_t)(pci->addr.bus << 8 | pci->addr.devfn);
 	void **slot;
 	int rc = check_free(bus, pci->addr, why);
 
@@ -263,14 +301,21 @@ static int enter(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why *why
 	rc = group_join(bus, pci);
 	if (rc)
 		return rc;
-	rc = route_device_new(pci->iommu, pci->name, pci->addr.segment, rid, &pci->dev);
+	rc = device_new(bus, pci);
 	if (rc) {
+		group_leave(pci);
+		return rc;
+	}
+	*slot = pci;
+	rc = peers_enter(bus, pci);
+	if (rc) {
+		*slot = NULL;
+		route_device_destroy(pci->dev);
 		group_leave(pci);
 		return rc;
 	}
 	config_init(&pci->config, &pci->desc, pci->bar_base, !pci->addr.bus);
 	bus->cdev_total++;
-	*slot = pci;
 	return 0;
 }
 
@@ -304,6 +349,7 @@ void ioas_pci_remove(struct ioas_pci *pci)
 	struct pci_bus *bus = pci->iommu->pci;
 
 	pthread_mutex_lock(&bus->lock);
+	peers_leave(bus, pci);
 	*slot_of(bus, bus_key(pci->addr), false) = NULL;
 	if (pci->cdev != PCI_UNNUMBERED)
 		bus->by_cdev[pci->cdev] = NULL;
@@ -323,6 +369,17 @@ void ioas_pci_remove(struct ioas_pci *pci)
 struct ioas_device *ioas_pci_device(struct ioas_pci *pci)
 {
 	return pci->dev;
+}
+
+int ioas_pci_attach(struct ioas_pci *pci, struct ioas_space *space, struct ioas_why *why)
+{
+	return ioas_device_attach(pci->dev, space, why);
+}
+
+int ioas_pci_attach_pasid(struct ioas_pci *pci, pasid_t pasid, struct ioas_space *space,
+			  struct ioas_why *why)
+{
+	return ioas_device_attach_pasid(pci->dev, pasid, space, why);
 }
 
 struct ioas_pci_addr ioas_pci_address(const struct ioas_pci *pci)

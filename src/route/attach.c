@@ -71,7 +71,7 @@ static int check_pasid(struct ioas_device *dev, uint32_t forms, pasid_t pasid, s
 	if (pasid >> lg2)
 		return why_set(why, -EINVAL, "%s: its PASIDs have %u bits, %u is beyond that",
 			       dev->name, lg2, pasid);
-	if (!pasid && dev->iommu->config.pasid_0_same)
+	if (!pasid && dev->pasid_0_same)
 		return why_set(why, -EINVAL,
 			       "%s: this IOMMU takes PASID 0 for requests without a PASID (attach "
 			       "those)",
@@ -236,6 +236,10 @@ static int attach_locked(const struct change *c)
 
 	if (rc)
 		return rc;
+	if (c->pt && pt_aw(c->pt) > c->dev->aw)
+		return why_set(c->why, -EINVAL,
+			       "%s: its IOMMU has %u address bits, the page table %u", c->dev->name,
+			       c->dev->aw, pt_aw(c->pt));
 	rc = is_wide(c->dev, c->pasid) ? change_wide(c) : change(c);
 	if (rc < 0)
 		route_entry_trim(c->dev->set, c->pasid);

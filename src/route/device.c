@@ -68,6 +68,8 @@ int route_device_create(struct ioas_iommu *iommu, const struct route_identity *w
 	dev->bus = who->bus;
 	dev->segment = who->segment;
 	dev->id = who->id;
+	dev->aw = who->aw ? who->aw : iommu->config.aw;
+	dev->pasid_0_same = who->pasid_0_same;
 	mem_lend_init(&dev->lent);
 	snprintf(counters, sizeof(counters), IOAS_RUN_DEVICE_PREFIX "%s", dev->name);
 	if (who->set)
@@ -99,6 +101,7 @@ int route_device_new(struct ioas_iommu *iommu, const char *name, uint16_t segmen
 		.bus = ROUTE_PCI,
 		.segment = segment,
 		.id = route_pci_id(segment, rid),
+		.pasid_0_same = iommu->config.pasid_0_same,
 	};
 
 	return route_device_create(iommu, &who, out);

@@ -38,10 +38,10 @@ enum route_bus {
 };
 
 /*
- * How a bus turns requests to peers before they come to the IOMMU. `peer`: 1, *out is where the
- * request goes instead; 0 it goes to the IOMMU. `access` does the access: 0; -EFAULT the peer did
- * not answer. `name`: the peer's. Not called in flight: a peer may well send TLPs itself.
- * Lock-free.
+ * How a bus turns requests to peers before they come to the IOMMU. `peer`, in flight and without a
+ * lock: 1, *out is where the request goes instead; 0 it goes to the IOMMU. `access`, not in flight,
+ * since a peer may well send TLPs itself, does the access: 0; -EFAULT the peer did not answer.
+ * `name`: the peer's.
  */
 struct route_turn {
 	void *target;
@@ -67,6 +67,8 @@ struct ioas_device {
 	enum route_bus bus;	  /* constant */
 	uint16_t segment;	  /* constant */
 	uint32_t id;		  /* constant: what its requests carry where they meet the IOMMU */
+	unsigned aw;		  /* constant: address bits of its IOMMU */
+	bool pasid_0_same;	  /* constant: that takes PASID 0 for none */
 	struct route_set *set;	  /* constant; referenced */
 	_Atomic uint32_t forms;	  /* declared at bind; ROUTE_BOUND while bound */
 	_Atomic uint32_t pasid_lg2;		       /* declared at bind */
@@ -92,6 +94,8 @@ struct route_identity {
 	const uint32_t *requester; /* all they may carry; NULL: just id */
 	size_t requester_nr;
 	struct route_set *set; /* NULL: one of its own */
+	unsigned aw;	       /* address bits of its IOMMU; 0: the instance's */
+	bool pasid_0_same;     /* its IOMMU takes PASID 0 for none */
 };
 
 /*

@@ -6,7 +6,12 @@
 int ioas_stream_new(struct ioas_iommu *iommu, const char *name, uint32_t stream_id,
 		    struct ioas_device **out)
 {
-	struct route_identity who = {.name = name, .bus = ROUTE_STREAM, .id = stream_id};
+	struct route_identity who = {
+		.name = name,
+		.bus = ROUTE_STREAM,
+		.id = stream_id,
+		.pasid_0_same = iommu->config.pasid_0_same,
+	};
 	int rc = route_device_create(iommu, &who, out);
 
 	if (!rc)

@@ -97,7 +97,7 @@ int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void 
 
 	if (!tlp_valid(tlp))
 		return -EINVAL;
-	if (__builtin_expect(tlp_turns(dev, tlp, &turn), 0))
+	if (__builtin_expect(tlp_turns(issuer, tlp, &turn), 0))
 		return tlp_to_peer(dev, tlp, buf, &turn);
 	while (!reason && done < tlp->len) {
 		uint64_t goal = tlp->len - done > BATCH_LEN ? done + BATCH_LEN : tlp->len;
@@ -139,7 +139,7 @@ int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsi
 
 	if ((size != 1 && size != 2 && size != 4 && size != 8) || addr & (size - 1))
 		return -EINVAL;
-	if (__builtin_expect(tlp_turns(dev, &tlp, &turn), 0))
+	if (__builtin_expect(tlp_turns(issuer, &tlp, &turn), 0))
 		return tlp_to_peer(dev, &tlp, &value, &turn);
 	do {
 		inflight_enter(issuer);

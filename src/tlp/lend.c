@@ -184,7 +184,7 @@ int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp)
 
 	if (!tlp_valid(tlp))
 		return -EINVAL;
-	if (__builtin_expect(tlp_turns(issuer->dev, tlp, &turn), 0))
+	if (__builtin_expect(tlp_turns(issuer, tlp, &turn), 0))
 		return tlp_to_peer(issuer->dev, tlp, NULL, &turn);
 	while (!rc && !reason && done < tlp->len) {
 		rc = make_room(dma);

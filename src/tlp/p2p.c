@@ -8,14 +8,20 @@
 #include "route/route.h"
 #include "tlp/tlp.h"
 
-bool tlp_turns(struct ioas_device *dev, const struct ioas_tlp *tlp, struct route_turn *out)
+bool tlp_turns(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, struct route_turn *out)
 {
+	struct ioas_device *dev = issuer->dev;
 	const struct route_bus_ops *ops = atomic_load_explicit(&dev->bus_ops, memory_order_acquire);
+	bool turns;
 
-	/* A translated address is a peer's too, but what has a PASID is for the IOMMU. */
-	return ops && atomic_load_explicit(&dev->dma_on, memory_order_acquire) &&
-	       !(tlp->flags & IOAS_TLP_PASID) && tlp->at != IOAS_TLP_TRANSLATION_REQUEST &&
-	       ops->peer(dev, tlp, out) == 1;
+	/* Ports go by the address of memory requests, whatever PASID or address type they have. */
+	if (__builtin_expect(!ops, 1) || tlp->at == IOAS_TLP_TRANSLATION_REQUEST ||
+	    !atomic_load_explicit(&dev->dma_on, memory_order_acquire))
+		return false;
+	inflight_enter(issuer);
+	turns = ops->peer(dev, tlp, out) == 1;
+	inflight_leave(issuer);
+	return turns;
 }
 
 int tlp_to_peer(struct ioas_device *dev, const struct ioas_tlp *tlp, void *buf,

@@ -84,7 +84,7 @@ enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp 
 		return IOAS_FAULT_TRANSLATED;
 	if (__builtin_expect(meets_interrupts(dev, tlp), 0))
 		return IOAS_FAULT_INTERRUPT;
-	if (tagged && !tlp->pasid && dev->iommu->config.pasid_0_same)
+	if (tagged && !tlp->pasid && dev->pasid_0_same)
 		tagged = false;
 	entry = route_entry_find(out->set, tagged ? &tlp->pasid : NULL);
 	out->pt = entry ? atomic_load_explicit(&entry->pt, memory_order_acquire) : NULL;

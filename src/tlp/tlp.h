@@ -51,7 +51,7 @@ enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp 
 				 struct tlp_route *out);
 
 /* Does a port turn it to a peer? Not in flight. */
-bool tlp_turns(struct ioas_device *dev, const struct ioas_tlp *tlp, struct route_turn *out);
+bool tlp_turns(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, struct route_turn *out);
 /*
  * Does that, with a record. `buf` NULL: it was to be lent, which a peer's registers cannot be. 0;
  * -EFAULT.

@@ -104,7 +104,7 @@ static int route(struct vfio_pci *vdev, struct ioas_why *why)
 		return rc < 0 ? rc : 0;
 	}
 	id = type1_compat_id(group->ctx);
-	reserved = vfio_pci_reserved(group->uapi->iommu, &nr);
+	reserved = vfio_pci_reserved(vdev, &nr);
 	rc = obj_device_bind(group->ctx, ioas_pci_device(vdev->pci), &vdev->kind.base, reserved, nr,
 			     &vdev->bound);
 	if (rc)

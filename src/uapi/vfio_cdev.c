@@ -16,7 +16,7 @@ static int bind_device(struct uapi_call *call, struct vfio_file *vfile, struct o
 
 	if (rc)
 		return rc;
-	reserved = vfio_pci_reserved(call->file->iommu, &nr);
+	reserved = vfio_pci_reserved(vdev, &nr);
 	rc = obj_device_bind(ctx, ioas_pci_device(vfile->pci), &vdev->kind.base, reserved, nr,
 			     &vdev->bound);
 	if (!rc) {
@@ -41,6 +41,7 @@ static int bind_locked(struct uapi_call *call, struct ioas_file *file, int file_
 	struct vfio_file *vfile = call->file->priv;
 	uint32_t number = pci_group_number(pci_group_of(vfile->pci));
 	struct vfio_group *group = ids_get(&call->file->iommu->uapi->groups, number);
+	int rc;
 
 	if (group && group->opened)
 		return why_set(call->why, -EBUSY, "group %u is open", number);
@@ -52,6 +53,9 @@ static int bind_locked(struct uapi_call *call, struct ioas_file *file, int file_
 		return why_set(call->why, -EBADFD, "descriptor %d is not an iommufd", cmd->iommufd);
 	if (vfile->pci->vfio)
 		return why_set(call->why, -EINVAL, "another file has the device");
+	rc = pci_group_check(pci_group_of(vfile->pci), call->why);
+	if (rc)
+		return rc;
 	if (group && group->cdev_nr && group->ctx != file->priv)
 		return why_set(call->why, -EPERM,
 			       "another device of group %u is bound to another iommufd", number);

@@ -130,7 +130,7 @@ long vfio_check_extension(struct uapi_call *call)
 /* An empty space, its page table, and what devices cannot reach. */
 static int begin_space(struct vfio_container *container, uint32_t type, struct ioas_why *why)
 {
-	struct pt_config config = {.format = PT_AMDV1, .aw = container->iommu->config.aw};
+	struct pt_config config = {.format = PT_AMDV1, .aw = pci_aw(container->iommu)};
 	const struct ioas_range *reserved;
 	size_t nr;
 	struct ioas_space *space;
@@ -143,7 +143,7 @@ static int begin_space(struct vfio_container *container, uint32_t type, struct i
 	rc = pt_new(&config, &pt);
 	if (rc)
 		goto err_space;
-	reserved = vfio_pci_reserved(container->iommu, &nr);
+	reserved = pci_reserved(container->iommu, &nr);
 	for (size_t i = 0; !rc && i < nr; i++)
 		rc = space_reserve(space, reserved[i].first, reserved[i].last, container, why);
 	if (!rc)

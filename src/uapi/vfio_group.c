@@ -52,6 +52,14 @@ static bool in_space(const struct vfio_group *group)
 	return group->container || group->ctx;
 }
 
+/* 0; -EPERM a driver of the host has a member. */
+static int viable(const struct vfio_group *group, struct ioas_why *why)
+{
+	struct pci_group *members = pci_group_find(group->uapi->iommu, group->number);
+
+	return members ? pci_group_check(members, why) : 0;
+}
+
 static void leave_space(struct vfio_group *group)
 {
 	if (group->container)
@@ -91,7 +99,8 @@ long vfio_group_get_status(struct uapi_call *call)
 	struct vfio_group_status *status = call->cmd;
 
 	pthread_mutex_lock(&uapi->vfio_lock);
-	status->flags = VFIO_GROUP_FLAGS_VIABLE;
+	if (!viable(call->file->priv, call->why))
+		status->flags = VFIO_GROUP_FLAGS_VIABLE;
 	if (in_space(call->file->priv))
 		status->flags |= VFIO_GROUP_FLAGS_CONTAINER_SET;
 	pthread_mutex_unlock(&uapi->vfio_lock);
@@ -106,6 +115,9 @@ static int join(struct uapi_call *call, struct vfio_group *group, struct ioas_fi
 	if (in_space(group))
 		return why_set(call->why, -EINVAL, "group %u is in a container already",
 			       group->number);
+	rc = viable(group, call->why);
+	if (rc)
+		return rc;
 	if (file->ops == &container_file_ops) {
 		vfio_container_join(file->priv, group);
 		return 0;

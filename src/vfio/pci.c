@@ -7,10 +7,10 @@
 #include "util/alloc.h"
 #include "vfio/vfio.h"
 
-const struct ioas_range *vfio_pci_reserved(struct ioas_iommu *iommu, size_t *nr)
+const struct ioas_range *vfio_pci_reserved(const struct vfio_pci *vdev, size_t *nr)
 {
-	*nr = 1;
-	return &iommu->msi;
+	*nr = vdev->pci->reserved_nr;
+	return vdev->pci->reserved;
 }
 
 /* PASIDs are the device's own or come with its work; both need the capability. */

@@ -52,8 +52,8 @@ int vfio_pci_open(struct uapi *uapi, struct ioas_pci *pci, struct vfio_pci **out
 		  struct ioas_why *why);
 /* One file fewer; the last one resets the function, ends its route and frees the driver. */
 void vfio_pci_close(struct vfio_pci *vdev);
-/* Where no function can do DMA: x86's interrupt window. */
-const struct ioas_range *vfio_pci_reserved(struct ioas_iommu *iommu, size_t *nr);
+/* Where a function cannot do DMA: x86's interrupt window, and what its IOMMU has reserved. */
+const struct ioas_range *vfio_pci_reserved(const struct vfio_pci *vdev, size_t *nr);
 
 /* An open device file, of a cdev or from VFIO_GROUP_GET_DEVICE_FD. */
 struct vfio_file {

@@ -42,7 +42,12 @@ static int teardown(void **arg)
 static struct ioas_device *device(rid_t rid, struct route_set *set, uint32_t forms, unsigned lg2)
 {
 	char name[IOAS_NAME_LEN];
-	struct route_identity who = {.name = name, .id = rid, .set = set};
+	struct route_identity who = {
+		.name = name,
+		.id = rid,
+		.set = set,
+		.pasid_0_same = iommu->config.pasid_0_same,
+	};
 	struct ioas_device *dev;
 
 	snprintf(name, sizeof(name), "0000:%02x:%02x.%x", rid >> 8, rid >> 3 & 31, rid & 7);

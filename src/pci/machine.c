@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A described machine (ioas_pci_machine) under an instance: what its tree says of a function when
+ * that gets a device model. Without one every bus has a root port of its own, which isolates it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "iommu.h"
+#include "pci/bus.h"
+#include "route/route.h"
+#include "util/alloc.h"
+#include "util/why.h"
+
+/* Groups have the topology's numbers; those that nothing has a model in are there, too. */
+static int make_groups(struct pci_bus *bus, struct pci_machine *machine)
+{
+	uint32_t nr = ioas_topology_group_nr(machine->topology);
+
+	if (!bus_reserve_all(&bus->by_number, &bus->group_cap, nr))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < nr; i++) {
+		struct pci_group *group = alloc_zero(1, sizeof(*group));
+
+		if (!group)
+			return -ENOMEM;
+		*group = (struct pci_group){.bus = bus, .key = i, .number = i, .next = bus->groups};
+		bus->groups = group;
+		bus->by_number[i] = group;
+	}
+	bus->group_nr = nr;
+	bus->group_total = nr;
+	return 0;
+}
+
+static int make_sets(struct ioas_iommu *iommu, struct pci_machine *machine)
+{
+	machine->set_nr = iommu->config.groups_strict
+				  ? ioas_topology_group_nr(machine->topology)
+				  : ioas_topology_share_set_nr(machine->topology);
+	machine->sets = alloc_zero(machine->set_nr + 1, sizeof(*machine->sets));
+	for (uint32_t i = 0; machine->sets && i < machine->set_nr; i++)
+		if (route_set_new(iommu, &machine->sets[i]))
+			return -ENOMEM;
+	return machine->sets ? 0 : -ENOMEM;
+}
+
+/* Where no function of an IOMMU, or of any, can do DMA: interrupts, and what it has reserved. */
+static int make_reserved(struct ioas_iommu *iommu, struct pci_machine *machine)
+{
+	size_t iommu_nr = ioas_topology_iommu_nr(machine->topology), nr = 1;
+
+	for (size_t i = 0; i < iommu_nr; i++)
+		nr += ioas_topology_iommu(machine->topology, i)->reserved_nr + 1;
+	machine->reserved = alloc_zero(nr, sizeof(*machine->reserved));
+	machine->reserved_at = alloc_zero(iommu_nr + 1, sizeof(*machine->reserved_at));
+	if (!machine->reserved || !machine->reserved_at)
+		return -ENOMEM;
+	nr = 0;
+	for (size_t i = 0; i < iommu_nr; i++) {
+		const struct ioas_topology_iommu *one = ioas_topology_iommu(machine->topology, i);
+
+		machine->reserved_at[i] = nr;
+		machine->reserved[nr++] = iommu->msi;
+		for (size_t k = 0; k < one->reserved_nr; k++)
+			machine->reserved[nr++] = one->reserved[k];
+	}
+	machine->reserved_at[iommu_nr] = nr;
+	return 0;
+}
+
+void pci_machine_free(struct pci_machine *machine)
+{
+	if (!machine)
+		return;
+	for (uint32_t i = 0; machine->sets && i < machine->set_nr; i++)
+		route_set_put(machine->sets[i]);
+	free(machine->sets);
+	free(machine->reserved);
+	free(machine->reserved_at);
+	ioas_topology_destroy(machine->topology);
+	free(machine);
+}
+
+static int check_machine(struct pci_bus *bus, const struct ioas_topology *topology,
+			 struct ioas_why *why)
+{
+	const struct ioas_iommu_config *config = &bus->iommu->config;
+
+	if (bus->machine || bus->groups)
+		return why_set(why, -EBUSY, "the instance has a machine, or functions, already");
+	if (!ioas_topology_iommu_nr(topology))
+		return why_set(why, -EINVAL, "the machine has no IOMMU");
+	for (size_t i = 0; i < ioas_topology_iommu_nr(topology); i++) {
+		const struct ioas_topology_iommu *iommu = ioas_topology_iommu(topology, i);
+
+		if (strcmp(iommu->kind, "soft"))
+			return why_set(why, -EOPNOTSUPP,
+				       "IOMMU %zu is of kind %s; only \"soft\" can run programs", i,
+				       iommu->kind);
+		if (iommu->aw && (iommu->aw < 32 || iommu->aw > config->aw))
+			return why_set(
+				why, -EINVAL,
+				"IOMMU %zu has an address width of %u bits, which must be 32 "
+				"to %u here (--set aw=)",
+				i, iommu->aw, config->aw);
+	}
+	return 0;
+}
+
+int ioas_pci_machine(struct ioas_iommu *iommu, const struct ioas_topology *topology,
+		     struct ioas_why *why)
+{
+	struct pci_bus *bus = iommu->pci;
+	struct pci_machine *machine;
+	int rc = check_machine(bus, topology, why);
+
+	if (rc)
+		return rc;
+	machine = alloc_zero(1, sizeof(*machine));
+	if (!machine)
+		return -ENOMEM;
+	rc = ioas_topology_copy(topology, &machine->topology);
+	if (!rc)
+		rc = ioas_topology_resolve(machine->topology, why);
+	if (!rc)
+		rc = make_sets(iommu, machine);
+	if (!rc)
+		rc = make_reserved(iommu, machine);
+	if (!rc)
+		rc = make_groups(bus, machine);
+	if (rc) {
+		group_destroy_all(bus);
+		pci_machine_free(machine);
+		return rc;
+	}
+	bus->machine = machine;
+	return 0;
+}
+
+const struct ioas_topology *ioas_pci_topology(struct ioas_iommu *iommu)
+{
+	return iommu->pci->machine ? iommu->pci->machine->topology : NULL;
+}
+
+int machine_check(struct pci_machine *machine, struct ioas_pci_addr addr, struct ioas_why *why)
+{
+	const struct ioas_topology_function *function = ioas_topology_find(machine->topology, addr);
+	char name[IOAS_NAME_LEN];
+
+	ioas_pci_addr_format(addr, name);
+	if (!function)
+		return why_set(why, -ENODEV, "%s: the machine has no function there", name);
+	if (ioas_topology_is_bridge(function))
+		return why_set(why, -EINVAL, "%s: that is a %s, which no model stands for", name,
+			       ioas_topology_type_name(function->type));
+	if (ioas_topology_group_of(machine->topology, addr) == UINT32_MAX)
+		return why_set(why, -ENODEV,
+			       "%s: no IOMMU is above it, so that no program can drive it", name);
+	if (function->driver && *function->driver && strcmp(function->driver, "vfio-pci"))
+		return why_set(why, -EBUSY, "%s: the host's driver %s has it", name,
+			       function->driver);
+	return 0;
+}
+
+/* The nearest port above that validates sources, or a bridge that replaces them. */
+static void find_source(const struct pci_machine *machine, struct ioas_pci *pci)
+{
+	struct ioas_pci_addr at = pci->addr;
+	const struct ioas_topology_function *above;
+
+	pci->source = (struct route_source){.last = 255};
+	while ((above = ioas_topology_above(machine->topology, at))) {
+		if (above->acs && above->acs_ctrl & IOAS_ACS_SV) {
+			pci->source.first = above->secondary;
+			pci->source.last = above->subordinate;
+			return;
+		}
+		at = above->addr;
+	}
+}
+
+/* What carries the TLPs where they meet the IOMMU: the last bridge's that has one, or a quirk's. */
+static uint32_t wire_id(const struct ioas_topology_requester *requester, size_t nr,
+			struct route_source *source)
+{
+	size_t wire = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		uint8_t cause = requester[i].cause;
+		bool bridge = cause == IOAS_CAUSE_PCIE_TO_PCI || cause == IOAS_CAUSE_PCI_BRIDGE;
+
+		if (bridge || (cause == IOAS_CAUSE_FUNCTION_0 && !source->rewritten))
+			wire = i;
+		source->rewritten |= bridge;
+	}
+	return route_pci_id(requester[wire].segment, requester[wire].rid);
+}
+
+static void apply_iommu(const struct pci_machine *machine, uint32_t index, struct ioas_pci *pci)
+{
+	const struct ioas_topology_iommu *iommu = ioas_topology_iommu(machine->topology, index);
+	unsigned pasids = iommu->pasid_lg2;
+
+	pci->reserved = machine->reserved + machine->reserved_at[index];
+	pci->reserved_nr = machine->reserved_at[index + 1] - machine->reserved_at[index];
+	if (pci->desc.pasid_lg2 > pasids)
+		pci->desc.pasid_lg2 = (uint8_t)pasids;
+	if (!pasids)
+		pci->desc.shared_queue = false;
+}
+
+int machine_device_new(struct pci_machine *machine, struct ioas_pci *pci)
+{
+	const struct ioas_topology *topology = machine->topology;
+	const struct ioas_topology_function *function = ioas_topology_find(topology, pci->addr);
+	const struct ioas_topology_iommu *iommu = ioas_topology_iommu(topology, function->iommu);
+	size_t nr = ioas_topology_requesters(topology, pci->addr, NULL, 0);
+	struct ioas_topology_requester *found = alloc_zero(nr, sizeof(*found));
+	uint32_t *ids = alloc_zero(nr, sizeof(*ids));
+	struct route_identity who = {
+		.name = pci->name,
+		.bus = ROUTE_PCI,
+		.segment = pci->addr.segment,
+		.requester = ids,
+		.requester_nr = nr,
+		.aw = iommu->aw,
+		.pasid_0_same = !iommu->pasid_0_apart,
+	};
+	int rc = -ENOMEM;
+
+	if (found && ids) {
+		ioas_topology_requesters(topology, pci->addr, found, nr);
+		for (size_t i = 0; i < nr; i++)
+			ids[i] = route_pci_id(found[i].segment, found[i].rid);
+		find_source(machine, pci);
+		who.id = wire_id(found, nr, &pci->source);
+		who.set = machine->sets[pci->iommu->config.groups_strict
+						? ioas_topology_group_of(topology, pci->addr)
+						: ioas_topology_share_set_of(topology, pci->addr)];
+		apply_iommu(machine, function->iommu, pci);
+		rc = route_device_create(pci->iommu, &who, &pci->dev);
+	}
+	free(found);
+	free(ids);
+	return rc;
+}
+
+const struct ioas_topology_function *
+machine_next_member(const struct pci_machine *machine, uint32_t group, const struct ioas_pci *prev)
+{
+	const struct ioas_topology_function *at =
+		prev ? ioas_topology_find(machine->topology, prev->addr) : NULL;
+
+	return ioas_topology_group_next(machine->topology, group, at);
+}
+
+int pci_group_check(struct pci_group *group, struct ioas_why *why)
+{
+	const struct pci_machine *machine = group->bus->machine;
+	const struct ioas_topology_function *member = NULL;
+
+	while (machine &&
+	       (member = ioas_topology_group_next(machine->topology, group->number, member))) {
+		char name[IOAS_NAME_LEN];
+
+		if (!member->driver || !*member->driver || !strcmp(member->driver, "vfio-pci") ||
+		    ioas_topology_is_bridge(member))
+			continue;
+		ioas_pci_addr_format(member->addr, name);
+		return why_set(
+			why, -EPERM,
+			"group %u is not viable: the host's driver %s has %s, which cannot be "
+			"isolated from the others (ioas why %s)",
+			group->number, member->driver, name, name);
+	}
+	return 0;
+}
+
+const struct ioas_range *pci_reserved(struct ioas_iommu *iommu, size_t *nr)
+{
+	const struct pci_machine *machine = iommu->pci->machine;
+
+	*nr = machine ? machine->reserved_at[ioas_topology_iommu_nr(machine->topology)] : 1;
+	return machine ? machine->reserved : &iommu->msi;
+}
+
+unsigned pci_aw(struct ioas_iommu *iommu)
+{
+	const struct pci_machine *machine = iommu->pci->machine;
+	unsigned aw = iommu->config.aw;
+
+	for (size_t i = 0; machine && i < ioas_topology_iommu_nr(machine->topology); i++) {
+		unsigned one = ioas_topology_iommu(machine->topology, i)->aw;
+
+		if (one && one < aw)
+			aw = one;
+	}
+	return aw;
+}
