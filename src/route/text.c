@@ -237,9 +237,8 @@ static int set_number(void *to, const struct field *field, const char *value)
 	char *end;
 	uint64_t number;
 
-	errno = 0;
 	number = strtoull(value, &end, field->kind == DEC ? 10 : 16);
-	if (!*value || *end || *value == '-' || *value == '+' || errno ||
+	if (!*value || *end || *value == '-' || *value == '+' || number == UINT64_MAX ||
 	    (field->size < 8 && number >> (8 * field->size)))
 		return -EINVAL;
 	memcpy(member(to, field), &number, field->size);
