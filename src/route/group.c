@@ -75,7 +75,7 @@ static int join_device(struct route_resolved *resolved, uint32_t first, uint32_t
 
 		if (!route_same_slot(node->function.addr, resolved->node[first]->function.addr))
 			break;
-		if (!route_counts(node) || route_isolates(node) || node->function.is_virtual)
+		if (!route_counts(node) || route_isolates(node))
 			continue;
 		if (anchor)
 			rc = join(resolved, anchor, node, edge);

@@ -171,8 +171,9 @@ static int check_virtual(const struct ioas_topology_function *function, const ch
 {
 	if (!function->is_virtual)
 		return 0;
-	if (ioas_topology_is_bridge(function))
-		return why_set(why, -EINVAL, "%s: a bridge is no virtual function", name);
+	if (function->type != IOAS_TOPOLOGY_ENDPOINT && function->type != IOAS_TOPOLOGY_RC_ENDPOINT)
+		return why_set(why, -EINVAL, "%s: a %s is no virtual function", name,
+			       ioas_topology_type_name(function->type));
 	if (function->physical.segment != function->addr.segment ||
 	    route_addr_same(function->physical, function->addr))
 		return why_set(why, -EINVAL,

@@ -121,6 +121,8 @@ static void functions_of_one_device_stay_together_without_acs(void **arg)
 						    .acs_ctrl = IOAS_ACS_RR | IOAS_ACS_CR});
 	tree_add(t, (struct ioas_topology_function){.addr = at("01:00.3"),
 						    .quirks = IOAS_QUIRK_ISOLATED});
+	leaf(t, "01:01.0", IOAS_TOPOLOGY_ENDPOINT);
+	leaf(t, "01:01.1", IOAS_TOPOLOGY_ENDPOINT);
 	resolve(t);
 	assert_int_equal(group(t, "01:00.0"), group(t, "01:00.1"));
 	assert_int_not_equal(group(t, "01:00.0"), group(t, "01:00.2"));
@@ -129,6 +131,8 @@ static void functions_of_one_device_stay_together_without_acs(void **arg)
 		    "0000:01:00.0 and 0000:01:00.1 are functions of one device, of which "
 		    "0000:01:00.1 has no ACS capability and so lacks request redirect, completion "
 		    "redirect");
+	/* On a link all numbers are of one device, so 01:01.0 is one of several functions (ARI). */
+	assert_int_equal(group(t, "01:01.0"), group(t, "01:01.1"));
 	/* Each has its own requester ID all the same. */
 	assert_int_not_equal(share(t, "01:00.0"), share(t, "01:00.1"));
 	ioas_topology_destroy(t);

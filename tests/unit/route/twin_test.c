@@ -169,12 +169,14 @@ static void make_bus(struct maker *m, uint8_t bus, enum bus_kind kind, unsigned 
 
 	for (unsigned slot = 0; slot < nr; slot++) {
 		bool multifunction = !dice(m, 3);
+		unsigned numbers = kind == LINK && !dice(m, 3) ? 16 : 8;
 
-		for (unsigned i = 0; i < (kind == LINK && !dice(m, 4) ? 12u : 8u); i++) {
+		for (unsigned i = 0; i < numbers; i++) {
 			struct ioas_pci_addr addr = {.bus = bus, .devfn = (uint8_t)(slot << 3 | i)};
 
 			if (i == 0 || (multifunction && !dice(m, 3)))
-				make_function(m, addr, kind, depth, multifunction);
+				make_function(m, addr, kind, depth,
+					      multifunction && (i == 0 || dice(m, 2)));
 		}
 	}
 }
