@@ -31,6 +31,10 @@ int ls_main(int argc, char **argv);
 void ls_usage(void);
 int trace_main(int argc, char **argv);
 void trace_usage(void);
+int topology_main(int argc, char **argv);
+void topology_usage(void);
+int why_main(int argc, char **argv);
+void why_usage(void);
 
 /* One line on stderr, after "ioas: ". Returns EXIT_USAGE, so that a refusal is one statement. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

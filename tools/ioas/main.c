@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The tool's table of commands, and what is said when none of them was meant. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "ioas.h"
@@ -12,6 +11,9 @@ const struct command commands[] = {
 	{"run", "run a program on a machine with software devices", run_main, run_usage},
 	{"ls", "list a machine's devices, groups and nodes", ls_main, ls_usage},
 	{"trace", "print what `ioas run --trace FILE` wrote", trace_main, trace_usage},
+	{"topology", "show a machine's PCI tree, groups and share sets", topology_main,
+	 topology_usage},
+	{"why", "say why functions are in one group, and what would help", why_main, why_usage},
 	{"help", "explain a command", help_main, help_usage},
 	{NULL, NULL, NULL, NULL},
 };
@@ -31,10 +33,11 @@ static void usage(FILE *to)
 	      "that has neither: devices and IOMMU are software.\n\n",
 	      to);
 	for (const struct command *c = commands; c->name; c++)
-		fprintf(to, "  %-6s %s\n", c->name, c->help);
+		fprintf(to, "  %-9s %s\n", c->name, c->help);
 	fputs("\nTry:\n"
 	      "  truncate -s 64M disk.img\n"
-	      "  ioas run --device nvme,drive=disk.img -- qemu-img info nvme://0000:01:00.0/1\n\n"
+	      "  ioas run --device nvme,drive=disk.img -- qemu-img info nvme://0000:01:00.0/1\n"
+	      "  ioas topology\n\n"
 	      "`ioas help COMMAND` says more.\n",
 	      to);
 }
@@ -57,18 +60,6 @@ static int help_main(int argc, char **argv)
 		return complain("no command \"%s\" (see: ioas help)", argv[1]);
 	c->usage();
 	return 0;
-}
-
-int complain(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("ioas: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
