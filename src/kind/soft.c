@@ -14,6 +14,12 @@ static uint8_t pasid_lg2(const struct kind_device *dev)
 	return (uint8_t)((const struct kind_soft *)dev)->dev->pasid_lg2;
 }
 
+/* Of the device's PASID capability: what its requests with PASIDs may ask for. */
+static uint64_t pasid_caps(const struct kind_device *dev)
+{
+	return pasid_lg2(dev) ? IOMMU_HW_CAP_PCI_PASID_EXEC | IOMMU_HW_CAP_PCI_PASID_PRIV : 0;
+}
+
 static int hw_info(struct kind_device *dev, uint32_t type, struct kind_hw_info *out,
 		   struct ioas_why *why)
 {
@@ -21,7 +27,7 @@ static int hw_info(struct kind_device *dev, uint32_t type, struct kind_hw_info *
 		return why_set(why, -EOPNOTSUPP, "this IOMMU has no data of type %u", type);
 	*out = (struct kind_hw_info){
 		.type = IOMMU_HW_INFO_TYPE_NONE,
-		.capabilities = IOMMU_HW_CAP_DIRTY_TRACKING,
+		.capabilities = IOMMU_HW_CAP_DIRTY_TRACKING | pasid_caps(dev),
 		.max_pasid_lg2 = pasid_lg2(dev),
 		.pasid_0_apart = !((struct kind_soft *)dev)->dev->pasid_0_same,
 	};

@@ -16,6 +16,7 @@ enum {
 	EXT_AER = 0x0001,
 	EXT_SERIAL = 0x0003,
 	EXT_ACS = 0x000d,
+	EXT_PASID = 0x001b,
 };
 
 uint16_t config_get16(const struct pci_config *config, size_t off)
@@ -186,6 +187,31 @@ static void add_serial(struct pci_config *config, uint64_t serial)
 	config_set32(config, config->serial + 8u, (uint32_t)(serial >> 32));
 }
 
+/*
+ * 7.8.8, with execute and privileged requests; switched on, as the IOMMU's driver leaves it. In the
+ * user's view no capability leads to it: vfio-pci keeps it back (it has no length in its table of
+ * extended capabilities), and the user learns of it from IOMMU_GET_HW_INFO.
+ */
+static void add_pasid(struct pci_config *config, unsigned width)
+{
+	if (!width)
+		return;
+	config->pasid = PCI_CFG_PASID;
+	config->before_pasid = config->ext_last;
+	config_set32(config, config->pasid, EXT_PASID | 1 << 16);
+	config_set16(config, config->pasid + 4u, (uint16_t)(0x0006 | width << 8));
+	config_set16(config, config->pasid + 6u, 0x0007);
+}
+
+void config_whole(const struct pci_config *config, uint8_t bytes[PCI_CONFIG_LEN])
+{
+	memcpy(bytes, config->bytes, PCI_CONFIG_LEN);
+	if (!config->pasid)
+		return;
+	bytes[config->before_pasid + 2u] |= (uint8_t)(config->pasid << 4);
+	bytes[config->before_pasid + 3u] |= (uint8_t)(config->pasid >> 4);
+}
+
 void config_init(struct pci_config *config, const struct ioas_pci_desc *desc,
 		 const uint64_t bar_base[6], bool integrated)
 {
@@ -197,6 +223,7 @@ void config_init(struct pci_config *config, const struct ioas_pci_desc *desc,
 	add_exp(config, integrated);
 	add_aer(config);
 	add_serial(config, desc->serial);
+	add_pasid(config, desc->pasid_lg2);
 }
 
 /* QEMU's generic root port by its ID, as pci.ids knows it; access control services all on. */

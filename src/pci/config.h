@@ -23,6 +23,7 @@ enum {
 	PCI_CFG_STATUS = 0x06,
 	PCI_CFG_BAR0 = 0x10,
 	PCI_CFG_CAP_FIRST = 0x34,
+	PCI_CFG_PASID = 0x160,
 
 	PCI_CMD_IO = 1 << 0,
 	PCI_CMD_MEMORY = 1 << 1,
@@ -46,7 +47,8 @@ struct pci_config {
 	uint8_t clear[PCI_CONFIG_LEN];	  /* bits that a written 1 clears */
 	/* Where capabilities are; 0: absent. */
 	uint16_t pm, msix, exp, aer, serial;
-	uint8_t cap_last; /* for adding capabilities */
+	uint16_t pasid, before_pasid; /* linked in the machine's view only */
+	uint8_t cap_last;	      /* for adding capabilities */
 	uint16_t ext_last;
 };
 
@@ -57,6 +59,8 @@ struct pci_config {
  */
 void config_init(struct pci_config *config, const struct ioas_pci_desc *desc,
 		 const uint64_t bar_base[6], bool integrated);
+/* The space as the machine has it, with what is kept from the user (the PASID capability). */
+void config_whole(const struct pci_config *config, uint8_t bytes[PCI_CONFIG_LEN]);
 /* The same for the root port at the head of `secondary`, for the sysfs view. */
 void config_init_port(struct pci_config *config, uint8_t secondary, uint8_t port);
 

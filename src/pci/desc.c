@@ -61,6 +61,16 @@ static int check_msix(const struct ioas_pci_desc *desc, struct ioas_why *why)
 	return 0;
 }
 
+static int check_pasid(const struct ioas_pci_desc *desc, struct ioas_why *why)
+{
+	if (desc->pasid_lg2 > IOAS_PASID_BITS)
+		return why_set(why, -EINVAL, "PASIDs of %u bits: they have at most %u",
+			       desc->pasid_lg2, IOAS_PASID_BITS);
+	if (desc->shared_queue && !desc->pasid_lg2)
+		return why_set(why, -EINVAL, "a shared queue takes PASIDs, but there are none");
+	return 0;
+}
+
 int desc_check(const struct ioas_pci_desc *desc, struct ioas_why *why)
 {
 	if (desc->vendor == 0xffff || desc->class_code >> 24)
@@ -74,7 +84,7 @@ int desc_check(const struct ioas_pci_desc *desc, struct ioas_why *why)
 		if (rc)
 			return rc;
 	}
-	return check_msix(desc, why);
+	return check_pasid(desc, why) ?: check_msix(desc, why);
 }
 
 /* A hexadecimal number of 1 to `digits` digits, followed by `stop`. */

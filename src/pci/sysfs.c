@@ -62,6 +62,7 @@ static void write_ids(struct sysfs_tree *tree, const struct node *node)
 {
 	const struct pci_config *config = node->config;
 	uint32_t class = config_get32(config, 0x08) >> 8;
+	uint8_t bytes[PCI_CONFIG_LEN];
 	char alias[80];
 
 	snprintf(alias, sizeof(alias), "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X",
@@ -75,7 +76,8 @@ static void write_ids(struct sysfs_tree *tree, const struct node *node)
 	sysfs_text(tree, "revision", "0x%02x", config->bytes[0x08]);
 	sysfs_text(tree, "modalias", "%s", alias);
 	write_uevent(tree, node, alias);
-	sysfs_bytes(tree, "config", config->bytes, sizeof(config->bytes));
+	config_whole(config, bytes);
+	sysfs_bytes(tree, "config", bytes, sizeof(bytes));
 }
 
 /* All processors are near. Masks are written in 32-bit groups, highest first. */

@@ -59,6 +59,17 @@ static void capabilities_are_linked(void **state)
 	assert_int_equal(cfg(toy, serial + 8, 4), 0x01234567);
 }
 
+static void the_pasid_capability_is_not_shown_to_the_user(void **state)
+{
+	struct toy *toy = ((struct toy_world *)*state)->toy;
+
+	assert_int_equal(find_ext(toy, 0x1b), 0);
+	/* The space itself is raw in Linux, too; here nothing of it can be changed. */
+	assert_int_equal(cfg(toy, PCI_CFG_PASID + 4, 4), 0x00071006);
+	set_cfg(toy, PCI_CFG_PASID + 6, 0, 2);
+	assert_int_equal(cfg(toy, PCI_CFG_PASID + 6, 2), 7);
+}
+
 static void bars_can_be_sized_and_moved(void **state)
 {
 	struct toy *toy = ((struct toy_world *)*state)->toy;
@@ -369,6 +380,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_TOY(header_says_what_the_description_says),
 		WITH_TOY(capabilities_are_linked),
+		WITH_TOY(the_pasid_capability_is_not_shown_to_the_user),
 		WITH_TOY(bars_can_be_sized_and_moved),
 		WITH_TOY(what_the_user_cannot_change_stays),
 		WITH_TOY(errors_are_cleared_by_writing_ones),

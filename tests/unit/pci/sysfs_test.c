@@ -119,6 +119,30 @@ static void config_is_the_whole_space(void **state)
 	assert_int_equal(st.st_size, PCI_CONFIG_LEN);
 }
 
+static uint32_t dword(const uint8_t *bytes)
+{
+	uint32_t value;
+
+	memcpy(&value, bytes, sizeof(value));
+	return value;
+}
+
+static void config_leads_to_the_pasid_capability(void **state)
+{
+	FILE *file = fopen(path(DEV "config"), "r");
+	uint8_t bytes[PCI_CONFIG_LEN];
+	unsigned off = 0x100;
+
+	assert_int_equal(fread(bytes, 1, sizeof(bytes), file), sizeof(bytes));
+	fclose(file);
+	while (off && (dword(bytes + off) & 0xffff) != 0x1b)
+		off = dword(bytes + off) >> 20;
+	assert_int_not_equal(off, 0);
+	/* Version 1; 16 bits, execute and privileged; all of it enabled. */
+	assert_int_equal(dword(bytes + off), 0x0001001b);
+	assert_int_equal(dword(bytes + off + 4), 0x00071006);
+}
+
 static void resources_are_lines_of_three_numbers(void **state)
 {
 	const char *at = text(DEV "resource");
@@ -237,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(identity_files_read_as_on_linux),
 		cmocka_unit_test(config_is_the_whole_space),
+		cmocka_unit_test(config_leads_to_the_pasid_capability),
 		cmocka_unit_test(resources_are_lines_of_three_numbers),
 		cmocka_unit_test(links_read_as_on_linux),
 		cmocka_unit_test(numbers_and_groups_are_there),

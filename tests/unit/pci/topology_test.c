@@ -214,12 +214,16 @@ static void contradictions_are_refused(void **state)
 	REFUSED(bad.intx_pin = 5);
 	REFUSED(bad.vendor = 0xffff);
 	REFUSED(bad.class_code = 1 << 24);
+	REFUSED(bad.pasid_lg2 = 21);
+	REFUSED(bad.pasid_lg2 = 0, bad.shared_queue = true);
 #undef REFUSED
 	free(model);
 	assert_int_equal(try_desc(iommu, &good), 0);
 	good.msix_nr = 0;
 	good.intx_pin = 0;
 	good.serial = 0;
+	good.pasid_lg2 = 20;
+	good.shared_queue = true;
 	assert_int_equal(try_desc(iommu, &good), 0);
 	ioas_iommu_destroy(iommu);
 }

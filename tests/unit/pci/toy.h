@@ -120,6 +120,7 @@ static const struct ioas_pci_desc toy_desc = {
 	.msix_table = TOY_TABLE,
 	.msix_pba = TOY_PBA,
 	.serial = 0x0123456789abcdef,
+	.pasid_lg2 = 16,
 };
 
 static inline int toy_add(struct ioas_iommu *iommu, const char *addr, struct toy **out,
