@@ -118,6 +118,11 @@ int ioas_pci_attach_pasid(struct ioas_pci *pci, pasid_t pasid, struct ioas_space
 /* The device as the bus-neutral core knows it, for issuers. Lives as long as `pci`. */
 struct ioas_device *ioas_pci_device(struct ioas_pci *pci);
 struct ioas_pci_addr ioas_pci_address(const struct ioas_pci *pci);
+/*
+ * The `model` it was added with if `ops` are its ops, else NULL: for calls of one model that take
+ * any function.
+ */
+void *ioas_pci_model(const struct ioas_pci *pci, const struct ioas_pci_ops *ops);
 /* Are memory requests allowed now (PCI_COMMAND bus master)? */
 bool ioas_pci_bus_master(const struct ioas_pci *pci);
 

@@ -152,6 +152,19 @@ int ioas_dma_write(struct ioas_issuer *issuer, iova_t addr, const void *buf, siz
 int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsigned size);
 
 /*
+ * The same for any write TLP, with a PASID or a claimed requester ID: tlp->len is the size.
+ * -EINVAL, too, when it is no write.
+ */
+int ioas_tlp_store(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, uint64_t value);
+
+/*
+ * Why the issuer's newest TLP that is on record is there (a fault, or IOAS_PASSED_*), and the
+ * record's number (ioas_fault_read); IOAS_FAULT_NONE and 0 as long as there is none. For models
+ * that tell their driver, and for tests; a device on a real bus learns no more than that it failed.
+ */
+enum ioas_fault_reason ioas_issuer_fault(const struct ioas_issuer *issuer, uint64_t *seq);
+
+/*
  * A transfer in progress: host spans that stay valid until ioas_dma_end, whatever the program
  * unmaps meanwhile: UNMAP, DETACH and closing the bus wait for it. So a transfer must come to its
  * end without the program doing anything. Reuse one for many transfers: its vectors grow once and

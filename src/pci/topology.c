@@ -382,6 +382,11 @@ int ioas_pci_attach_pasid(struct ioas_pci *pci, pasid_t pasid, struct ioas_space
 	return ioas_device_attach_pasid(pci->dev, pasid, space, why);
 }
 
+void *ioas_pci_model(const struct ioas_pci *pci, const struct ioas_pci_ops *ops)
+{
+	return pci->ops == ops ? pci->model : NULL;
+}
+
 struct ioas_pci_addr ioas_pci_address(const struct ioas_pci *pci)
 {
 	return pci->addr;

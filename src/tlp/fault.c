@@ -100,8 +100,9 @@ void fault_look(struct ioas_fault *fault, struct ioas_device *dev, const struct 
 		name_owner(fault, route.set, tlp);
 }
 
-int fault_record(struct ioas_device *dev, struct ioas_fault *fault)
+int fault_record(struct ioas_issuer *issuer, struct ioas_fault *fault)
 {
+	struct ioas_device *dev = issuer->dev;
 	const struct ioas_iommu_config *config = &dev->iommu->config;
 	struct fault_log *log = dev->iommu->faults;
 
@@ -112,10 +113,18 @@ int fault_record(struct ioas_device *dev, struct ioas_fault *fault)
 	fault->seq = ++log->seq;
 	log->fault[fault->seq % KEPT] = *fault;
 	pthread_mutex_unlock(&log->lock);
+	issuer->recorded = fault->seq;
+	issuer->reason = fault->reason;
 	if (config->host_ops && config->host_ops->fault)
 		config->host_ops->fault(config->host, fault);
 	trace_fault(dev->iommu, fault);
 	return ioas_fault_passed(fault->reason) ? 0 : -EFAULT;
+}
+
+enum ioas_fault_reason ioas_issuer_fault(const struct ioas_issuer *issuer, uint64_t *seq)
+{
+	*seq = issuer->recorded;
+	return issuer->reason;
 }
 
 size_t ioas_fault_read(struct ioas_iommu *iommu, uint64_t *seq, struct ioas_fault *out, size_t max)

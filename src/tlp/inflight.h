@@ -24,6 +24,8 @@ struct ioas_device;
 struct ioas_issuer {
 	_Atomic uint64_t seq;	  /* written by the issuing thread only */
 	struct ioas_device *dev;  /* constant */
+	uint64_t recorded;	  /* the issuing thread's: its newest record, 0: none */
+	uint16_t reason;	  /* of that */
 	struct ioas_issuer *next; /* (inflight.lock) */
 };
 

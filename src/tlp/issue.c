@@ -25,7 +25,7 @@ int ioas_issuer_new(struct ioas_device *dev, struct ioas_issuer **out)
 
 	if (!issuer)
 		return -ENOMEM;
-	atomic_init(&issuer->seq, 0);
+	memset(issuer, 0, sizeof(*issuer));
 	issuer->dev = dev;
 	inflight_add(&dev->iommu->inflight, issuer);
 	*out = issuer;
@@ -98,7 +98,7 @@ int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void 
 	if (!tlp_valid(tlp))
 		return -EINVAL;
 	if (__builtin_expect(tlp_turns(issuer, tlp, &turn), 0))
-		return tlp_to_peer(dev, tlp, buf, &turn);
+		return tlp_to_peer(issuer, tlp, buf, &turn);
 	while (!reason && done < tlp->len) {
 		uint64_t goal = tlp->len - done > BATCH_LEN ? done + BATCH_LEN : tlp->len;
 
@@ -109,7 +109,7 @@ int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void 
 		reason = tlp_moved(dev, reason);
 	}
 	tlp_count(dev, tlp->op, done, leaves);
-	return reason || route.claimed ? fault_record(dev, &fault) : 0;
+	return reason || route.claimed ? fault_record(issuer, &fault) : 0;
 }
 
 int ioas_dma_read(struct ioas_issuer *issuer, iova_t addr, void *buf, size_t len)
@@ -124,37 +124,4 @@ int ioas_dma_write(struct ioas_issuer *issuer, iova_t addr, const void *buf, siz
 	struct ioas_tlp tlp = {.addr = addr, .len = len, .op = IOAS_TLP_WRITE};
 
 	return ioas_tlp_issue(issuer, &tlp, (void *)buf);
-}
-
-int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsigned size)
-{
-	struct ioas_tlp tlp = {.addr = addr, .len = size, .op = IOAS_TLP_WRITE};
-	struct ioas_device *dev = issuer->dev;
-	enum ioas_fault_reason reason;
-	struct tlp_route route;
-	struct ioas_fault fault;
-	struct route_turn turn;
-	struct tlp_span span;
-	bool again;
-
-	if ((size != 1 && size != 2 && size != 4 && size != 8) || addr & (size - 1))
-		return -EINVAL;
-	if (__builtin_expect(tlp_turns(issuer, &tlp, &turn), 0))
-		return tlp_to_peer(dev, &tlp, &value, &turn);
-	do {
-		inflight_enter(issuer);
-		reason = tlp_route(dev, &tlp, &route);
-		if (!reason)
-			reason = tlp_translate(dev, route.pt, tlp.op, addr, size, &span);
-		/* A leaf starts and ends on pages, so that the aligned span is whole. */
-		if (!reason && mem_guard_store(span.host, value, size))
-			reason = IOAS_FAULT_MEMORY;
-		if (reason && reason != TLP_MOVING)
-			fault_look(&fault, dev, &tlp, addr, reason);
-		inflight_leave(issuer);
-		again = reason == TLP_MOVING;
-		reason = tlp_moved(dev, reason);
-	} while (again);
-	tlp_count(dev, tlp.op, reason ? 0 : size, !reason);
-	return reason ? fault_record(dev, &fault) : 0;
 }

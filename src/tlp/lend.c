@@ -185,7 +185,7 @@ int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp)
 	if (!tlp_valid(tlp))
 		return -EINVAL;
 	if (__builtin_expect(tlp_turns(issuer, tlp, &turn), 0))
-		return tlp_to_peer(issuer->dev, tlp, NULL, &turn);
+		return tlp_to_peer(issuer, tlp, NULL, &turn);
 	while (!rc && !reason && done < tlp->len) {
 		rc = make_room(dma);
 		if (rc)
@@ -200,7 +200,7 @@ int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp)
 		go_back(dma, mark);
 	tlp_count(issuer->dev, tlp->op, rc || reason ? 0 : tlp->len, leaves);
 	if (reason || (route.claimed && !rc))
-		rc = fault_record(issuer->dev, &fault);
+		rc = fault_record(issuer, &fault);
 	return rc;
 }
 
@@ -251,5 +251,5 @@ void ioas_dma_failed(struct ioas_dma *dma, const struct ioas_tlp *tlp)
 	inflight_enter(issuer);
 	fault_look(&fault, dev, tlp, tlp->addr + (good ? 0 : done), IOAS_FAULT_MEMORY);
 	inflight_leave(issuer);
-	fault_record(dev, &fault);
+	fault_record(issuer, &fault);
 }

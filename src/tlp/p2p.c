@@ -24,16 +24,17 @@ bool tlp_turns(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, struct ro
 	return turns;
 }
 
-int tlp_to_peer(struct ioas_device *dev, const struct ioas_tlp *tlp, void *buf,
+int tlp_to_peer(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf,
 		const struct route_turn *turn)
 {
+	struct ioas_device *dev = issuer->dev;
 	const struct route_bus_ops *ops = atomic_load_explicit(&dev->bus_ops, memory_order_acquire);
 	struct ioas_fault fault;
 	int rc = buf ? ops->access(dev, tlp, buf, turn) : -EFAULT;
 
 	fault_note(&fault, dev, tlp, rc ? IOAS_FAULT_PEER : IOAS_PASSED_PEER);
 	ops->name(turn, fault.other);
-	fault_record(dev, &fault);
+	fault_record(issuer, &fault);
 	if (!rc)
 		tlp_count(dev, tlp->op, tlp->len, 0);
 	return rc ? -EFAULT : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A transaction's life, one step a file:
- *   issue.c      the model's call: loop over pages, copy or lend spans (lend.c)
+ *   issue.c      the model's call: loop over pages, copy or lend spans (lend.c), or store (store.c)
  *   p2p.c        what a port turns to a peer
  *   requester.c  bus master -> source -> requester -> declared form -> route
  *   translate.c  page table -> permission -> window; alone calls pt_walk
@@ -56,7 +56,7 @@ bool tlp_turns(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, struct ro
  * Does that, with a record. `buf` NULL: it was to be lent, which a peer's registers cannot be. 0;
  * -EFAULT.
  */
-int tlp_to_peer(struct ioas_device *dev, const struct ioas_tlp *tlp, void *buf,
+int tlp_to_peer(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf,
 		const struct route_turn *turn);
 
 /*
@@ -97,9 +97,9 @@ static inline void fault_look_if(struct ioas_fault *fault, struct ioas_device *d
 		fault_look(fault, dev, tlp, tlp->addr, IOAS_PASSED_CLAIMED);
 }
 /*
- * Not in flight: numbers the record, keeps it, counts it, tells the host. Returns -EFAULT, or 0 for
- * one that passed.
+ * Not in flight: numbers the record, keeps it, counts it, tells the issuer and the host. Returns
+ * -EFAULT, or 0 for one that passed.
  */
-int fault_record(struct ioas_device *dev, struct ioas_fault *fault);
+int fault_record(struct ioas_issuer *issuer, struct ioas_fault *fault);
 
 #endif

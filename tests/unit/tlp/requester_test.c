@@ -126,6 +126,44 @@ static void each_pasid_and_none_meet_their_own_tables(void **arg)
 	assert_int_equal(answer(&none), 'a');
 }
 
+static void a_store_takes_the_route_of_its_pasid(void **arg)
+{
+	struct ioas_tlp tlp = {
+		.addr = 0x5000, .len = 4, .op = IOAS_TLP_WRITE, .flags = IOAS_TLP_PASID};
+	struct ioas_tlp odd;
+	uint32_t value;
+
+	tlp.pasid = 9;
+	assert_int_equal(route_attach(rig.dev, NULL, tables[0], NULL), 0);
+	assert_int_equal(route_attach(rig.dev, &tlp.pasid, tables[1], NULL), 0);
+	assert_int_equal(ioas_tlp_store(rig.issuer, &tlp, 0x11223344), 0);
+	memcpy(&value, memory[1], 4);
+	assert_int_equal(value, 0x11223344);
+	assert_int_equal(memory[0][0], 'a');
+	odd = tlp, odd.op = IOAS_TLP_READ;
+	assert_int_equal(ioas_tlp_store(rig.issuer, &odd, 0), -EINVAL);
+	odd = tlp, odd.addr = 0x5002;
+	assert_int_equal(ioas_tlp_store(rig.issuer, &odd, 0), -EINVAL);
+	odd = tlp, odd.len = 16;
+	assert_int_equal(ioas_tlp_store(rig.issuer, &odd, 0), -EINVAL);
+}
+
+static void an_issuer_knows_its_newest_record(void **arg)
+{
+	struct ioas_tlp none = read_of(0, 0, 0), claim = read_of(IOAS_TLP_RID, 0, 0x200);
+	uint64_t seq = 1;
+	char byte;
+
+	assert_int_equal(ioas_issuer_fault(rig.issuer, &seq), IOAS_FAULT_NONE);
+	assert_int_equal(seq, 0);
+	assert_int_equal(ioas_tlp_issue(rig.issuer, &none, &byte), -EFAULT);
+	assert_int_equal(ioas_issuer_fault(rig.issuer, &seq), IOAS_FAULT_NO_ROUTE);
+	assert_int_equal(seq, 1);
+	assert_int_equal(ioas_tlp_issue(rig.issuer, &claim, &byte), 0);
+	assert_int_equal(ioas_issuer_fault(rig.issuer, &seq), IOAS_PASSED_CLAIMED);
+	assert_int_equal(seq, 2);
+}
+
 static void where_pasid_0_is_none_it_takes_that_route(void **arg)
 {
 	struct ioas_tlp none = read_of(0, 0, 0), zero = read_of(IOAS_TLP_PASID, 0, 0);
@@ -249,6 +287,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_pasid_and_none_meet_their_own_tables, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_store_takes_the_route_of_its_pasid, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_issuer_knows_its_newest_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(where_pasid_0_is_none_it_takes_that_route,
 						setup_same, teardown),
 		cmocka_unit_test_setup_teardown(
