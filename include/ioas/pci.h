@@ -106,6 +106,9 @@ int ioas_pci_machine(struct ioas_iommu *iommu, const struct ioas_topology *topol
 		     struct ioas_why *why);
 /* The instance's, or NULL: then each bus has a root port of its own with all of ACS on. */
 const struct ioas_topology *ioas_pci_topology(struct ioas_iommu *iommu);
+/* The same as a copy of the caller's, resolved; where none was given, what stands in. 0; -ENOMEM.
+ */
+int ioas_pci_describe(struct ioas_iommu *iommu, struct ioas_topology **out, struct ioas_why *why);
 
 /*
  * Attach in PCI's words: ioas_device_attach and ioas_device_attach_pasid (device.h) of a function's

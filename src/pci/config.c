@@ -6,17 +6,14 @@
  * get/set helpers that say so.
  */
 #include <string.h>
-#include <ioas/pci.h>
+#include <ioas/topology.h>
 #include "pci/config.h"
+#include "pci/config_caps.h"
 
 enum {
 	CAP_PM = 0x01,
 	CAP_EXP = 0x10,
 	CAP_MSIX = 0x11,
-	EXT_AER = 0x0001,
-	EXT_SERIAL = 0x0003,
-	EXT_ACS = 0x000d,
-	EXT_PASID = 0x001b,
 };
 
 uint16_t config_get16(const struct pci_config *config, size_t off)
@@ -57,7 +54,7 @@ static uint16_t add_cap(struct pci_config *config, uint8_t id, uint8_t off)
 	return off;
 }
 
-static uint16_t add_ext(struct pci_config *config, uint16_t id, unsigned version, uint16_t off)
+uint16_t config_add_ext(struct pci_config *config, uint16_t id, unsigned version, uint16_t off)
 {
 	if (config->ext_last)
 		config_set16(config, config->ext_last + 2u,
@@ -118,7 +115,7 @@ static void init_header(struct pci_config *config, const struct ioas_pci_desc *d
 }
 
 /* Version 3, D0 and D3hot only, no soft reset: state survives D3hot. */
-static void add_pm(struct pci_config *config)
+void config_add_pm(struct pci_config *config)
 {
 	config->pm = add_cap(config, CAP_PM, 0x40);
 	config_set16(config, config->pm + 2u, 0x0003);
@@ -147,11 +144,11 @@ static void init_link(struct pci_config *config)
 	config_set16(config, config->exp + 0x30u, 0x0003);
 }
 
-static void add_exp(struct pci_config *config, bool integrated)
+void config_add_exp(struct pci_config *config, uint8_t type)
 {
 	config->exp = add_cap(config, CAP_EXP, 0x70);
-	/* Version 2; an endpoint, or one integrated in the root complex. */
-	config_set16(config, config->exp + 2u, integrated ? 0x0092 : 0x0002);
+	/* Version 2. */
+	config_set16(config, config->exp + 2u, (uint16_t)(0x0002 | config_exp_type(type) << 4));
 	/* 256-byte payloads, extended tags, role-based errors, FLR. */
 	config_set32(config, config->exp + 4u, 0x10008021);
 	config_set16(config, config->exp + 8u, 0x2810); /* 512-byte reads */
@@ -159,14 +156,14 @@ static void add_exp(struct pci_config *config, bool integrated)
 	set_mask(config->clear, config->exp + 0x0au, 0x000f, 2);
 	config_set32(config, config->exp + 0x24u, 0x0000001f); /* completion timeouts */
 	set_mask(config->writable, config->exp + 0x28u, 0x001f, 2);
-	if (!integrated)
+	if (config_has_link(type))
 		init_link(config);
 }
 
 /* Nothing raises an error yet; the masks are those of the specification. */
-static void add_aer(struct pci_config *config)
+void config_add_aer(struct pci_config *config)
 {
-	config->aer = add_ext(config, EXT_AER, 2, 0x100);
+	config->aer = config_add_ext(config, CONFIG_EXT_AER, 2, 0x100);
 	set_mask(config->clear, config->aer + 0x04u, 0x07fff030, 4);
 	set_mask(config->writable, config->aer + 0x08u, 0x07fff030, 4);
 	config_set32(config, config->aer + 0x0cu, 0x00462030); /* which are fatal */
@@ -182,7 +179,7 @@ static void add_serial(struct pci_config *config, uint64_t serial)
 {
 	if (!serial)
 		return;
-	config->serial = add_ext(config, EXT_SERIAL, 1, 0x148);
+	config->serial = config_add_ext(config, CONFIG_EXT_SERIAL, 1, 0x148);
 	config_set32(config, config->serial + 4u, (uint32_t)serial);
 	config_set32(config, config->serial + 8u, (uint32_t)(serial >> 32));
 }
@@ -198,7 +195,7 @@ static void add_pasid(struct pci_config *config, unsigned width)
 		return;
 	config->pasid = PCI_CFG_PASID;
 	config->before_pasid = config->ext_last;
-	config_set32(config, config->pasid, EXT_PASID | 1 << 16);
+	config_set32(config, config->pasid, CONFIG_EXT_PASID | 1 << 16);
 	config_set16(config, config->pasid + 4u, (uint16_t)(0x0006 | width << 8));
 	config_set16(config, config->pasid + 6u, 0x0007);
 }
@@ -213,44 +210,20 @@ void config_whole(const struct pci_config *config, uint8_t bytes[PCI_CONFIG_LEN]
 }
 
 void config_init(struct pci_config *config, const struct ioas_pci_desc *desc,
-		 const uint64_t bar_base[6], bool integrated)
+		 const uint64_t bar_base[6], const struct pci_place *place)
 {
 	memset(config, 0, sizeof(*config));
 	init_header(config, desc);
+	config->bytes[0x0e] = place->multifunction ? 0x80 : 0;
 	init_bars(config, desc, bar_base);
-	add_pm(config);
+	config_add_pm(config);
 	add_msix(config, desc);
-	add_exp(config, integrated);
-	add_aer(config);
+	if (!config_type_is_pcie(place->type))
+		return;
+	config_add_exp(config, place->type);
+	config_add_aer(config);
 	add_serial(config, desc->serial);
 	add_pasid(config, desc->pasid_lg2);
-}
-
-/* QEMU's generic root port by its ID, as pci.ids knows it; access control services all on. */
-void config_init_port(struct pci_config *config, uint8_t secondary, uint8_t port)
-{
-	uint16_t acs;
-
-	memset(config, 0, sizeof(*config));
-	config_set32(config, 0x00, 0x000c1b36);
-	config_set16(config, PCI_CFG_COMMAND, 0x0507);
-	config_set32(config, 0x08, 0x06040000);
-	config->bytes[0x0e] = 1;
-	config->bytes[0x3d] = 1;
-	config->bytes[0x19] = secondary;
-	config->bytes[0x1a] = secondary;
-	config_set32(config, 0x20, 0x0000fff0); /* windows closed: base above limit */
-	config_set32(config, 0x24, 0x0001fff1);
-	add_pm(config);
-	config->exp = add_cap(config, CAP_EXP, 0x70);
-	config_set16(config, config->exp + 2u, 0x0042); /* root port */
-	config_set32(config, config->exp + 4u, 0x00008021);
-	init_link(config);
-	config->bytes[config->exp + 0x0fu] = port;
-	add_aer(config);
-	acs = add_ext(config, EXT_ACS, 1, 0x148);
-	config_set16(config, acs + 4u, 0x001f);
-	config_set16(config, acs + 6u, 0x001d);
 }
 
 bool config_write(struct pci_config *config, size_t off, const uint8_t *buf, size_t len)
@@ -268,6 +241,8 @@ bool config_write(struct pci_config *config, size_t off, const uint8_t *buf, siz
 	}
 	if ((*pmcsr & PCI_PM_STATE) == 1 || (*pmcsr & PCI_PM_STATE) == 2)
 		*pmcsr = (uint8_t)((*pmcsr & ~PCI_PM_STATE) | state);
+	if (!config->exp)
+		return false;
 	devctl = config_get16(config, config->exp + 8u);
 	config_set16(config, config->exp + 8u, devctl & (uint16_t)~PCI_EXP_FLR);
 	return devctl & PCI_EXP_FLR;

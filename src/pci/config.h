@@ -16,6 +16,13 @@
 #define PCI_CONFIG_LEN 4096
 
 struct ioas_pci_desc;
+struct ioas_topology_function;
+
+/* What the machine, not the model, says of a function. */
+struct pci_place {
+	uint8_t type; /* enum ioas_topology_type; a conventional one has no PCIe capabilities */
+	bool multifunction;
+};
 
 /* Registers of the header and bits in them. */
 enum {
@@ -54,15 +61,16 @@ struct pci_config {
 
 /*
  * Fills in the whole space for a function with this description, as it is when the driver has
- * enabled it for a user: memory decoding on, bus master off, D0. `integrated`: it is on bus 0,
- * with no link. `bar_base`: the initial addresses of the BARs.
+ * enabled it for a user: memory decoding on, bus master off, D0. `bar_base`: the initial addresses
+ * of the BARs.
  */
 void config_init(struct pci_config *config, const struct ioas_pci_desc *desc,
-		 const uint64_t bar_base[6], bool integrated);
+		 const uint64_t bar_base[6], const struct pci_place *place);
 /* The space as the machine has it, with what is kept from the user (the PASID capability). */
 void config_whole(const struct pci_config *config, uint8_t bytes[PCI_CONFIG_LEN]);
-/* The same for the root port at the head of `secondary`, for the sysfs view. */
-void config_init_port(struct pci_config *config, uint8_t secondary, uint8_t port);
+/* config_node.c: the same for a port, a bridge, or a function without a model, for the sysfs view.
+ */
+void config_init_node(struct pci_config *config, const struct ioas_topology_function *function);
 
 /*
  * Takes a write of bytes inside the space, by the masks. A power state that is not D0 or D3hot

@@ -84,7 +84,7 @@ static int open_locked(struct ioas_pci *pci, struct ioas_why *why)
 	if (rc)
 		return why_set(why, rc, "%s is in use by another process", pci->name);
 	pci->open = true;
-	config_init(&pci->config, &pci->desc, pci->bar_base, !pci->addr.bus);
+	config_init(&pci->config, &pci->desc, pci->bar_base, &pci->place);
 	reset_locked(pci);
 	return 0;
 }

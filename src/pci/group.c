@@ -180,37 +180,16 @@ int pci_group_each(struct ioas_iommu *iommu, int (*fn)(struct pci_group *group, 
 	return rc;
 }
 
-int pci_port_each(struct ioas_iommu *iommu, int (*fn)(const struct pci_port *port, void *arg),
-		  void *arg)
+uint32_t pci_port_group(struct ioas_iommu *iommu, struct ioas_pci_addr addr)
 {
 	struct pci_bus *bus = iommu->pci;
-	struct pci_group *group = NULL;
-	int rc = 0;
+	uint32_t key = bus_key(addr), number = UINT32_MAX;
 
-	for (;;) {
-		struct pci_port port;
-		uint32_t below;
-		bool used;
-
-		pthread_mutex_lock(&bus->lock);
-		number_groups(bus);
-		/* Groups are never freed before the bus is: the list can be walked in steps. */
-		group = group ? group->next : bus->groups;
-		while (group && !group->is_port)
-			group = group->next;
-		if (!group) {
-			pthread_mutex_unlock(&bus->lock);
-			return rc;
-		}
-		port.addr = bus_addr(group->key);
-		port.bus = (uint8_t)(port.addr.devfn >> 3 | (port.addr.devfn & 7) << 5);
-		port.group = group->number;
-		below = (group->key & 0xffff0000) | (uint32_t)port.bus << 8;
-		used = bus_first(bus, below, below | 0xff);
-		pthread_mutex_unlock(&bus->lock);
-		if (used)
-			rc = fn(&port, arg);
-		if (rc)
-			return rc;
-	}
+	pthread_mutex_lock(&bus->lock);
+	number_groups(bus);
+	for (struct pci_group *group = bus->groups; group && group->key <= key; group = group->next)
+		if (group->is_port && group->key == key)
+			number = group->number;
+	pthread_mutex_unlock(&bus->lock);
+	return number;
 }

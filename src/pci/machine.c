@@ -239,6 +239,7 @@ int machine_device_new(struct pci_machine *machine, struct ioas_pci *pci)
 						? ioas_topology_group_of(topology, pci->addr)
 						: ioas_topology_share_set_of(topology, pci->addr)];
 		apply_iommu(machine, function->iommu, pci);
+		pci->place = (struct pci_place){function->type, function->multifunction};
 		rc = route_device_create(pci->iommu, &who, &pci->dev);
 	}
 	free(found);
@@ -297,4 +298,65 @@ unsigned pci_aw(struct ioas_iommu *iommu)
 			aw = one;
 	}
 	return aw;
+}
+
+/* The root port above a bus that no machine describes. */
+static int describe_port(struct ioas_topology *topology, struct ioas_pci_addr below)
+{
+	struct ioas_topology_function port = {
+		.addr = pci_port_of(below.segment, below.bus),
+		.type = IOAS_TOPOLOGY_ROOT_PORT,
+		.multifunction = below.bus >= 32,
+		.secondary = below.bus,
+		.subordinate = below.bus,
+		.acs = true,
+		.acs_cap = 0x1f,
+		.acs_ctrl = IOAS_ACS_SV | IOAS_ACS_RR | IOAS_ACS_CR | IOAS_ACS_UF,
+	};
+
+	return ioas_topology_find(topology, port.addr) ? 0
+						       : ioas_topology_add(topology, &port, NULL);
+}
+
+static int describe_function(struct ioas_pci *pci, void *arg)
+{
+	struct ioas_topology *topology = arg;
+	struct ioas_topology_function function = {
+		.addr = pci->addr,
+		.type = pci->place.type,
+		.vendor = pci->desc.vendor,
+		.device = pci->desc.device,
+		.class_code = pci->desc.class_code,
+		.pasid_lg2 = pci->desc.pasid_lg2,
+		.driver = "vfio-pci",
+	};
+	int rc = pci->addr.bus ? describe_port(topology, pci->addr) : 0;
+
+	return rc ? rc : ioas_topology_add(topology, &function, NULL);
+}
+
+int ioas_pci_describe(struct ioas_iommu *iommu, struct ioas_topology **out, struct ioas_why *why)
+{
+	const struct ioas_topology_iommu soft = {
+		.kind = "soft",
+		.aw = (uint8_t)iommu->config.aw,
+		.pasid_lg2 = IOAS_PASID_BITS,
+		.pasid_0_apart = !iommu->config.pasid_0_same,
+		.dirty = true,
+	};
+	int rc = iommu->pci->machine ? ioas_topology_copy(iommu->pci->machine->topology, out)
+				     : ioas_topology_new(out);
+
+	if (rc)
+		return rc;
+	if (!iommu->pci->machine) {
+		rc = ioas_topology_add_iommu(*out, &soft, why);
+		if (!rc)
+			rc = ioas_pci_each(iommu, describe_function, *out);
+	}
+	if (!rc)
+		rc = ioas_topology_resolve(*out, why);
+	if (rc)
+		ioas_topology_destroy(*out);
+	return rc;
 }

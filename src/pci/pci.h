@@ -58,7 +58,8 @@ struct ioas_pci {
 	const struct ioas_pci_ops *ops;
 	void *model;
 	struct ioas_device *dev;
-	uint64_t bar_base[6];		   /* where the machine's firmware has put the BARs */
+	uint64_t bar_base[6]; /* where the machine's firmware has put the BARs */
+	struct pci_place place;
 	struct route_source source;	   /* which requester IDs the ports above let out */
 	const struct ioas_range *reserved; /* where it cannot do DMA */
 	size_t reserved_nr;
@@ -221,13 +222,7 @@ void group_destroy_all(struct pci_bus *bus);
 
 /* The address of the port above a bus (not 0): each has a devfn of its own on bus 0. */
 struct ioas_pci_addr pci_port_of(uint16_t segment, uint8_t bus);
-/* Calls fn for each port above a bus that has functions, in order of address. For sysfs. */
-struct pci_port {
-	struct ioas_pci_addr addr;
-	uint8_t bus; /* below it */
-	uint32_t group;
-};
-int pci_port_each(struct ioas_iommu *iommu, int (*fn)(const struct pci_port *port, void *arg),
-		  void *arg);
+/* The group of the port at `addr`, without a described machine. For sysfs. */
+uint32_t pci_port_group(struct ioas_iommu *iommu, struct ioas_pci_addr addr);
 
 #endif

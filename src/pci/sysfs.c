@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "pci/bus.h"
 #include "pci/sysfs.h"
 
 #define RESOURCES	13 /* BARs, ROM, BARs of virtual functions */
@@ -20,7 +21,7 @@
 #define RESOURCE_PREF	0x00002000u
 #define RESOURCE_ALIGN	0x00040000u
 #define RESOURCE_64	0x00100000u
-#define DEVICE_PATH_LEN 96
+#define DEVICE_PATH_LEN 1024 /* a bridge has 13 bytes, and 60 of them lie in a row at most */
 
 /* What a device folder says of itself, function or port. */
 struct node {
@@ -28,22 +29,24 @@ struct node {
 	char name[IOAS_NAME_LEN];
 	char path[DEVICE_PATH_LEN];
 	const struct pci_config *config;
-	const char *driver;
-	uint32_t group;
+	const char *driver; /* "": none */
+	uint32_t group;	    /* UINT32_MAX: none */
 	unsigned irq;
 };
 
-static void format_path(char *path, struct ioas_pci_addr addr)
+/* From the root bus down: each bridge's folder has what is below it. */
+static void format_path(const struct ioas_topology *topology, char *path, struct ioas_pci_addr addr)
 {
-	char port[IOAS_NAME_LEN], name[IOAS_NAME_LEN];
+	const struct ioas_topology_function *above = ioas_topology_above(topology, addr);
+	char name[IOAS_NAME_LEN];
+	size_t used;
 
-	ioas_pci_addr_format(addr, name);
-	ioas_pci_addr_format(pci_port_of(addr.segment, addr.bus), port);
-	if (addr.bus)
-		snprintf(path, DEVICE_PATH_LEN, "sys/devices/pci%04x:00/%s/%s", addr.segment, port,
-			 name);
+	if (above)
+		format_path(topology, path, above->addr);
 	else
-		snprintf(path, DEVICE_PATH_LEN, "sys/devices/pci%04x:00/%s", addr.segment, name);
+		snprintf(path, DEVICE_PATH_LEN, "sys/devices/pci%04x:%02x", addr.segment, addr.bus);
+	used = strlen(path);
+	snprintf(path + used, DEVICE_PATH_LEN - used, "/%s", ioas_pci_addr_format(addr, name));
 }
 
 static void write_uevent(struct sysfs_tree *tree, const struct node *node, const char *alias)
@@ -51,9 +54,10 @@ static void write_uevent(struct sysfs_tree *tree, const struct node *node, const
 	const struct pci_config *config = node->config;
 
 	sysfs_text(tree, "uevent",
-		   "DRIVER=%s\nPCI_CLASS=%X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\n"
+		   "%s%s%sPCI_CLASS=%X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\n"
 		   "PCI_SLOT_NAME=%s\nMODALIAS=%s",
-		   node->driver, config_get32(config, 0x08) >> 8, config_get16(config, 0x00),
+		   *node->driver ? "DRIVER=" : "", node->driver, *node->driver ? "\n" : "",
+		   config_get32(config, 0x08) >> 8, config_get16(config, 0x00),
 		   config_get16(config, 0x02), config_get16(config, 0x2c),
 		   config_get16(config, 0x2e), node->name, alias);
 }
@@ -120,7 +124,8 @@ static void write_node(struct sysfs_tree *tree, const struct node *node)
 	sysfs_at(tree, "%s", node->path);
 	write_ids(tree, node);
 	write_cpus(tree, "local_cpus", "local_cpulist");
-	write_link(tree, node->config);
+	if (node->config->exp)
+		write_link(tree, node->config);
 	sysfs_text(tree, "ari_enabled", "0");
 	sysfs_text(tree, "broken_parity_status", "0");
 	sysfs_text(tree, "d3cold_allowed", "1");
@@ -133,17 +138,23 @@ static void write_node(struct sysfs_tree *tree, const struct node *node)
 	sysfs_text(tree, "power_state", "D0");
 	sysfs_dir(tree, "link");
 	sysfs_power(tree);
-	sysfs_link(tree, "driver", "sys/bus/pci/drivers/%s", node->driver);
-	sysfs_link(tree, "iommu", SYSFS_IOMMU);
-	sysfs_link(tree, "iommu_group", "sys/kernel/iommu_groups/%u", node->group);
 	sysfs_link(tree, "subsystem", "sys/bus/pci");
-
 	sysfs_at(tree, "sys/bus/pci/devices");
 	sysfs_link(tree, node->name, "%s", node->path);
-	sysfs_at(tree, "sys/bus/pci/drivers/%s", node->driver);
-	sysfs_link(tree, node->name, "%s", node->path);
+	if (*node->driver) {
+		sysfs_at(tree, "%s", node->path);
+		sysfs_link(tree, "driver", "sys/bus/pci/drivers/%s", node->driver);
+		sysfs_at(tree, "sys/bus/pci/drivers/%s", node->driver);
+		sysfs_link(tree, node->name, "%s", node->path);
+	}
+	if (node->group == UINT32_MAX)
+		return;
+	sysfs_at(tree, "%s", node->path);
+	sysfs_link(tree, "iommu", SYSFS_IOMMU);
+	sysfs_link(tree, "iommu_group", "sys/kernel/iommu_groups/%u", node->group);
 	sysfs_at(tree, SYSFS_IOMMU "/devices");
 	sysfs_link(tree, node->name, "%s", node->path);
+	sysfs_group_empty(tree, node->group);
 	sysfs_group_member(tree, node->group, node->name, node->path);
 }
 
@@ -215,72 +226,102 @@ static void write_pci_bus(struct sysfs_tree *tree, const char *above, uint16_t s
 	sysfs_link(tree, name, "%s/pci_bus/%s", above, name);
 }
 
-static void write_root(struct sysfs_tree *tree, uint16_t segment)
+static void write_root(struct sysfs_tree *tree, uint16_t segment, uint8_t bus)
 {
 	char path[DEVICE_PATH_LEN];
 
-	snprintf(path, sizeof(path), "sys/devices/pci%04x:00", segment);
+	snprintf(path, sizeof(path), "sys/devices/pci%04x:%02x", segment, bus);
 	sysfs_at(tree, "%s", path);
 	sysfs_bytes(tree, "uevent", "", 0);
 	sysfs_power(tree);
-	write_pci_bus(tree, path, segment, 0);
+	write_pci_bus(tree, path, segment, bus);
 }
 
-static int write_function(struct ioas_pci *pci, void *arg)
+static void write_function(struct sysfs_tree *tree, struct ioas_pci *pci, struct node *node)
 {
-	struct sysfs_tree *tree = arg;
-	struct node node = {
-		.addr = pci->addr,
-		.config = &pci->config,
-		.driver = "vfio-pci",
-		.group = pci_group_number(pci_group_of(pci)),
-		.irq = pci->desc.intx_pin ? 15u + pci->desc.intx_pin : 0,
-	};
-
-	memcpy(node.name, pci->name, sizeof(node.name));
-	format_path(node.path, pci->addr);
-	write_root(tree, pci->addr.segment);
+	node->config = &pci->config;
+	node->driver = "vfio-pci";
+	node->irq = pci->desc.intx_pin ? 15u + pci->desc.intx_pin : 0;
 	pthread_mutex_lock(&pci->control);
-	write_node(tree, &node);
+	write_node(tree, node);
 	pthread_mutex_unlock(&pci->control);
-	sysfs_at(tree, "%s", node.path);
+	sysfs_at(tree, "%s", node->path);
 	sysfs_text(tree, "dma_mask_bits", "64");
 	sysfs_text(tree, "consistent_dma_mask_bits", "64");
-	sysfs_text(tree, "reset_method", "flr");
+	sysfs_text(tree, "reset_method", pci->config.exp ? "flr" : "");
 	write_resources(tree, pci);
-	write_cdev(tree, pci, node.path);
-	return tree->error;
+	write_cdev(tree, pci, node->path);
 }
 
-static int write_port(const struct pci_port *port, void *arg)
+/* A port, a bridge, or a function without a model. Only PCIe ports have a driver by themselves. */
+static void write_other(struct sysfs_tree *tree, const struct ioas_topology_function *function,
+			struct node *node)
 {
-	struct sysfs_tree *tree = arg;
-	struct pci_config config;
-	struct node node = {
-		.addr = port->addr,
-		.config = &config,
-		.driver = "pcieport",
-		.group = port->group,
-		.irq = 24u + port->bus,
-	};
+	bool bridge = ioas_topology_is_bridge(function);
 	char text[(RESOURCES + WINDOWS) * 64];
+	struct pci_config config;
 	int used = 0;
 
-	config_init_port(&config, port->bus, port->bus);
-	ioas_pci_addr_format(port->addr, node.name);
-	format_path(node.path, port->addr);
-	write_root(tree, port->addr.segment);
-	sysfs_group_empty(tree, port->group);
-	write_node(tree, &node);
-	sysfs_at(tree, "%s", node.path);
+	config_init_node(&config, function);
+	node->config = &config;
+	if (function->driver && *function->driver)
+		node->driver = function->driver;
+	else if (function->type == IOAS_TOPOLOGY_ROOT_PORT ||
+		 function->type == IOAS_TOPOLOGY_UPSTREAM ||
+		 function->type == IOAS_TOPOLOGY_DOWNSTREAM)
+		node->driver = "pcieport";
+	else
+		node->driver = "";
+	node->irq = bridge ? 24u + function->secondary : 0;
+	write_node(tree, node);
+	sysfs_at(tree, "%s", node->path);
 	sysfs_text(tree, "dma_mask_bits", "32");
 	sysfs_text(tree, "consistent_dma_mask_bits", "32");
-	sysfs_text(tree, "secondary_bus_number", "%u", port->bus);
-	sysfs_text(tree, "subordinate_bus_number", "%u", port->bus);
-	for (unsigned i = 0; i < RESOURCES + WINDOWS; i++)
+	for (unsigned i = 0; i < RESOURCES + (bridge ? WINDOWS : 0); i++)
 		used = add_line(text, used, 0, 0, 0);
 	sysfs_text(tree, "resource", "%s", text);
-	write_pci_bus(tree, node.path, port->addr.segment, port->bus);
+	if (!bridge)
+		return;
+	sysfs_text(tree, "secondary_bus_number", "%u", function->secondary);
+	sysfs_text(tree, "subordinate_bus_number", "%u", function->subordinate);
+	if (function->secondary)
+		write_pci_bus(tree, node->path, function->addr.segment, function->secondary);
+}
+
+static void write_any(struct sysfs_tree *tree, struct ioas_iommu *iommu,
+		      const struct ioas_topology *topology,
+		      const struct ioas_topology_function *function)
+{
+	struct ioas_pci *pci = pci_find(iommu, function->addr);
+	struct node node = {.addr = function->addr};
+
+	if (pci)
+		node.group = pci_group_number(pci_group_of(pci));
+	else if (ioas_pci_topology(iommu))
+		node.group = ioas_topology_group_of(topology, function->addr);
+	else
+		node.group = pci_port_group(iommu, function->addr);
+	ioas_pci_addr_format(function->addr, node.name);
+	format_path(topology, node.path, function->addr);
+	if (!ioas_topology_above(topology, function->addr))
+		write_root(tree, function->addr.segment, function->addr.bus);
+	if (pci)
+		write_function(tree, pci, &node);
+	else
+		write_other(tree, function, &node);
+}
+
+static int write_machine(struct sysfs_tree *tree, struct ioas_iommu *iommu)
+{
+	const struct ioas_topology_function *function = NULL;
+	struct ioas_topology *topology;
+	int rc = ioas_pci_describe(iommu, &topology, NULL);
+
+	if (rc)
+		return rc;
+	while (!tree->error && (function = ioas_topology_next(topology, function)))
+		write_any(tree, iommu, topology, function);
+	ioas_topology_destroy(topology);
 	return tree->error;
 }
 
@@ -302,11 +343,9 @@ int ioas_pci_sysfs_write(struct ioas_iommu *iommu, const char *root)
 	} else {
 		sysfs_machine(&tree);
 		if (!tree.error)
-			pci_port_each(iommu, write_port, &tree);
-		if (!tree.error)
 			pci_group_each(iommu, write_group, &tree);
 		if (!tree.error)
-			ioas_pci_each(iommu, write_function, &tree);
+			tree.error = write_machine(&tree, iommu);
 		close(tree.root);
 	}
 	errno = saved;

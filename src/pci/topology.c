@@ -275,6 +275,7 @@ static int device_new(struct pci_bus *bus, struct ioas_pci *pci)
 	};
 	int rc;
 
+	pci->place.type = pci->addr.bus ? IOAS_TOPOLOGY_ENDPOINT : IOAS_TOPOLOGY_RC_ENDPOINT;
 	pci->reserved = &pci->iommu->msi;
 	pci->reserved_nr = 1;
 	pci->source = (struct route_source){pci->addr.bus, pci->addr.bus ?: 255, false};
@@ -314,7 +315,7 @@ static int enter(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why *why
 		group_leave(pci);
 		return rc;
 	}
-	config_init(&pci->config, &pci->desc, pci->bar_base, !pci->addr.bus);
+	config_init(&pci->config, &pci->desc, pci->bar_base, &pci->place);
 	bus->cdev_total++;
 	return 0;
 }
