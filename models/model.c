@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ioas/topology.h>
 #include "model.h"
 #include "nvme/keys.h"
 #include "util/why.h"
@@ -131,6 +132,29 @@ static int at_address(struct ioas_pci *pci, void *arg)
 	return have.segment == addr->segment && have.bus == addr->bus && have.devfn == addr->devfn;
 }
 
+/* In a described machine: the first endpoint that nobody has yet. */
+static int create_in_machine(const struct ioas_model *model, struct ioas_iommu *iommu,
+			     const struct parsed *parsed, struct ioas_pci **out,
+			     struct ioas_why *why)
+{
+	const struct ioas_topology *topology = ioas_pci_topology(iommu);
+	const struct ioas_topology_function *function = NULL;
+
+	while ((function = ioas_topology_next(topology, function))) {
+		struct ioas_pci_addr addr = function->addr;
+		int rc;
+
+		if (ioas_topology_is_bridge(function) || *function->model || *function->driver ||
+		    ioas_topology_group_of(topology, addr) == UINT32_MAX ||
+		    ioas_pci_each(iommu, at_address, &addr))
+			continue;
+		rc = model->create(iommu, addr, parsed->params, parsed->params_nr, out, why);
+		if (rc != -EEXIST)
+			return rc;
+	}
+	return why_set(why, -EEXIST, "%s: the machine has no endpoint left for it", model->name);
+}
+
 /* Without addr=: the first of 0000:01:00.0, 0000:02:00.0, ... that nothing stands in the way of. */
 static int create_anywhere(const struct ioas_model *model, struct ioas_iommu *iommu,
 			   const struct parsed *parsed, struct ioas_pci **out, struct ioas_why *why)
@@ -153,6 +177,8 @@ static int create(const struct ioas_model *model, struct ioas_iommu *iommu,
 {
 	struct ioas_pci_addr addr;
 
+	if (!parsed->addr && ioas_pci_topology(iommu))
+		return create_in_machine(model, iommu, parsed, out, why);
 	if (!parsed->addr)
 		return create_anywhere(model, iommu, parsed, out, why);
 	if (ioas_pci_addr_parse(parsed->addr, &addr))

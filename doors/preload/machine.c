@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <ioas/model.h>
 #include <ioas/run.h>
+#include <ioas/topology_text.h>
 #include "preload.h"
 #include "real.h"
 #include "util/inject.h"
@@ -126,9 +127,9 @@ static char *slurp(int fd)
 	return text;
 }
 
-/* Applies the lines of one kind: settings come before the instance, devices after. */
-static int each_line(const char *text, struct ioas_iommu_config *config, struct ioas_iommu *iommu,
-		     struct ioas_why *why)
+/* Applies the lines of one kind: settings come before the instance, its tree and devices after. */
+static int each_line(const char *text, struct ioas_iommu_config *config,
+		     struct ioas_topology *topology, struct ioas_iommu *iommu, struct ioas_why *why)
 {
 	char *copy = strdup(text), *save = NULL;
 	struct ioas_pci *pci;
@@ -136,12 +137,29 @@ static int each_line(const char *text, struct ioas_iommu_config *config, struct 
 
 	for (char *line = rc ? NULL : strtok_r(copy, "\n", &save); line && !rc;
 	     line = strtok_r(NULL, "\n", &save)) {
-		if (takes(&line, "set"))
+		if (!strncmp(line, "function ", 9) || !strncmp(line, "iommu ", 6))
+			rc = topology ? ioas_topology_add_line(topology, line, why) : 0;
+		else if (takes(&line, "set"))
 			rc = config ? config_line(line, config, why) : 0;
 		else if (takes(&line, "device"))
 			rc = iommu ? ioas_model_create(iommu, line, &pci, why) : 0;
 	}
 	free(copy);
+	return rc;
+}
+
+/* The machine's tree, if one is described. */
+static int plant(struct ioas_iommu *iommu, const char *text, struct ioas_why *why)
+{
+	struct ioas_topology *topology;
+	int rc = ioas_topology_new(&topology);
+
+	if (rc)
+		return rc;
+	rc = each_line(text, NULL, topology, NULL, why);
+	if (!rc && ioas_topology_next(topology, NULL))
+		rc = ioas_topology_resolve(topology, why) ?: ioas_pci_machine(iommu, topology, why);
+	ioas_topology_destroy(topology);
 	return rc;
 }
 
@@ -151,12 +169,14 @@ static int build(struct machine *machine, const char *text, struct ioas_why *why
 		.host_ops = atomic_load(&door.tracing) ? &host_ops_traced : &host_ops,
 		.host = machine,
 	};
-	int rc = each_line(text, &config, NULL, why);
+	int rc = each_line(text, &config, NULL, NULL, why);
 
 	if (!rc)
 		rc = ioas_iommu_new(&config, &machine->iommu);
 	if (!rc)
-		rc = each_line(text, NULL, machine->iommu, why);
+		rc = plant(machine->iommu, text, why);
+	if (!rc)
+		rc = each_line(text, NULL, NULL, machine->iommu, why);
 	if (rc)
 		ioas_iommu_destroy(machine->iommu);
 	return rc;

@@ -41,9 +41,9 @@ extern const struct ioas_model *const ioas_models[];
 
 /*
  * Makes a device from text: "nvme,drive=disk.img,addr=0000:02:00.0". Without addr= the first free
- * of 0000:01:00.0, 0000:02:00.0, ... Commas in values are doubled. `out` may be NULL. Unknown model
- * or key: -ENOENT; missing or doubled key, bad address: -EINVAL; else what the model's create
- * returns; with a line in `why`.
+ * of 0000:01:00.0, 0000:02:00.0, ..., in a described machine its first free endpoint. Commas in
+ * values are doubled. `out` may be NULL. Unknown model or key: -ENOENT; missing or doubled key, bad
+ * address: -EINVAL; else what the model's create returns; with a line in `why`.
  */
 int ioas_model_create(struct ioas_iommu *iommu, const char *text, struct ioas_pci **out,
 		      struct ioas_why *why);

@@ -3,8 +3,9 @@
  * The run folder: how `ioas run` and the door inside the program meet. `ioas run` makes it, names
  * it in the environment, reads it when the program has ended, however it ended, and removes it.
  *
- *   machine           text, a line each: "set KEY VALUE" and "device TEXT" (ioas_model_create);
- *                     the order counts; file names in it are absolute
+ *   machine           text, a line each: "set KEY VALUE", "iommu ..." and "function ..." of a
+ *                     described machine (ioas_topology_add_line), and "device TEXT"
+ *                     (ioas_model_create); the order counts; file names in it are absolute
  *   sys/              the view of /sys (ioas_pci_sysfs_write)
  *   dev/              an empty file for each node (ioas_node_at), e.g. dev/vfio/vfio
  *   selftest          empty; there when the machine is set selftest=on: the door then also stands

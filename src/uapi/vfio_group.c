@@ -99,7 +99,7 @@ long vfio_group_get_status(struct uapi_call *call)
 	struct vfio_group_status *status = call->cmd;
 
 	pthread_mutex_lock(&uapi->vfio_lock);
-	if (!viable(call->file->priv, call->why))
+	if (!viable(call->file->priv, NULL))
 		status->flags = VFIO_GROUP_FLAGS_VIABLE;
 	if (in_space(call->file->priv))
 		status->flags |= VFIO_GROUP_FLAGS_CONTAINER_SET;

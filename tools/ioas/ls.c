@@ -30,9 +30,10 @@ struct list {
 
 void ls_usage(void)
 {
-	fputs("usage: ioas ls [--json] [--device MODEL,key=value,...]... [--set KEY=VALUE]...\n\n"
+	fputs("usage: ioas ls [--json] [--device MODEL,key=value,...]... [--machine FILE]\n"
+	      "               [--set KEY=VALUE]...\n\n"
 	      "Lists the devices that a program can drive from user space, with their groups and\n"
-	      "nodes: those of the machine described here; without --device, inside `ioas run`,\n"
+	      "nodes: those of the machine described here; without any, inside `ioas run`,\n"
 	      "those of that machine; elsewhere the real ones that are bound to vfio-pci.\n",
 	      stdout);
 }
@@ -215,11 +216,9 @@ static int list_machine(struct machine *machine, bool as_json)
 int ls_main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"device", required_argument, NULL, 'd'},
-		{"set", required_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"device", required_argument, NULL, 'd'},  {"set", required_argument, NULL, 's'},
+		{"machine", required_argument, NULL, 'm'}, {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	   {NULL, 0, NULL, 0},
 	};
 	const char *root = getenv(IOAS_RUN_DIR_ENV);
 	struct machine machine = {0};
@@ -230,6 +229,8 @@ int ls_main(int argc, char **argv)
 	while (!rc && (c = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
 		if (c == 'd')
 			rc = machine_device(&machine, optarg);
+		else if (c == 'm')
+			rc = machine_file(&machine, optarg);
 		else if (c == 's')
 			rc = machine_set(&machine, optarg);
 		else if (c == 'j')
@@ -244,7 +245,7 @@ int ls_main(int argc, char **argv)
 		ls_usage();
 	else if (!rc && optind < argc)
 		rc = complain("ls takes no \"%s\" (see: ioas help ls)", argv[optind]);
-	else if (!rc && machine.devices_nr)
+	else if (!rc && (machine.devices_nr || machine.topology))
 		rc = list_machine(&machine, as_json);
 	else if (!rc)
 		rc = list_root(root ? root : "", as_json);

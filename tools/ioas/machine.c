@@ -6,8 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 #include <ioas/model.h>
+#include <ioas/topology_text.h>
 #include "ioas.h"
 #include "machine.h"
+#include "machine_file.h"
 
 /* Makes room for one more element of *array; exits only through the caller. NULL: no memory. */
 static void *grow(void *array, size_t nr, size_t size)
@@ -158,12 +160,50 @@ int machine_device(struct machine *machine, const char *text)
 	return 0;
 }
 
+/* The models that the file names, each where it stands. */
+static int file_devices(struct machine *machine)
+{
+	const struct ioas_topology_function *function = NULL;
+	char addr[IOAS_NAME_LEN], *text;
+	int rc = 0;
+
+	while (!rc && (function = ioas_topology_next(machine->topology, function))) {
+		if (!*function->model)
+			continue;
+		ioas_pci_addr_format(function->addr, addr);
+		if (asprintf(&text, "%s,addr=%s", function->model, addr) < 0)
+			return no_memory();
+		rc = machine_device(machine, text);
+		free(text);
+	}
+	return rc;
+}
+
+int machine_file(struct machine *machine, const char *path)
+{
+	struct ioas_why why = {""};
+	int rc;
+
+	if (machine->topology)
+		return complain("--machine is given twice");
+	rc = machine_file_read(path, &machine->topology, &why);
+	if (rc) {
+		machine->topology = NULL;
+		complain("%s", why.text[0] ? why.text : strerror(-rc));
+		return EXIT_FAILURE;
+	}
+	return file_devices(machine);
+}
+
 int machine_build(struct machine *machine)
 {
 	int rc = ioas_iommu_new(&machine->config, &machine->iommu);
+	struct ioas_why bad = {""};
 
+	if (!rc && machine->topology)
+		rc = ioas_pci_machine(machine->iommu, machine->topology, &bad);
 	if (rc) {
-		complain("cannot make the machine: %s", strerror(-rc));
+		complain("cannot make the machine: %s", bad.text[0] ? bad.text : strerror(-rc));
 		return EXIT_FAILURE;
 	}
 	for (size_t i = 0; i < machine->devices_nr; i++) {
@@ -180,6 +220,45 @@ int machine_build(struct machine *machine)
 	return 0;
 }
 
+static void write_line(char *line, FILE *to)
+{
+	if (line)
+		fprintf(to, "%s\n", line);
+	free(line);
+}
+
+static char *function_line(const struct ioas_topology_function *function)
+{
+	size_t len = (size_t)ioas_topology_function_line(function, NULL, 0) + 1;
+	char *line = malloc(len);
+
+	if (line)
+		ioas_topology_function_line(function, line, len);
+	return line;
+}
+
+static char *iommu_line(const struct ioas_topology_iommu *iommu)
+{
+	size_t len = (size_t)ioas_topology_iommu_line(iommu, NULL, 0) + 1;
+	char *line = malloc(len);
+
+	if (line)
+		ioas_topology_iommu_line(iommu, line, len);
+	return line;
+}
+
+static void write_topology(const struct ioas_topology *topology, FILE *to)
+{
+	const struct ioas_topology_function *function = NULL;
+
+	if (!topology)
+		return;
+	for (size_t i = 0; i < ioas_topology_iommu_nr(topology); i++)
+		write_line(iommu_line(ioas_topology_iommu(topology, i)), to);
+	while ((function = ioas_topology_next(topology, function)))
+		write_line(function_line(function), to);
+}
+
 void machine_write(const struct machine *machine, FILE *to)
 {
 	for (size_t i = 0; i < machine->sets_nr; i++) {
@@ -188,6 +267,7 @@ void machine_write(const struct machine *machine, FILE *to)
 		fprintf(to, "set %.*s %s\n", (int)(eq - machine->sets[i]), machine->sets[i],
 			eq + 1);
 	}
+	write_topology(machine->topology, to);
 	for (size_t i = 0; i < machine->devices_nr; i++)
 		fprintf(to, "device %s\n", machine->devices[i].text);
 }
@@ -207,5 +287,6 @@ void machine_free(struct machine *machine)
 		free(machine->devices[i].text);
 	free(machine->sets);
 	free(machine->devices);
+	ioas_topology_destroy(machine->topology);
 	*machine = (struct machine){0};
 }

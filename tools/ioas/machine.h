@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <ioas/iommu.h>
+#include <ioas/topology.h>
 
 struct machine_device {
 	char *text;	/* as for ioas_model_create, file names absolute */
@@ -17,6 +18,7 @@ struct machine {
 	size_t sets_nr;
 	struct machine_device *devices;
 	size_t devices_nr;
+	struct ioas_topology *topology; /* of --machine; NULL: none described */
 	struct ioas_iommu_config config;
 	struct ioas_iommu *iommu; /* set by machine_build */
 };
@@ -24,6 +26,9 @@ struct machine {
 /* Take one option's argument. 0, or what complain() returns after a line on stderr. */
 int machine_set(struct machine *machine, const char *text);
 int machine_device(struct machine *machine, const char *text);
+
+/* Reads a file that describes the machine, and the devices in it. */
+int machine_file(struct machine *machine, const char *path);
 
 /* Makes the instance with its devices, which checks them. 0, or after a line on stderr. */
 int machine_build(struct machine *machine);

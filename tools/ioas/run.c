@@ -46,17 +46,24 @@ void print_models(void)
 
 void run_usage(void)
 {
-	fputs("usage: ioas run [--device MODEL,key=value,...]... [--set KEY=VALUE]...\n"
-	      "                [--selftest-abi] [--report FILE] [--trace FILE] -- PROGRAM "
+	fputs("usage: ioas run [--device MODEL,key=value,...]... [--machine FILE]\n"
+	      "                [--set KEY=VALUE]... [--selftest-abi] [--report FILE] [--trace "
+	      "FILE] -- PROGRAM "
 	      "[ARGUMENTS]\n\n"
 	      "Runs PROGRAM, unmodified, on a machine with these devices, each behind the IOMMU.\n"
 	      "The program finds them in /sys, /dev/vfio and /dev/iommu; nothing else of its\n"
 	      "world changes, and no privilege is needed. Its exit status is ioas's.\n\n"
 	      "  --device TEXT    add a device; a comma in a value is written twice\n"
+	      "  --machine FILE   IOMMUs, ports, switches, bridges and functions as FILE "
+	      "describes\n"
+	      "                   them; groups and requester IDs follow from that tree. Its\n"
+	      "                   functions name models, or --device puts some there (addr=)\n"
 	      "  --set KEY=VALUE  a property of the machine: aw=BITS (32..57, default 48), the\n"
 	      "                   IOMMU's address width; mmap=off, BARs by pread and pwrite only;\n"
 	      "                   abi=6.12 or 7.3 (default), where the kernels' answers differ;\n"
-	      "                   memlock=on, refuse pinned memory beyond RLIMIT_MEMLOCK\n"
+	      "                   memlock=on, refuse pinned memory beyond RLIMIT_MEMLOCK;\n"
+	      "                   groups=strict, one address space a group, as in Linux;\n"
+	      "                   pasid0=same, PASID 0 is no PASID, as on VT-d\n"
 	      "  --selftest-abi   what the kernel's own selftests need of a kernel: mock devices\n"
 	      "                   (IOMMU_TEST_CMD), fail-nth files, huge pages where there are\n"
 	      "                   none; works without any --device\n"
@@ -83,13 +90,10 @@ void run_usage(void)
 static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
-		{"device", required_argument, NULL, 'd'},
-		{"set", required_argument, NULL, 's'},
-		{"selftest-abi", no_argument, NULL, 'T'},
-		{"report", required_argument, NULL, 'r'},
-		{"trace", required_argument, NULL, 't'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"device", required_argument, NULL, 'd'}, {"machine", required_argument, NULL, 'm'},
+		{"set", required_argument, NULL, 's'},	  {"selftest-abi", no_argument, NULL, 'T'},
+		{"report", required_argument, NULL, 'r'}, {"trace", required_argument, NULL, 't'},
+		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 	};
 	int c, rc = 0;
 
@@ -98,6 +102,9 @@ static int parse(int argc, char **argv, struct options *options)
 		switch (c) {
 		case 'd':
 			rc = machine_device(&options->machine, optarg);
+			break;
+		case 'm':
+			rc = machine_file(&options->machine, optarg);
 			break;
 		case 's':
 			rc = machine_set(&options->machine, optarg);

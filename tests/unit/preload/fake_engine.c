@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <ioas/door.h>
 #include <ioas/model.h>
+#include <ioas/topology_text.h>
 #include "fake_engine.h"
 #include "util/inject.h"
 
@@ -83,6 +84,39 @@ int ioas_model_create(struct ioas_iommu *iommu, const char *text, struct ioas_pc
 		return 0;
 	snprintf(why->text, sizeof(why->text), "no model \"%s\"", text);
 	return -ENOENT;
+}
+
+/* No machine is described to this engine. */
+int ioas_topology_new(struct ioas_topology **out)
+{
+	*out = NULL;
+	return 0;
+}
+
+void ioas_topology_destroy(struct ioas_topology *topology)
+{
+}
+
+int ioas_topology_add_line(struct ioas_topology *topology, const char *line, struct ioas_why *why)
+{
+	return -ENOENT;
+}
+
+const struct ioas_topology_function *ioas_topology_next(const struct ioas_topology *topology,
+							const struct ioas_topology_function *prev)
+{
+	return NULL;
+}
+
+int ioas_topology_resolve(struct ioas_topology *topology, struct ioas_why *why)
+{
+	return 0;
+}
+
+int ioas_pci_machine(struct ioas_iommu *iommu, const struct ioas_topology *topology,
+		     struct ioas_why *why)
+{
+	return 0;
 }
 
 int ioas_pci_addr_parse(const char *text, struct ioas_pci_addr *out)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <ioas/topology_text.h>
 #include "mem/mem.h"
 #include "pci/pci.h"
 #include "world.h"
@@ -136,7 +137,26 @@ static const struct ioas_pci_desc desc = {
 	.msix_pba = 0x3000,
 };
 
-int world_setup_config(void **state, const struct ioas_iommu_config *config)
+/* 0, or -1 with the line in w->why. */
+static int plant(struct world *w, const char *const *lines)
+{
+	struct ioas_topology *topology;
+	int rc = ioas_topology_new(&topology);
+
+	for (; !rc && *lines; lines++)
+		rc = ioas_topology_add_line(topology, *lines, &w->why);
+	if (!rc)
+		rc = ioas_topology_resolve(topology, &w->why);
+	if (!rc)
+		rc = ioas_pci_machine(w->iommu, topology, &w->why);
+	ioas_topology_destroy(topology);
+	if (rc)
+		print_error("%s\n", w->why.text);
+	return rc;
+}
+
+int world_setup_machine(void **state, const struct ioas_iommu_config *config,
+			const char *const *lines, const struct ioas_pci_addr addr[3])
 {
 	struct world *w = calloc(1, sizeof(*w));
 
@@ -144,10 +164,9 @@ int world_setup_config(void **state, const struct ioas_iommu_config *config)
 		return -1;
 	w->caller.ops = &caller_ops;
 	w->privileged = true;
+	if (lines && plant(w, lines))
+		return -1;
 	for (unsigned i = 0; i < 3; i++) {
-		static const struct ioas_pci_addr addr[] = {
-			{.bus = 1}, {.bus = 2}, {.bus = 1, .devfn = 1}};
-
 		if (ioas_pci_add(w->iommu, addr[i], &desc, &pci_ops, &w->dev[i], &w->dev[i].pci,
 				 &w->why))
 			return -1;
@@ -158,6 +177,13 @@ int world_setup_config(void **state, const struct ioas_iommu_config *config)
 	munmap(w->page + 16 * PAGE, PAGE);
 	*state = w;
 	return 0;
+}
+
+int world_setup_config(void **state, const struct ioas_iommu_config *config)
+{
+	static const struct ioas_pci_addr addr[] = {{.bus = 1}, {.bus = 2}, {.bus = 1, .devfn = 1}};
+
+	return world_setup_machine(state, config, NULL, addr);
 }
 
 int world_setup(void **state)

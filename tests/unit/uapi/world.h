@@ -38,6 +38,9 @@ struct world {
 int world_setup(void **state);
 int world_setup_selftest(void **state); /* with IOMMU_TEST_CMD */
 int world_setup_config(void **state, const struct ioas_iommu_config *config);
+/* On a machine of lines (topology_text.h; NULL at the end), with functions at these addresses. */
+int world_setup_machine(void **state, const struct ioas_iommu_config *config,
+			const char *const *lines, const struct ioas_pci_addr addr[3]);
 int world_teardown(void **state);
 
 /* Descriptors of the world, or -errno. */
