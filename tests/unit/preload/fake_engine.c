@@ -16,6 +16,7 @@
 #include <ioas/door.h>
 #include <ioas/model.h>
 #include <ioas/topology_text.h>
+#include <ioas/trace.h>
 #include "fake_engine.h"
 #include "util/inject.h"
 
@@ -228,6 +229,16 @@ static long queue_fd(struct ioas_file *file, struct ioas_caller *caller, enum io
 	return rc;
 }
 
+static long tell(struct ioas_iommu *iommu)
+{
+	struct ioas_trace_event event = {.kind = IOAS_TRACE_RESET, .device = FAKE_DEVICE};
+
+	if (!iommu->config.host_ops->trace)
+		return -EINVAL;
+	iommu->config.host_ops->trace(iommu->config.host, &event);
+	return 0;
+}
+
 static void *look_around(void *arg)
 {
 	long *found = arg;
@@ -287,6 +298,8 @@ long ioas_file_ioctl(struct ioas_file *file, struct ioas_caller *caller, unsigne
 	case FAKE_FAULT:
 		host->fault(file->iommu->config.host, &fault);
 		return 0;
+	case FAKE_TRACE:
+		return tell(file->iommu);
 	case FAKE_DECODE_OFF:
 	case FAKE_DECODE_ON:
 		file->iommu->silent = cmd == FAKE_DECODE_OFF;
@@ -380,6 +393,7 @@ int ioas_file_access(struct ioas_file *file, uint64_t off, bool write, uint64_t 
 
 	if (file->iommu->silent)
 		return -EIO;
+	tell(file->iommu);
 	log->off = off;
 	log->size = size;
 	if (write) {

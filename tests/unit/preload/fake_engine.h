@@ -24,6 +24,7 @@ enum fake_ioctl {
 	FAKE_DEVICE_FD, /* a group's: a new descriptor for its device */
 	FAKE_QUEUE,	/* a new descriptor for a file of kind arg */
 	FAKE_POINTS,	/* passes arg points of failure; ENOMEM if one failed */
+	FAKE_TRACE,	/* tells an event; EINVAL when nobody wants to know */
 	FAKE_READY,	/* a queue's: it has something to read (arg 1), or nothing more (0) */
 };
 

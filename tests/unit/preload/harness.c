@@ -69,6 +69,17 @@ static void make_selftest(void)
 	write_file("sys/kernel/debug/failslab/verbose", "");
 }
 
+/* As `ioas run --trace` does it. */
+static void make_trace(const char *dir)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/lines", dir);
+	write_file("lines", "");
+	if (symlink(path, "trace"))
+		exit(1);
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	return remove(path);
@@ -123,6 +134,8 @@ int harness_main(char **argv, const char *machine, int (*run)(void))
 	write_file("machine", machine);
 	if (strstr(machine, "set selftest on"))
 		make_selftest();
+	if (strstr(machine, "trace"))
+		make_trace(dir);
 	if (chdir("/"))
 		return 1;
 	pid = fork();
