@@ -255,7 +255,7 @@ static void write_function(struct sysfs_tree *tree, struct ioas_pci *pci, struct
 
 /* A port, a bridge, or a function without a model. Only PCIe ports have a driver by themselves. */
 static void write_other(struct sysfs_tree *tree, const struct ioas_topology_function *function,
-			struct node *node)
+			struct node node)
 {
 	bool bridge = ioas_topology_is_bridge(function);
 	char text[(RESOURCES + WINDOWS) * 64];
@@ -263,18 +263,18 @@ static void write_other(struct sysfs_tree *tree, const struct ioas_topology_func
 	int used = 0;
 
 	config_init_node(&config, function);
-	node->config = &config;
+	node.config = &config;
 	if (function->driver && *function->driver)
-		node->driver = function->driver;
+		node.driver = function->driver;
 	else if (function->type == IOAS_TOPOLOGY_ROOT_PORT ||
 		 function->type == IOAS_TOPOLOGY_UPSTREAM ||
 		 function->type == IOAS_TOPOLOGY_DOWNSTREAM)
-		node->driver = "pcieport";
+		node.driver = "pcieport";
 	else
-		node->driver = "";
-	node->irq = bridge ? 24u + function->secondary : 0;
-	write_node(tree, node);
-	sysfs_at(tree, "%s", node->path);
+		node.driver = "";
+	node.irq = bridge ? 24u + function->secondary : 0;
+	write_node(tree, &node);
+	sysfs_at(tree, "%s", node.path);
 	sysfs_text(tree, "dma_mask_bits", "32");
 	sysfs_text(tree, "consistent_dma_mask_bits", "32");
 	for (unsigned i = 0; i < RESOURCES + (bridge ? WINDOWS : 0); i++)
@@ -285,7 +285,7 @@ static void write_other(struct sysfs_tree *tree, const struct ioas_topology_func
 	sysfs_text(tree, "secondary_bus_number", "%u", function->secondary);
 	sysfs_text(tree, "subordinate_bus_number", "%u", function->subordinate);
 	if (function->secondary)
-		write_pci_bus(tree, node->path, function->addr.segment, function->secondary);
+		write_pci_bus(tree, node.path, function->addr.segment, function->secondary);
 }
 
 static void write_any(struct sysfs_tree *tree, struct ioas_iommu *iommu,
@@ -308,7 +308,7 @@ static void write_any(struct sysfs_tree *tree, struct ioas_iommu *iommu,
 	if (pci)
 		write_function(tree, pci, &node);
 	else
-		write_other(tree, function, &node);
+		write_other(tree, function, node);
 }
 
 static int write_machine(struct sysfs_tree *tree, struct ioas_iommu *iommu)

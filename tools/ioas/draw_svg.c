@@ -10,10 +10,10 @@
 #include "reason.h"
 #include "words.h"
 
-#define ROW	  46
-#define BOX	  38
-#define INDENT	  34
-#define MARGIN	  16
+#define ROW	  46u
+#define BOX	  38u
+#define INDENT	  34u
+#define MARGIN	  16u
 #define CHAR	  7 /* an upper bound for the width of a letter, at size 12 */
 #define CHAR_MEAN 6.2
 
@@ -155,7 +155,7 @@ static void draw_nodes(const struct sheet *sheet)
 
 		parent_y[depth] = y;
 		if (node->function) {
-			draw_line(sheet, node, y, parent_y[depth - 1]);
+			draw_line(sheet, node, y, parent_y[depth ? depth - 1 : 0]);
 			draw_function(sheet, node, y);
 		} else {
 			fprintf(sheet->draw->to,

@@ -175,7 +175,7 @@ static void print_tree(const struct draw *draw)
 {
 	struct table table = measure(draw);
 	char left[LEFT_LEN];
-	struct row row;
+	struct row row = {0};
 
 	for (int c = 0; c < COLUMN_NR; c++)
 		strcpy(row.cell[c], titles[c]);

@@ -49,7 +49,7 @@ static int load(struct tree *tree, const char *text, size_t len, struct ioas_top
 int machine_file_parse(const char *name, const char *text, size_t len, struct ioas_topology **out,
 		       struct ioas_why *why)
 {
-	struct ioas_why unread;
+	struct ioas_why unread = {""};
 	struct lines lines;
 	struct tree tree = {.name = name, .lines = &lines, .why = why ? why : &unread};
 	const char *problem;

@@ -108,14 +108,15 @@ static bool boring(const cJSON *line, const char *key)
 
 static void put_fields(FILE *to, const char *before, const cJSON *line, const char *side)
 {
+	const char *gap = before;
 	const cJSON *field;
 
 	cJSON_ArrayForEach(field, get(line, side))
 	{
 		if (boring(line, field->string))
 			continue;
-		fputs(before, to);
-		before = " ";
+		fputs(gap, to);
+		gap = " ";
 		put_text(to, field->string);
 		fputc('=', to);
 		put_value(to, field);

@@ -162,7 +162,8 @@ static int answer(const struct options *options, struct question *question)
 		complain("out of memory");
 		return EXIT_FAILURE;
 	}
-	question->outline = &outline;
+	/* cppcheck-suppress autoVariables */
+	question->outline = &outline; /* until this returns */
 	question->names = names_open();
 	if (options->as_json)
 		(question->b ? why_pair_json : why_one_json)(question);
