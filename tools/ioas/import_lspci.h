@@ -14,7 +14,7 @@
 int import_lspci(const char *path, struct ioas_topology **out, struct ioas_why *warning,
 		 struct ioas_why *why);
 /* The same of a text; `name` is the file's in complaints. */
-int import_lspci_text(const char *name, char *text, size_t len, struct ioas_topology **out,
+int import_lspci_text(const char *name, const char *text, size_t len, struct ioas_topology **out,
 		      struct ioas_why *warning, struct ioas_why *why);
 
 #endif
