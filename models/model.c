@@ -6,6 +6,7 @@
 #include <ioas/topology.h>
 #include "model.h"
 #include "nvme/keys.h"
+#include "tlpgun/keys.h"
 #include "util/why.h"
 #include "util/words.h"
 
@@ -13,6 +14,7 @@
 
 const struct ioas_model *const ioas_models[] = {
 	&nvme_model,
+	&tlpgun_model,
 	NULL,
 };
 
