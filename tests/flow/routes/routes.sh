@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Description: routes.sh [OPTION...] -- PROGRAM [ARGUMENT...]: a program that drives guns, under
+# `ioas run`; then, whether the report and the trace tell the same of what was on record.
+. "$(dirname "$0")/../../compat/lib.sh"
+
+need jq jq
+scratch
+export ROUTES_TRACE=$work/trace
+timeout 100 "$ioas" run --trace "$work/trace" --report "$work/report" "$@" || fail "status $?: $*"
+
+fields='.requester, .pasid, .access, .iova, .reason'
+jq -c "select(.event == \"fault\") | [.device, .fault, $fields]" "$work/trace" | sort >"$work/a"
+jq -c ".devices[] | .name as \$d | .faults.records[] | [\$d, .seq, $fields]" "$work/report" |
+	sort >"$work/b"
+[ -s "$work/a" ] || fail "nothing is on record"
+if [ "$(jq '[.devices[].faults.dropped] | add' "$work/report")" = 0 ]; then
+	same "$work/a" "$work/b"
+fi
+echo PASS
