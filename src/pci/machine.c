@@ -9,6 +9,7 @@
 #include "iommu.h"
 #include "pci/bus.h"
 #include "route/route.h"
+#include "route/topology.h"
 #include "util/alloc.h"
 #include "util/why.h"
 
@@ -163,7 +164,7 @@ int machine_check(struct pci_machine *machine, struct ioas_pci_addr addr, struct
 	return 0;
 }
 
-/* The nearest port above that validates sources, or a bridge that replaces them. */
+/* The nearest port above that validates sources. */
 static void find_source(const struct pci_machine *machine, struct ioas_pci *pci)
 {
 	struct ioas_pci_addr at = pci->addr;
@@ -180,28 +181,27 @@ static void find_source(const struct pci_machine *machine, struct ioas_pci *pci)
 	}
 }
 
-/* What carries the TLPs where they meet the IOMMU: the last bridge's that has one, or a quirk's. */
-static uint32_t wire_id(const struct ioas_topology_requester *requester, size_t nr,
-			struct route_source *source)
+/* What carries its TLPs where they meet the IOMMU: a bridge's, a quirk's, or its own. */
+static uint32_t wire_id(const struct pci_machine *machine, struct ioas_pci *pci,
+			const struct ioas_topology_requester *requester, size_t nr)
 {
-	size_t wire = 0;
+	rid_t rid = requester[0].rid;
 
-	for (size_t i = 0; i < nr; i++) {
-		uint8_t cause = requester[i].cause;
-		bool bridge = cause == IOAS_CAUSE_PCIE_TO_PCI || cause == IOAS_CAUSE_PCI_BRIDGE;
-
-		if (bridge || (cause == IOAS_CAUSE_FUNCTION_0 && !source->rewritten))
-			wire = i;
-		source->rewritten |= bridge;
-	}
-	return route_pci_id(requester[wire].segment, requester[wire].rid);
+	pci->source.rewritten = route_wire_rid(machine->topology, pci->addr, &rid);
+	for (size_t i = 1; !pci->source.rewritten && i < nr; i++)
+		if (requester[i].cause == IOAS_CAUSE_FUNCTION_0)
+			rid = requester[i].rid;
+	return route_pci_id(pci->addr.segment, rid);
 }
 
 static void apply_iommu(const struct pci_machine *machine, uint32_t index, struct ioas_pci *pci)
 {
-	const struct ioas_topology_iommu *iommu = ioas_topology_iommu(machine->topology, index);
-	unsigned pasids = iommu->pasid_lg2;
+	const struct ioas_topology *topology = machine->topology;
+	unsigned pasids = ioas_topology_iommu(topology, index)->pasid_lg2;
 
+	if (!route_carries_pasids(topology, pci->addr) ||
+	    (pci->iommu->config.groups_strict && !route_redirects(topology, pci->addr)))
+		pasids = 0;
 	pci->reserved = machine->reserved + machine->reserved_at[index];
 	pci->reserved_nr = machine->reserved_at[index + 1] - machine->reserved_at[index];
 	if (pci->desc.pasid_lg2 > pasids)
@@ -234,7 +234,7 @@ int machine_device_new(struct pci_machine *machine, struct ioas_pci *pci)
 		for (size_t i = 0; i < nr; i++)
 			ids[i] = route_pci_id(found[i].segment, found[i].rid);
 		find_source(machine, pci);
-		who.id = wire_id(found, nr, &pci->source);
+		who.id = wire_id(machine, pci, found, nr);
 		who.set = machine->sets[pci->iommu->config.groups_strict
 						? ioas_topology_group_of(topology, pci->addr)
 						: ioas_topology_share_set_of(topology, pci->addr)];

@@ -150,6 +150,18 @@ struct ioas_topology_requester route_renamed(const struct route_node *bridge)
 	return requester;
 }
 
+bool route_wire_rid(const struct ioas_topology *topology, struct ioas_pci_addr addr, rid_t *out)
+{
+	const struct route_node *bridge = route_node(topology, addr)->renamer;
+
+	if (!bridge)
+		return false;
+	while (bridge->renamer)
+		bridge = bridge->renamer;
+	*out = route_renamed(bridge).rid;
+	return true;
+}
+
 size_t ioas_topology_requesters(const struct ioas_topology *topology, struct ioas_pci_addr addr,
 				struct ioas_topology_requester *out, size_t max)
 {

@@ -112,6 +112,11 @@ bool route_is_phantom(const struct route_node *node, rid_t rid);
 bool route_renames(const struct route_node *bridge);
 /* The one it puts there. */
 struct ioas_topology_requester route_renamed(const struct route_node *bridge);
+/*
+ * The requester ID that all of a function's TLPs carry where they meet the IOMMU, since the last
+ * bridge on the way puts it there. False: there is no such bridge.
+ */
+bool route_wire_rid(const struct ioas_topology *topology, struct ioas_pci_addr addr, rid_t *out);
 
 /* acs.c: who isolates. */
 
@@ -123,6 +128,10 @@ bool route_isolates(const struct route_node *node);
 uint16_t route_acs_missing(const struct route_node *node);
 /* Is one ACS feature on? What the capability lacks counts as wired to be on. */
 bool route_acs_on(const struct route_node *node, uint16_t bit);
+/* Does a PASID come from a function to its IOMMU? A conventional bus carries none. */
+bool route_carries_pasids(const struct ioas_topology *topology, struct ioas_pci_addr addr);
+/* Do all on the way send requests up to the root? Linux has PASIDs only there. */
+bool route_redirects(const struct ioas_topology *topology, struct ioas_pci_addr addr);
 
 /* share.c, group.c: fill resolved->shares, then resolved->groups. 0; -ENOMEM. */
 int route_share(struct route_resolved *resolved);
