@@ -34,6 +34,27 @@ static int bind_device(struct uapi_call *call, struct vfio_file *vfile, struct o
 	return 0;
 }
 
+/* The member of a group that a program has by its cdev; the one that is asked for has nobody. */
+static int find_bound(struct ioas_pci *pci, void *arg)
+{
+	struct ioas_pci **at = arg;
+
+	if (pci_group_of(pci) != pci_group_of(*at) || !pci->vfio)
+		return 0;
+	*at = pci;
+	return 1;
+}
+
+static int refuse_owner(struct uapi_call *call, struct ioas_pci *pci, uint32_t number)
+{
+	struct ioas_pci *other = pci;
+
+	ioas_pci_each(call->file->iommu, find_bound, &other);
+	return why_set(call->why, -EPERM,
+		       "%s of group %u, which has one owner, is bound to another iommufd",
+		       other->name, number);
+}
+
 /* `file` is what the caller's descriptor stands for, or NULL and `file_rc` says why not. */
 static int bind_locked(struct uapi_call *call, struct ioas_file *file, int file_rc)
 {
@@ -57,8 +78,7 @@ static int bind_locked(struct uapi_call *call, struct ioas_file *file, int file_
 	if (rc)
 		return rc;
 	if (group && group->cdev_nr && group->ctx != file->priv)
-		return why_set(call->why, -EPERM,
-			       "another device of group %u is bound to another iommufd", number);
+		return refuse_owner(call, vfile->pci, number);
 	return bind_device(call, vfile, file->priv);
 }
 
