@@ -8,6 +8,7 @@
 
 #include <ioas/space.h>
 #include <ioas/tlp.h>
+#include <ioas/uapi_ext.h>
 
 IOAS_BEGIN
 
@@ -62,6 +63,33 @@ void ioas_device_detach(struct ioas_device *dev);
 int ioas_device_attach_pasid(struct ioas_device *dev, pasid_t pasid, struct ioas_space *space,
 			     struct ioas_why *why);
 void ioas_device_detach_pasid(struct ioas_device *dev, pasid_t pasid);
+
+/* One of a device's routes. */
+struct ioas_route {
+	bool has_pasid; /* of requests with `pasid`; else of those without one */
+	pasid_t pasid;
+	uint32_t flags; /* enum ioas_route_flags */
+	/* Where it leads: ids of /dev/iommu's where an ioctl attached it, else 0; */
+	uint32_t ioas_id, pt_id;
+	/* and the space that ioas_device_attach was given, else NULL. Valid while it is attached.
+	 */
+	struct ioas_space *space;
+};
+
+/*
+ * Writes up to `max` of the device's routes, from *cursor on (0: from the first), moves *cursor on
+ * and returns how many; 0: that was all. First that of requests without a PASID, then by PASID;
+ * those by which nobody of its share set is attached are left out. What is attached or detached
+ * between two calls may or may not be seen. Takes the lock of its share set. O(log n + max).
+ */
+size_t ioas_device_routes(struct ioas_device *dev, uint64_t *cursor, struct ioas_route *out,
+			  size_t max);
+
+/*
+ * What its driver has declared (enum ioas_forms; 0 for a driver of a device that sends nothing, and
+ * without a driver), and into *pasid_lg2 (may be NULL) how wide its PASIDs are.
+ */
+uint32_t ioas_device_forms(const struct ioas_device *dev, unsigned *pasid_lg2);
 
 /*
  * A device on a bus that has no RIDs but StreamIDs (a platform bus). `name` is copied (at most

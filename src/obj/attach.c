@@ -236,11 +236,10 @@ static int move(struct change *c, struct obj_hwpt *hwpt)
 		rc = route_attach(dev, pasid_of(attach), hwpt->pt, c->why);
 	if (rc < 0)
 		return rc;
-	attach->shared = rc;
 	while ((peer = next_peer(c, peer)))
 		settle(peer, hwpt);
 	settle(attach, hwpt);
-	return 0;
+	return rc;
 }
 
 static int change_hwpt(struct change *c, struct obj_hwpt *hwpt)
@@ -252,13 +251,13 @@ static int change_hwpt(struct change *c, struct obj_hwpt *hwpt)
 	if (c->attach->hwpt == hwpt) {
 		if (dev)
 			trace_route(dev, pasid_of(c->attach), hwpt->pt, hwpt->pt, IOAS_TRACE_NO_OP);
-		return 0;
+		return 1;
 	}
 	rc = enter(c, ioas);
 	if (rc)
 		return rc;
 	rc = move(c, hwpt);
-	if (rc)
+	if (rc < 0)
 		leave(c, ioas);
 	return rc;
 }
@@ -278,10 +277,10 @@ static int change_new(struct change *c, struct obj_ioas *ioas)
 	if (rc)
 		goto err_leave;
 	rc = move(c, hwpt);
-	if (rc)
+	if (rc < 0)
 		goto err_remove;
 	obj_finalize(&hwpt->obj);
-	return 0;
+	return rc;
 
 err_remove:
 	obj_remove_locked(&hwpt->obj);
@@ -329,7 +328,7 @@ static int change_locked(struct change *c, uint32_t *pt_id)
 	if (!obj)
 		return why_set(c->why, -ENOENT, "no IOAS or page table has id %u", *pt_id);
 	rc = change_to(c, obj, *pt_id);
-	if (!rc)
+	if (rc >= 0)
 		*pt_id = c->attach->hwpt->obj.id;
 	return rc;
 }
@@ -419,7 +418,7 @@ static int change_pasid(struct change *c, struct obj_device *device, pasid_t pas
 		return why_set(c->why, -ENOMEM, "no memory for an attachment");
 	is_new = !c->attach->hwpt;
 	rc = change_locked(c, pt_id);
-	if (!rc)
+	if (rc >= 0)
 		ids_set(&device->pasids, pasid, c->attach);
 	else if (is_new)
 		pasid_free(c->attach);

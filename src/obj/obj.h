@@ -180,7 +180,6 @@ struct obj_attach {
 	bool has_pasid;		   /* constant; false: requests without one */
 	pasid_t pasid;		   /* constant */
 	struct obj_hwpt *hwpt;	   /* (ctx->lock) this is a user; NULL: nowhere */
-	bool shared; /* (ctx->lock) a device of its share set was there already: a no-op */
 
 	/* Page requests that came this way (the lock of hwpt->fault; empty where there is none). */
 	struct obj_fault_groups groups; /* those that have no answer yet */
@@ -221,11 +220,13 @@ void obj_device_unbind_locked(struct obj_device *device);
 /*
  * Attaches requests without a PASID to an IOAS (through a page table of its own making, shared by
  * all that attach so and can) or to a page table; a device that is attached moves in one step.
- * *pt_id receives the page table's id. 0; -ENOENT pt_id is nothing, or of a viommu that does not
- * know the device; -EINVAL it is neither, or cannot serve the device, or a PASID is attached and
- * it was not made with IOMMU_HWPT_ALLOC_PASID, or a device that shares requester IDs with it is
- * attached elsewhere; -EADDRINUSE something lies where the device cannot do DMA; -EFAULT, -ENOMEM;
- * what the kind says. An error leaves the old route. A replace moves all of its share set.
+ * *pt_id receives the page table's id. 0; 1 there was nothing to do: it is attached there already,
+ * or a device that shares requester IDs with it is; -ENOENT pt_id is nothing, or of a viommu that
+ * does not know the device; -EINVAL it is neither, or cannot serve the device, or a PASID is
+ * attached and it was not made with IOMMU_HWPT_ALLOC_PASID, or a device that shares requester IDs
+ * with it is attached elsewhere; -EADDRINUSE something lies where the device cannot do DMA;
+ * -EFAULT, -ENOMEM; what the kind says. An error leaves the old route. A replace moves all of its
+ * share set.
  */
 int obj_device_attach(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why);
 int obj_device_attach_locked(struct obj_device *device, uint32_t *pt_id, struct ioas_why *why);

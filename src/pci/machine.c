@@ -256,6 +256,12 @@ machine_next_member(const struct pci_machine *machine, uint32_t group, const str
 	return ioas_topology_group_next(machine->topology, group, at);
 }
 
+bool pci_of_host(const struct ioas_topology_function *function)
+{
+	return function->driver && *function->driver && strcmp(function->driver, "vfio-pci") &&
+	       !ioas_topology_is_bridge(function);
+}
+
 int pci_group_check(struct pci_group *group, struct ioas_why *why)
 {
 	const struct pci_machine *machine = group->bus->machine;
@@ -265,8 +271,7 @@ int pci_group_check(struct pci_group *group, struct ioas_why *why)
 	       (member = ioas_topology_group_next(machine->topology, group->number, member))) {
 		char name[IOAS_NAME_LEN];
 
-		if (!member->driver || !*member->driver || !strcmp(member->driver, "vfio-pci") ||
-		    ioas_topology_is_bridge(member))
+		if (!pci_of_host(member))
 			continue;
 		ioas_pci_addr_format(member->addr, name);
 		return why_set(

@@ -22,6 +22,7 @@
 #include <sys/types.h>
 #include <ioas/device.h>
 #include <ioas/pci.h>
+#include <ioas/topology.h>
 #include "pci/config.h"
 #include "route/route.h"
 
@@ -116,6 +117,8 @@ struct ioas_pci *pci_group_next(struct pci_group *group, const struct ioas_pci *
 int pci_group_each(struct ioas_iommu *iommu, int (*fn)(struct pci_group *group, void *arg),
 		   void *arg);
 
+/* Does a driver of the host have it, so that its group cannot be taken? No port's ever does. */
+bool pci_of_host(const struct ioas_topology_function *function);
 /*
  * May the group be taken, as far as the host goes? 0; -EPERM a driver of the host has a member,
  * with a line that names both.

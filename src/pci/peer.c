@@ -152,7 +152,6 @@ int peers_enter(struct pci_bus *bus, struct ioas_pci *pci)
 	atomic_store_explicit(&bus->bars, bars, memory_order_seq_cst);
 	inflight_wait(&bus->iommu->inflight);
 	free(old);
-	pci->dev->bus_arg = pci;
 	atomic_store_explicit(&pci->dev->bus_ops, &peer_ops, memory_order_release);
 	return 0;
 }

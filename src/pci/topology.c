@@ -281,9 +281,11 @@ static int device_new(struct pci_bus *bus, struct ioas_pci *pci)
 	pci->source = (struct route_source){pci->addr.bus, pci->addr.bus ?: 255, false};
 	rc = bus->machine ? machine_device_new(bus->machine, pci)
 			  : route_device_create(pci->iommu, &who, &pci->dev);
-	if (!rc)
-		atomic_store(&pci->dev->source, &pci->source);
-	return rc;
+	if (rc)
+		return rc;
+	pci->dev->bus_arg = pci;
+	atomic_store(&pci->dev->source, &pci->source);
+	return 0;
 }
 
 /* Publishes a finished function. (bus lock) */

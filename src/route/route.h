@@ -10,6 +10,7 @@
  *   device.c   a device's life: known, bound (its TLPs declared)
  *   set.c      sets, their members, and their routes by PASID
  *   attach.c   attach, replace, detach, and the rules of a share set
+ *   list.c     what is attached, for who asks
  *   shared.c   the page tables of ioas_device_attach
  *   table.c    sets by requester ID
  *   stream.c   devices of buses that have StreamIDs
@@ -74,13 +75,13 @@ struct ioas_device {
 	_Atomic uint32_t pasid_lg2;		       /* declared at bind */
 	_Atomic bool dma_on;			       /* the bus lets its memory requests out */
 	_Atomic(const struct route_bus_ops *) bus_ops; /* NULL: no port turns its requests */
-	void *bus_arg;				       /* the bus's own */
-	_Atomic(const struct route_source *) source;   /* NULL: nobody checks */
-	struct ioas_device_counters *counters;	       /* relaxed atomic adds */
-	struct mem_lend lent;			       /* transfers that have spans of memory */
-	uint32_t *requester;			       /* constant: ids it is entered under */
-	size_t requester_nr;			       /* constant */
-	LIST_ENTRY(ioas_device) in_set;		       /* (set->lock) */
+	void *bus_arg; /* constant: the bus's own; PCI: the function, or NULL without one */
+	_Atomic(const struct route_source *) source; /* NULL: nobody checks */
+	struct ioas_device_counters *counters;	     /* relaxed atomic adds */
+	struct mem_lend lent;			     /* transfers that have spans of memory */
+	uint32_t *requester;			     /* constant: ids it is entered under */
+	size_t requester_nr;			     /* constant */
+	LIST_ENTRY(ioas_device) in_set;		     /* (set->lock) */
 };
 
 #define ROUTE_BOUND (1u << 31)
@@ -208,6 +209,7 @@ int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, struct 
 /* The last put empties and frees the table; nobody may be in flight through it. */
 void route_shared_put(struct ioas_iommu *iommu, struct route_shared *shared);
 struct pt *route_shared_pt(const struct route_shared *shared);
+struct ioas_space *route_shared_space(const struct route_shared *shared);
 
 /* For the table's life: nothing is shared any more when it ends. */
 struct route_shares;

@@ -108,6 +108,11 @@ struct pt *route_shared_pt(const struct route_shared *shared)
 	return shared->pt;
 }
 
+struct ioas_space *route_shared_space(const struct route_shared *shared)
+{
+	return shared->space;
+}
+
 int route_shares_new(struct route_shares **out)
 {
 	struct route_shares *shares = alloc_zero(1, sizeof(*shares));

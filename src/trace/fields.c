@@ -317,5 +317,8 @@ const struct trace_field *trace_fields(const char *name)
 	if (!found)
 		found = bsearch(name, trace_vfio_ioctls, trace_vfio_ioctls_nr, sizeof(*found),
 				by_name);
+	if (!found)
+		found = bsearch(name, trace_ext_ioctls, trace_ext_ioctls_nr, sizeof(*found),
+				by_name);
 	return found ? found->fields : NULL;
 }

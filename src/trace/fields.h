@@ -50,9 +50,9 @@ struct trace_ioctl {
 /* The fields of an ioctl by its name; NULL: it is in no table. */
 const struct trace_field *trace_fields(const char *name);
 
-/* fields_vfio.c, fields_test.c: sorted by name. */
-extern const struct trace_ioctl trace_vfio_ioctls[];
-extern const size_t trace_vfio_ioctls_nr;
+/* fields_vfio.c, fields_ext.c, fields_test.c: sorted by name. */
+extern const struct trace_ioctl trace_vfio_ioctls[], trace_ext_ioctls[];
+extern const size_t trace_vfio_ioctls_nr, trace_ext_ioctls_nr;
 extern const struct trace_field trace_test_fields[];
 
 /* To write tables with: FIELD(struct's name, member, format, way), and forms with names. */

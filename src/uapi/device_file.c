@@ -71,9 +71,14 @@ const char *device_file_name(const struct ioas_file *file)
 	return vfile ? vfile->pci->name : NULL;
 }
 
-/* A cdev is useless, for known and unknown ioctls alike, until it is bound. */
+/*
+ * A cdev is useless, for known and unknown ioctls alike, until it is bound: all but those of ours,
+ * which say what the device is.
+ */
 static long device_ioctl(struct uapi_call *call, uint32_t cmd)
 {
+	if (uapi_is_ext(cmd))
+		return uapi_dispatch_ext(call, cmd);
 	if (cmd != VFIO_DEVICE_BIND_IOMMUFD && !device_file_pci(call->file))
 		return why_set(call->why, -EINVAL, "%s is not bound yet (VFIO_DEVICE_BIND_IOMMUFD)",
 			       call->file->node.path);

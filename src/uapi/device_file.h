@@ -18,6 +18,13 @@ struct ioas_pci *device_file_pci(struct ioas_file *file);
 /* Its name, bound or not; for traces. */
 const char *device_file_name(const struct ioas_file *file);
 
+/* vfio_cdev.c: 0; -ENOTTY the call's file came from a group. */
+int device_file_check_cdev(struct uapi_call *call);
+/* Attach and detach of a bound device's requests with *pasid (NULL: without one). As obj.h. */
+int device_file_attach(struct vfio_file *vfile, const uint32_t *pasid, uint32_t *pt_id,
+		       struct ioas_why *why);
+void device_file_detach(struct vfio_file *vfile, const uint32_t *pasid);
+
 /* vfio_region.c */
 ssize_t region_read(struct ioas_file *file, struct ioas_caller *caller, uint64_t va, size_t len,
 		    uint64_t off);

@@ -14,6 +14,7 @@
 #include <ioas/uapi/iommufd.h>
 #include <ioas/uapi/iommufd_test.h>
 #include <ioas/uapi/vfio.h>
+#include <ioas/uapi_ext.h>
 #include "uapi/handlers.h"
 #include "uapi/uapi.h"
 #include "util/why.h"
@@ -24,7 +25,8 @@
 #define SIZE(type)   (sizeof(struct type) / (sizeof(struct type) <= UAPI_CMD_MAX))
 #define IOMMUFD_BASE 0x80
 /* Where the table ends for who has no use for IOMMU_TEST_CMD. */
-#define IOMMUFD_LAST NR(IOMMU_IOAS_NOIOMMU_GET_PA)
+#define IOMMUFD_LAST	  NR(IOMMU_IOAS_NOIOMMU_GET_PA)
+#define IOMMUFD_LAST_6_12 NR(IOMMU_FAULT_QUEUE_ALLOC)
 
 /* clang-format off */
 static const struct uapi_op iommufd_ops[] = {
@@ -98,6 +100,20 @@ static const struct uapi_op device_ops[] = {
 };
 #undef V
 #undef P
+
+/* Ours; IOAS_LAST_REFUSAL is the door's. */
+static const struct uapi_op ext_ops[] = {
+#define X(cmd, type, last, fn) \
+	[NR(cmd) - NR(IOAS_GET_DEVICE)] = {#cmd, cmd, SIZE(type), END(type, last), fn}
+	X(IOAS_GET_DEVICE, ioas_get_device, __reserved, ioas_get_device),
+	X(IOAS_GET_ROUTES, ioas_get_routes, cursor, ioas_get_routes),
+	X(IOAS_GET_REQUESTERS, ioas_get_list, __reserved, ioas_get_requesters),
+	X(IOAS_GET_MEMBERS, ioas_get_list, __reserved, ioas_get_members),
+	X(IOAS_GET_REASONS, ioas_get_list, __reserved, ioas_get_reasons),
+	X(IOAS_ATTACH, ioas_attach, __reserved, ioas_attach),
+	X(IOAS_DETACH, ioas_detach, __reserved, ioas_detach),
+#undef X
+};
 /* clang-format on */
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
@@ -111,11 +127,17 @@ const struct uapi_table uapi_group_table = {group_ops, VFIO_BASE, LEN(group_ops)
 const struct uapi_table uapi_device_table = {device_ops, VFIO_BASE, LEN(device_ops),
 					     LEN(iommufd_ops) + LEN(container_ops) +
 						     LEN(group_ops)};
+const struct uapi_table uapi_ext_table = {ext_ops, NR(IOAS_GET_DEVICE), LEN(ext_ops),
+					  LEN(iommufd_ops) + LEN(container_ops) + LEN(group_ops) +
+						  LEN(device_ops)};
 
 static const struct uapi_table *const tables[] = {&uapi_iommufd_table, &uapi_container_table,
-						  &uapi_group_table, &uapi_device_table};
+						  &uapi_group_table, &uapi_device_table,
+						  &uapi_ext_table};
 
-#define ROWS (LEN(iommufd_ops) + LEN(container_ops) + LEN(group_ops) + LEN(device_ops) + 1)
+#define ROWS                                                                                       \
+	(LEN(iommufd_ops) + LEN(container_ops) + LEN(group_ops) + LEN(device_ops) + LEN(ext_ops) + \
+	 1)
 
 /* 0 for success, then every errno of Linux. */
 #define ERRNOS 134
@@ -211,24 +233,57 @@ static int copy_struct(struct uapi_call *call)
 	return uapi_copy_from(call, call->cmd, call->arg, size);
 }
 
-long uapi_dispatch_iommufd(struct uapi_call *call, uint32_t cmd)
+/* An extensible struct: its size comes first, before even the number is looked at. */
+static long dispatch_sized(struct uapi_call *call, const struct uapi_op *op, uint32_t cmd)
 {
 	uint64_t buf[UAPI_CMD_MAX / 8] = {0};
-	const struct uapi_table *table = &uapi_iommufd_table;
-	uint32_t last = call->file->iommu->config.selftest ? NR(IOMMU_TEST_CMD) : IOMMUFD_LAST;
 	int rc;
 
-	if (NR(cmd) < table->first || NR(cmd) > last)
-		return uapi_dispatch_vfio(call, &uapi_container_table, cmd);
-	call->op = find(table, cmd);
+	call->op = op;
 	call->cmd = buf;
 	rc = uapi_copy_from(call, &call->user_size, call->arg, sizeof(call->user_size));
 	if (rc)
 		return rc;
-	if (!call->op)
+	if (!op)
 		return unknown(call, cmd);
 	rc = copy_struct(call);
-	return rc ? rc : call->op->handler(call);
+	return rc ? rc : op->handler(call);
+}
+
+/* Where the table ends: IOMMU_TEST_CMD, beyond a hole, is for who has a use for it. */
+static const struct uapi_op *find_iommufd(const struct ioas_iommu *iommu, uint32_t cmd, bool *ours)
+{
+	uint32_t last = iommu->config.abi_6_12 ? IOMMUFD_LAST_6_12 : IOMMUFD_LAST;
+
+	*ours = NR(cmd) >= IOMMUFD_BASE && NR(cmd) <= last;
+	if (iommu->config.selftest) {
+		*ours = NR(cmd) >= IOMMUFD_BASE && NR(cmd) <= NR(IOMMU_TEST_CMD);
+		if (NR(cmd) > last && cmd != IOMMU_TEST_CMD)
+			return NULL;
+	}
+	return *ours ? find(&uapi_iommufd_table, cmd) : NULL;
+}
+
+long uapi_dispatch_iommufd(struct uapi_call *call, uint32_t cmd)
+{
+	bool ours;
+	const struct uapi_op *op = find_iommufd(call->file->iommu, cmd, &ours);
+
+	if (ours)
+		return dispatch_sized(call, op, cmd);
+	if (uapi_is_ext(cmd))
+		return uapi_dispatch_ext(call, cmd);
+	return uapi_dispatch_vfio(call, &uapi_container_table, cmd);
+}
+
+bool uapi_is_ext(uint32_t cmd)
+{
+	return find(&uapi_ext_table, cmd);
+}
+
+long uapi_dispatch_ext(struct uapi_call *call, uint32_t cmd)
+{
+	return dispatch_sized(call, find(&uapi_ext_table, cmd), cmd);
 }
 
 long uapi_dispatch_vfio(struct uapi_call *call, const struct uapi_table *table, uint32_t cmd)

@@ -69,4 +69,15 @@ long vfio_device_get_region_info(struct uapi_call *call);
 long vfio_device_get_irq_info(struct uapi_call *call);
 long vfio_device_set_irqs(struct uapi_call *call);
 
+/* ext_device.c */
+long ioas_get_device(struct uapi_call *call);
+long ioas_get_members(struct uapi_call *call);
+/* ext_reasons.c */
+long ioas_get_requesters(struct uapi_call *call);
+long ioas_get_reasons(struct uapi_call *call);
+/* ext_route.c */
+long ioas_get_routes(struct uapi_call *call);
+long ioas_attach(struct uapi_call *call);
+long ioas_detach(struct uapi_call *call);
+
 #endif

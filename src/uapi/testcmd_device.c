@@ -41,7 +41,7 @@ static int attach_and_respond(struct uapi_call *call, struct test_device *test)
 	uint32_t pt_id = cmd->id;
 	int rc = obj_device_attach(test->device, &pt_id, call->why);
 
-	if (rc)
+	if (rc < 0)
 		return rc;
 	cmd->device.out_test_id = test->obj.id;
 	cmd->device.out_device_id = test->device->obj.id;
@@ -94,7 +94,7 @@ long testcmd_replace(struct uapi_call *call)
 	else
 		rc = why_set(call->why, -ENOENT, "no test device has id %u", cmd->id);
 	obj_ctx_unlock(ctx);
-	return rc ? rc : uapi_respond(call);
+	return rc < 0 ? rc : uapi_respond(call);
 }
 
 long testcmd_check_iotlb(struct uapi_call *call)

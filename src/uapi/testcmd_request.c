@@ -91,7 +91,7 @@ long testcmd_pasid_attach(struct uapi_call *call)
 	if (device)
 		rc = obj_device_attach_pasid_locked(device, cmd->pasid.pasid, how,
 						    &cmd->pasid.pt_id, call->why);
-	if (!rc) {
+	if (rc >= 0) {
 		rc = uapi_respond(call);
 		if (rc && how == OBJ_ATTACH)
 			obj_device_detach_pasid_locked(device, cmd->pasid.pasid);

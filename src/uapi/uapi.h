@@ -57,7 +57,7 @@ struct uapi_table {
 #define UAPI_CMD_MAX 72
 
 extern const struct uapi_table uapi_iommufd_table, uapi_container_table, uapi_group_table,
-	uapi_device_table;
+	uapi_device_table, uapi_ext_table;
 
 /* What the kinds of file differ in. Members may be NULL: the answer is the comment's. */
 struct uapi_file_ops {
@@ -101,6 +101,9 @@ int uapi_file_answer(struct uapi_call *call, struct ioas_file *file, uint32_t *f
 /* Dispatch by the rules of iommufd (size first) and of VFIO (argsz). */
 long uapi_dispatch_iommufd(struct uapi_call *call, uint32_t cmd);
 long uapi_dispatch_vfio(struct uapi_call *call, const struct uapi_table *table, uint32_t cmd);
+/* Is it an ioctl of ours beyond Linux (uapi_ext.h)? Then the sizes follow iommufd's rules. */
+bool uapi_is_ext(uint32_t cmd);
+long uapi_dispatch_ext(struct uapi_call *call, uint32_t cmd);
 /* Counts a result; op NULL: an unknown number. */
 void uapi_count(struct uapi *uapi, const struct uapi_op *op, long result);
 size_t uapi_counts_len(void);

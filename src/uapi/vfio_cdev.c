@@ -110,18 +110,22 @@ long vfio_device_bind_iommufd(struct uapi_call *call)
 }
 
 /* What a file from a group has not. */
-static int check_cdev(struct uapi_call *call)
+int device_file_check_cdev(struct uapi_call *call)
 {
 	const struct vfio_file *vfile = call->file->priv;
 
 	return vfile->group_file ? why_set(call->why, -ENOTTY, "only a cdev has this ioctl") : 0;
 }
 
-/* The PASID of a call that has one: what follows the minimal struct. Linux 6.12 has none. */
+/*
+ * The PASID of a call that has one: what follows the minimal struct. Linux 6.12 has none. In this
+ * ABI PASID 0 is another word for none.
+ */
 static int read_pasid(struct uapi_call *call, uint32_t flags, uint32_t *pasid)
 {
 	uint32_t known = call->file->iommu->config.abi_6_12 ? 0 : VFIO_DEVICE_ATTACH_PASID;
 
+	*pasid = 0;
 	if (flags & ~known)
 		return why_set(call->why, -EINVAL, "unknown flags 0x%x", flags & ~known);
 	if (!flags)
@@ -132,46 +136,50 @@ static int read_pasid(struct uapi_call *call, uint32_t flags, uint32_t *pasid)
 	return uapi_copy_from(call, pasid, call->arg + call->op->min, sizeof(*pasid));
 }
 
+int device_file_attach(struct vfio_file *vfile, const uint32_t *pasid, uint32_t *pt_id,
+		       struct ioas_why *why)
+{
+	return pasid ? obj_device_attach_pasid(vfile->vdev->bound, *pasid, OBJ_ATTACH_OR_REPLACE,
+					       pt_id, why)
+		     : obj_device_attach(vfile->vdev->bound, pt_id, why);
+}
+
+void device_file_detach(struct vfio_file *vfile, const uint32_t *pasid)
+{
+	if (pasid)
+		obj_device_detach_pasid(vfile->vdev->bound, *pasid);
+	else
+		obj_device_detach(vfile->vdev->bound);
+}
+
 long vfio_device_attach_iommufd_pt(struct uapi_call *call)
 {
 	struct vfio_device_attach_iommufd_pt *cmd = call->cmd;
-	const struct vfio_file *vfile = call->file->priv;
-	struct obj_device *device;
-	int rc = check_cdev(call);
+	const uint32_t *pasid;
+	int rc = device_file_check_cdev(call);
 
 	if (!rc)
 		rc = read_pasid(call, cmd->flags, &cmd->pasid);
 	if (rc)
 		return rc;
-	device = vfile->vdev->bound;
-	if (cmd->flags)
-		rc = obj_device_attach_pasid(device, cmd->pasid, OBJ_ATTACH_OR_REPLACE, &cmd->pt_id,
-					     call->why);
-	else
-		rc = obj_device_attach(device, &cmd->pt_id, call->why);
-	if (rc)
+	pasid = cmd->pasid ? &cmd->pasid : NULL;
+	rc = device_file_attach(call->file->priv, pasid, &cmd->pt_id, call->why);
+	if (rc < 0)
 		return rc;
 	rc = uapi_respond_len(call, call->op->min);
-	if (rc && cmd->flags)
-		obj_device_detach_pasid(device, cmd->pasid);
-	else if (rc)
-		obj_device_detach(device);
+	if (rc)
+		device_file_detach(call->file->priv, pasid);
 	return rc;
 }
 
 long vfio_device_detach_iommufd_pt(struct uapi_call *call)
 {
 	struct vfio_device_detach_iommufd_pt *cmd = call->cmd;
-	const struct vfio_file *vfile = call->file->priv;
-	int rc = check_cdev(call);
+	int rc = device_file_check_cdev(call);
 
 	if (!rc)
 		rc = read_pasid(call, cmd->flags, &cmd->pasid);
-	if (rc)
-		return rc;
-	if (cmd->flags)
-		obj_device_detach_pasid(vfile->vdev->bound, cmd->pasid);
-	else
-		obj_device_detach(vfile->vdev->bound);
-	return 0;
+	if (!rc)
+		device_file_detach(call->file->priv, cmd->pasid ? &cmd->pasid : NULL);
+	return rc;
 }

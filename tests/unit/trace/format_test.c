@@ -501,8 +501,9 @@ static bool covers(const struct uapi_op *op, const struct trace_field *fields)
 
 static void every_ioctl_has_its_fields(void **state)
 {
-	static const struct uapi_table *const tables[] = {
-		&uapi_iommufd_table, &uapi_container_table, &uapi_group_table, &uapi_device_table};
+	static const struct uapi_table *const tables[] = {&uapi_iommufd_table,
+							  &uapi_container_table, &uapi_group_table,
+							  &uapi_device_table, &uapi_ext_table};
 	size_t nr = 0;
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
