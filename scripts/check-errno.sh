@@ -4,6 +4,7 @@
 #
 #   scripts/check-errno.sh BUILD          both ways; exit 1 if a pair of ioctl and errno is amiss
 #   scripts/check-errno.sh BUILD --list   which program shows which pair
+#   scripts/check-errno.sh BUILD --fill   writes the page's last column anew: a test for each row
 #
 # Each program runs with --report, which counts results by ioctl and errno. Every pair on the page
 # must have come about in one of them, or stand in tests/uapi/shown-elsewhere with the test that
@@ -14,7 +15,8 @@
 # It compares pairs, not reasons: two causes of one errno are two rows, and one pair.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=${1:?usage: check-errno.sh BUILD [--list]}
+build=${1:?usage: check-errno.sh BUILD [--list|--fill]}
+mode=${2-}
 page=docs/errno.md elsewhere=tests/uapi/shown-elsewhere
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -38,13 +40,13 @@ meson introspect "$build" --tests | jq -r '.[] | select(.suite | any(endswith("u
 			| "\(.name) \(.error) \($name)"' "$work/report"
 	done | sort -u >"$work/shown"
 [ ! -s "$work/broken" ] || complain "$(cat "$work/broken")"
-if [ "${2-}" = --list ]; then
+if [ "$mode" = --list ]; then
 	column -t "$work/shown"
 	exit "$bad"
 fi
 
-# "IOCTL ERRNO" of every row. An error "as OTHER" stands for all of another ioctl's. Names are as
-# in the counters, without the prefixes that say nothing here.
+# "LINE IOCTL ERRNO TESTS" of every row. An error "as OTHER" stands for all of another ioctl's. Names
+# are as in the counters, without the prefixes that say nothing here.
 short='s/^(IOMMU_|VFIO_DEVICE_|VFIO_)//'
 awk -F' *[|] *' '
 	/^\| *ioctl \|/ { table = 1; next }
@@ -54,20 +56,77 @@ awk -F' *[|] *' '
 			ioctls = $2
 		n = split(ioctls, ioctl, / *, */)
 		m = split($3, error, / *, */)
+		gsub(/ +/, "", $5)
 		for (i = 1; i <= n; i++)
 			for (j = 1; j <= m; j++)
 				if (error[j] ~ /^E[A-Z0-9]+$/)
-					print ioctl[i], error[j]
+					print NR, ioctl[i], error[j], $5 == "" ? "-" : $5
 				else if (error[j] ~ /^as /)
 					print ioctl[i], error[j] >"/dev/stderr"
-	}' "$page" 2>"$work/as" | sort -u >"$work/rows"
+	}' "$page" 2>"$work/as" >"$work/lines"
+cut -d' ' -f2,3 "$work/lines" | sort -u >"$work/rows"
 sed 's/ as / /' "$work/as" | sort -u | while read -r ioctl other; do
 	awk -v ioctl="$ioctl" -v other="$other" '$1 == other { print ioctl, $2 }' "$work/rows"
 done | sort -u - "$work/rows" >"$work/allowed"
 
 sed -E "$short" "$work/shown" >"$work/short"
+# The same with what other tests show, by the names that the page uses: without "tests/" and ".c".
+# command_sizes goes through the sizes of all ioctls: what it got is no test of a row.
+{
+	grep -v ' command_sizes$' "$work/short"
+	sed -n 's,^\([A-Z0-9_]* E[A-Z0-9]*\) tests/\(.*\)\.c$,\1 \2,p' "$elsewhere"
+} >"$work/by"
+if [ "$mode" = --fill ]; then
+	# Of several tests the one that has the ioctl's name, else the first.
+	awk '
+		FILENAME == ARGV[1] { by[$1 " " $2] = by[$1 " " $2] " " $3; next }
+		FILENAME == ARGV[2] { pairs[$1] = pairs[$1] ";" $2 " " $3; next }
+		FNR in pairs {
+			n = split(substr(pairs[FNR], 2), pair, ";")
+			chosen = ""
+			for (i = 1; i <= n; i++) {
+				m = split(by[pair[i]], name, " ")
+				split(pair[i], word, " ")
+				best = m ? name[1] : ""
+				covered = 0
+				for (j = 1; j <= m; j++) {
+					if (index("," chosen ",", "," name[j] ","))
+						covered = 1
+					if (name[j] == tolower(word[1]))
+						best = name[j]
+				}
+				if (!covered && best != "")
+					chosen = chosen (chosen == "" ? "" : ",") best
+			}
+			gsub(/,/, ", ", chosen)
+			cut = match($0, /\|[^|]*\|[^|]*\|[^|]*\|/)
+			$0 = substr($0, 1, RLENGTH) " " chosen " |"
+		}
+		{ print }' "$work/by" "$work/lines" "$page" >"$work/page"
+	cat "$work/page" >"$page"
+	exit 0
+fi
+# A row names tests, each of which shows one of its errors; and each error has one that is named.
+while read -r line ioctl error tests; do
+	found=
+	for name in ${tests//,/ }; do
+		! grep -qx "$ioctl $error $name" "$work/by" || found=1
+	done
+	[ -n "$found" ] || complain "$page:$line: $ioctl $error: not shown by ${tests/-/any test (--fill names them)}"
+done <"$work/lines"
+awk '
+	FILENAME == ARGV[1] { by[$0] = 1; next }
+	{ n = split($4, name, ","); for (i = 1; i <= n; i++) {
+		named[$1 " " name[i]] = 1
+		if (($2 " " $3 " " name[i]) in by) used[$1 " " name[i]] = 1
+	} }
+	END { for (key in named) if (!(key in used) && key !~ / -$/) print key }' "$work/by" "$work/lines" |
+	sort -n >"$work/idle"
+while read -r line name; do
+	complain "$page:$line: $name shows none of these errors"
+done <"$work/idle"
 # Names on the page are of an ioctl that there is.
-grep -ohE '\b(IOMMU|VFIO)_[A-Z0-9_]+' src/uapi/dispatch.c | sed -E "$short" | sort -u >"$work/names"
+grep -ohE '\b(IOMMU|VFIO|IOAS)_[A-Z0-9_]+' src/uapi/dispatch.c | sed -E "$short" | sort -u >"$work/names"
 cut -d' ' -f1 "$work/rows" | sort -u | comm -23 - "$work/names" >"$work/strange"
 [ ! -s "$work/strange" ] || complain "$page: no such ioctl:" $(cat "$work/strange")
 while read -r ioctl error; do
