@@ -221,7 +221,7 @@ static void a_replace_that_is_refused_changes_nothing(void **state)
 	old = hwpt(&s, s.ioas, 0, NULL);
 	next = hwpt(&s, other, 0, NULL);
 	assert_int_equal(attach(s.dev, old), 0);
-	assert_int_equal(attach(s.dev, old), 0);
+	assert_int_equal(attach(s.dev, old), 1);
 	assert_int_equal(s.kind.attached, 1);
 	s.kind.refused = next;
 	s.kind.refusal = -ENOMEM;
@@ -261,7 +261,7 @@ static void pasids_need_page_tables_made_for_them(void **state)
 	assert_int_equal(pasid(s.dev, 3, OBJ_ATTACH, a), 0);
 	assert_int_equal(pasid(s.dev, 3, OBJ_ATTACH, a), -EBUSY);
 	assert_int_equal(pasid(s.dev, 3, OBJ_ATTACH, plain), -EBUSY);
-	assert_int_equal(pasid(s.dev, 3, OBJ_REPLACE, a), 0);
+	assert_int_equal(pasid(s.dev, 3, OBJ_REPLACE, a), 1);
 	assert_int_equal(pasid(s.dev, 3, OBJ_REPLACE, plain), -EINVAL);
 	s.kind.refused = b;
 	s.kind.refusal = -ENOMEM;
