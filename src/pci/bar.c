@@ -121,7 +121,7 @@ int pci_bar_access(struct ioas_pci *pci, unsigned bar, uint64_t off, bool write,
 
 	if (!size || size > 8 || off >= bar_len || size > bar_len - off)
 		return -EFAULT;
-	if (!answers(pci, bar))
+	if (!answers(pci, bar) || atomic_load(&pci->low_power))
 		return -EIO;
 	for (unsigned done = 0; done < size;) {
 		unsigned piece = natural_size(off + done, size - done);

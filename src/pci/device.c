@@ -106,6 +106,7 @@ void pci_close(struct ioas_pci *pci)
 	/* Whatever is on goes off; that an index is not on is fine. */
 	for (unsigned i = 0; i < PCI_IRQ_NR; i++)
 		pci_irq_disable(pci, i);
+	pci_low_power_leave(pci);
 	pthread_mutex_lock(&pci->control);
 	config_set16(&pci->config, PCI_CFG_COMMAND, 0);
 	reset_locked(pci);

@@ -10,7 +10,7 @@
  * A raw system call: a door may have put itself before write(2) of the C library, to tell the
  * program's calls from the engine's, and this may be any thread. close(2) it must see.
  */
-static void add_one(int fd)
+void irq_add_one(int fd)
 {
 	static const uint64_t one = 1;
 	int saved = errno;
@@ -26,7 +26,7 @@ void irq_signal(struct ioas_pci *pci, int fd)
 {
 	if (fd < 0)
 		return;
-	add_one(fd);
+	irq_add_one(fd);
 	__atomic_fetch_add(&pci->dev->counters->interrupts, 1, __ATOMIC_RELAXED);
 }
 
@@ -138,7 +138,7 @@ static int trigger_locked(struct ioas_pci *pci, unsigned index, unsigned start, 
 		if (!pci->intx.enabled)
 			return -EINVAL;
 		if ((!bools || bools[0]) && !pci->intx.disabled)
-			add_one(pci->intx.trigger);
+			irq_add_one(pci->intx.trigger);
 		return 0;
 	}
 	if (index == PCI_IRQ_MSIX) {
@@ -146,13 +146,13 @@ static int trigger_locked(struct ioas_pci *pci, unsigned index, unsigned start, 
 			return -EINVAL;
 		for (unsigned i = 0; i < count; i++)
 			if (!bools || bools[i])
-				add_one(pci->msix.vectors[start + i].trigger);
+				irq_add_one(pci->msix.vectors[start + i].trigger);
 		return 0;
 	}
 	if (!bools && *plain_trigger(pci, index) < 0)
 		return -EINVAL;
 	if (!bools || bools[0])
-		add_one(*plain_trigger(pci, index));
+		irq_add_one(*plain_trigger(pci, index));
 	return 0;
 }
 

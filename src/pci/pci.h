@@ -69,10 +69,12 @@ struct ioas_pci {
 	void *vfio;    /* for src/vfio alone */
 	bool open;     /* (control) */
 	pthread_mutex_t control;
-	struct pci_config config; /* (control) */
-	_Atomic bool memory_on;	  /* registers answer: memory decoding on and in D0 */
-	_Atomic bool in_reset;	  /* register accesses wait; written under control */
-	_Atomic bool master_on;	  /* written under control */
+	struct pci_config config;  /* (control) */
+	_Atomic bool memory_on;	   /* registers answer: memory decoding on and in D0 */
+	_Atomic uint8_t low_power; /* asked for by the user (power.c); written under control */
+	int wakeup;		   /* (control) the eventfd that is told when it ends; -1 none */
+	_Atomic bool in_reset;	   /* register accesses wait; written under control */
+	_Atomic bool master_on;	   /* written under control */
 	pthread_mutex_t irq;
 	struct pci_msix msix;
 	struct pci_intx intx;
@@ -154,6 +156,15 @@ void pci_reset(struct ioas_pci *pci);
 ssize_t pci_config_read(struct ioas_pci *pci, uint64_t off, void *buf, size_t len);
 ssize_t pci_config_write(struct ioas_pci *pci, uint64_t off, const void *buf, size_t len);
 
+/* ---- power.c: VFIO_DEVICE_FEATURE_LOW_POWER_* ---- */
+
+/* Low power until it is left; `wakeup` (-1: none), an eventfd that is the function's from here on,
+ * is told, and it ends, with the next use of the file. 0; -EINVAL it is so already. */
+int pci_low_power_enter(struct ioas_pci *pci, int wakeup);
+void pci_low_power_leave(struct ioas_pci *pci);
+/* The user uses the device's file. */
+void pci_low_power_wake(struct ioas_pci *pci);
+
 /* ---- bar.c ---- */
 
 /* Bytes of BAR `bar`, 0: absent (or the upper half of a 64-bit one). */
@@ -213,6 +224,7 @@ void intx_reset(struct ioas_pci *pci);			    /* takes irq */
 
 /* Adds 1 to an eventfd and counts an interrupt. Async-signal-safe, keeps errno. */
 void irq_signal(struct ioas_pci *pci, int fd);
+void irq_add_one(int fd); /* the same of an eventfd that is no interrupt's */
 /* Closes an eventfd of ours; -1 is fine. Keeps errno. */
 void irq_close(int fd);
 

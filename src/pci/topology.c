@@ -254,6 +254,7 @@ static int function_new(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 	pci->model = model;
 	pci->cdev = PCI_UNNUMBERED;
 	pci->intx.trigger = -1;
+	pci->wakeup = -1;
 	pci->err_trigger = -1;
 	pci->req_trigger = -1;
 	pthread_mutex_init(&pci->control, NULL);

@@ -77,9 +77,14 @@ const char *device_file_name(const struct ioas_file *file)
  */
 static long device_ioctl(struct uapi_call *call, uint32_t cmd)
 {
+	struct ioas_pci *pci;
+
 	if (uapi_is_ext(cmd))
 		return uapi_dispatch_ext(call, cmd);
-	if (cmd != VFIO_DEVICE_BIND_IOMMUFD && !device_file_pci(call->file))
+	pci = device_file_pci(call->file);
+	if (pci)
+		pci_low_power_wake(pci);
+	else if (cmd != VFIO_DEVICE_BIND_IOMMUFD)
 		return why_set(call->why, -EINVAL, "%s is not bound yet (VFIO_DEVICE_BIND_IOMMUFD)",
 			       call->file->node.path);
 	return uapi_dispatch_vfio(call, &uapi_device_table, cmd);

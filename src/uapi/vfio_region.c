@@ -151,6 +151,7 @@ static ssize_t transfer(struct ioas_file *file, struct ioas_caller *caller, uint
 		return -EINVAL;
 	if (!len)
 		return 0;
+	pci_low_power_wake(pci);
 	off = offset_in(off);
 	total = check_transfer(pci, index, off, len);
 	for (ssize_t done = 0; done < total;) {

@@ -181,6 +181,22 @@ struct vfio_irq_set {
 #define VFIO_DEVICE_FEATURE_SET	  (1 << 17)
 #define VFIO_DEVICE_FEATURE_PROBE (1 << 18)
 
+#define VFIO_DEVICE_FEATURE_PCI_VF_TOKEN		(0)
+#define VFIO_DEVICE_FEATURE_MIGRATION			(1)
+#define VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE		(2)
+#define VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY		(3)
+#define VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP (4)
+#define VFIO_DEVICE_FEATURE_LOW_POWER_EXIT		(5)
+#define VFIO_DEVICE_FEATURE_DMA_LOGGING_START		(6)
+#define VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP		(7)
+#define VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT		(8)
+#define VFIO_DEVICE_FEATURE_MIG_DATA_SIZE		(9)
+
+struct vfio_device_low_power_entry_with_wakeup {
+	int32_t wakeup_eventfd;
+	uint32_t reserved;
+};
+
 struct vfio_device_feature {
 	uint32_t argsz;
 	uint32_t flags;
