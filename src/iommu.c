@@ -118,6 +118,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 		free(iommu);
 		return -EINVAL;
 	}
+	iommu->aw = iommu->config.aw;
 	inflight_init(&iommu->inflight);
 	iommu->msi = (struct ioas_range){MSI_FIRST, MSI_LAST};
 	pthread_mutex_init(&iommu->pages_lock, NULL);

@@ -40,7 +40,9 @@ struct pci_bus;
 struct uapi;
 
 struct ioas_iommu {
-	struct ioas_iommu_config config;  /* constant */
+	struct ioas_iommu_config config; /* constant */
+	unsigned
+		aw; /* address bits that all IOMMUs of the machine have; constant once it is made */
 	struct inflight inflight;	  /* src/tlp/inflight.c: who is issuing right now */
 	struct route_table *routes;	  /* src/route/table.c: devices by requester ID */
 	struct mem_map *mem;		  /* src/mem/map.c: the physical map */

@@ -135,6 +135,12 @@ int ioas_pci_machine(struct ioas_iommu *iommu, const struct ioas_topology *topol
 		pci_machine_free(machine);
 		return rc;
 	}
+	for (size_t i = 0; i < ioas_topology_iommu_nr(machine->topology); i++) {
+		unsigned aw = ioas_topology_iommu(machine->topology, i)->aw;
+
+		if (aw && aw < iommu->aw)
+			iommu->aw = aw;
+	}
 	bus->machine = machine;
 	return 0;
 }
@@ -289,20 +295,6 @@ const struct ioas_range *pci_reserved(struct ioas_iommu *iommu, size_t *nr)
 
 	*nr = machine ? machine->reserved_at[ioas_topology_iommu_nr(machine->topology)] : 1;
 	return machine ? machine->reserved : &iommu->msi;
-}
-
-unsigned pci_aw(struct ioas_iommu *iommu)
-{
-	const struct pci_machine *machine = iommu->pci->machine;
-	unsigned aw = iommu->config.aw;
-
-	for (size_t i = 0; machine && i < ioas_topology_iommu_nr(machine->topology); i++) {
-		unsigned one = ioas_topology_iommu(machine->topology, i)->aw;
-
-		if (one && one < aw)
-			aw = one;
-	}
-	return aw;
 }
 
 /* The root port above a bus that no machine describes. */

@@ -129,8 +129,6 @@ int pci_group_check(struct pci_group *group, struct ioas_why *why);
 
 /* Where no function of the machine, whatever its IOMMU, can do DMA. */
 const struct ioas_range *pci_reserved(struct ioas_iommu *iommu, size_t *nr);
-/* The address bits that all of its IOMMUs have. */
-unsigned pci_aw(struct ioas_iommu *iommu);
 
 /* ---- device.c ---- */
 

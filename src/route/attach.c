@@ -295,7 +295,10 @@ static int attach_space(struct ioas_device *dev, const pasid_t *pasid, struct io
 	pthread_mutex_lock(&dev->set->lock);
 	rc = route_check(dev, pasid, why);
 	if (!rc)
-		rc = route_shared_get(dev->iommu, space, &c.shared, why);
+		/* A machine-wide PASID means one page table behind whatever IOMMU. */
+		rc = route_shared_get(dev->iommu, space,
+				      is_wide(dev, pasid) ? dev->iommu->aw : dev->aw, &c.shared,
+				      why);
 	if (!rc) {
 		c.pt = route_shared_pt(c.shared);
 		rc = attach_locked(&c);

@@ -201,11 +201,12 @@ void route_remove(struct ioas_iommu *iommu, enum route_bus bus, uint32_t id);
 /* ---- shared.c ---- */
 
 /*
- * The page table that all devices attached to `space` by ioas_device_attach share; made and filled
- * when it is first asked for. Errors as ioas_device_attach. Takes its lock, then the space's.
+ * The page table of `aw` address bits that all devices attached to `space` by ioas_device_attach,
+ * and behind IOMMUs as wide, share; made and filled when it is first asked for. Errors as
+ * ioas_device_attach. Takes its lock, then the space's.
  */
-int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, struct route_shared **out,
-		     struct ioas_why *why);
+int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, unsigned aw,
+		     struct route_shared **out, struct ioas_why *why);
 /* The last put empties and frees the table; nobody may be in flight through it. */
 void route_shared_put(struct ioas_iommu *iommu, struct route_shared *shared);
 struct pt *route_shared_pt(const struct route_shared *shared);

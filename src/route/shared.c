@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One page table a space for the programs that attach devices to spaces directly, without HWPTs.
- * The tables in use are in a balanced tree by space.
+ * One page table a space and address width for the programs that attach devices to spaces directly,
+ * without HWPTs. The tables in use are in a balanced tree by both.
  */
 #include <errno.h>
 #include <search.h>
@@ -12,7 +12,8 @@
 #include "util/alloc.h"
 
 struct route_shared {
-	struct ioas_space *space; /* constant, a reference; the key */
+	struct ioas_space *space; /* constant, a reference; the key, with */
+	unsigned aw;		  /* constant */
 	struct pt *pt;		  /* constant */
 	uint64_t refs;		  /* (shares.lock) */
 };
@@ -27,15 +28,19 @@ static int compare(const void *a, const void *b)
 	uintptr_t x = (uintptr_t)((const struct route_shared *)a)->space;
 	uintptr_t y = (uintptr_t)((const struct route_shared *)b)->space;
 
+	if (x == y) {
+		x = ((const struct route_shared *)a)->aw;
+		y = ((const struct route_shared *)b)->aw;
+	}
 	return (x > y) - (x < y);
 }
 
-static int shared_new(struct ioas_iommu *iommu, struct ioas_space *space, struct route_shared **out,
+static int shared_new(struct ioas_space *space, unsigned aw, struct route_shared **out,
 		      struct ioas_why *why)
 {
 	struct pt_config config = {
 		.format = PT_AMDV1,
-		.aw = iommu->config.aw,
+		.aw = aw,
 		.max_leaf_lg2 = space_huge_pages(space) ? 0 : 12,
 	};
 	struct route_shared *shared = alloc_zero(1, sizeof(*shared));
@@ -55,6 +60,7 @@ static int shared_new(struct ioas_iommu *iommu, struct ioas_space *space, struct
 		return rc;
 	}
 	shared->space = ioas_space_get(space);
+	shared->aw = aw;
 	shared->refs = 1;
 	*out = shared;
 	return 0;
@@ -68,11 +74,11 @@ static void shared_free(struct route_shared *shared)
 	free(shared);
 }
 
-int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, struct route_shared **out,
-		     struct ioas_why *why)
+int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, unsigned aw,
+		     struct route_shared **out, struct ioas_why *why)
 {
 	struct route_shares *shares = route_shares(iommu);
-	struct route_shared key = {.space = space}, **found;
+	struct route_shared key = {.space = space, .aw = aw}, **found;
 	int rc = 0;
 
 	pthread_mutex_lock(&shares->lock);
@@ -81,7 +87,7 @@ int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, struct 
 		(*found)->refs++;
 		*out = *found;
 	} else {
-		rc = shared_new(iommu, space, out, why);
+		rc = shared_new(space, aw, out, why);
 		if (!rc && (inject() || !tsearch(*out, &shares->tree, compare))) {
 			shared_free(*out);
 			rc = -ENOMEM;
