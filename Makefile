@@ -4,7 +4,7 @@ BUILD := build
 ASAN := build-asan
 TSAN := build-tsan
 
-.PHONY: help build run check check-asan check-tsan check-kernel-selftests check-twin bench lint clean
+.PHONY: help build run check check-asan check-tsan check-kernel-selftests check-twin twin-topology bench lint clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
@@ -15,6 +15,8 @@ help:
 	@echo '  make check-asan  only the tests under ASan and UBSan'
 	@echo '  make check-kernel-selftests  only the kernel'"'"'s own iommufd selftests (part of check)'
 	@echo '  make check-twin  tests/uapi on a real Linux kernel too, which it builds first (7 minutes, once)'
+	@echo '  make twin-topology [QEMU='"'"'-device pcie-root-port,id=a -device e1000e,bus=a'"'"']'
+	@echo '                   a real Linux kernel'"'"'s groups and ours of that PCI tree, or of all kept ones'
 	@echo '  make lint        only formatting, static analysis and the rules of CONTRIBUTING.md'
 	@echo '  make bench       benchmarks, which print ratios measured in one run'
 	@echo '  make check-tsan  only the tests with threads under TSan'
@@ -54,6 +56,12 @@ check-twin:
 	@scripts/deps.sh build run check
 	@scripts/build.sh $(BUILD)
 	@tests/twin/check.sh $(BUILD)
+
+# Not part of check either, which compares the kept captures without a kernel.
+twin-topology:
+	@scripts/deps.sh build run check
+	@scripts/build.sh $(BUILD)
+	@tests/twin/topology.sh check $(BUILD)
 
 lint:
 	@scripts/deps.sh build check

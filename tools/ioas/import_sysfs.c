@@ -29,6 +29,7 @@ struct reader {
 	struct seen *seen;
 	size_t seen_cap;
 	char (*iommu_name)[64];
+	bool any_group;
 	size_t elsewhere; /* functions of segments that have no number of 16 bits */
 	struct ioas_why *why;
 };
@@ -97,14 +98,13 @@ static void read_vtd(int device, struct ioas_topology_iommu *iommu)
 	}
 }
 
-/* The index of the IOMMU that a device links to; without a link, of the first. */
-static int find_iommu(struct reader *reader, int device, uint32_t *index)
+/* The index of the IOMMU that a device links to by `name`; "": of those that link to none. */
+static int find_iommu(struct reader *reader, int device, const char name[64], uint32_t *index)
 {
 	struct import *import = &reader->import;
 	struct ioas_topology_iommu *iommus;
-	char name[64], (*names)[64];
+	char(*names)[64];
 
-	read_link(device, "iommu", name, sizeof(name));
 	/* A machine has few, and each device asks once. */
 	for (*index = 0; *index < import->iommu_nr; (*index)++)
 		if (strcmp(reader->iommu_name[*index], name) == 0)
@@ -117,7 +117,7 @@ static int find_iommu(struct reader *reader, int device, uint32_t *index)
 	if (!iommus)
 		return -ENOMEM;
 	import->iommus = iommus;
-	memcpy(names[import->iommu_nr], name, sizeof(name));
+	memcpy(names[import->iommu_nr], name, sizeof(*names));
 	iommus[import->iommu_nr] = (struct ioas_topology_iommu){.kind = "soft"};
 	read_vtd(device, &iommus[import->iommu_nr]);
 	import->iommu_nr++;
@@ -126,11 +126,15 @@ static int find_iommu(struct reader *reader, int device, uint32_t *index)
 
 /* ---- devices ---- */
 
+/*
+ * The kernel's group is only held against ours in the end. That there is one, or a link to an
+ * IOMMU, says that the device is behind one. (AMD's IOMMUs have a folder of that name: themselves.)
+ */
 static int note_group(struct reader *reader, int device, struct import_function *function)
 {
 	struct ioas_topology_function *self = &function->decoded.function;
 	size_t nr = reader->import.nr;
-	char text[64];
+	char group[64], iommu[64];
 
 	if (nr > reader->seen_cap) {
 		struct seen *seen = realloc(reader->seen, 2 * nr * sizeof(*seen));
@@ -140,13 +144,17 @@ static int note_group(struct reader *reader, int device, struct import_function 
 		reader->seen = seen;
 		reader->seen_cap = 2 * nr;
 	}
-	read_link(device, "iommu_group", text, sizeof(text));
+	read_link(device, "iommu_group", group, sizeof(group));
+	read_link(device, "iommu", iommu, sizeof(iommu));
 	reader->seen[nr - 1] = (struct seen){
 		.addr = self->addr,
-		.group = *text ? (uint32_t)strtoul(text, NULL, 10) : NO_GROUP,
+		.group = *group ? (uint32_t)strtoul(group, NULL, 10) : NO_GROUP,
 	};
+	reader->any_group |= *group != '\0';
 	self->iommu = IOAS_TOPOLOGY_NO_IOMMU;
-	return *text ? find_iommu(reader, device, &self->iommu) : 0;
+	if (!*group && !*iommu)
+		return 0;
+	return find_iommu(reader, device, iommu, &self->iommu);
 }
 
 static int read_device(struct reader *reader, int device, struct ioas_pci_addr addr)
@@ -281,7 +289,7 @@ static int finish(struct reader *reader, struct ioas_topology **out, struct ioas
 		import_remark(warning, "no IOMMU here, all taken as behind one");
 	if (reader->elsewhere)
 		import_remark(warning, "%zu in segments above ffff left out", reader->elsewhere);
-	differ = none ? 0 : count_differences(reader, *out);
+	differ = reader->any_group ? count_differences(reader, *out) : 0;
 	if (differ)
 		import_remark(warning, "the kernel has %zu in other groups", differ);
 	return 0;

@@ -323,6 +323,26 @@ static void sysfs_shows_drivers_groups_and_iommus(void **arg)
 	ioas_topology_destroy(topology);
 }
 
+static void a_copy_without_groups_has_those_behind_an_iommu(void **arg)
+{
+	struct space port_1 = port(4, 1, 1, true), disk = endpoint(0x1234, 1, false);
+	struct ioas_topology *topology;
+
+	write_file("0000:00:01.0", "config", port_1.bytes, CONFIG_LEN);
+	write_file("0000:01:00.0", "config", disk.bytes, CONFIG_LEN);
+	write_file("0000:00:02.0", "config", disk.bytes, CONFIG_LEN);
+	/* Where the links lead to need not have been copied. */
+	write_link("0000:00:01.0", "iommu", "../../virtual/iommu/dmar0");
+	write_link("0000:01:00.0", "iommu", "../../../virtual/iommu/dmar0");
+	/* An IOMMU that is a PCI function: not behind itself. */
+	make_folder("0000:00:02.0", "iommu/ivhd0");
+	topology = read_root("");
+	assert_int_equal(ioas_topology_iommu_nr(topology), 1);
+	assert_int_equal(ioas_topology_group_nr(topology), 2);
+	assert_int_equal(ioas_topology_group_of(topology, at("00:02.0")), UINT32_MAX);
+	ioas_topology_destroy(topology);
+}
+
 static void sysfs_without_privileges_is_guessed_from(void **arg)
 {
 	struct space root_port = port(4, 1, 3, true), up = port(5, 2, 3, true);
@@ -385,6 +405,8 @@ int main(void)
 		cmocka_unit_test(doubtful_machines_are_refused_or_remarked_on),
 		cmocka_unit_test_setup_teardown(sysfs_shows_drivers_groups_and_iommus, make_root,
 						remove_root),
+		cmocka_unit_test_setup_teardown(a_copy_without_groups_has_those_behind_an_iommu,
+						make_root, remove_root),
 		cmocka_unit_test_setup_teardown(sysfs_without_privileges_is_guessed_from, make_root,
 						remove_root),
 		cmocka_unit_test_setup_teardown(a_tree_that_is_no_sysfs_is_refused, make_root,
