@@ -289,6 +289,21 @@ int pci_group_check(struct pci_group *group, struct ioas_why *why)
 	return 0;
 }
 
+const struct ioas_range *pci_group_reserved(struct ioas_iommu *iommu, uint32_t number, size_t *nr)
+{
+	const struct pci_machine *machine = iommu->pci->machine;
+	const struct ioas_topology_function *member =
+		machine ? ioas_topology_group_next(machine->topology, number, NULL) : NULL;
+	size_t first;
+
+	*nr = 1;
+	if (!member)
+		return &iommu->msi;
+	first = machine->reserved_at[member->iommu];
+	*nr = machine->reserved_at[member->iommu + 1] - first;
+	return machine->reserved + first;
+}
+
 const struct ioas_range *pci_reserved(struct ioas_iommu *iommu, size_t *nr)
 {
 	const struct pci_machine *machine = iommu->pci->machine;

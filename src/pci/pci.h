@@ -127,6 +127,8 @@ bool pci_of_host(const struct ioas_topology_function *function);
  */
 int pci_group_check(struct pci_group *group, struct ioas_why *why);
 
+/* Where no function of the group with that number can do DMA; interrupts come first. */
+const struct ioas_range *pci_group_reserved(struct ioas_iommu *iommu, uint32_t number, size_t *nr);
 /* Where no function of the machine, whatever its IOMMU, can do DMA. */
 const struct ioas_range *pci_reserved(struct ioas_iommu *iommu, size_t *nr);
 

@@ -335,7 +335,10 @@ static int write_group(struct pci_group *group, void *arg)
 
 int ioas_pci_sysfs_write(struct ioas_iommu *iommu, const char *root)
 {
-	struct sysfs_tree tree = {.root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+	struct sysfs_tree tree = {
+		.iommu = iommu,
+		.root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC),
+	};
 	int saved = errno;
 
 	if (tree.root < 0) {

@@ -13,7 +13,8 @@
 #include "pci/pci.h"
 
 struct sysfs_tree {
-	int root; /* descriptor of the folder */
+	struct ioas_iommu *iommu; /* whose machine it shows */
+	int root;		  /* descriptor of the folder */
 	int error;
 	char path[PATH_MAX]; /* of sysfs_at, with its final '/' */
 	size_t path_len;

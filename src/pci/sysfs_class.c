@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The view of /sys: groups, modules, classes, and the devices that are not on a bus. */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "iommu.h"
 #include "pci/sysfs.h"
+#include "util/alloc.h"
+
+/* Two addresses, a word, a newline, and a zero at the end. */
+#define RESERVED_LINE 64
 
 /* A device without a bus, its class and its number. */
 static void write_virtual(struct sysfs_tree *tree, const char *class, const char *name,
@@ -21,11 +30,47 @@ static void write_virtual(struct sysfs_tree *tree, const char *class, const char
 	sysfs_link(tree, number, "sys/devices/virtual/%s/%s", class, name);
 }
 
+static int by_address(const void *a, const void *b)
+{
+	const struct ioas_range *x = a, *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/* In order of address, as Linux lists them. */
+static void write_reserved(struct sysfs_tree *tree, uint32_t number)
+{
+	const struct ioas_range *found, msi = tree->iommu->msi;
+	size_t nr, len = 0;
+	struct ioas_range *ranges;
+	char *text;
+
+	found = pci_group_reserved(tree->iommu, number, &nr);
+	ranges = alloc_zero(nr, sizeof(*ranges));
+	text = alloc_zero(nr, RESERVED_LINE);
+	if (ranges && text) {
+		memcpy(ranges, found, nr * sizeof(*ranges));
+		qsort(ranges, nr, sizeof(*ranges), by_address);
+		for (size_t i = 0; i < nr; i++)
+			len += (size_t)snprintf(
+				text + len, RESERVED_LINE, "0x%016" PRIx64 " 0x%016" PRIx64 " %s\n",
+				ranges[i].first, ranges[i].last,
+				ranges[i].first == msi.first && ranges[i].last == msi.last
+					? "msi"
+					: "reserved");
+		sysfs_text(tree, "reserved_regions", "%s", text);
+	} else if (!tree->error) {
+		tree->error = -ENOMEM;
+	}
+	free(ranges);
+	free(text);
+}
+
 void sysfs_group_empty(struct sysfs_tree *tree, uint32_t number)
 {
 	sysfs_at(tree, "sys/kernel/iommu_groups/%u", number);
 	sysfs_text(tree, "type", "DMA");
-	sysfs_text(tree, "reserved_regions", "0x00000000fee00000 0x00000000feefffff msi");
+	write_reserved(tree, number);
 	sysfs_dir(tree, "devices");
 }
 

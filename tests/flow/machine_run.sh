@@ -10,6 +10,8 @@ scratch
 limit=60
 truncate -s 16M "$work/disk1" "$work/disk2" "$work/disk3"
 cat >"$work/machine.yaml" <<END
+iommus:
+  - reserved: [0xfffff00000-0xffffffffff]
 root-buses:
   - bus: 00
     devices:
@@ -51,6 +53,8 @@ test "$(cat /sys/bus/pci/devices/0000:02:01.0/secondary_bus_number)" = 4
 test "$(basename "$(readlink /sys/bus/pci/devices/0000:04:00.1/driver)")" = snd_hda_intel
 test "$(readlink /sys/bus/pci/devices/0000:04:00.0/iommu_group)" = \
 	"$(readlink /sys/bus/pci/devices/0000:04:00.1/iommu_group)"
+printf '%s\n' '0x00000000fee00000 0x00000000feefffff msi' '0x000000fffff00000 0x000000ffffffffff reserved' |
+	cmp - /sys/bus/pci/devices/0000:03:00.0/iommu_group/reserved_regions
 qemu-io -f raw -c 'write -P 0x5a 0 64k' -c 'read -P 0x5a 0 64k' nvme://0000:03:00.0/1
 END
 jq -e '.devices[] | select(.name == "0000:03:00.0") | .tlps > 0' "$work/report" >/dev/null ||
