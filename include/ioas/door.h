@@ -61,6 +61,10 @@ struct ioas_caller_ops {
 	 * it may be used so. *host receives where this process sees it. 0, -EFAULT, -ENOMEM.
 	 */
 	int (*pin)(struct ioas_caller *caller, uint64_t va, uint64_t len, bool write, void **host);
+	/*
+	 * The end of a pin, or, in whole pages, of a part of one: every byte that was pinned is
+	 * unpinned once, with the `host` that belongs to it.
+	 */
 	void (*unpin)(struct ioas_caller *caller, uint64_t va, uint64_t len, void *host);
 	/*
 	 * The open file behind one of the caller's descriptors, with a reference. -EBADF not open,

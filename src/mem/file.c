@@ -220,6 +220,11 @@ int mem_dmabuf_new(struct mem_files *files, uint64_t len, struct mem_file **out)
 	return 0;
 }
 
+uint64_t mem_file_page(const struct mem_file *file)
+{
+	return file->page;
+}
+
 bool mem_file_is_dmabuf(const struct mem_file *file)
 {
 	return file->kind == FILE_DMABUF;

@@ -35,6 +35,8 @@ void mem_file_put(struct mem_file *file);
 
 /* A dma-buf of `len` bytes (> 0, rounded up to whole pages), zeroed. 0; -ENOMEM. */
 int mem_dmabuf_new(struct mem_files *files, uint64_t len, struct mem_file **out);
+/* The size of its pages in memory. */
+uint64_t mem_file_page(const struct mem_file *file);
 bool mem_file_is_dmabuf(const struct mem_file *file);
 uint64_t mem_dmabuf_len(const struct mem_file *file);
 /*

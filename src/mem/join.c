@@ -64,7 +64,9 @@ static void put_part(struct pieces *pieces, const struct mem_part *part)
 	}
 	split = pins_split_of(part->from);
 	if (!split)
-		put_piece(pieces, &part->from->whole, part->start, part->start + part->len);
+		put(pieces,
+		    atomic_load_explicit(&part->from->host, memory_order_relaxed) + part->start,
+		    part->len, part->from->pieces->node.tag);
 	for (size_t i = split ? pins_piece_index(split, part->start) : 0; split && i < split->nr;
 	     i++) {
 		if (split->at[i].start >= part->start + part->len)
@@ -130,7 +132,9 @@ static int add_several(struct mem_pins *pins, struct mem_window *window,
 		split->bytes = bytes;
 		for (size_t i = 0; i < nr; i++) {
 			split->at[i].start = pieces[i]->start;
+			split->at[i].end = pieces[i]->start + pieces[i]->len;
 			split->at[i].piece = pieces[i];
+			pins_link(window, i ? pieces[i - 1] : NULL, pieces[i]);
 			pins_enter(pins, pieces[i]);
 		}
 		atomic_init(&window->host, (uintptr_t)split + MEM_SPLIT);
@@ -150,6 +154,7 @@ int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_
 	int rc = 0;
 
 	pthread_mutex_lock(&pins->lock);
+	window->pieces = NULL;
 	pieces = put_all(NULL, parts, nr);
 	if (pieces > 1) {
 		rc = add_several(pins, window, parts, nr, pieces);
@@ -157,6 +162,7 @@ int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_
 		piece_init(whole, window);
 		put_all(&whole, parts, nr);
 		atomic_init(&window->host, piece_host(whole));
+		pins_link(window, NULL, whole);
 		pins_enter(pins, whole);
 	}
 	pthread_mutex_unlock(&pins->lock);

@@ -156,6 +156,7 @@ int mem_window_join(struct mem_map *map, iova_t iova, const struct mem_part *par
 	if (rc)
 		return rc;
 	window->owner = owner ? owner : window;
+	window->users = 1;
 	rc = pins_add(&map->pins, window, parts, nr);
 	if (rc) {
 		slot_give(map, window);
@@ -180,6 +181,24 @@ void mem_window_destroy(struct mem_map *map, struct mem_window *window)
 	slot_give(map, window);
 	pins_remove(&map->pins, window);
 	free(window);
+}
+
+int mem_window_cut(struct mem_map *map, struct inflight *inflight, struct mem_window *window,
+		   uint64_t off)
+{
+	struct mem_split *old = NULL;
+	int rc = pins_cut(&map->pins, window, off, &old);
+
+	if (old)
+		inflight_wait(inflight);
+	pins_free_splits(old);
+	return rc;
+}
+
+void mem_window_release(struct mem_map *map, struct mem_window *window, uint64_t start,
+			uint64_t end)
+{
+	pins_release(&map->pins, window, start, end);
 }
 
 struct mem_window *mem_window_find(struct mem_map *map, pa_t pa)

@@ -16,6 +16,7 @@
 #include "mem/lend.h"
 #include "mem/pins.h"
 
+struct inflight;
 struct ioas_caller;
 struct mem_map;
 
@@ -24,9 +25,11 @@ struct mem_window {
 	uint64_t len; /* constant */
 	/* Where this process sees its first byte; or, odd, a struct mem_split + MEM_SPLIT. */
 	_Atomic uintptr_t host;
-	const void *owner;	/* constant: what counts as one pin of a page, see owners.c */
-	struct mem_piece whole; /* (pins lock) all of it, or its first piece */
-	struct mem_lend lend;	/* spans lent out */
+	const void *owner;	  /* constant: what counts as one pin of a page, see owners.c */
+	uint32_t users;		  /* the owner's count of who shares the window; 1 at first */
+	struct mem_piece whole;	  /* (pins lock) all of it, or its first piece while it has that */
+	struct mem_piece *pieces; /* (pins lock) those not released */
+	struct mem_lend lend;	  /* spans lent out */
 };
 
 #define MEM_SPLIT ((uintptr_t)1)
@@ -56,6 +59,20 @@ int mem_window_join(struct mem_map *map, iova_t iova, const struct mem_part *par
  * lock. Never fails.
  */
 void mem_window_destroy(struct mem_map *map, struct mem_window *window);
+
+/*
+ * Makes `off`, a multiple of 4096, an end of what mem_window_release can release. 0; -ENOMEM. Waits
+ * for those in flight where the memory has been moved.
+ */
+int mem_window_cut(struct mem_map *map, struct inflight *inflight, struct mem_window *window,
+		   uint64_t off);
+/*
+ * Nobody uses start .. end - 1 of a window any more, or will: it stands for nothing there. Both
+ * ends are the window's own or were cut. Nothing of it was released before, and something stays.
+ * Never fails.
+ */
+void mem_window_release(struct mem_map *map, struct mem_window *window, uint64_t start,
+			uint64_t end);
 
 /* The window that holds `pa`, or NULL. Lock-free; in flight only. */
 struct mem_window *mem_window_find(struct mem_map *map, pa_t pa);

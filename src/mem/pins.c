@@ -164,28 +164,35 @@ struct mem_split *pins_split_of(struct mem_window *window)
 	return host & MEM_SPLIT ? (struct mem_split *)(host - MEM_SPLIT) : NULL;
 }
 
+void pins_link(struct mem_window *window, struct mem_piece *before, struct mem_piece *piece)
+{
+	piece->link = before ? &before->after : &window->pieces;
+	piece->after = *piece->link;
+	*piece->link = piece;
+	if (piece->after)
+		piece->after->link = &piece->after;
+}
+
+/* A piece that stands for nothing any more; what it hid goes, unless others show it. */
+static void drop(struct mem_pins *pins, struct mem_piece *piece)
+{
+	*piece->link = piece->after;
+	if (piece->after)
+		piece->after->link = piece->link;
+	pins_take_out(pins, piece);
+	if (piece->node.tag)
+		release(pins, piece);
+	if (piece != &piece->window->whole)
+		pins_piece_free(pins, piece);
+}
+
 void pins_remove(struct mem_pins *pins, struct mem_window *window)
 {
-	struct mem_split *split;
-
 	pthread_mutex_lock(&pins->lock);
-	split = pins_split_of(window);
-	if (!split)
-		pins_take_out(pins, &window->whole);
-	for (size_t i = 0; split && i < split->nr; i++)
-		pins_take_out(pins, split->at[i].piece);
-	if (!split && window->whole.node.tag)
-		release(pins, &window->whole);
-	for (size_t i = 0; split && i < split->nr; i++) {
-		struct mem_piece *piece = split->at[i].piece;
-
-		if (piece->node.tag)
-			release(pins, piece);
-		if (piece != &window->whole)
-			pins_piece_free(pins, piece);
-	}
+	while (window->pieces)
+		drop(pins, window->pieces);
 	pthread_mutex_unlock(&pins->lock);
-	pins_free_splits(split);
+	pins_free_splits(pins_split_of(window));
 }
 
 /* The last piece that starts at or below `off`. */
@@ -210,7 +217,7 @@ void *mem_window_piece(struct mem_window *window, uint64_t off, uint64_t *len)
 	struct mem_split *split = pins_split_of(window);
 	size_t i = pins_piece_index(split, off);
 	struct mem_piece *piece = split->at[i].piece;
-	uint64_t end = i + 1 < split->nr ? split->at[i + 1].start : window->len;
+	uint64_t end = split->at[i].end;
 
 	if (atomic_load_explicit(&piece->moving, memory_order_acquire))
 		return NULL;
@@ -219,28 +226,27 @@ void *mem_window_piece(struct mem_window *window, uint64_t off, uint64_t *len)
 	return (void *)(piece_host(piece) + (off - split->at[i].start));
 }
 
-/* Publishes a window's pieces with `extra` (or none) among them. The old block goes to *old. */
+/* Publishes a window's pieces; `extra` (or none) is about to be the end of the one before it. */
 static int publish(struct mem_window *window, struct mem_piece *extra, struct mem_split **old)
 {
 	struct mem_split *was = pins_split_of(window), *split;
-	size_t nr = (was ? was->nr : 1) + (extra != NULL), to = 0;
-	size_t bytes = (sizeof(*split) + nr * sizeof(split->at[0]) + PAGE - 1) & ~(PAGE - 1);
+	struct mem_piece *piece;
+	size_t nr = 0, bytes;
 
+	for (piece = window->pieces; piece; piece = piece->after)
+		nr++;
+	bytes = (sizeof(*split) + nr * sizeof(split->at[0]) + PAGE - 1) & ~(PAGE - 1);
 	split = pins_map_pages(bytes);
 	if (!split)
 		return -ENOMEM;
 	split->nr = nr;
 	split->bytes = bytes;
-	for (size_t i = 0; i < (was ? was->nr : 1); i++) {
-		struct mem_piece *piece = was ? was->at[i].piece : &window->whole;
-
-		split->at[to].start = piece->start;
-		split->at[to++].piece = piece;
-		if (extra && extra->start > piece->start &&
-		    extra->start < piece->start + piece->len) {
-			split->at[to].start = extra->start;
-			split->at[to++].piece = extra;
-		}
+	nr = 0;
+	for (piece = window->pieces; piece; piece = piece->after, nr++) {
+		split->at[nr].piece = piece;
+		split->at[nr].start = piece->start;
+		split->at[nr].end =
+			extra && piece->after == extra ? extra->start : piece->start + piece->len;
 	}
 	atomic_store_explicit(&window->host, (uintptr_t)split + MEM_SPLIT, memory_order_release);
 	if (was) {
@@ -250,8 +256,11 @@ static int publish(struct mem_window *window, struct mem_piece *extra, struct me
 	return 0;
 }
 
-/* Cuts a piece in two where `host` is inside it. */
-static int cut(struct mem_pins *pins, struct mem_piece *piece, uintptr_t host,
+/*
+ * Cuts a piece in two where `host` is inside it. In a window that is in one place nobody looks for
+ * pieces by offset, so that nothing need be published for a cut alone.
+ */
+static int cut(struct mem_pins *pins, struct mem_piece *piece, uintptr_t host, bool always,
 	       struct mem_split **old)
 {
 	uint64_t len = host - piece_host(piece);
@@ -266,8 +275,13 @@ static int cut(struct mem_pins *pins, struct mem_piece *piece, uintptr_t host,
 	rest->window = piece->window;
 	rest->start = piece->start + len;
 	rest->len = piece->len - len;
+	rest->node.tag = piece->node.tag;
 	atomic_init(&rest->host, host);
-	if (publish(piece->window, rest, old)) {
+	pins_link(piece->window, piece, rest);
+	if ((always || pins_split_of(piece->window)) && publish(piece->window, rest, old)) {
+		*rest->link = rest->after;
+		if (rest->after)
+			rest->after->link = rest->link;
 		pins_piece_free(pins, rest);
 		return -ENOMEM;
 	}
@@ -285,11 +299,53 @@ int pins_prepare(struct mem_pins *pins, uintptr_t start, uintptr_t end, struct m
 
 	pins_collect(pins->tree.root, start, end, false, &list);
 	for (; list && !rc; list = list->next) {
-		rc = cut(pins, list, end, old);
+		rc = cut(pins, list, end, true, old);
 		if (!rc)
-			rc = cut(pins, list, start, old);
+			rc = cut(pins, list, start, true, old);
 		if (!rc && !pins_split_of(list->window))
 			rc = publish(list->window, NULL, old);
 	}
 	return rc;
+}
+
+/* The piece of a window that has byte `off`, which is not released. */
+static struct mem_piece *piece_at(struct mem_pins *pins, struct mem_window *window, uint64_t off)
+{
+	struct mem_split *split = pins_split_of(window);
+	struct mem_piece *list = NULL;
+	uintptr_t host;
+
+	if (split)
+		return split->at[pins_piece_index(split, off)].piece;
+	host = atomic_load_explicit(&window->host, memory_order_relaxed) + off;
+	pins_collect(pins->tree.root, host, host + 1, true, &list);
+	while (list->window != window)
+		list = list->next;
+	return list;
+}
+
+int pins_cut(struct mem_pins *pins, struct mem_window *window, uint64_t off, struct mem_split **old)
+{
+	struct mem_piece *piece;
+	int rc;
+
+	if (!off || off == window->len)
+		return 0;
+	pthread_mutex_lock(&pins->lock);
+	piece = piece_at(pins, window, off);
+	rc = cut(pins, piece, piece_host(piece) + (off - piece->start), false, old);
+	pthread_mutex_unlock(&pins->lock);
+	return rc;
+}
+
+void pins_release(struct mem_pins *pins, struct mem_window *window, uint64_t start, uint64_t end)
+{
+	struct mem_piece *piece, *after;
+
+	pthread_mutex_lock(&pins->lock);
+	for (piece = piece_at(pins, window, start); piece && piece->start < end; piece = after) {
+		after = piece->after;
+		drop(pins, piece);
+	}
+	pthread_mutex_unlock(&pins->lock);
 }

@@ -3,10 +3,11 @@
  * Which memory of this process the windows stand for, and what happens to it when the program gives
  * it up.
  *
- * A window is one *piece* until some of its memory is moved, then several. Pieces are kept in the
- * order of their host addresses, so that munmap and its like find out at once what they would take
- * away. Pages that the program gives up while a window stands for them are *hidden*: moved to a
- * place that the program does not know, where they stay until the last such window ends.
+ * A window is one *piece* until some of its memory is moved, or it is cut so that a part can be
+ * released, then several. Pieces are kept in the order of their host addresses, so that munmap and
+ * its like find out at once what they would take away. Pages that the program gives up while a
+ * window stands for them are *hidden*: moved to a place that the program does not know, where they
+ * stay until the last such window ends.
  */
 #ifndef MEM_PINS_H
 #define MEM_PINS_H
@@ -28,19 +29,23 @@ struct mem_piece {
 	struct tree_node node; /* by host; node.tag: hidden */
 	uintptr_t max;	       /* end of the highest piece of the subtree */
 	struct mem_window *window;
-	struct mem_piece *next;	 /* on a list at work, or free */
-	uint64_t start, len;	 /* in the window */
-	_Atomic uintptr_t host;	 /* of its first byte */
-	uintptr_t to;		 /* where it is going, 0: it stays */
-	_Atomic uint32_t moving; /* readers: try again later */
+	struct mem_piece *after, **link; /* among the window's, by start */
+	struct mem_piece *next;		 /* on a list at work, or free */
+	uint64_t start, len;		 /* in the window */
+	_Atomic uintptr_t host;		 /* of its first byte */
+	uintptr_t to;			 /* where it is going, 0: it stays */
+	_Atomic uint32_t moving;	 /* readers: try again later */
 };
 
-/* The pieces of a window that has several, published whole and never changed. */
+/*
+ * The pieces of a window that are not all in one place, published whole and never changed. It has
+ * the borders of all pieces; some of them may have been released since.
+ */
 struct mem_split {
 	size_t nr, bytes;	/* pieces; bytes of this block */
 	struct mem_split *next; /* to be freed */
 	struct {
-		uint64_t start;
+		uint64_t start, end;
 		struct mem_piece *piece;
 	} at[];
 };
@@ -61,6 +66,11 @@ void pins_fini(struct mem_pins *pins);
 int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_part *parts,
 	     size_t nr);
 void pins_remove(struct mem_pins *pins, struct mem_window *window);
+/* As mem_window_cut; blocks out of use go to the list *old, to be freed after inflight_wait. */
+int pins_cut(struct mem_pins *pins, struct mem_window *window, uint64_t off,
+	     struct mem_split **old);
+/* As mem_window_release. */
+void pins_release(struct mem_pins *pins, struct mem_window *window, uint64_t start, uint64_t end);
 /* May start..end-1 meet a piece? Lock-free; false is exact. */
 static inline bool pins_maybe(const struct mem_pins *pins, uintptr_t start, uintptr_t end)
 {
@@ -80,10 +90,12 @@ static inline uintptr_t piece_end(const struct mem_piece *piece)
 	return piece_host(piece) + piece->len;
 }
 
-/* The pieces of a window that has several, or NULL. */
+/* The pieces of a window in several places, or NULL: it is in one, one piece after the other. */
 struct mem_split *pins_split_of(struct mem_window *window);
 /* The last piece that starts at or below `off`. */
 size_t pins_piece_index(const struct mem_split *split, uint64_t off);
+/* Puts a piece behind another of its window's, or (NULL) first. */
+void pins_link(struct mem_window *window, struct mem_piece *before, struct mem_piece *piece);
 /* A piece to fill in, and one that is not needed; in none of the trees. NULL: no memory. */
 struct mem_piece *pins_piece_new(struct mem_pins *pins);
 void pins_piece_free(struct mem_pins *pins, struct mem_piece *piece);

@@ -37,7 +37,7 @@ struct ioas_access {
 struct access_part {
 	struct space_area *area;
 	struct pages_pin *pin;
-	uint64_t skip; /* bytes of the pin before what was asked for */
+	uint64_t skip; /* bytes of the pin's window before what was asked for */
 	uint64_t len;
 };
 

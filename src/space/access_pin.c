@@ -63,6 +63,8 @@ static int pin_area(struct ioas_access_pin *pin, struct space_area *area, iova_t
 	rc = pages_pin(iommu, area->pages, start, end - start, iova & ~(SPACE_PAGE - 1), &part->pin,
 		       &inner);
 	pages_unlock(iommu, locked);
+	if (!rc)
+		part->skip += part->pin->skip;
 	if (rc)
 		return why_set(why, rc, "%s",
 			       inner.text[0]   ? inner.text

@@ -47,9 +47,9 @@ static int find(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t at
 		return 0;
 	out->window = pin->window;
 	out->hold = mem_window_hold(pin->window);
-	out->off = at - pin->start;
-	if (out->len > pin->len - out->off)
-		out->len = pin->len - out->off;
+	out->off = pin->skip + (at - pin->start);
+	if (out->len > pin->len - (at - pin->start))
+		out->len = pin->len - (at - pin->start);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <ioas/types.h>
 #include "util/tree.h"
 
+struct pages_pin;
 struct space_pages;
 
 /* Alignments 4 KiB (and below), 8 KiB ... 2 MiB. */
@@ -34,11 +35,12 @@ struct space_area {
 	uint64_t gap_first; /* first free address of the gap before it; == first: no gap */
 	struct areas_fit fit;
 	struct space_pages *pages;
-	uint64_t offset;   /* of its first byte in the pages */
-	uint32_t accesses; /* parts of accesses' pins */
-	uint32_t locks;	   /* it cannot be unmapped: lock.c */
-	uint32_t busy;	   /* copies of accesses at work */
-	bool closing;	   /* being unmapped: nothing new may use it */
+	uint64_t offset;       /* of its first byte in the pages */
+	struct pages_pin *pin; /* for page tables; NULL: the space has none */
+	uint32_t accesses;     /* parts of accesses' pins */
+	uint32_t locks;	       /* it cannot be unmapped: lock.c */
+	uint32_t busy;	       /* copies of accesses at work */
+	bool closing;	       /* being unmapped: nothing new may use it */
 };
 
 struct areas {

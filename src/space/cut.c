@@ -31,7 +31,25 @@ static int check(const struct ioas_space *space, const struct space_area *area, 
 	return 0;
 }
 
-/* The page tables stay as they are: their leaves are small, and both halves show the same pages. */
+static int cut_pin(struct ioas_space *space, struct space_area *area, struct space_area *rest)
+{
+	struct pages_pin *half[2];
+	bool locked;
+	int rc;
+
+	if (!area->pin)
+		return 0;
+	locked = pages_lock(space->iommu, area->pages);
+	rc = pages_cut(space->iommu, area->pages, area->pin, rest->offset, half);
+	pages_unlock(space->iommu, locked);
+	if (rc)
+		return rc;
+	area->pin = half[0];
+	rest->pin = half[1];
+	return 0;
+}
+
+/* The page tables stay as they are: their leaves are small, and what they lead to does not move. */
 static int cut(struct ioas_space *space, struct space_area *area, iova_t last, struct ioas_why *why)
 {
 	struct space_area *rest = alloc_zero(1, sizeof(*rest));
@@ -42,10 +60,11 @@ static int cut(struct ioas_space *space, struct space_area *area, iova_t last, s
 	rest->last = area->last;
 	rest->offset = area->offset + (rest->first - area->first);
 	rest->node.tag = area->node.tag;
+	if (cut_pin(space, area, rest)) {
+		free(rest);
+		return why_set(why, -ENOMEM, "out of memory");
+	}
 	rest->pages = pages_get(area->pages);
-	/* They are filled already, so that this cannot fail. */
-	if (space->domains)
-		pages_fill(space->iommu, rest->pages, 0, NULL);
 	area->last = last;
 	areas_insert(&space->areas, rest);
 	return 0;

@@ -7,15 +7,15 @@
 #include "util/why.h"
 
 /*
- * The areas' tree is intact while they are filled one by one, so what to undo is found by order:
+ * The areas' tree is intact while they are pinned one by one, so what to undo is found by order:
  * everything before the area that failed.
  */
-static void drain_before(struct ioas_space *space, const struct space_area *end)
+static void unpin_before(struct ioas_space *space, const struct space_area *end)
 {
 	struct space_area *area = areas_find(&space->areas, 0);
 
 	for (; area && area != end; area = areas_next(area))
-		pages_drain(space->iommu, area->pages);
+		area_unpin(space, area);
 }
 
 /* Takes all entries out of a table that is in no list any more. */
@@ -29,8 +29,8 @@ static void empty(struct ioas_space *space, struct pt *pt)
 }
 
 /*
- * Enters every area in a new domain. The first domain fills the pages, for all; a later one finds
- * them filled. `others` are the domains there were.
+ * Enters every area in a new domain. The first domain pins them, for all; a later one finds
+ * them pinned. `others` are the domains there were.
  */
 static int fill_domain(struct ioas_space *space, struct space_domain *domain, struct ioas_why *why)
 {
@@ -41,15 +41,14 @@ static int fill_domain(struct ioas_space *space, struct space_domain *domain, st
 
 	for (; area; area = areas_next(area)) {
 		if (!others) {
-			rc = pages_fill(space->iommu, area->pages, area->first - area->offset,
-					&inner);
+			rc = area_pin(space, area, &inner);
 			if (rc)
 				break;
 		}
 		rc = fill_enter(space, domain->pt, area);
 		if (rc) {
 			if (!others)
-				pages_drain(space->iommu, area->pages);
+				area_unpin(space, area);
 			break;
 		}
 	}
@@ -57,7 +56,7 @@ static int fill_domain(struct ioas_space *space, struct space_domain *domain, st
 		return 0;
 	empty(space, domain->pt);
 	if (!others)
-		drain_before(space, area);
+		unpin_before(space, area);
 	if (inner.text[0])
 		return why_set(why, rc, "mapping %#llx-%#llx: %s", (unsigned long long)area->first,
 			       (unsigned long long)area->last, inner.text);
@@ -145,7 +144,7 @@ void space_domain_detach(struct ioas_space *space, struct pt *pt)
 		*link = domain->next;
 		empty(space, pt);
 		if (!space->domains)
-			drain_before(space, NULL);
+			unpin_before(space, NULL);
 		unreserve_locked(space, pt);
 		set_domain_page(space);
 	}
@@ -153,7 +152,7 @@ void space_domain_detach(struct ioas_space *space, struct pt *pt)
 	free(domain);
 }
 
-/* While there is a table, every area is in all of them, at its pages' window. */
+/* While there is a table, every area is in all of them, at its pin's window. */
 int ioas_space_iova_to_phys(struct ioas_space *space, iova_t iova, pa_t *out)
 {
 	struct space_area *area;
@@ -162,7 +161,7 @@ int ioas_space_iova_to_phys(struct ioas_space *space, iova_t iova, pa_t *out)
 	pthread_mutex_lock(&space->lock);
 	area = areas_find(&space->areas, iova);
 	if (space->domains && area && area->first <= iova && !pages_revoked(area->pages)) {
-		*out = pages_window(area->pages)->pa + area->offset + (iova - area->first);
+		*out = area_pa(area) + (iova - area->first);
 		rc = 0;
 	}
 	pthread_mutex_unlock(&space->lock);

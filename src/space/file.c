@@ -96,7 +96,7 @@ static void take_out(struct ioas_space *space, const struct mem_file *file)
 	inflight_wait(&space->iommu->inflight);
 	for (area = areas_find(&space->areas, 0); area && space->domains; area = areas_next(area))
 		if (area->pages->file == file)
-			mem_window_idle(pages_window(area->pages));
+			mem_window_idle(area->pin->window);
 	pt_gather_free(&gather);
 }
 

@@ -9,9 +9,35 @@
 #include <stdlib.h>
 #include "space/private.h"
 
+/*
+ * Where IOVA and memory do not lie alike in their 4 KiB, the window is congruent with the memory:
+ * pages can be shared with a space whose page tables have other page sizes.
+ */
+int area_pin(struct ioas_space *space, struct space_area *area, struct ioas_why *why)
+{
+	uint64_t start = area->offset & ~(SPACE_PAGE - 1);
+	uint64_t end = area->offset + (area->last - area->first) + 1;
+	bool locked = pages_lock(space->iommu, area->pages);
+	int rc;
+
+	end = (end + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1);
+	rc = pages_pin(space->iommu, area->pages, start, end - start,
+		       (area->first - (area->offset - start)) & ~(SPACE_PAGE - 1), &area->pin, why);
+	pages_unlock(space->iommu, locked);
+	return rc;
+}
+
+void area_unpin(struct ioas_space *space, struct space_area *area)
+{
+	pages_unpin(space->iommu, area->pages, area->pin);
+	area->pin = NULL;
+}
+
 pa_t area_pa(const struct space_area *area)
 {
-	return pages_window(area->pages)->pa + area->offset;
+	const struct pages_pin *pin = area->pin;
+
+	return pin->window->pa + pin->skip + (area->offset - pin->start);
 }
 
 /*
@@ -45,7 +71,7 @@ int fill_area(struct ioas_space *space, struct space_area *area, struct ioas_why
 
 	if (!domain)
 		return 0;
-	rc = pages_fill(space->iommu, area->pages, area->first - area->offset, why);
+	rc = area_pin(space, area, why);
 	if (rc)
 		return rc;
 	for (; domain && !rc; domain = domain->next)
@@ -55,7 +81,7 @@ int fill_area(struct ioas_space *space, struct space_area *area, struct ioas_why
 	for (domain = space->domains; domain; domain = domain->next)
 		pt_unmap(domain->pt, area->first, area->last, &gather);
 	inflight_wait(&space->iommu->inflight);
-	pages_drain(space->iommu, area->pages);
+	area_unpin(space, area);
 	pt_gather_free(&gather);
 	return rc;
 }
@@ -77,7 +103,7 @@ void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, 
 		pt_unmap(domain->pt, first, last, &gather);
 	inflight_wait(&space->iommu->inflight);
 	for (; list; list = next_of(list))
-		pages_drain(space->iommu, list->pages);
+		area_unpin(space, list);
 	pt_gather_free(&gather);
 }
 

@@ -61,15 +61,36 @@ int pages_memory_pin(struct space_pages *pages, uint64_t start, uint64_t len, vo
 	return rc && rc != -ENOMEM ? -EFAULT : rc;
 }
 
-void pages_memory_unpin(struct space_pages *pages, const struct pages_memory *memory)
+/* Of a file with larger pages a part cannot be given back: all of it is, in the end. */
+static bool in_parts(const struct space_pages *pages)
+{
+	return !pages->file || mem_file_page(pages->file) <= SPACE_PAGE;
+}
+
+static void memory_unpin(struct space_pages *pages, const struct pages_memory *memory,
+			 uint64_t start, uint64_t len)
 {
 	struct ioas_caller *caller = pages->caller;
-	uint64_t va = pages->va + memory->start;
+	uint64_t va = pages->va + start;
+	void *host = (char *)memory->host + (start - memory->start);
 
 	if (pages->file)
-		mem_file_unpin(pages->file, va, memory->len, memory->host);
+		mem_file_unpin(pages->file, va, len, host);
 	else
-		caller->ops->unpin(caller, va, memory->len, memory->host);
+		caller->ops->unpin(caller, va, len, host);
+}
+
+void pages_memory_unpin(struct space_pages *pages, const struct pages_memory *memory,
+			uint64_t start, uint64_t len)
+{
+	if (in_parts(pages))
+		memory_unpin(pages, memory, start, len);
+}
+
+void pages_memory_end(struct space_pages *pages, const struct pages_memory *memory)
+{
+	if (!in_parts(pages))
+		memory_unpin(pages, memory, memory->start, memory->len);
 }
 
 /* A dma-buf's memory is its exporter's, who has it pinned and pays for it. */
@@ -91,40 +112,4 @@ void pages_uncharge(struct space_pages *pages, uint64_t len)
 		return;
 	account_uncharge(&pages->payer, len);
 	pages->charged -= len;
-}
-
-int pages_fill(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova,
-	       struct ioas_why *why)
-{
-	struct pages_pin *pin;
-	bool locked = pages_lock(iommu, pages);
-	int rc = 0;
-
-	/*
-	 * Pages can be shared with a space whose page tables have other page sizes; so where IOVA
-	 * and memory do not lie alike in their 4 KiB, the window is congruent with the memory.
-	 */
-	if (!pages->fills)
-		rc = pages_pin(iommu, pages, 0, pages->len, iova & ~(SPACE_PAGE - 1), &pin, why);
-	if (!rc && !pages->fills++)
-		pages->fill = pin;
-	pages_unlock(iommu, locked);
-	return rc;
-}
-
-void pages_drain(struct ioas_iommu *iommu, struct space_pages *pages)
-{
-	struct pages_pin *pin = pages->fill;
-	bool locked;
-
-	/* Without the lock: this may take as long as a transfer. Our fill keeps the window. */
-	mem_window_idle(pin->window);
-	locked = pages_lock(iommu, pages);
-	if (--pages->fills)
-		pin = NULL;
-	else
-		pages->fill = NULL;
-	pages_unlock(iommu, locked);
-	if (pin)
-		pages_unpin(iommu, pages, pin);
 }

@@ -91,6 +91,8 @@ struct pages_pin *pages_pin_at(const struct space_pages *pages, uint64_t at, uin
 {
 	struct pages_pin *pin = first_beyond(pages->pins.root, at);
 
+	while (pin && pin->ending)
+		pin = next_beyond(pin, at);
 	if (!pin || pin->start <= at)
 		return pin;
 	if (pin->start < *end)
@@ -109,20 +111,44 @@ static struct pages_pin *find(struct space_pages *pages, uint64_t start, uint64_
 	while (node) {
 		struct pages_pin *pin = pin_of(node);
 
-		if (pin->start == start && pin->len == len)
+		if (pin->start == start && pin->len == len && !pin->ending)
 			return pin;
 		*parent = node;
-		*side = start > pin->start || (start == pin->start && len > pin->len);
+		*side = start > pin->start || (start == pin->start && len >= pin->len);
 		node = node->child[*side];
 	}
 	return NULL;
 }
 
-/* A walk through start..end: what pins cover, and the gaps between, one after the other. */
+static void enter(struct space_pages *pages, struct pages_pin *pin)
+{
+	struct tree_node *parent = NULL, *node = pages->pins.root;
+	int side = 0;
+
+	while (node) {
+		parent = node;
+		side = pin->start > pin_of(node)->start ||
+		       (pin->start == pin_of(node)->start && pin->len >= pin_of(node)->len);
+		node = node->child[side];
+	}
+	tree_insert(&pages->pins, &pin->node, parent, side);
+}
+
+/*
+ * A walk through start..end: what pins cover, and the gaps between, one after the other. With a
+ * window only the pins count that show it.
+ */
 struct walk {
+	const struct mem_window *window;
 	struct pages_pin *next;
 	uint64_t at, end;
 };
+
+static void pass_others(struct walk *walk)
+{
+	while (walk->window && walk->next && walk->next->window != walk->window)
+		walk->next = next_beyond(walk->next, walk->at);
+}
 
 /* What begins at walk->at: some of *pin, or a gap (NULL). Its length; 0: the end. */
 static uint64_t step(struct walk *walk, struct pages_pin **pin)
@@ -139,27 +165,62 @@ static uint64_t step(struct walk *walk, struct pages_pin **pin)
 	walk->at = to;
 	if (*pin)
 		walk->next = next_beyond(*pin, to);
+	pass_others(walk);
 	return to - from;
 }
 
-static struct walk walk_begin(struct space_pages *pages, uint64_t start, uint64_t len)
+static struct walk walk_begin(struct space_pages *pages, const struct mem_window *window,
+			      uint64_t start, uint64_t len)
 {
-	return (struct walk){first_beyond(pages->pins.root, start), start, start + len};
+	struct walk walk = {window, first_beyond(pages->pins.root, start), start, start + len};
+
+	pass_others(&walk);
+	return walk;
 }
 
 static void memory_put(struct space_pages *pages, struct pages_memory *memory)
 {
-	if (atomic_fetch_sub_explicit(&memory->refs, 1, memory_order_acq_rel) != 1)
+	if (--memory->refs)
 		return;
-	pages_memory_unpin(pages, memory);
+	pages_memory_end(pages, memory);
 	free(memory);
 }
 
+/* A pin that is in no tree. What it held is given back already, or others hold it. */
 static void pin_free(struct space_pages *pages, struct pages_pin *pin)
 {
-	while (pin->memory_nr)
-		memory_put(pages, pin->memory[--pin->memory_nr]);
+	while (pin->held_nr)
+		memory_put(pages, pin->held[--pin->held_nr].memory);
 	free(pin);
+}
+
+/* Holds what of start..end another pin holds. */
+static void hold(struct pages_pin *pin, const struct pages_pin *from, uint64_t start, uint64_t end)
+{
+	for (size_t i = 0; i < from->held_nr; i++) {
+		struct pages_held held = from->held[i];
+
+		held.start = held.start > start ? held.start : start;
+		held.end = held.end < end ? held.end : end;
+		if (held.start >= held.end)
+			continue;
+		held.memory->refs++;
+		pin->held[pin->held_nr++] = held;
+	}
+}
+
+/* Gives back what of start..end a pin held, and no pin covers now. */
+static void give_back(struct space_pages *pages, const struct pages_pin *pin, uint64_t start,
+		      uint64_t end)
+{
+	for (size_t i = 0; i < pin->held_nr; i++) {
+		const struct pages_held *held = &pin->held[i];
+		uint64_t first = held->start > start ? held->start : start;
+		uint64_t last = held->end < end ? held->end : end;
+
+		if (first < last)
+			pages_memory_unpin(pages, held->memory, first, last - first);
+	}
 }
 
 static int memory_new(struct space_pages *pages, uint64_t start, uint64_t len,
@@ -181,12 +242,12 @@ static int memory_new(struct space_pages *pages, uint64_t start, uint64_t len,
 	return rc;
 }
 
-/* Fills in the parts of a new pin and its references to memory; *fresh: bytes that no pin covered.
- */
+/* Fills in the parts of a new pin and what it holds; *fresh: bytes that no pin covered. */
 static int gather(struct space_pages *pages, struct pages_pin *pin, struct mem_part *parts,
 		  uint64_t *fresh, struct ioas_why *why)
 {
-	struct walk walk = walk_begin(pages, pin->start, pin->len);
+	struct walk walk = walk_begin(pages, NULL, pin->start, pin->len);
+	struct pages_held *held;
 	struct pages_pin *from;
 	uint64_t at = walk.at, len;
 	int rc;
@@ -195,21 +256,18 @@ static int gather(struct space_pages *pages, struct pages_pin *pin, struct mem_p
 		parts->len = len;
 		if (from) {
 			parts->from = from->window;
-			parts->start = at - from->start;
-			for (size_t i = 0; i < from->memory_nr; i++) {
-				struct pages_memory *memory = from->memory[i];
-
-				if (memory->start >= walk.at || memory->start + memory->len <= at)
-					continue;
-				atomic_fetch_add_explicit(&memory->refs, 1, memory_order_relaxed);
-				pin->memory[pin->memory_nr++] = memory;
-			}
+			parts->start = from->skip + (at - from->start);
+			hold(pin, from, at, walk.at);
 			continue;
 		}
-		rc = memory_new(pages, at, len, &pin->memory[pin->memory_nr], why);
+		held = &pin->held[pin->held_nr];
+		rc = memory_new(pages, at, len, &held->memory, why);
 		if (rc)
 			return rc;
-		parts->host = pin->memory[pin->memory_nr++]->host;
+		held->start = at;
+		held->end = walk.at;
+		parts->host = held->memory->host;
+		pin->held_nr++;
 		*fresh += len;
 	}
 	return 0;
@@ -234,27 +292,65 @@ static int pin_new(struct ioas_iommu *iommu, struct space_pages *pages, struct p
 	return -ENOMEM;
 }
 
-/* Room for what gather() writes. */
-static int pin_alloc(struct space_pages *pages, uint64_t start, uint64_t len,
-		     struct pages_pin **out, struct mem_part **parts, size_t *nr)
+static struct pages_pin *pin_alloc(uint64_t start, uint64_t len, size_t held_max)
 {
-	struct walk walk = walk_begin(pages, start, len);
-	struct pages_pin *from, *pin;
-	size_t memory_nr = 0;
+	struct pages_pin *pin = alloc_zero(1, sizeof(*pin) + held_max * sizeof(struct pages_held));
 
-	for (*nr = 0; step(&walk, &from); ++*nr)
-		memory_nr += from ? from->memory_nr : 1;
-	pin = alloc_zero(1, sizeof(*pin) + memory_nr * sizeof(struct pages_memory *));
-	*parts = pin ? alloc_zero(*nr, sizeof(**parts)) : NULL;
-	if (!*parts) {
-		free(pin);
-		return -ENOMEM;
-	}
+	if (!pin)
+		return NULL;
 	pin->start = start;
 	pin->len = len;
 	pin->users = 1;
-	*out = pin;
-	return 0;
+	return pin;
+}
+
+/* Room for what gather() writes. */
+static int room(struct space_pages *pages, uint64_t start, uint64_t len, struct pages_pin **out,
+		struct mem_part **parts, size_t *nr)
+{
+	struct walk walk = walk_begin(pages, NULL, start, len);
+	struct pages_pin *from;
+	size_t held_nr = 0;
+
+	for (*nr = 0; step(&walk, &from); ++*nr)
+		held_nr += from ? from->held_nr : 1;
+	*out = pin_alloc(start, len, held_nr);
+	*parts = *out ? alloc_zero(*nr, sizeof(**parts)) : NULL;
+	if (*parts)
+		return 0;
+	free(*out);
+	return -ENOMEM;
+}
+
+/* Of a pin that is in the tree no more, what no other covers; `window`: of those that show that. */
+typedef void gap_fn(struct ioas_iommu *iommu, struct space_pages *pages,
+		    const struct pages_pin *pin, uint64_t start, uint64_t end);
+
+static void each_gap(struct ioas_iommu *iommu, struct space_pages *pages,
+		     const struct pages_pin *pin, const struct mem_window *window, gap_fn *fn)
+{
+	struct walk walk = walk_begin(pages, window, pin->start, pin->len);
+	struct pages_pin *other;
+	uint64_t len;
+
+	while ((len = step(&walk, &other)))
+		if (!other)
+			fn(iommu, pages, pin, walk.at - len, walk.at);
+}
+
+static void gap_in_window(struct ioas_iommu *iommu, struct space_pages *pages,
+			  const struct pages_pin *pin, uint64_t start, uint64_t end)
+{
+	uint64_t off = pin->skip - pin->start;
+
+	mem_window_release(iommu->mem, pin->window, start + off, end + off);
+}
+
+static void gap(struct ioas_iommu *iommu, struct space_pages *pages, const struct pages_pin *pin,
+		uint64_t start, uint64_t end)
+{
+	pages_uncharge(pages, end - start);
+	give_back(pages, pin, start, end);
 }
 
 int pages_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t start, uint64_t len,
@@ -271,12 +367,15 @@ int pages_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t star
 		(*out)->users++;
 		return 0;
 	}
-	rc = pin_alloc(pages, start, len, &pin, &parts, &nr);
+	rc = room(pages, start, len, &pin, &parts, &nr);
 	if (rc)
 		return rc;
 	rc = pin_new(iommu, pages, pin, parts, nr, iova, why);
 	free(parts);
 	if (rc) {
+		for (size_t i = 0; i < pin->held_nr; i++)
+			if (pin->held[i].memory->refs == 1)
+				give_back(pages, pin, pin->held[i].start, pin->held[i].end);
 		pin_free(pages, pin);
 		return rc;
 	}
@@ -285,39 +384,80 @@ int pages_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t star
 	return 0;
 }
 
-/* Bytes of a range that no pin covers. */
-static uint64_t uncovered(struct space_pages *pages, uint64_t start, uint64_t len)
+/* Of a pin, with what it holds there; it does not count as a user of the window yet. */
+static struct pages_pin *part_of(const struct pages_pin *pin, uint64_t start, uint64_t end)
 {
-	struct walk walk = walk_begin(pages, start, len);
-	struct pages_pin *pin;
-	uint64_t bytes = 0;
+	struct pages_pin *part = pin_alloc(start, end - start, pin->held_nr);
 
-	while ((len = step(&walk, &pin)))
-		if (!pin)
-			bytes += len;
-	return bytes;
+	if (!part)
+		return NULL;
+	part->window = pin->window;
+	part->skip = pin->skip + (start - pin->start);
+	hold(part, pin, start, end);
+	return part;
+}
+
+/* A user of a pin left for pins that cover all of it. */
+static void leave(struct space_pages *pages, struct pages_pin *pin)
+{
+	if (--pin->users)
+		return;
+	tree_remove(&pages->pins, &pin->node);
+	pin->window->users--;
+	pin_free(pages, pin);
+}
+
+int pages_cut(struct ioas_iommu *iommu, struct space_pages *pages, struct pages_pin *pin,
+	      uint64_t at, struct pages_pin *half[2])
+{
+	int rc = -ENOMEM;
+
+	half[0] = part_of(pin, pin->start, at);
+	half[1] = part_of(pin, at, end_of(pin));
+	if (half[0] && half[1])
+		rc = mem_window_cut(iommu->mem, &iommu->inflight, pin->window,
+				    pin->skip + (at - pin->start));
+	for (int i = 0; i < 2; i++) {
+		if (rc && half[i])
+			pin_free(pages, half[i]);
+		if (rc)
+			continue;
+		half[i]->window->users++;
+		enter(pages, half[i]);
+	}
+	if (!rc)
+		leave(pages, pin);
+	return rc;
+}
+
+/* Out of the tree: nobody uses it, and nothing of the window is lent that others do not show. */
+static void end_pin(struct ioas_iommu *iommu, struct space_pages *pages, struct pages_pin *pin)
+{
+	tree_remove(&pages->pins, &pin->node);
+	/* First the window: who gets the memory back asks what is still held. */
+	if (--pin->window->users)
+		each_gap(iommu, pages, pin, pin->window, gap_in_window);
+	else
+		mem_window_destroy(iommu->mem, pin->window);
+	each_gap(iommu, pages, pin, NULL, gap);
+	pin_free(pages, pin);
 }
 
 void pages_unpin(struct ioas_iommu *iommu, struct space_pages *pages, struct pages_pin *pin)
 {
-	uint64_t bytes;
 	bool locked, last;
 
 	/* Without the lock: this may take as long as a transfer. Our use keeps the window. */
 	mem_window_idle(pin->window);
 	locked = pages_lock(iommu, pages);
 	last = !--pin->users;
-	if (last) {
-		tree_remove(&pages->pins, &pin->node);
-		bytes = uncovered(pages, pin->start, pin->len);
-		if (bytes)
-			pages_uncharge(pages, bytes);
-	}
+	pin->ending = last;
 	pages_unlock(iommu, locked);
 	if (!last)
 		return;
-	/* What was held, through others' areas, before it was taken out. */
+	/* What was held, through others' areas, before it was closed to them. */
 	mem_window_idle(pin->window);
-	mem_window_destroy(iommu->mem, pin->window);
-	pin_free(pages, pin);
+	locked = pages_lock(iommu, pages);
+	end_pin(iommu, pages, pin);
+	pages_unlock(iommu, locked);
 }

@@ -17,40 +17,46 @@
 
 /* What one call of the caller's pin answered. Lives while a pin shows some of it. */
 struct pages_memory {
-	_Atomic uint32_t refs;
+	uint32_t refs;	     /* of pages_held */
 	uint64_t start, len; /* constant: in the pages, whole pages */
 	void *host;	     /* constant */
 };
 
-/*
- * Some of a page object, pinned, with a window in the physical map. One stands for all of it while
- * page tables need it; accesses pin what they were asked for. Pins that overlap show the same
- * memory, whatever the program has done with its own mapping since the first of them.
- */
-struct pages_pin {
-	struct tree_node node; /* by start, then length */
-	uint64_t max;	       /* end of the pin of this subtree that ends last */
-	uint64_t start, len;   /* constant: in the pages, whole pages */
-	uint32_t users;
-	struct mem_window *window;
-	size_t memory_nr;
-	struct pages_memory *memory[];
+/* A part of such memory that a pin shows. */
+struct pages_held {
+	struct pages_memory *memory;
+	uint64_t start, end; /* in the pages */
 };
 
 /*
- * A piece of caller memory, or of a file. Filled (pinned as a whole) while an area that shows it
- * lies in a space with a domain. Only COPY shares one, perhaps between two spaces; so the fields
- * below `refs` are protected by the lock of its only area's space, or by the instance's pages lock
- * while there is more than one reference. Who pays changes only with the locks of all spaces of a
- * context held.
+ * Some of a page object, pinned, with a window in the physical map: what an area shows, while page
+ * tables need it, or what an access was asked for. Pins that overlap show the same memory, whatever
+ * the program has done with its own mapping since the first of them. A page is given back as soon
+ * as no pin covers it. Those that came from one that was cut share its window.
+ */
+struct pages_pin {
+	struct tree_node node; /* by start, then length; several may be equal */
+	uint64_t max;	       /* end of the pin of this subtree that ends last */
+	uint64_t start, len;   /* constant: in the pages, whole pages */
+	uint64_t skip;	       /* constant: where it begins in the window */
+	uint32_t users;
+	bool ending; /* nobody new may use it, but what it covers is pinned yet */
+	struct mem_window *window;
+	size_t held_nr;
+	struct pages_held held[]; /* by start, all of it */
+};
+
+/*
+ * A piece of caller memory, or of a file. Only COPY shares one, perhaps between two spaces; so the
+ * fields below `refs` are protected by the lock of its only area's space, or by the instance's
+ * pages lock while there is more than one reference. Who pays changes only with the locks of all
+ * spaces of a context held.
  */
 struct space_pages {
 	_Atomic uint32_t refs;	    /* areas, and COPYs at work */
-	uint32_t fills;		    /* areas that need it filled */
 	struct ioas_caller *caller; /* constant */
 	struct mem_file *file;	    /* constant; NULL: the caller's own memory */
 	uint64_t va, len;	    /* constant, whole pages; in a file: offset */
-	struct pages_pin *fill;	    /* while filled: the pin of all of it */
 	struct tree pins;	    /* all pins of it */
 	bool writable;		    /* constant: mapped with WRITE */
 	bool moving;		    /* CHANGE_PROCESS has counted it */
@@ -102,7 +108,7 @@ struct space_piece {
 int pages_new(struct ioas_space *space, struct ioas_caller *caller, struct mem_file *file,
 	      uint64_t va, uint64_t len, bool writable, struct space_pages **out);
 struct space_pages *pages_get(struct space_pages *pages);
-/* Nothing of the pages is filled when the last reference goes. NULL is fine. */
+/* Nothing of the pages is pinned when the last reference goes. NULL is fine. */
 void pages_put(struct space_pages *pages);
 /* `len` more bytes of the pages are pinned, or no longer. Locked. 0; -ENOMEM, and why. */
 int pages_charge(struct space_pages *pages, uint64_t len, struct ioas_why *why);
@@ -123,23 +129,13 @@ static inline bool pages_revoked(const struct space_pages *pages)
  */
 int pages_memory_pin(struct space_pages *pages, uint64_t start, uint64_t len, void **host,
 		     struct ioas_why *why);
-void pages_memory_unpin(struct space_pages *pages, const struct pages_memory *memory);
 /*
- * One more area needs these pages filled; the first one pins them, with a window congruent with
- * `iova`, where their first byte would be. Errors as pages_pin.
+ * `len` bytes at `start` of it are pinned no more; and the last reference to it goes. One of the
+ * two gives a byte back.
  */
-int pages_fill(struct ioas_iommu *iommu, struct space_pages *pages, iova_t iova,
-	       struct ioas_why *why);
-/*
- * The reverse, after the area's entries are gone and inflight_wait: waits for spans lent out, and
- * ends the pin with the last area. Never fails.
- */
-void pages_drain(struct ioas_iommu *iommu, struct space_pages *pages);
-/* The window of all of the pages. While they are filled. */
-static inline struct mem_window *pages_window(const struct space_pages *pages)
-{
-	return pages->fill->window;
-}
+void pages_memory_unpin(struct space_pages *pages, const struct pages_memory *memory,
+			uint64_t start, uint64_t len);
+void pages_memory_end(struct space_pages *pages, const struct pages_memory *memory);
 
 /* pin.c */
 
@@ -156,7 +152,16 @@ void pages_unlock(struct ioas_iommu *iommu, bool locked);
  */
 int pages_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t start, uint64_t len,
 	      iova_t iova, struct pages_pin **out, struct ioas_why *why);
-/* The reverse, not locked. Nothing of the window that was lent before is lent then. Never fails. */
+/*
+ * Cuts what one user of a pin has of it in two at `at`, whole pages inside it; the user has the
+ * halves instead. The window stays where it is, shared. Locked. 0 or -ENOMEM.
+ */
+int pages_cut(struct ioas_iommu *iommu, struct space_pages *pages, struct pages_pin *pin,
+	      uint64_t at, struct pages_pin *half[2]);
+/*
+ * The reverse of pages_pin, not locked. Nothing of the window that was lent before is lent then.
+ * Never fails.
+ */
 void pages_unpin(struct ioas_iommu *iommu, struct space_pages *pages, struct pages_pin *pin);
 /*
  * A pin that shows byte `at` of the pages, or NULL: none does, and *end receives where the next one
@@ -166,19 +171,26 @@ struct pages_pin *pages_pin_at(const struct space_pages *pages, uint64_t at, uin
 
 /* fill.c: all with the space's lock held. A list of areas is linked by node.child[1]. */
 
-/* Where an area that is filled begins in the physical map. */
+/*
+ * Pins what an area shows, for the page tables that the space has; errors as pages_pin. And the
+ * reverse, after the area's entries are gone and inflight_wait: waits for spans lent out, never
+ * fails.
+ */
+int area_pin(struct ioas_space *space, struct space_area *area, struct ioas_why *why);
+void area_unpin(struct ioas_space *space, struct space_area *area);
+/* Where an area that is pinned begins in the physical map. */
 pa_t area_pa(const struct space_area *area);
 
 /*
- * Enters an area, whose pages are filled, in one table. 0, or -ENOMEM and some of it may be in: the
+ * Enters an area, which is pinned, in one table. 0, or -ENOMEM and some of it may be in: the
  * caller takes it out.
  */
 int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space_area *area);
-/* Fills an area's pages and enters it in all domains. As pages_fill: an error has done nothing. */
+/* Pins an area and enters it in all domains. As area_pin: an error has done nothing. */
 int fill_area(struct ioas_space *space, struct space_area *area, struct ioas_why *why);
 /*
  * Takes a list of areas, which lie in first..last with no other area among them, out of all
- * domains, and drains their pages. On return no transaction uses them. Never fails.
+ * domains, and unpins them. On return no transaction uses them. Never fails.
  */
 void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, iova_t last);
 /* Frees a list of areas and puts their pages. */

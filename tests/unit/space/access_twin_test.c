@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Description: random maps, copies, pins, page tables and memory given up, against a model that
- * keeps, for each page of each page object, how often it is pinned and which page it was then. Some
- * pins fail at a random point.
+ * Description: random maps, copies, cuts, pins, page tables and memory given up, against a model
+ * that keeps, for each page of each page object, how often it is pinned and which page it was then.
+ * Some calls fail at a random point. The caller is told of each page as often as it is pinned anew,
+ * and given back.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -39,6 +40,7 @@ struct object {
 struct slot {
 	struct object *object;
 	unsigned first, nr; /* pages of memory */
+	iova_t iova;
 };
 
 struct pinned {
@@ -48,6 +50,8 @@ struct pinned {
 };
 
 static struct {
+	struct ioas_caller caller, *self;
+	int told[PAGES]; /* pins of a page that the caller was told of, and not their end */
 	struct ioas_iommu *iommu;
 	struct ioas_space *space;
 	struct ioas_access *access;
@@ -55,6 +59,7 @@ static struct {
 	char *mem;
 	uint64_t now[PAGES]; /* which page the program sees */
 	uint64_t next_id;
+	iova_t next_iova;
 	struct object objects[OBJECTS];
 	struct slot slots[SLOTS];
 	struct pinned pins[PINS];
@@ -67,9 +72,31 @@ static unsigned rnd(unsigned below)
 	return (unsigned)(t.seed >> 33) % below;
 }
 
-static iova_t iova_of(const struct slot *slot)
+/* Never used before: what was cut keeps its place. */
+static iova_t new_iova(void)
 {
-	return SPAN + (iova_t)(slot - t.slots) * SPAN;
+	return t.next_iova += SPAN;
+}
+
+static void tell(uint64_t va, uint64_t len, int by)
+{
+	for (uint64_t page = (va - (uintptr_t)t.mem) / PAGE; len; page++, len -= PAGE)
+		t.told[page] += by;
+}
+
+static int pin(struct ioas_caller *caller, uint64_t va, uint64_t len, bool write, void **host)
+{
+	int rc = t.self->ops->pin(t.self, va, len, write, host);
+
+	if (!rc)
+		tell(va, len, 1);
+	return rc;
+}
+
+static void unpin(struct ioas_caller *caller, uint64_t va, uint64_t len, void *host)
+{
+	assert_int_equal((uintptr_t)host, va);
+	tell(va, len, -1);
 }
 
 static void model_pin(struct object *object, unsigned first, unsigned nr)
@@ -85,14 +112,14 @@ static void model_unpin(struct object *object, unsigned first, unsigned nr)
 		object->pins[i]--;
 }
 
-static void fill(struct object *object)
+static void fill(const struct slot *slot)
 {
-	model_pin(object, object->first, object->nr);
+	model_pin(slot->object, slot->first, slot->nr);
 }
 
-static void drain(struct object *object)
+static void drain(const struct slot *slot)
 {
-	model_unpin(object, object->first, object->nr);
+	model_unpin(slot->object, slot->first, slot->nr);
 }
 
 static void drop_pin(struct pinned *pinned)
@@ -141,14 +168,14 @@ static void step_map(void)
 	object->areas = 1;
 	object->first = rnd(PAGES);
 	object->nr = 1 + rnd(PAGES - object->first);
-	*slot = (struct slot){object, object->first, object->nr};
-	iova = iova_of(slot);
-	assert_int_equal(ioas_space_map(t.space, NULL, &iova,
+	*slot = (struct slot){object, object->first, object->nr, new_iova()};
+	iova = slot->iova;
+	assert_int_equal(ioas_space_map(t.space, &t.caller, &iova,
 					(uintptr_t)t.mem + object->first * PAGE, object->nr * PAGE,
 					RW, NULL),
 			 0);
 	if (t.pt)
-		fill(object);
+		fill(slot);
 }
 
 static void step_copy(void)
@@ -160,31 +187,66 @@ static void step_copy(void)
 	if (!from || !to)
 		return;
 	skip = rnd(from->nr);
-	*to = (struct slot){from->object, from->first + skip, 1 + rnd(from->nr - skip)};
-	iova = iova_of(to);
-	assert_int_equal(ioas_space_copy(t.space, &iova, t.space, iova_of(from) + skip * PAGE,
+	*to = (struct slot){from->object, from->first + skip, 1 + rnd(from->nr - skip), new_iova()};
+	iova = to->iova;
+	assert_int_equal(ioas_space_copy(t.space, &iova, t.space, from->iova + skip * PAGE,
 					 to->nr * PAGE, RW, NULL),
 			 0);
 	to->object->areas++;
 	if (t.pt)
-		fill(to->object);
+		fill(to);
 }
 
 static void step_unmap(void)
 {
 	struct slot *slot = full_slot();
-	iova_t iova = slot ? iova_of(slot) : 0;
 	uint64_t len;
 
 	if (!slot)
 		return;
-	assert_int_equal(ioas_space_unmap(t.space, iova, iova + SPAN - 1, &len, NULL), 0);
+	assert_int_equal(
+		ioas_space_unmap(t.space, slot->iova, slot->iova + slot->nr * PAGE - 1, &len, NULL),
+		0);
 	assert_int_equal(len, slot->nr * PAGE);
 	if (t.pt)
-		drain(slot->object);
+		drain(slot);
 	if (!--slot->object->areas)
 		slot->object->used = false;
 	slot->object = NULL;
+}
+
+static bool pinned_by_access(const struct slot *slot)
+{
+	for (struct pinned *p = t.pins; p < t.pins + PINS; p++)
+		if (p->pin && p->slot == slot)
+			return true;
+	return false;
+}
+
+static void step_cut(void)
+{
+	struct slot *slot = full_slot(), *rest = empty_slot();
+	unsigned nr;
+	int rc;
+
+	if (!slot || !rest || slot->nr == 1)
+		return;
+	nr = 1 + rnd(slot->nr - 1);
+	if (!rnd(3))
+		inject_arm(1 + rnd(5));
+	rc = space_cut(t.space, slot->iova + nr * PAGE - 1, NULL);
+	inject_arm(0);
+	if (pinned_by_access(slot)) {
+		assert_int_equal(rc, -EINVAL);
+		return;
+	}
+	assert_true(!rc || rc == -ENOMEM);
+	if (rc)
+		return;
+	*rest = (struct slot){slot->object, slot->first + nr, slot->nr - nr,
+			      slot->iova + nr * PAGE};
+	slot->nr = nr;
+	slot->object->areas++;
 }
 
 static void step_pin(void)
@@ -204,7 +266,7 @@ static void step_pin(void)
 	*pinned = (struct pinned){NULL, slot, slot->first + skip, 1 + rnd(slot->nr - skip)};
 	if (!rnd(3))
 		inject_arm(1 + rnd(8));
-	rc = ioas_access_pin(t.access, iova_of(slot) + skip * PAGE, pinned->nr * PAGE,
+	rc = ioas_access_pin(t.access, slot->iova + skip * PAGE, pinned->nr * PAGE,
 			     IOAS_ACCESS_WRITE, &pinned->pin, NULL);
 	inject_arm(0);
 	if (rc)
@@ -237,9 +299,9 @@ static void step_domain(void)
 	}
 	for (struct slot *slot = t.slots; slot < t.slots + SLOTS; slot++) {
 		if (slot->object && t.pt)
-			fill(slot->object);
+			fill(slot);
 		else if (slot->object)
-			drain(slot->object);
+			drain(slot);
 	}
 }
 
@@ -278,7 +340,11 @@ static void check_pins(void)
 
 	for (unsigned i = 0; i < PAGES; i++) {
 		unsigned want = 0, nr;
+		int told = 0;
 
+		for (struct object *o = t.objects; o < t.objects + OBJECTS; o++)
+			told += o->used && o->pins[i];
+		assert_int_equal(t.told[i], told);
 		for (struct object *o = t.objects; o < t.objects + OBJECTS; o++)
 			want += o->used && o->pins[i] && o->id[i] == t.now[i];
 		assert_int_equal(pins_count(mem_map_pins(t.iommu->mem), &none,
@@ -293,7 +359,7 @@ static void check_slot(const struct slot *slot)
 	unsigned page = slot->first + rnd(slot->nr);
 	struct object *object = slot->object;
 	uint64_t want = object->pins[page] ? object->id[page] : t.now[page], got;
-	iova_t iova = iova_of(slot) + (page - slot->first) * PAGE;
+	iova_t iova = slot->iova + (page - slot->first) * PAGE;
 	uint64_t charged = 0;
 	void *host;
 
@@ -333,12 +399,19 @@ static void check(void)
 
 static void pins_are_those_of_the_model(void **state)
 {
-	static void (*const steps[])(void) = {step_map,	   step_map,	step_copy, step_unmap,
-					      step_pin,	   step_pin,	step_pin,  step_pin,
-					      step_domain, step_give_up};
+	static void (*const steps[])(void) = {step_map,	   step_map,	 step_copy, step_unmap,
+					      step_pin,	   step_pin,	 step_pin,  step_pin,
+					      step_domain, step_give_up, step_cut,  step_cut};
+	struct ioas_caller_ops counting;
 
+	t.self = mem_self_caller();
+	counting = *t.self->ops;
+	counting.pin = pin;
+	counting.unpin = unpin;
+	t.caller.ops = &counting;
 	assert_int_equal(ioas_iommu_new(NULL, &t.iommu), 0);
 	assert_int_equal(ioas_space_new(t.iommu, &t.space), 0);
+	assert_int_equal(space_set_huge_pages(t.space, false, NULL), 0);
 	assert_int_equal(ioas_access_new(t.iommu, &ops, NULL, IOAS_ACCESS_PINS, &t.access), 0);
 	assert_int_equal(ioas_access_attach(t.access, t.space, NULL), 0);
 	t.mem = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,

@@ -30,10 +30,9 @@ struct rig {
 	struct ioas_iommu iommu;
 	struct ioas_space *space;
 	struct ioas_why why;
-	uint64_t pins;	     /* pinned page objects now */
-	uint64_t pinned_len; /* bytes */
-	uint64_t pins_ever;
-	int64_t pins_left; /* pins that succeed yet; negative: all */
+	uint64_t pins;	    /* pages pinned now */
+	uint64_t pins_ever; /* pins made */
+	int64_t pins_left;  /* pins that succeed yet; negative: all */
 };
 
 static inline int rig_pin(struct ioas_caller *caller, uint64_t va, uint64_t len, bool write,
@@ -49,9 +48,8 @@ static inline int rig_pin(struct ioas_caller *caller, uint64_t va, uint64_t len,
 		return -ENOMEM;
 	if (rig->pins_left > 0)
 		rig->pins_left--;
-	rig->pins++;
+	rig->pins += len / PAGE;
 	rig->pins_ever++;
-	rig->pinned_len += len;
 	*host = (void *)(uintptr_t)(HOST + (va - ARENA));
 	return 0;
 }
@@ -61,9 +59,8 @@ static inline void rig_unpin(struct ioas_caller *caller, uint64_t va, uint64_t l
 	struct rig *rig = (struct rig *)caller;
 
 	assert_true(host == (void *)(uintptr_t)(HOST + (va - ARENA)));
-	assert_true(rig->pins > 0 && rig->pinned_len >= len);
-	rig->pins--;
-	rig->pinned_len -= len;
+	assert_true(len && len % PAGE == 0 && rig->pins >= len / PAGE);
+	rig->pins -= len / PAGE;
 }
 
 static const struct ioas_caller_ops rig_ops = {.pin = rig_pin, .unpin = rig_unpin};
@@ -92,7 +89,6 @@ static inline int rig_teardown(void **state)
 
 	ioas_space_put(rig->space);
 	assert_int_equal(rig->pins, 0);
-	assert_int_equal(rig->pinned_len, 0);
 	mem_files_destroy(rig->iommu.files);
 	account_destroy(rig->iommu.account);
 	mem_map_destroy(rig->iommu.mem);
