@@ -16,6 +16,7 @@
 #   ORACLE_SRC        kernel tree to use     (default $ORACLE_DIR/linux-source-6.12)
 #   ORACLE_FLAVOR     test = IOMMUFD_TEST + fault injection             (default)
 #                     perf = without either: for timing
+#                     container = as test, with VFIO's own container (TYPE1) in place of iommufd's
 #   ORACLE_IOMMU      intel (default) | intel-sm (scalable mode) | virtio | amd | none
 #   ORACLE_IOMMU_OPTS more properties, e.g. aw-bits=48
 #   ORACLE_BIND       vendor:device list given to vfio-pci in the guest, - for none
@@ -35,8 +36,8 @@ SRC=${ORACLE_SRC:-$ORACLE_DIR/$PKG}
 FLAVOR=${ORACLE_FLAVOR:-test}
 case $FLAVOR in
 test) BUILD=$ORACLE_DIR/build ;;
-perf) BUILD=$ORACLE_DIR/build-perf ;;
-*) echo "ORACLE_FLAVOR must be test or perf" >&2; exit 2 ;;
+perf | container) BUILD=$ORACLE_DIR/build-$FLAVOR ;;
+*) echo "ORACLE_FLAVOR must be test, perf or container" >&2; exit 2 ;;
 esac
 KERNEL=$BUILD/arch/x86/boot/bzImage
 UAPI=$ORACLE_DIR/uapi
@@ -207,7 +208,7 @@ CONFIG_PANIC_TIMEOUT=-1
 # CONFIG_MQ_IOSCHED_DEADLINE is not set
 # CONFIG_MQ_IOSCHED_KYBER is not set
 EOF
-	if [ "$FLAVOR" = test ]; then cat <<'EOF'
+	if [ "$FLAVOR" != perf ]; then cat <<'EOF'
 # -- what the iommufd selftest needs
 CONFIG_LOCALVERSION="-oracle"
 CONFIG_RUNTIME_TESTING_MENU=y
@@ -221,6 +222,16 @@ EOF
 CONFIG_LOCALVERSION="-oracle-perf"
 # CONFIG_FAULT_INJECTION is not set
 EOF
+	fi
+}
+
+# There is one /dev/vfio/vfio: whose?
+config_of_flavor() {
+	if [ "$FLAVOR" = container ]; then
+		config_fragment | sed 's/^# CONFIG_VFIO_CONTAINER is not set$/CONFIG_VFIO_CONTAINER=y/
+			s/^CONFIG_IOMMUFD_VFIO_CONTAINER=y$/CONFIG_VFIO_IOMMU_TYPE1=y/'
+	else
+		config_fragment
 	fi
 }
 
@@ -249,7 +260,7 @@ kmake() { nice -n 5 make -C "$SRC" O="$BUILD" ARCH=x86_64 "$@"; }
 build_kernel() {
 	local t0=$SECONDS l k bad=0
 	mkdir -p "$BUILD"
-	config_fragment >"$BUILD/oracle.config.new"
+	config_of_flavor >"$BUILD/oracle.config.new"
 	if ! cmp -s "$BUILD/oracle.config.new" "$BUILD/oracle.config" || [ ! -f "$BUILD/.config" ]; then
 		say "configuring ($FLAVOR)"
 		kmake -s tinyconfig >/dev/null
@@ -453,6 +464,6 @@ build) build ;;
 run) shift; run "$@" ;;
 selftest) shift; selftest "$@" ;;
 bench) shift; bench "$@" ;;
-clean) rm -rf "$ORACLE_DIR"/{build,build-perf,uapi,guest,initrd.gz,console.log,$PKG} ;;
+clean) rm -rf "$ORACLE_DIR"/{build,build-perf,build-container,uapi,guest,initrd.gz,console.log,$PKG} ;;
 *) sed -n '2,/^set -/p' "$0" | sed '$d;s/^# \{0,1\}//'; exit 2 ;;
 esac
