@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What it costs to find whose page table a TLP meets: by the device's own handle, and by a table
+ * lookup of the requester ID, with 1, 1,000 and 60,000 of them; with a PASID, of which a device has
+ * 1, 1,000 and 100,000; and the whole step (tlp_route: bus master, source, form, route) around it.
+ *
+ * "same": one device or PASID again and again, as a device's own TLPs are; "any": another one each
+ * time, in random order, so that it shows what falls out of the processor's caches, too. Each
+ * lookup waits for the one before. Then the memory that the tables take. Windows of all columns
+ * alternate; a cell is the median over the windows with their 10th and 90th percentile, and the
+ * median of its ratios to the first column of the same round.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "iommu.h"
+#include "route/route.h"
+#include "tlp/tlp.h"
+
+#define PICK_NR	 8192u /* lookups a window; a power of two */
+#define ROUND_NR 51u
+
+#define SIZE_NR 3
+static const uint32_t rid_nr[SIZE_NR] = {1, 1000, 60000};
+static const uint32_t pasid_nr[SIZE_NR] = {1, 1000, 100000};
+
+enum what {
+	HANDLE_SAME,
+	HANDLE_ANY,
+	TABLE_SAME,
+	TABLE_ANY,
+	STEP_HANDLE,
+	STEP_TABLE,
+	PASID_SAME,
+	PASID_ANY,
+	TABLE_PASID_ANY,
+	STEP_PASID,
+	WHAT_NR
+};
+
+static const struct {
+	const char *name, *key;
+	bool by_pasid; /* its columns are numbers of PASIDs */
+} row[WHAT_NR] = {
+	{"handle, same device", "handle", false},
+	{"handle, any device", "handle_any", false},
+	{"table, same RID", "table", false},
+	{"table, any RID", "table_any", false},
+	{"step, own RID", "step_own", false},
+	{"step, any claimed RID", "step_claimed_any", false},
+	{"handle, same PASID", "handle_pasid", true},
+	{"handle, any PASID", "handle_pasid_any", true},
+	{"table, any PASID", "table_pasid_any", true},
+	{"step, any PASID", "step_pasid_any", true},
+};
+
+/* An instance with so many devices, or a device with so many PASIDs. */
+struct bench {
+	struct ioas_iommu *iommu;
+	struct ioas_device **dev;
+	struct ioas_issuer *issuer;
+	uint32_t dev_nr;
+	uint32_t *pick;	 /* PICK_NR of 0 .. nr - 1 */
+	uint32_t *ident; /* the RIDs, or PASIDs, that were picked */
+	double heap;	 /* bytes, of the whole */
+	double table;	 /* bytes, of the table by RID or PASID alone */
+	double dense;	 /* bytes, of that with PASIDs in a row */
+};
+
+static struct bench by_rid[SIZE_NR], by_pasid[SIZE_NR];
+static struct pt *pt;
+static double ns[WHAT_NR][SIZE_NR][ROUND_NR];
+static volatile uintptr_t nothing; /* 0, which the compiler does not know */
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static uint32_t rnd(uint32_t below)
+{
+	static uint64_t seed = 88172645463325252ull;
+
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed % below);
+}
+
+static void must(int rc, const char *what)
+{
+	if (rc >= 0)
+		return;
+	fprintf(stderr, "routes: %s: %s\n", what, strerror(-rc));
+	exit(1);
+}
+
+static double heap(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return (double)info.uordblks + (double)info.hblkhd;
+}
+
+/* Spread over all PASIDs, each once; the first is not 0. */
+static pasid_t pasid_of(uint32_t i)
+{
+	return (i * 0x9e375u + 5u) & ((1u << IOAS_PASID_BITS) - 1);
+}
+
+static void add_devices(struct bench *bench, uint32_t nr)
+{
+	char name[IOAS_NAME_LEN];
+
+	bench->dev = calloc(nr, sizeof(*bench->dev));
+	bench->dev_nr = nr;
+	for (uint32_t i = 0; bench->dev && i < nr; i++) {
+		snprintf(name, sizeof(name), "0000:%02x:%02x.%u", i >> 8, i >> 3 & 0x1f, i & 7);
+		must(route_device_new(bench->iommu, name, 0, (rid_t)i, &bench->dev[i]), "device");
+		must(ioas_device_bind(bench->dev[i], IOAS_FORM_RID | IOAS_FORM_PASID,
+				      IOAS_PASID_BITS, NULL),
+		     "bind");
+		route_dma_enable(bench->dev[i], true);
+		must(route_attach(bench->dev[i], NULL, pt, NULL), "attach");
+	}
+	must(bench->dev ? 0 : -ENOMEM, "devices");
+	must(ioas_issuer_new(bench->dev[0], &bench->issuer), "issuer");
+}
+
+/* One set under so many requester IDs, in an instance of its own: what is left is the table. */
+static double table_alone(uint32_t nr)
+{
+	struct ioas_iommu *iommu;
+	struct route_set *set;
+	double before;
+
+	must(ioas_iommu_new(NULL, &iommu), "instance");
+	must(route_set_new(iommu, &set), "set");
+	before = heap();
+	for (uint32_t i = 0; i < nr; i++)
+		must(route_insert(set, ROUTE_PCI, i), "insert");
+	before = heap() - before;
+	for (uint32_t i = 0; i < nr; i++)
+		route_remove(iommu, ROUTE_PCI, i);
+	route_set_put(set);
+	ioas_iommu_destroy(iommu);
+	return before;
+}
+
+static void pick(struct bench *bench, uint32_t nr, bool pasids)
+{
+	bench->pick = malloc(PICK_NR * sizeof(*bench->pick));
+	bench->ident = malloc(PICK_NR * sizeof(*bench->ident));
+	must(bench->pick && bench->ident ? 0 : -ENOMEM, "picks");
+	for (uint32_t i = 0; i < PICK_NR; i++) {
+		bench->pick[i] = rnd(nr);
+		bench->ident[i] = pasids ? pasid_of(bench->pick[i]) : bench->pick[i];
+	}
+}
+
+static void start_rids(struct bench *bench, uint32_t nr)
+{
+	double before;
+
+	must(ioas_iommu_new(NULL, &bench->iommu), "instance");
+	before = heap();
+	add_devices(bench, nr);
+	bench->heap = heap() - before;
+	bench->table = table_alone(nr);
+	pick(bench, nr, false);
+}
+
+/* Attaches so many PASIDs, scattered or in a row. Returns the bytes that takes. */
+static double attach_pasids(struct ioas_device *dev, uint32_t nr, bool dense)
+{
+	double before = heap();
+
+	for (uint32_t i = 0; i < nr; i++) {
+		pasid_t pasid = dense ? i : pasid_of(i);
+
+		must(route_attach(dev, &pasid, pt, NULL), "attach");
+	}
+	return heap() - before;
+}
+
+static void detach_all(struct ioas_device *dev)
+{
+	pasid_t pasid = 0;
+
+	for (; route_entry_next(dev->set, &pasid); pasid++)
+		route_detach(dev, &pasid);
+}
+
+static void start_pasids(struct bench *bench, uint32_t nr)
+{
+	must(ioas_iommu_new(NULL, &bench->iommu), "instance");
+	add_devices(bench, 1);
+	bench->dense = attach_pasids(bench->dev[0], nr, true);
+	detach_all(bench->dev[0]);
+	bench->table = attach_pasids(bench->dev[0], nr, false);
+	pick(bench, nr, true);
+}
+
+static void stop(struct bench *bench)
+{
+	ioas_issuer_destroy(bench->issuer);
+	for (uint32_t i = 0; i < bench->dev_nr; i++) {
+		struct ioas_device *dev = bench->dev[i];
+
+		detach_all(dev);
+		route_detach(dev, NULL);
+		ioas_device_unbind(dev);
+		route_device_destroy(dev);
+	}
+	free(bench->dev);
+	free(bench->pick);
+	free(bench->ident);
+	ioas_iommu_destroy(bench->iommu);
+}
+
+static struct pt *by_set(struct route_set *set, const pasid_t *pasid)
+{
+	struct route_entry *entry = route_entry_find(set, pasid);
+
+	return entry ? atomic_load_explicit(&entry->pt, memory_order_acquire) : NULL;
+}
+
+static struct pt *by_step(struct bench *bench, uint32_t flags, uint32_t ident)
+{
+	struct ioas_tlp tlp = {
+		.addr = 0x1000, .len = 64, .flags = flags, .rid = (rid_t)ident, .pasid = ident};
+	struct tlp_route route;
+
+	must(tlp_route(bench->dev[0], &tlp, &route) ? -EFAULT : 0, "step");
+	return route.pt;
+}
+
+/* One lookup; `at`: the index of a pick. */
+static inline struct pt *look(struct bench *bench, enum what what, uint32_t at)
+{
+	uint32_t ident = bench->ident[at];
+
+	switch (what) {
+	case HANDLE_SAME:
+		return by_set(bench->dev[0]->set, NULL);
+	case HANDLE_ANY:
+		return by_set(bench->dev[bench->pick[at]]->set, NULL);
+	case TABLE_SAME:
+	case TABLE_ANY:
+		return by_set(route_find(bench->iommu, ROUTE_PCI, ident), NULL);
+	case STEP_HANDLE:
+		return by_step(bench, 0, 0);
+	case STEP_TABLE:
+		return by_step(bench, IOAS_TLP_RID, ident);
+	case PASID_SAME:
+	case PASID_ANY:
+		return by_set(bench->dev[0]->set, &ident);
+	case TABLE_PASID_ANY:
+		return by_set(route_find(bench->iommu, ROUTE_PCI, 0), &ident);
+	case STEP_PASID:
+		return by_step(bench, IOAS_TLP_PASID, ident);
+	default:
+		return NULL;
+	}
+}
+
+/* Each lookup's index depends on the result of the one before. */
+static inline __attribute__((always_inline)) double window(struct bench *bench, enum what what)
+{
+	uint32_t step = what == TABLE_SAME || what == PASID_SAME ? 0 : 1;
+	uintptr_t zero = nothing;
+	uint64_t begin = now();
+	uint32_t at = 0;
+
+	inflight_enter(bench->issuer);
+	for (uint32_t i = 0; i < PICK_NR; i++) {
+		uintptr_t got = (uintptr_t)look(bench, what, at & (PICK_NR - 1));
+
+		at += step + (uint32_t)(got & zero);
+	}
+	inflight_leave(bench->issuer);
+	nothing = at & zero;
+	return (double)(now() - begin) / PICK_NR;
+}
+
+static double measure(struct bench *bench, enum what what)
+{
+	switch (what) {
+#define CASE(w) \
+	case w: \
+		return window(bench, w)
+		CASE(HANDLE_SAME);
+		CASE(HANDLE_ANY);
+		CASE(TABLE_SAME);
+		CASE(TABLE_ANY);
+		CASE(STEP_HANDLE);
+		CASE(STEP_TABLE);
+		CASE(PASID_SAME);
+		CASE(PASID_ANY);
+		CASE(TABLE_PASID_ANY);
+		CASE(STEP_PASID);
+#undef CASE
+	default:
+		return 0;
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The value below which so many percent of the rounds are. */
+static double percentile(const double *of, unsigned percent)
+{
+	double sorted[ROUND_NR];
+
+	memcpy(sorted, of, sizeof(sorted));
+	qsort(sorted, ROUND_NR, sizeof(*sorted), compare);
+	return sorted[(ROUND_NR - 1) * percent / 100];
+}
+
+static double ratio(unsigned what, unsigned size)
+{
+	double each[ROUND_NR];
+
+	for (unsigned r = 0; r < ROUND_NR; r++)
+		each[r] = ns[what][size][r] / ns[what][0][r];
+	return percentile(each, 50);
+}
+
+static void print_head(bool pasids)
+{
+	printf("%-22s", pasids ? "ns at PASIDs:" : "ns at RIDs:");
+	for (unsigned s = 0; s < SIZE_NR; s++)
+		printf(" %14" PRIu32 "          ", pasids ? pasid_nr[s] : rid_nr[s]);
+	puts("");
+}
+
+enum { TABLE_RIDS, WITH_DEVICES, TABLE_PASIDS, TABLE_PASIDS_ROW, BYTES_NR };
+
+static const struct {
+	const char *name, *key;
+	bool by_pasid;
+} bytes_row[BYTES_NR] = {
+	{"KiB, table by RID", "rid_table", false},
+	{"KiB, with the devices", "rid_table_and_devices", false},
+	{"KiB, PASIDs scattered", "pasid_table_scattered", true},
+	{"KiB, PASIDs in a row", "pasid_table_in_a_row", true},
+};
+
+static void bytes(unsigned what, double of[SIZE_NR])
+{
+	for (unsigned s = 0; s < SIZE_NR; s++)
+		of[s] = what == TABLE_RIDS     ? by_rid[s].table
+			: what == WITH_DEVICES ? by_rid[s].heap
+			: what == TABLE_PASIDS ? by_pasid[s].table
+					       : by_pasid[s].dense;
+}
+
+static void print_bytes(const char *what, const uint32_t nr[SIZE_NR], const double of[SIZE_NR])
+{
+	printf("%-22s", what);
+	for (unsigned s = 0; s < SIZE_NR; s++)
+		printf(" %9.0f (%5.0f each)    ", of[s] / 1024, of[s] / nr[s]);
+	puts("");
+}
+
+static void print_table(void)
+{
+	for (unsigned w = 0; w < WHAT_NR; w++) {
+		if (!w || row[w].by_pasid != row[w - 1].by_pasid)
+			print_head(row[w].by_pasid);
+		printf("%-22s", row[w].name);
+		for (unsigned s = 0; s < SIZE_NR; s++)
+			printf(" %6.2f (%5.2f-%5.2f) %4.2fx", percentile(ns[w][s], 50),
+			       percentile(ns[w][s], 10), percentile(ns[w][s], 90), ratio(w, s));
+		puts("");
+	}
+	puts("");
+	for (unsigned b = 0; b < BYTES_NR; b++) {
+		double of[SIZE_NR];
+
+		bytes(b, of);
+		print_bytes(bytes_row[b].name, bytes_row[b].by_pasid ? pasid_nr : rid_nr, of);
+	}
+}
+
+static void print_list(const char *key, const double of[SIZE_NR])
+{
+	printf("\"%s\":[%.2f,%.2f,%.2f]", key, of[0], of[1], of[2]);
+}
+
+static void print_json(void)
+{
+	static const char *const keys[] = {"p10", "ns", "p90"};
+	double of[SIZE_NR];
+
+	printf("{\"bench\":\"routes\",\"rids\":[1,1000,60000],\"pasids\":[1,1000,100000]");
+	for (unsigned w = 0; w < WHAT_NR; w++) {
+		printf(",\"%s\":{", row[w].key);
+		for (unsigned k = 0; k < 3; k++) {
+			for (unsigned s = 0; s < SIZE_NR; s++)
+				of[s] = percentile(ns[w][s], 10 + 40 * k);
+			print_list(keys[k], of);
+			putchar(',');
+		}
+		for (unsigned s = 0; s < SIZE_NR; s++)
+			of[s] = ratio(w, s);
+		print_list("ratio", of);
+		putchar('}');
+	}
+	for (unsigned b = 0; b < BYTES_NR; b++) {
+		bytes(b, of);
+		printf(b ? "," : ",\"bytes\":{");
+		print_list(bytes_row[b].key, of);
+	}
+	puts("}}");
+}
+
+int main(int argc, char **argv)
+{
+	struct pt_config config = {.format = PT_AMDV1, .aw = 48};
+
+	must(pt_new(&config, &pt), "page table");
+	for (unsigned s = 0; s < SIZE_NR; s++) {
+		start_rids(&by_rid[s], rid_nr[s]);
+		start_pasids(&by_pasid[s], pasid_nr[s]);
+	}
+	for (unsigned r = 0; r < ROUND_NR; r++)
+		for (unsigned w = 0; w < WHAT_NR; w++)
+			for (unsigned s = 0; s < SIZE_NR; s++)
+				ns[w][s][r] =
+					measure(row[w].by_pasid ? &by_pasid[s] : &by_rid[s], w);
+	for (unsigned s = 0; s < SIZE_NR; s++) {
+		stop(&by_rid[s]);
+		stop(&by_pasid[s]);
+	}
+	pt_destroy(pt);
+	if (argc > 1 && !strcmp(argv[1], "--json"))
+		print_json();
+	else
+		print_table();
+	return 0;
+}
