@@ -231,7 +231,7 @@ int machine_device_new(struct pci_machine *machine, struct ioas_pci *pci)
 		.requester = ids,
 		.requester_nr = nr,
 		.aw = iommu->aw,
-		.pasid_0_same = !iommu->pasid_0_apart,
+		.pasid_0_same = !iommu->pasid_0_apart || pci->iommu->config.pasid_0_same,
 	};
 	int rc = -ENOMEM;
 

@@ -9,6 +9,8 @@ scratch
 export ROUTES_TRACE=$work/trace
 timeout 100 "$ioas" run --trace "$work/trace" --report "$work/report" "$@" || fail "status $?: $*"
 
+jq -se '.[0].event == "run" and any(.[0].machine[]; startswith("tlpgun"))' "$work/trace" >"$work/log" ||
+	fail "the trace's first line does not have the machine's devices"
 fields='.requester, .pasid, .access, .iova, .reason'
 jq -c "select(.event == \"fault\") | [.device, .fault, $fields]" "$work/trace" | sort >"$work/a"
 jq -c ".devices[] | .name as \$d | .faults.records[] | [\$d, .seq, $fields]" "$work/report" |

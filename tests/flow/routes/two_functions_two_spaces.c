@@ -21,6 +21,7 @@ int main(void)
 	int fd = open_or_skip("/dev/iommu");
 	struct gun a = gun_ready("0000:01:00.0", fd), b = gun_ready("0000:01:00.1", fd);
 	struct place one = place_new(fd, 0xa), two = place_new(fd, 0xb);
+	struct aim by_b = {.ctrl = IOAS_TLPGUN_WITH_RID, .rid = 0x101};
 
 	one_group();
 	check("a is blocked before its attach", gun_write(&a, UNTAGGED, IOVA, 1),
@@ -36,6 +37,11 @@ int main(void)
 	check("b writes", gun_write(&b, UNTAGGED, IOVA + 8, 0xbb), IOAS_FAULT_NONE);
 	check("into one", (long)one.page[1], 0xaa);
 	check("into two", (long)two.page[1], 0xbb);
+	/* They are behind one port, which cannot know who of the two it was. */
+	check("a claims b's requester ID", gun_write(&a, by_b, IOVA + 16, 0xcc),
+	      IOAS_PASSED_CLAIMED);
+	check("and is taken for b", two.page[2] == 0xcc && one.page[2] == 0xa, 1);
+	check("on record with b's name", recorded(&a, "\"other\":\"0000:01:00.1\""), 1);
 	check("a is detached", gun_detach(&a), 0);
 	check("a is blocked", gun_write(&a, UNTAGGED, IOVA, 3), IOAS_FAULT_NO_ROUTE);
 	check("b is not", (long)gun_read(&b, UNTAGGED, IOVA), 0xb);
