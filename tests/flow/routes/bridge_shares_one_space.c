@@ -13,8 +13,9 @@ static void share(const struct gun *a, const struct gun *b, int fd, const struct
 	check("a to one", gun_attach(a, one->ioas), 0);
 	check("b elsewhere", gun_attach(b, two->ioas), -EINVAL);
 	check("  names a", refused_with(fd, a->name), 1);
-	check("b, too, to one", gun_attach(b, one->ioas), 0);
-	check("  which is nothing to do",
+	check("b, too, to one: nothing to do", gun_attach_exactly(b, NULL, one->ioas),
+	      IOAS_ATTACH_NO_OP);
+	check("  as the trace has it",
 	      *traced("\"cause\":\"no-op\"", "\"device\":\"0000:02:01.0\"") != 0, 1);
 	check("a reads of one", (long)gun_read(a, UNTAGGED, IOVA), 0xa);
 	check("b reads of one", (long)gun_read(b, UNTAGGED, IOVA), 0xa);

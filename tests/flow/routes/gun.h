@@ -167,6 +167,34 @@ static inline long gun_detach_pasid(const struct gun *gun, uint32_t pasid)
 	return call(gun->cdev, VFIO_DEVICE_DETACH_IOMMUFD_PT, &cmd);
 }
 
+/*
+ * The same by the extension ioctls, to which PASID 0 is one, and which tell by IOAS_ATTACH_NO_OP
+ * whether there was anything to do. Returns the attach's flags.
+ */
+static inline long gun_attach_exactly(const struct gun *gun, const uint32_t *pasid, uint32_t pt)
+{
+	struct ioas_attach cmd = {
+		.size = sizeof(cmd),
+		.flags = pasid ? IOAS_ATTACH_PASID : 0,
+		.pt_id = pt,
+		.pasid = pasid ? *pasid : 0,
+	};
+	long rc = call(gun->cdev, IOAS_ATTACH, &cmd);
+
+	return rc ? rc : cmd.out_flags;
+}
+
+static inline long gun_detach_exactly(const struct gun *gun, const uint32_t *pasid)
+{
+	struct ioas_detach cmd = {
+		.size = sizeof(cmd),
+		.flags = pasid ? IOAS_ATTACH_PASID : 0,
+		.pasid = pasid ? *pasid : 0,
+	};
+
+	return call(gun->cdev, IOAS_DETACH, &cmd);
+}
+
 /* A page table of `ioas` that PASIDs of the device may be attached to. */
 static inline uint32_t gun_table(const struct gun *gun, int iommufd, uint32_t ioas)
 {
