@@ -14,7 +14,7 @@ help:
 	@echo '  make build       just build: build/ioas, build/libioas.so, build/libioas-preload.so'
 	@echo '  make check-asan  only the tests under ASan and UBSan'
 	@echo '  make check-kernel-selftests  only the kernel'"'"'s own iommufd selftests (part of check)'
-	@echo '  make check-twin  tests/uapi on a real Linux kernel too, which it builds first (7 minutes, once)'
+	@echo '  make check-twin  tests/uapi on a real Linux kernel too, which it builds first (10 minutes, once)'
 	@echo '  make twin-topology [QEMU='"'"'-device pcie-root-port,id=a -device e1000e,bus=a'"'"']'
 	@echo '                   a real Linux kernel'"'"'s groups and ours of that PCI tree, or of all kept ones'
 	@echo '  make lint        only formatting, static analysis and the rules of CONTRIBUTING.md'

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Also run with: process */
 /*
  * RLIMIT_MEMLOCK: what a process without CAP_IPC_LOCK may pin by MAP and COPY, in both modes of
  * IOMMU_OPTION_RLIMIT_MODE.

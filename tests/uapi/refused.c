@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is refused here and may be served elsewhere: flags and fields that nobody knows yet in the
- * ioctls that are newer than Linux 6.12, and what our devices cannot do. No twin of a real kernel.
+ * ioctls that are newer than Linux 6.12, and what our devices cannot do. A real kernel fails in the
+ * lines that docs/compat.md lists.
  */
 #include "iommufd.h"
 #include "vfio.h"
