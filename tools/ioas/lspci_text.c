@@ -11,6 +11,7 @@
 
 #define LINE_BYTES 16
 #define CONFIG_LEN 4096
+#define KEPT_LINE  100
 
 struct scan {
 	const char *name;
@@ -88,12 +89,22 @@ static int parse_name(struct scan *scan, const char *text, const char *end,
 	return 1;
 }
 
+/* The end without what is blank before it. */
+static const char *trimmed(const char *text, const char *end)
+{
+	while (end > text && isspace((unsigned char)end[-1]))
+		end--;
+	return end;
+}
+
+/* No longer than libpci takes lines; what it wants of one stands in front. */
 static void keep(struct lspci_text *out, const char *text, const char *end)
 {
-	char *to = mempcpy(out->kept + out->kept_len, text, (size_t)(end - text));
+	size_t len = (size_t)(end - text) < KEPT_LINE ? (size_t)(end - text) : KEPT_LINE;
+	char *to = mempcpy(out->kept + out->kept_len, text, len);
 
 	*to = '\n';
-	out->kept_len += (size_t)(end - text) + 1;
+	out->kept_len += len + 1;
 }
 
 static int add_function(struct scan *scan, struct ioas_pci_addr addr)
@@ -151,9 +162,7 @@ static int parse_bytes(struct scan *scan, const char *text, const char *end, uin
 			break;
 		nr++;
 	}
-	while (text < end && isspace((unsigned char)*text))
-		text++;
-	if (nr != LINE_BYTES || text != end)
+	if (nr != LINE_BYTES || trimmed(text, end) != text)
 		return bad(scan, scan->line,
 			   scan->unterminated ? "the dump ends in the middle of a line"
 					      : "not sixteen bytes of config space");
@@ -172,9 +181,8 @@ static void note_driver(struct lspci_text *out, const char *text, const char *en
 	if (!at || !last(out))
 		return;
 	at += sizeof(key) - 1;
-	while (end > at && isspace((unsigned char)end[-1]))
-		end--;
-	snprintf(last(out)->driver, sizeof(last(out)->driver), "%.*s", (int)(end - at), at);
+	snprintf(last(out)->driver, sizeof(last(out)->driver), "%.*s", (int)(trimmed(at, end) - at),
+		 at);
 }
 
 static int parse_line(struct scan *scan, const char *text, const char *end)
@@ -197,7 +205,10 @@ static int parse_line(struct scan *scan, const char *text, const char *end)
 	rc = 0;
 	if (digits(&at, end, 3, &offset) >= 2 && skip(&at, end, ':')) {
 		rc = parse_bytes(scan, at, end, offset);
-		keep(scan->out, text, end);
+		keep(scan->out, text, trimmed(text, end));
+	} else if (scan->unterminated && trimmed(text, end) != text) {
+		/* It may have been the name of one more function. */
+		rc = bad(scan, scan->line, "the dump ends in the middle of a line");
 	} else {
 		note_driver(scan->out, text, end);
 	}
@@ -246,7 +257,10 @@ int lspci_text_parse(const char *name, const char *text, size_t len, struct lspc
 		if (!end)
 			end = all_end;
 		scan.line++;
-		rc = parse_line(&scan, text, end > text && end[-1] == '\r' ? end - 1 : end);
+		if (memchr(text, '\0', (size_t)(end - text)))
+			rc = bad(&scan, scan.line, "a byte of zero: this is no text");
+		else
+			rc = parse_line(&scan, text, end > text && end[-1] == '\r' ? end - 1 : end);
 		text = end + 1;
 	}
 	if (!rc)

@@ -67,6 +67,7 @@ static void what_is_damaged_is_named_with_its_line(void **state)
 		{"00:00.8 Bridge\n" CONFIG, "dump:1: 00:00.8: there is no such address"},
 		{"10000:00:00.0 Bridge\n" CONFIG, "dump:1: segment"},
 		{"00:00.0 A\n" CONFIG "0000:00:00.0 B\n" CONFIG, "is there twice"},
+		{"00:00.0 A\n" CONFIG "01", "dump:6: the dump ends"},
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -77,6 +78,28 @@ static void what_is_damaged_is_named_with_its_line(void **state)
 		if (!strstr(why.text, wrong[i].reason))
 			fail_msg("\"%s\" lacks \"%s\"", why.text, wrong[i].reason);
 	}
+}
+
+/* libpci takes lines of up to 254 bytes, none of them zero, and nothing behind config space. */
+static void lines_that_libpci_refuses(void **state)
+{
+	static const char zero[] = "00:00.0 A \0 B\n" CONFIG;
+	char name[1024], row[1024];
+	struct lspci_text text;
+	struct ioas_why why = {""};
+
+	assert_int_equal(lspci_text_parse("dump", zero, sizeof(zero) - 1, &text, &why), -EINVAL);
+	assert_string_equal(why.text, "dump:1: a byte of zero: this is no text");
+	snprintf(name, sizeof(name), "00:00.0 %0500d\n" CONFIG, 0);
+	assert_int_equal(parse(name, &text, &why), 0);
+	assert_true(strchr(text.kept, '\n') - text.kept < 250);
+	lspci_text_free(&text);
+	snprintf(row, sizeof(row), "00:00.0 A\n%s%300s\n   ", CONFIG, "");
+	row[strlen("00:00.0 A\n" CONFIG) - 1] = ' ';
+	assert_int_equal(parse(row, &text, &why), 0);
+	assert_true(text.kept_len < 300);
+	assert_null(memmem(text.kept, text.kept_len, "ff ", 3));
+	lspci_text_free(&text);
 }
 
 /* Each prefix is either refused with a reason, or all of its functions are whole. */
@@ -107,6 +130,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(functions_bytes_and_drivers_are_found),
 		cmocka_unit_test(what_is_damaged_is_named_with_its_line),
+		cmocka_unit_test(lines_that_libpci_refuses),
 		cmocka_unit_test(every_prefix_is_whole_or_refused),
 	};
 
