@@ -44,6 +44,28 @@ done
 alike=$(sha256sum "$twin"/topologies/*/tree | sort | uniq -w 64 -D)
 [ -z "$alike" ] || bad "alike: $alike"
 
+# As `lspci -xxxx` prints them, they are the same machines: but it does not tell what is behind an
+# IOMMU, which all is where that is Intel's.
+as_lspci() {
+	perl -e 'for (@ARGV) {
+		open my $in, "<:raw", "$_/config" or die "$_: $!";
+		my $config = do { local $/; <$in> };
+		print m{([^/]+)$}, " Something\n";
+		printf "%02x: %s\n", $_, join " ", unpack "(H2)*", substr $config, $_, 16
+			for map { $_ * 16 } 0 .. length($config) / 16 - 1;
+	}' "$1"/sys/bus/pci/devices/*
+}
+for folder in "$twin"/topologies/*/; do
+	! grep -q '^iommu ' "$folder/qemu" || continue
+	rm -rf "$work/root"
+	"$twin/unpack.pl" "$folder/tree" "$work/root"
+	as_lspci "$work/root" >"$work/dump"
+	ours=$("$ioas" topology --from "lspci:$work/dump" --to json | jq -c '[.groups[].members] | sort')
+	kernel=$(jq -cRs 'split("\n") | map(split(" ")[1:] | select(length > 0)) | sort' "$folder/groups")
+	[ "$ours" = "$kernel" ] || bad "$(basename "$folder") from a dump: $ours, not $kernel"
+done
+rm -rf "$work/root"
+
 # fresh NAME: a copy of a kept topology, to change.
 fresh() {
 	rm -rf "$work/case"
