@@ -103,6 +103,19 @@ struct pci_group *pci_group_of(const struct ioas_pci *pci)
 	return pci->group;
 }
 
+/* A described machine has seen to it when the function was made. */
+unsigned pci_pasid_lg2(const struct ioas_pci *pci)
+{
+	struct pci_bus *bus = pci->group->bus;
+	bool alone;
+
+	pthread_mutex_lock(&bus->lock);
+	alone = pci->group->function_nr == 1;
+	pthread_mutex_unlock(&bus->lock);
+	return pci->iommu->config.groups_strict && !bus->machine && !alone ? 0
+									   : pci->desc.pasid_lg2;
+}
+
 uint32_t pci_group_number(struct pci_group *group)
 {
 	uint32_t number;

@@ -126,6 +126,11 @@ bool pci_of_host(const struct ioas_topology_function *function);
  * with a line that names both.
  */
 int pci_group_check(struct pci_group *group, struct ioas_why *why);
+/*
+ * How wide the PASIDs are that its driver may use, 0: none. With groups=strict a function whose
+ * neighbours could answer a request has none, as in Linux.
+ */
+unsigned pci_pasid_lg2(const struct ioas_pci *pci);
 
 /* Where no function of the group with that number can do DMA; interrupts come first. */
 const struct ioas_range *pci_group_reserved(struct ioas_iommu *iommu, uint32_t number, size_t *nr);

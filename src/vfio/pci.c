@@ -17,7 +17,7 @@ const struct ioas_range *vfio_pci_reserved(const struct vfio_pci *vdev, size_t *
 static int declare(struct ioas_pci *pci, struct ioas_why *why)
 {
 	uint32_t forms = IOAS_FORM_RID;
-	unsigned lg2 = pci->desc.pasid_lg2;
+	unsigned lg2 = pci_pasid_lg2(pci);
 
 	if (lg2)
 		forms |= pci->desc.shared_queue ? IOAS_FORM_PASID | IOAS_FORM_SHARED_QUEUE
