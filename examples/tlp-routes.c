@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -70,7 +69,7 @@ int main(int argc, char **argv)
 	if (pwrite(dev, &command, 2, (off_t)config.offset + 4) != 2)
 		err(1, "config space");
 	regs = map_bar(dev, IOAS_TLPGUN_BAR_REGS);
-	memset(map_bar(dev, IOAS_TLPGUN_BAR_BUFFER), 0x5a, 8); /* what it sends */
+	*(volatile uint64_t *)map_bar(dev, IOAS_TLPGUN_BAR_BUFFER) = 0x5a; /* what it sends */
 	/* Two address spaces with a page of ours each, and page tables that PASIDs may use. */
 	struct vfio_device_attach_iommufd_pt attach[2] = {{sizeof(*attach)}, {sizeof(*attach)}};
 	for (int i = 0; i < 2; i++) {
