@@ -95,6 +95,12 @@ static inline void *mem_window_at(struct mem_window *window, uint64_t off, uint6
 	return (void *)(host + off);
 }
 
+/* Is all of it in one piece, as mem_window_at has just found? In flight only. */
+static inline bool mem_window_whole(const struct mem_window *window)
+{
+	return !(atomic_load_explicit(&window->host, memory_order_relaxed) & MEM_SPLIT);
+}
+
 /* Waits while memory is moving. Not in flight. */
 void mem_map_wait(struct mem_map *map);
 /* What the windows of a map stand for. */

@@ -11,21 +11,21 @@
 
 void *access_host(struct ioas_iommu *iommu, struct mem_window *window, uint64_t off, uint64_t *len)
 {
-	struct ioas_issuer issuer = {.seq = 0};
+	struct inflight_mark mark = {.seq = 0};
 	uint64_t want = *len;
 	void *host;
 
-	inflight_add(&iommu->inflight, &issuer);
+	inflight_add(&iommu->inflight, &mark);
 	for (;;) {
 		*len = want;
-		inflight_enter(&issuer);
+		inflight_enter(&mark);
 		host = mem_window_at(window, off, len);
-		inflight_leave(&issuer);
+		inflight_leave(&mark);
 		if (host)
 			break;
 		mem_map_wait(iommu->mem);
 	}
-	inflight_del(&iommu->inflight, &issuer);
+	inflight_del(&iommu->inflight, &mark);
 	return host;
 }
 

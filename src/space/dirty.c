@@ -31,7 +31,8 @@ bool space_dirty_read(struct ioas_space *space, struct pt *pt, struct pt_dirty *
 	pthread_mutex_lock(&space->lock);
 	all = pt_dirty_read(pt, read);
 	pthread_mutex_unlock(&space->lock);
-	if (all && read->clear)
+	/* Who remembers that a bit is set must look again, and what he wrote be in memory. */
+	if (read->clear)
 		inflight_wait(&space->iommu->inflight);
 	return all;
 }

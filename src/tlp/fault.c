@@ -91,7 +91,7 @@ void fault_look(struct ioas_fault *fault, struct ioas_device *dev, const struct 
 
 	fault_note(fault, dev, tlp, reason);
 	fault->addr = addr;
-	routed = !tlp_route(dev, tlp, &route);
+	routed = !tlp_find_route(dev, tlp, &route);
 	if (dev->bus == ROUTE_PCI)
 		fault->id = (rid_t)route.id;
 	if (routed)

@@ -21,22 +21,22 @@ void inflight_fini(struct inflight *inflight)
 	pthread_mutex_destroy(&inflight->lock);
 }
 
-void inflight_add(struct inflight *inflight, struct ioas_issuer *issuer)
+void inflight_add(struct inflight *inflight, struct inflight_mark *mark)
 {
 	pthread_mutex_lock(&inflight->lock);
-	issuer->next = inflight->list;
-	inflight->list = issuer;
+	mark->next = inflight->list;
+	inflight->list = mark;
 	pthread_mutex_unlock(&inflight->lock);
 }
 
-void inflight_del(struct inflight *inflight, struct ioas_issuer *issuer)
+void inflight_del(struct inflight *inflight, struct inflight_mark *mark)
 {
-	struct ioas_issuer **link = &inflight->list;
+	struct inflight_mark **link = &inflight->list;
 
 	pthread_mutex_lock(&inflight->lock);
-	while (*link != issuer)
+	while (*link != mark)
 		link = &(*link)->next;
-	*link = issuer->next;
+	*link = mark->next;
 	pthread_mutex_unlock(&inflight->lock);
 }
 
@@ -65,13 +65,13 @@ void inflight_wait(struct inflight *inflight)
 {
 	atomic_fetch_add_explicit(&inflight->waits, 1, memory_order_seq_cst);
 	pthread_mutex_lock(&inflight->lock);
-	for (struct ioas_issuer *issuer = inflight->list; issuer; issuer = issuer->next) {
-		uint64_t seq = atomic_load_explicit(&issuer->seq, memory_order_seq_cst);
+	for (struct inflight_mark *mark = inflight->list; mark; mark = mark->next) {
+		uint64_t seq = atomic_load_explicit(&mark->seq, memory_order_seq_cst);
 
 		if (!(seq & 1))
 			continue;
 		for (unsigned round = 0;
-		     atomic_load_explicit(&issuer->seq, memory_order_acquire) == seq; round++)
+		     atomic_load_explicit(&mark->seq, memory_order_acquire) == seq; round++)
 			pause_before(round);
 	}
 	pthread_mutex_unlock(&inflight->lock);

@@ -19,43 +19,50 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-struct ioas_device;
-
-struct ioas_issuer {
-	_Atomic uint64_t seq;	  /* written by the issuing thread only */
-	struct ioas_device *dev;  /* constant */
-	uint64_t recorded;	  /* the issuing thread's: its newest record, 0: none */
-	uint16_t reason;	  /* of that */
-	struct ioas_issuer *next; /* (inflight.lock) */
+/* Of one who may be in flight: an issuer's thread, or who looks once. */
+struct inflight_mark {
+	_Atomic uint64_t seq;	    /* written by that thread only */
+	struct inflight_mark *next; /* (inflight.lock) */
 };
 
 struct inflight {
 	pthread_mutex_t lock; /* protects the list; held while waiting */
-	struct ioas_issuer *list;
-	_Atomic uint64_t waits; /* how often anybody waited; its update orders inflight_wait */
+	struct inflight_mark *list;
+	/*
+	 * How often anybody waited; its update orders inflight_wait. So it is the generation of all
+	 * that is unpublished, too: who keeps what he looked up in flight (src/tlp/iotlb.h) may use
+	 * it under a later mark as long as this has not changed when that begins.
+	 */
+	_Atomic uint64_t waits;
 };
 
 void inflight_init(struct inflight *inflight);
 void inflight_fini(struct inflight *inflight);
-void inflight_add(struct inflight *inflight, struct ioas_issuer *issuer);
-void inflight_del(struct inflight *inflight, struct ioas_issuer *issuer);
+void inflight_add(struct inflight *inflight, struct inflight_mark *mark);
+void inflight_del(struct inflight *inflight, struct inflight_mark *mark);
 
-static inline void inflight_enter(struct ioas_issuer *issuer)
+static inline void inflight_enter(struct inflight_mark *mark)
 {
-	uint64_t seq = atomic_load_explicit(&issuer->seq, memory_order_relaxed);
+	uint64_t seq = atomic_load_explicit(&mark->seq, memory_order_relaxed);
 
-	atomic_exchange_explicit(&issuer->seq, seq + 1, memory_order_seq_cst);
+	atomic_exchange_explicit(&mark->seq, seq + 1, memory_order_seq_cst);
 #if !defined(__x86_64__) && !defined(__i386__)
 	/* Elsewhere an exchange does not keep later plain loads behind its store. */
 	atomic_thread_fence(memory_order_seq_cst);
 #endif
 }
 
-static inline void inflight_leave(struct ioas_issuer *issuer)
+/* In flight: what has been unpublished so far is not seen under this mark. Never 0. */
+static inline uint64_t inflight_generation(const struct inflight *inflight)
 {
-	uint64_t seq = atomic_load_explicit(&issuer->seq, memory_order_relaxed);
+	return atomic_load_explicit(&inflight->waits, memory_order_seq_cst) + 1;
+}
 
-	atomic_store_explicit(&issuer->seq, seq + 1, memory_order_release);
+static inline void inflight_leave(struct inflight_mark *mark)
+{
+	uint64_t seq = atomic_load_explicit(&mark->seq, memory_order_relaxed);
+
+	atomic_store_explicit(&mark->seq, seq + 1, memory_order_release);
 }
 
 /*

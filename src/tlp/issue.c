@@ -27,7 +27,9 @@ int ioas_issuer_new(struct ioas_device *dev, struct ioas_issuer **out)
 		return -ENOMEM;
 	memset(issuer, 0, sizeof(*issuer));
 	issuer->dev = dev;
-	inflight_add(&dev->iommu->inflight, issuer);
+	issuer->in = &dev->iommu->inflight;
+	iotlb_init(&issuer->tlb);
+	inflight_add(&dev->iommu->inflight, &issuer->mark);
 	*out = issuer;
 	return 0;
 }
@@ -36,7 +38,7 @@ void ioas_issuer_destroy(struct ioas_issuer *issuer)
 {
 	if (!issuer)
 		return;
-	inflight_del(&issuer->dev->iommu->inflight, issuer);
+	inflight_del(&issuer->dev->iommu->inflight, &issuer->mark);
 	free(issuer);
 }
 
@@ -61,17 +63,17 @@ enum ioas_fault_reason tlp_moved(struct ioas_device *dev, enum ioas_fault_reason
 }
 
 /* Copies tlp's bytes *done .. goal - 1 and moves *done on. In flight. */
-static enum ioas_fault_reason copy_batch(struct ioas_device *dev, const struct ioas_tlp *tlp,
+static enum ioas_fault_reason copy_batch(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
 					 struct tlp_route *route, char *buf, uint64_t goal,
 					 uint64_t *done, uint64_t *leaves)
 {
-	enum ioas_fault_reason reason = tlp_route(dev, tlp, route);
+	enum ioas_fault_reason reason = tlp_route(issuer, tlp, route);
 
 	while (!reason && *done < goal) {
 		struct tlp_span span;
 		size_t copied;
 
-		reason = tlp_translate(dev, route->pt, tlp->op, tlp->addr + *done, goal - *done,
+		reason = tlp_translate(issuer, route, tlp->op, tlp->addr + *done, goal - *done,
 				       &span);
 		if (reason)
 			break;
@@ -102,10 +104,10 @@ int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void 
 	while (!reason && done < tlp->len) {
 		uint64_t goal = tlp->len - done > BATCH_LEN ? done + BATCH_LEN : tlp->len;
 
-		inflight_enter(issuer);
-		reason = copy_batch(dev, tlp, &route, buf, goal, &done, &leaves);
+		tlp_enter(issuer);
+		reason = copy_batch(issuer, tlp, &route, buf, goal, &done, &leaves);
 		fault_look_if(&fault, dev, tlp, done, reason, route.claimed);
-		inflight_leave(issuer);
+		tlp_leave(issuer);
 		reason = tlp_moved(dev, reason);
 	}
 	tlp_count(dev, tlp->op, done, leaves);

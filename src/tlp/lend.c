@@ -149,8 +149,8 @@ static void note_written(struct ioas_dma *dma, const struct pt *pt, iova_t addr,
 static enum ioas_fault_reason lend_batch(struct ioas_dma *dma, const struct ioas_tlp *tlp,
 					 struct tlp_route *route, uint64_t *done, uint64_t *leaves)
 {
-	struct ioas_device *dev = dma->issuer->dev;
-	enum ioas_fault_reason reason = tlp_route(dev, tlp, route);
+	struct ioas_issuer *issuer = dma->issuer;
+	enum ioas_fault_reason reason = tlp_route(issuer, tlp, route);
 	struct pt *pt = route->pt;
 	uint64_t before = *done;
 
@@ -158,8 +158,8 @@ static enum ioas_fault_reason lend_batch(struct ioas_dma *dma, const struct ioas
 	     i++) {
 		struct tlp_span span;
 
-		reason =
-			tlp_translate(dev, pt, tlp->op, tlp->addr + *done, tlp->len - *done, &span);
+		reason = tlp_translate(issuer, route, tlp->op, tlp->addr + *done, tlp->len - *done,
+				       &span);
 		if (reason)
 			break;
 		add_span(dma, &span);
@@ -190,10 +190,10 @@ int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp)
 		rc = make_room(dma);
 		if (rc)
 			break;
-		inflight_enter(issuer);
+		tlp_enter(issuer);
 		reason = lend_batch(dma, tlp, &route, &done, &leaves);
 		fault_look_if(&fault, issuer->dev, tlp, done, reason, route.claimed);
-		inflight_leave(issuer);
+		tlp_leave(issuer);
 		reason = tlp_moved(issuer->dev, reason);
 	}
 	if (rc || reason)
@@ -215,13 +215,13 @@ static bool usable(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, iova_
 	bool again;
 
 	do {
-		inflight_enter(issuer);
-		reason = tlp_route(dev, tlp, &route);
+		tlp_enter(issuer);
+		reason = tlp_route(issuer, tlp, &route);
 		if (!reason)
-			reason = tlp_translate(dev, route.pt, tlp->op, addr, len, &span);
+			reason = tlp_translate(issuer, &route, tlp->op, addr, len, &span);
 		if (!reason && mem_guard_touch(span.host, span.len, tlp->op == IOAS_TLP_WRITE))
 			reason = IOAS_FAULT_MEMORY;
-		inflight_leave(issuer);
+		tlp_leave(issuer);
 		again = reason == TLP_MOVING;
 		reason = tlp_moved(dev, reason);
 	} while (again);
@@ -248,8 +248,8 @@ void ioas_dma_failed(struct ioas_dma *dma, const struct ioas_tlp *tlp)
 		if (good)
 			done += len;
 	}
-	inflight_enter(issuer);
+	tlp_enter(issuer);
 	fault_look(&fault, dev, tlp, tlp->addr + (good ? 0 : done), IOAS_FAULT_MEMORY);
-	inflight_leave(issuer);
+	tlp_leave(issuer);
 	fault_record(issuer, &fault);
 }

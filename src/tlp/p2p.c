@@ -18,9 +18,9 @@ bool tlp_turns(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, struct ro
 	if (__builtin_expect(!ops, 1) || tlp->at == IOAS_TLP_TRANSLATION_REQUEST ||
 	    !atomic_load_explicit(&dev->dma_on, memory_order_acquire))
 		return false;
-	inflight_enter(issuer);
+	inflight_enter(&issuer->mark);
 	turns = ops->peer(dev, tlp, out) == 1;
-	inflight_leave(issuer);
+	inflight_leave(&issuer->mark);
 	return turns;
 }
 

@@ -65,8 +65,8 @@ static enum ioas_fault_reason check_form(struct ioas_device *dev, const struct i
 	return IOAS_FAULT_NONE;
 }
 
-enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp *tlp,
-				 struct tlp_route *out)
+enum ioas_fault_reason tlp_find_route(struct ioas_device *dev, const struct ioas_tlp *tlp,
+				      struct tlp_route *out)
 {
 	const struct route_entry *entry;
 	enum ioas_fault_reason reason;
@@ -89,4 +89,33 @@ enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp 
 	entry = route_entry_find(out->set, tagged ? &tlp->pasid : NULL);
 	out->pt = entry ? atomic_load_explicit(&entry->pt, memory_order_acquire) : NULL;
 	return out->pt ? IOAS_FAULT_NONE : IOAS_FAULT_NO_ROUTE;
+}
+
+enum ioas_fault_reason tlp_route(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
+				 struct tlp_route *out)
+{
+	uint64_t form = iotlb_form(tlp);
+	struct iotlb *tlb = &issuer->tlb;
+	enum ioas_fault_reason reason;
+
+	if (__builtin_expect(
+		    form && tlb->route.form == form && tlb->route.generation == tlb->generation &&
+			    tlp->at == IOAS_TLP_UNTRANSLATED && !meets_interrupts(issuer->dev, tlp),
+		    1)) {
+		*out = (struct tlp_route){
+			.pt = tlb->route.pt,
+			.form = form,
+			.set = issuer->dev->set,
+			.id = issuer->dev->id,
+		};
+		return IOAS_FAULT_NONE;
+	}
+	reason = tlp_find_route(issuer->dev, tlp, out);
+	if (reason || !form)
+		return reason;
+	out->form = form;
+	tlb->route.generation = tlb->generation;
+	tlb->route.form = form;
+	tlb->route.pt = out->pt;
+	return IOAS_FAULT_NONE;
 }

@@ -13,14 +13,14 @@ static bool is_word(const struct ioas_tlp *tlp)
 }
 
 /* In flight. A leaf starts and ends on pages, so that the aligned span is whole. */
-static enum ioas_fault_reason store(struct ioas_device *dev, const struct ioas_tlp *tlp,
+static enum ioas_fault_reason store(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
 				    struct tlp_route *route, uint64_t value)
 {
-	enum ioas_fault_reason reason = tlp_route(dev, tlp, route);
+	enum ioas_fault_reason reason = tlp_route(issuer, tlp, route);
 	struct tlp_span span;
 
 	if (!reason)
-		reason = tlp_translate(dev, route->pt, tlp->op, tlp->addr, tlp->len, &span);
+		reason = tlp_translate(issuer, route, tlp->op, tlp->addr, tlp->len, &span);
 	if (!reason && mem_guard_store(span.host, value, (unsigned)tlp->len))
 		reason = IOAS_FAULT_MEMORY;
 	return reason;
@@ -40,10 +40,10 @@ int ioas_tlp_store(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, uint6
 	if (__builtin_expect(tlp_turns(issuer, tlp, &turn), 0))
 		return tlp_to_peer(issuer, tlp, &value, &turn);
 	do {
-		inflight_enter(issuer);
-		reason = store(dev, tlp, &route, value);
+		tlp_enter(issuer);
+		reason = store(issuer, tlp, &route, value);
 		fault_look_if(&fault, dev, tlp, 0, reason, route.claimed);
-		inflight_leave(issuer);
+		tlp_leave(issuer);
 		again = reason == TLP_MOVING;
 		reason = tlp_moved(dev, reason);
 	} while (again);

@@ -4,7 +4,9 @@
  *   issue.c      the model's call: loop over pages, copy or lend spans (lend.c), or store (store.c)
  *   p2p.c        what a port turns to a peer
  *   requester.c  bus master -> source -> requester -> declared form -> route
+ *   iotlb.h      what an issuer remembers of the next step
  *   translate.c  page table -> permission -> window; alone calls pt_walk
+ *   batch.c      the same for models that go on to the memory by themselves
  *   fault.c      what did not pass
  *   inflight.c   the promise that UNMAP and DETACH keep
  */
@@ -14,15 +16,36 @@
 #include <ioas/tlp.h>
 #include <ioas/device.h>
 #include "tlp/inflight.h"
+#include "tlp/iotlb.h"
 
-struct mem_window;
-struct pt;
 struct route_set;
 struct route_turn;
+
+struct ioas_issuer {
+	struct inflight_mark mark;
+	struct ioas_device *dev;   /* constant */
+	const struct inflight *in; /* constant: of its instance */
+	uint64_t recorded; /* the issuing thread's, as all that follows: its newest record */
+	uint16_t reason;   /* of that */
+	struct iotlb tlb;
+};
+
+/* Begins a batch, and ends it. */
+static inline void tlp_enter(struct ioas_issuer *issuer)
+{
+	inflight_enter(&issuer->mark);
+	issuer->tlb.generation = inflight_generation(issuer->in);
+}
+
+static inline void tlp_leave(struct ioas_issuer *issuer)
+{
+	inflight_leave(&issuer->mark);
+}
 
 /* Where a transaction goes, and by whose requester ID. */
 struct tlp_route {
 	struct pt *pt;
+	uint64_t form; /* iotlb_form; 0: by another's requester ID */
 	struct route_set *set;
 	uint32_t id;  /* on the wire; PCI: with its segment */
 	bool claimed; /* the set is not the device's own */
@@ -47,7 +70,10 @@ void tlp_count(struct ioas_device *dev, unsigned op, uint64_t len, uint64_t leav
  * The page table that tlp meets: bus, requester, declared form, route. In flight only.
  * IOAS_FAULT_NONE and the table, else the reason; nothing is recorded yet.
  */
-enum ioas_fault_reason tlp_route(struct ioas_device *dev, const struct ioas_tlp *tlp,
+enum ioas_fault_reason tlp_find_route(struct ioas_device *dev, const struct ioas_tlp *tlp,
+				      struct tlp_route *out);
+/* The same, remembered while nothing changes. */
+enum ioas_fault_reason tlp_route(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
 				 struct tlp_route *out);
 
 /* Does a port turn it to a peer? Not in flight. */
@@ -65,8 +91,8 @@ int tlp_to_peer(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *bu
  * mem_map_wait, and try again; else the reason; nothing is recorded yet.
  */
 #define TLP_MOVING ((enum ioas_fault_reason)255)
-enum ioas_fault_reason tlp_translate(struct ioas_device *dev, struct pt *pt, unsigned op,
-				     iova_t addr, uint64_t len, struct tlp_span *out);
+enum ioas_fault_reason tlp_translate(struct ioas_issuer *issuer, const struct tlp_route *route,
+				     unsigned op, iova_t addr, uint64_t len, struct tlp_span *out);
 
 /*
  * Where this process sees the byte that a page table leads to, for tests: when it answers, the

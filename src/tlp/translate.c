@@ -11,13 +11,38 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* A range that wraps runs into the end of the width before it can. */
-enum ioas_fault_reason tlp_translate(struct ioas_device *dev, struct pt *pt, unsigned op,
-				     iova_t addr, uint64_t len, struct tlp_span *out)
+/* All of the leaf, which lies in one window; where that is in several pieces, what was asked for.
+ */
+static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, unsigned op,
+		     iova_t addr, const struct pt_walk *walk, const struct tlp_span *span)
+{
+	struct iotlb_entry *entry = iotlb_place(&issuer->tlb, route->form, addr, walk->leaf_len);
+	bool whole = mem_window_whole(span->window);
+	uint64_t before = whole ? addr - walk->leaf_first : 0;
+	uint64_t rest = whole ? walk->leaf_len - before : span->len;
+
+	*entry = (struct iotlb_entry){
+		.generation = issuer->tlb.generation,
+		.form = route->form,
+		.first = addr - before,
+		.last = addr + rest - 1,
+		.to_host = (uintptr_t)span->host - addr,
+		.window = span->window,
+		.ops = (walk->prot & IOAS_PROT_READ ? 1u << IOAS_TLP_READ : 0u) |
+		       (walk->prot & IOAS_PROT_WRITE ? 1u << IOAS_TLP_WRITE : 0u),
+	};
+	if (walk->tracked && op != IOAS_TLP_WRITE)
+		entry->ops &= ~(1u << IOAS_TLP_WRITE);
+	issuer->tlb.hot = entry;
+}
+
+/* Not remembered: through the page table. A range that wraps runs into the end of the width. */
+static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_route *route,
+				   unsigned op, iova_t addr, uint64_t len, struct tlp_span *out)
 {
 	struct mem_window *window;
 	struct pt_walk walk;
-	int rc = pt_walk(pt, addr, &walk);
+	int rc = pt_walk(route->pt, addr, &walk);
 
 	if (rc)
 		return rc == -ERANGE ? IOAS_FAULT_WIDTH : IOAS_FAULT_NOT_MAPPED;
@@ -25,22 +50,37 @@ enum ioas_fault_reason tlp_translate(struct ioas_device *dev, struct pt *pt, uns
 		return IOAS_FAULT_NO_WRITE;
 	if (op == IOAS_TLP_READ && !(walk.prot & IOAS_PROT_READ))
 		return IOAS_FAULT_NO_READ;
-	window = mem_window_find(dev->iommu->mem, walk.pa);
+	window = mem_window_find(issuer->dev->iommu->mem, walk.pa);
 	if (!window)
 		return IOAS_FAULT_MEMORY;
-	len = least(len, walk.leaf_len - (addr - walk.leaf_first));
-	out->len = len;
+	out->len = least(len, walk.leaf_len - (addr - walk.leaf_first));
 	out->host = mem_window_at(window, walk.pa - window->pa, &out->len);
 	out->window = window;
 	if (!out->host)
 		return TLP_MOVING;
 	if (__builtin_expect(walk.tracked, 0) && op == IOAS_TLP_WRITE)
-		pt_dirty_mark(pt, &walk);
+		pt_dirty_mark(route->pt, &walk);
+	if (route->form)
+		remember(issuer, route, op, addr, &walk, out);
 	return IOAS_FAULT_NONE;
 }
 
-/* An issuer for one look: what it sees stays while it is in flight. */
-static int look(struct ioas_iommu *iommu, struct ioas_issuer *issuer, struct pt *pt, iova_t iova,
+enum ioas_fault_reason tlp_translate(struct ioas_issuer *issuer, const struct tlp_route *route,
+				     unsigned op, iova_t addr, uint64_t len, struct tlp_span *out)
+{
+	const struct iotlb_entry *entry =
+		route->form ? iotlb_find(&issuer->tlb, route->form, addr, op) : NULL;
+
+	if (__builtin_expect(!entry, 0))
+		return miss(issuer, route, op, addr, len, out);
+	out->host = (void *)(addr + entry->to_host);
+	out->len = least(len, entry->last - addr + 1);
+	out->window = entry->window;
+	return IOAS_FAULT_NONE;
+}
+
+/* What one look sees stays while it is in flight. */
+static int look(struct ioas_iommu *iommu, struct inflight_mark *mark, struct pt *pt, iova_t iova,
 		void **host)
 {
 	struct mem_window *window;
@@ -48,22 +88,22 @@ static int look(struct ioas_iommu *iommu, struct ioas_issuer *issuer, struct pt 
 	uint64_t len = 1;
 	int rc;
 
-	inflight_enter(issuer);
+	inflight_enter(mark);
 	rc = pt_walk(pt, iova, &walk);
 	window = rc ? NULL : mem_window_find(iommu->mem, walk.pa);
 	*host = window ? mem_window_at(window, walk.pa - window->pa, &len) : NULL;
-	inflight_leave(issuer);
+	inflight_leave(mark);
 	return rc || !window ? -ENOENT : *host ? 0 : -EAGAIN;
 }
 
 int tlp_host_at(struct ioas_iommu *iommu, struct pt *pt, iova_t iova, void **host)
 {
-	struct ioas_issuer issuer = {0};
+	struct inflight_mark mark = {0};
 	int rc;
 
-	inflight_add(&iommu->inflight, &issuer);
-	while ((rc = look(iommu, &issuer, pt, iova, host)) == -EAGAIN)
+	inflight_add(&iommu->inflight, &mark);
+	while ((rc = look(iommu, &mark, pt, iova, host)) == -EAGAIN)
 		mem_map_wait(iommu->mem);
-	inflight_del(&iommu->inflight, &issuer);
+	inflight_del(&iommu->inflight, &mark);
 	return rc;
 }

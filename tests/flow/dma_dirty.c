@@ -97,6 +97,24 @@ static void only_writes_while_it_is_on_are_told(void **arg)
 	assert_int_equal(read_dirty(dirty, true), 0);
 }
 
+/* Who reads bit by bit and stops is told the next time what was written since. */
+static void reading_a_part_begins_anew_for_it(void **arg)
+{
+	struct ioas_range run;
+	struct pt_dirty read = {BASE, BASE + NR * PAGE - 1, true, &run, 0, 1, 0};
+	bool dirty[NR];
+	char byte = 1;
+
+	space_dirty_track(space, pt, true);
+	assert_int_equal(ioas_dma_write(issuer, BASE + 40 * PAGE, &byte, 1), 0);
+	assert_int_equal(ioas_dma_write(issuer, BASE + 30 * PAGE, &byte, 1), 0);
+	assert_false(space_dirty_read(space, pt, &read));
+	assert_int_equal(run.first, BASE + 30 * PAGE);
+	assert_int_equal(ioas_dma_write(issuer, BASE + 30 * PAGE, &byte, 1), 0);
+	assert_int_equal(read_dirty(dirty, true), 2);
+	assert_true(dirty[30] && dirty[40]);
+}
+
 static void a_refused_write_is_not_told(void **arg)
 {
 	iova_t iova = BASE + 2 * NR * PAGE;
@@ -304,6 +322,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(only_writes_while_it_is_on_are_told),
+		TEST(reading_a_part_begins_anew_for_it),
 		TEST(a_refused_write_is_not_told),
 		TEST(a_span_is_dirty_when_lent_and_when_it_is_back),
 		TEST(a_span_comes_back_under_unmap),

@@ -25,11 +25,11 @@ static enum ioas_fault_reason pass(const struct ioas_tlp *tlp, struct tlp_span *
 	enum ioas_fault_reason reason;
 	struct tlp_route route;
 
-	inflight_enter(rig.issuer);
-	reason = tlp_route(rig.dev, tlp, &route);
+	tlp_enter(rig.issuer);
+	reason = tlp_route(rig.issuer, tlp, &route);
 	if (!reason)
-		reason = tlp_translate(rig.dev, route.pt, tlp->op, tlp->addr, tlp->len, span);
-	inflight_leave(rig.issuer);
+		reason = tlp_translate(rig.issuer, &route, tlp->op, tlp->addr, tlp->len, span);
+	tlp_leave(rig.issuer);
 	return reason;
 }
 

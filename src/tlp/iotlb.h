@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an issuer remembers of its translations: the IOTLB of one thread of a device, in its own
+ * memory, without a lock.
+ *
+ * Entries are ranges: all of a leaf that is one piece of host memory. They hold as long as nothing
+ * of the machine has been unpublished, be it a mapping, a route, a page that moves, or dirty bits:
+ * each of these ends with inflight_wait, whose count is the generation that entries carry. A batch
+ * reads the generation when it is in flight: then whoever unpublishes later waits for its end. So
+ * a hit compares a generation of the issuer's own, and what UNMAP promises holds at any state of
+ * the cache. What was refused is not remembered.
+ *
+ * A leaf of a page table that tracks dirty bits is remembered for writing once its bit is set: who
+ * clears bits begins a generation.
+ */
+#ifndef TLP_IOTLB_H
+#define TLP_IOTLB_H
+
+#include <ioas/tlp.h>
+#include "tlp/inflight.h"
+
+struct mem_window;
+struct pt;
+
+/* By which form of request: flags and PASID. 0: not to be remembered. */
+static inline uint64_t iotlb_form(const struct ioas_tlp *tlp)
+{
+	uint64_t pasid = tlp->flags & IOAS_TLP_PASID ? tlp->pasid : 0;
+
+	return tlp->flags & IOAS_TLP_RID ? 0 : 1ull << 63 | (uint64_t)tlp->flags << 32 | pasid;
+}
+
+struct iotlb_entry {
+	uint64_t generation; /* valid if it is the issuer's */
+	uint64_t form;
+	iova_t first, last;
+	uintptr_t to_host; /* an IOVA plus this is where this process sees it */
+	struct mem_window *window;
+	uint32_t ops; /* 1 << enum ioas_tlp_op */
+};
+
+/* Smaller leaves are many, larger ones have room for what they are a part of. */
+#define IOTLB_PAGES_LG2 6 /* below 2 MiB */
+#define IOTLB_LARGE_LG2 5 /* below 1 GiB */
+#define IOTLB_HUGE_LG2	5
+
+struct iotlb {
+	uint64_t generation;	 /* of the batch */
+	struct iotlb_entry *hot; /* the newest hit; never NULL */
+	struct {
+		uint64_t generation, form;
+		struct pt *pt;
+	} route; /* the newest */
+	struct iotlb_entry pages[1 << IOTLB_PAGES_LG2];
+	struct iotlb_entry large[1 << IOTLB_LARGE_LG2];
+	struct iotlb_entry huge[1 << IOTLB_HUGE_LG2];
+};
+
+static inline void iotlb_init(struct iotlb *tlb)
+{
+	tlb->hot = &tlb->pages[0];
+}
+
+static inline unsigned iotlb_index(uint64_t form, iova_t addr, unsigned page_lg2, unsigned lg2)
+{
+	/* PASIDs next to one another, at the same address, must not meet in one entry. */
+	return (unsigned)((addr >> page_lg2) ^ (form * 0x9e3779b97f4a7c15ull >> (64 - lg2))) &
+	       ((1u << lg2) - 1);
+}
+
+/* Where a leaf of that length is remembered. */
+static inline struct iotlb_entry *iotlb_place(struct iotlb *tlb, uint64_t form, iova_t addr,
+					      uint64_t leaf_len)
+{
+	if (leaf_len < 1ull << 21)
+		return &tlb->pages[iotlb_index(form, addr, 12, IOTLB_PAGES_LG2)];
+	if (leaf_len < 1ull << 30)
+		return &tlb->large[iotlb_index(form, addr, 21, IOTLB_LARGE_LG2)];
+	return &tlb->huge[iotlb_index(form, addr, 30, IOTLB_HUGE_LG2)];
+}
+
+static inline bool iotlb_hits(const struct iotlb *tlb, const struct iotlb_entry *entry,
+			      uint64_t form, iova_t addr, unsigned op)
+{
+	return entry->generation == tlb->generation && entry->form == form &&
+	       addr - entry->first <= entry->last - entry->first && entry->ops >> op & 1;
+}
+
+/* The entry that covers addr, or NULL. In flight only. */
+static inline struct iotlb_entry *iotlb_find(struct iotlb *tlb, uint64_t form, iova_t addr,
+					     unsigned op)
+{
+	static const uint64_t lens[] = {1ull << 12, 1ull << 21, 1ull << 30};
+
+	if (__builtin_expect(iotlb_hits(tlb, tlb->hot, form, addr, op), 1))
+		return tlb->hot;
+	for (unsigned i = 0; i < 3; i++) {
+		struct iotlb_entry *entry = iotlb_place(tlb, form, addr, lens[i]);
+
+		if (iotlb_hits(tlb, entry, form, addr, op)) {
+			tlb->hot = entry;
+			return entry;
+		}
+	}
+	return NULL;
+}
+
+#endif
