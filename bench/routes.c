@@ -238,7 +238,7 @@ static struct pt *by_step(struct bench *bench, uint32_t flags, uint32_t ident)
 		.addr = 0x1000, .len = 64, .flags = flags, .rid = (rid_t)ident, .pasid = ident};
 	struct tlp_route route;
 
-	must(tlp_route(bench->dev[0], &tlp, &route) ? -EFAULT : 0, "step");
+	must(tlp_find_route(bench->dev[0], &tlp, &route) ? -EFAULT : 0, "step");
 	return route.pt;
 }
 
@@ -279,13 +279,13 @@ static inline __attribute__((always_inline)) double window(struct bench *bench, 
 	uint64_t begin = now();
 	uint32_t at = 0;
 
-	inflight_enter(bench->issuer);
+	tlp_enter(bench->issuer);
 	for (uint32_t i = 0; i < PICK_NR; i++) {
 		uintptr_t got = (uintptr_t)look(bench, what, at & (PICK_NR - 1));
 
 		at += step + (uint32_t)(got & zero);
 	}
-	inflight_leave(bench->issuer);
+	tlp_leave(bench->issuer);
 	nothing = at & zero;
 	return (double)(now() - begin) / PICK_NR;
 }

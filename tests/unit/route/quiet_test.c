@@ -12,6 +12,7 @@
 #include <ioas/space.h>
 #include "iommu.h"
 #include "route/route.h"
+#include "tlp/tlp.h"
 
 #define DEVICES 600
 #define PASIDS	300
@@ -96,7 +97,7 @@ static void lookups_take_nothing(void **arg)
 	unsigned found = 0;
 
 	taken = 0;
-	inflight_enter(issuer);
+	inflight_enter(&issuer->mark);
 	for (unsigned i = 0; i < DEVICES; i++)
 		found += route_find(iommu, ROUTE_PCI, i * 97) == dev[i]->set;
 	for (unsigned i = 0; i < PASIDS; i++) {
@@ -104,7 +105,7 @@ static void lookups_take_nothing(void **arg)
 
 		found += route_entry_find(dev[0]->set, &pasid)->pt != NULL;
 	}
-	inflight_leave(issuer);
+	inflight_leave(&issuer->mark);
 	assert_int_equal(taken, 0);
 	assert_int_equal(found, DEVICES + PASIDS);
 }
