@@ -3,14 +3,22 @@
  * SSE and AVX moves: what memcpy and hand-written register copies are made of.
  *
  * The registers lie in the signal frame as XSAVE lays them out (Intel SDM volume 1, 13.4): xmm0-15
- * in the legacy area, what is wider or beyond in components whose place CPUID tells.
+ * in the legacy area, what is wider or beyond in components whose place CPUID tells; and so the
+ * masks of AVX-512, with which libc's memset stores what is shorter than a register.
  */
 #include <cpuid.h>
 #include <errno.h>
 #include <string.h>
 #include "insn.h"
 
-enum component { COMP_SSE = 1, COMP_YMM = 2, COMP_ZMM_HI256 = 6, COMP_HI16_ZMM = 7, COMP_NR };
+enum component {
+	COMP_SSE = 1,
+	COMP_YMM = 2,
+	COMP_OPMASK = 5,
+	COMP_ZMM_HI256 = 6,
+	COMP_HI16_ZMM = 7,
+	COMP_NR
+};
 
 #define XMM_OFFSET    160 /* in the legacy area */
 #define SW_OFFSET     464 /* what Linux writes into its unused end */
@@ -68,6 +76,23 @@ static unsigned char *chunk_at(ucontext_t *uc, int id, unsigned chunk, bool writ
 		*bv |= 1ull << comp;
 	}
 	return frame + offsets[comp] + offset;
+}
+
+/* An opmask register, k1 to k7. */
+static uint64_t mask_get(const ucontext_t *uc, int id)
+{
+	const unsigned char *frame = (const unsigned char *)uc->uc_mcontext.fpregs;
+	uint64_t bv, mask = 0;
+	uint32_t magic = 0;
+
+	if (frame)
+		memcpy(&magic, frame + SW_OFFSET, sizeof(magic));
+	if (magic != XSTATE_MAGIC || !offsets[COMP_OPMASK])
+		return 0;
+	memcpy(&bv, frame + XSTATE_OFFSET, sizeof(bv));
+	if (bv >> COMP_OPMASK & 1)
+		memcpy(&mask, frame + offsets[COMP_OPMASK] + id * 8, sizeof(mask));
+	return mask;
 }
 
 static void vec_get(ucontext_t *uc, int id, unsigned char out[ZMM_LEN])
@@ -173,6 +198,71 @@ static bool masked(const struct insn *insn)
 	       insn->i.avx.mask.mode != ZYDIS_MASK_MODE_DISABLED;
 }
 
+/* Bytes for which one bit of a mask stands; 0: not one of those that have masks here. */
+static unsigned element_len(ZydisMnemonic mnemonic)
+{
+	switch (mnemonic) {
+	case ZYDIS_MNEMONIC_VMOVDQU8:
+		return 1;
+	case ZYDIS_MNEMONIC_VMOVDQU16:
+		return 2;
+	case ZYDIS_MNEMONIC_VMOVDQU32:
+	case ZYDIS_MNEMONIC_VMOVDQA32:
+	case ZYDIS_MNEMONIC_VMOVUPS:
+	case ZYDIS_MNEMONIC_VMOVAPS:
+	case ZYDIS_MNEMONIC_VMOVSS:
+		return 4;
+	case ZYDIS_MNEMONIC_VMOVDQU64:
+	case ZYDIS_MNEMONIC_VMOVDQA64:
+	case ZYDIS_MNEMONIC_VMOVUPD:
+	case ZYDIS_MNEMONIC_VMOVAPD:
+	case ZYDIS_MNEMONIC_VMOVSD:
+		return 8;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Elements whose bit is set, neighbours in one access, between memory and `value`; the others are
+ * not touched, so that they may lie where there is nothing.
+ */
+static int masked_move(struct insn *insn, const ZydisDecodedOperand *op, unsigned char *value,
+		       bool write)
+{
+	unsigned len = element_len(insn->i.mnemonic), nr = op->size / 8 / len, end;
+	uint64_t mask = mask_get(insn->uc, ZydisRegisterGetId(insn->i.avx.mask.reg));
+	uintptr_t addr = insn_address(insn, op);
+	int rc = 0;
+
+	for (unsigned i = 0; i < nr && !rc; i = end + 1) {
+		for (end = i; end < nr && mask >> end & 1; end++)
+			;
+		if (end == i)
+			continue;
+		rc = write ? insn->mem->store(insn->mem, addr + i * len, value + i * len,
+					      (end - i) * len)
+			   : insn->mem->load(insn->mem, addr + i * len, value + i * len,
+					     (end - i) * len);
+	}
+	return rc;
+}
+
+/* What is not loaded stays as it was, or is zero, as the instruction says. */
+static int masked_load(struct insn *insn, const ZydisDecodedOperand *src)
+{
+	int id = ZydisRegisterGetId(insn->op[0].reg.value), rc;
+	unsigned char value[ZMM_LEN] = {0};
+
+	if (insn->i.avx.mask.mode == ZYDIS_MASK_MODE_MERGING)
+		vec_get(insn->uc, id, value);
+	memset(value + src->size / 8, 0, ZMM_LEN - src->size / 8);
+	rc = masked_move(insn, src, value, false);
+	if (!rc)
+		vec_set(insn->uc, id, value, ZMM_LEN);
+	return rc;
+}
+
 static int vec_load(struct insn *insn, const ZydisDecodedOperand *src, enum half half)
 {
 	bool legacy = insn->i.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
@@ -201,13 +291,16 @@ int insn_vec(struct insn *insn)
 	enum half half;
 
 	if (!insn->i.operand_count_visible || last < 1 || last > 2 ||
-	    !is_move(insn->i.mnemonic, &half) || masked(insn))
+	    !is_move(insn->i.mnemonic, &half) || (masked(insn) && !element_len(insn->i.mnemonic)))
 		return -ENOSYS;
 	if (is_vector(&insn->op[0]) && insn->op[last].type == ZYDIS_OPERAND_TYPE_MEMORY)
-		return vec_load(insn, &insn->op[last], half);
+		return masked(insn) ? masked_load(insn, &insn->op[last])
+				    : vec_load(insn, &insn->op[last], half);
 	if (insn->op[0].type != ZYDIS_OPERAND_TYPE_MEMORY || !is_vector(&insn->op[last]))
 		return -ENOSYS;
 	vec_get(insn->uc, ZydisRegisterGetId(insn->op[last].reg.value), value);
+	if (masked(insn))
+		return masked_move(insn, &insn->op[0], value, true);
 	return insn->mem->store(insn->mem, insn_address(insn, &insn->op[0]),
 				value + (half == HALF_HIGH ? 8 : 0), insn->op[0].size / 8);
 }

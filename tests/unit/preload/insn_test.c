@@ -341,7 +341,20 @@ struct test_case {
 	X("vmovdqu64 (%%r8), %%zmm17")                                \
 	X("vmovdqu64 %%zmm17, (%%r8)")                                \
 	X("vmovdqu64 (%%r8), %%ymm17") X("vmovdqu64 %%ymm17, (%%r8)") \
-		X("vmovdqu8 (%%r8), %%xmm17") X("vmovups (%%r8), %%zmm0")
+		X("vmovdqu8 (%%r8), %%xmm17") X("vmovups (%%r8), %%zmm0") \
+	MASKED(X, "vmovdqu8 %%ymm17, (%%r8)%{%%k1%}")                 \
+	MASKED(X, "vmovdqu8 (%%r8), %%ymm17%{%%k1%}")                 \
+	MASKED(X, "vmovdqu8 (%%r8), %%zmm17%{%%k1%}%{z%}")            \
+	MASKED(X, "vmovdqu16 %%zmm0, (%%r8)%{%%k1%}")                 \
+	MASKED(X, "vmovdqu32 (%%r8), %%xmm17%{%%k1%}")                \
+	MASKED(X, "vmovups %%zmm17, (%%r8)%{%%k1%}")                  \
+	MASKED(X, "vmovdqu64 %%ymm17, (%%r8)%{%%k1%}")                \
+	MASKED(X, "vmovupd (%%r8), %%zmm0%{%%k1%}%{z%}")
+
+/* A mask of random bits, and one as memset has for a few bytes; some access there is for sure. */
+#define MASKED(X, text)                                               \
+	X("or $1, %%rax\n kmovq %%rax, %%k1\n " text)                  \
+	X("mov $0xff, %%eax\n kmovq %%rax, %%k1\n " text)
 
 /* A function and a table entry for each line of the lists. */
 #define GLUE_(a, b)		     a##b
