@@ -20,16 +20,16 @@ bool pt_dirty_tracked(const struct pt *pt)
 
 void pt_dirty_mark(const struct pt *pt, const struct pt_walk *walk)
 {
-	pt->ops->dirty_mark(walk);
+	pt->ops->dirty_mark(pt, walk);
 }
 
 int pt_dirty_set(const struct pt *pt, iova_t iova)
 {
 	struct pt_walk walk;
 
-	if (iova > pt_last(pt) || pt->ops->walk(pt, iova, &walk))
+	if (iova > pt->last || pt->ops->walk(pt, iova, &walk))
 		return -ENOENT;
-	pt->ops->dirty_mark(&walk);
+	pt->ops->dirty_mark(pt, &walk);
 	return 0;
 }
 
@@ -38,8 +38,8 @@ void pt_dirty_set_range(const struct pt *pt, iova_t first, iova_t last)
 {
 	uint64_t page_len = 1ull << pt_page_lg2(pt);
 
-	if (last > pt_last(pt))
-		last = pt_last(pt);
+	if (last > pt->last)
+		last = pt->last;
 	while (first <= last) {
 		struct pt_walk walk;
 
@@ -47,7 +47,7 @@ void pt_dirty_set_range(const struct pt *pt, iova_t first, iova_t last)
 			first = (first | (page_len - 1)) + 1;
 			continue;
 		}
-		pt->ops->dirty_mark(&walk);
+		pt->ops->dirty_mark(pt, &walk);
 		first = walk.leaf_first + walk.leaf_len;
 	}
 }
@@ -57,8 +57,8 @@ bool pt_dirty_read(struct pt *pt, struct pt_dirty *read)
 	read->nr = 0;
 	if (read->next < read->first)
 		read->next = read->first;
-	if (read->last > pt_last(pt))
-		read->last = pt_last(pt);
+	if (read->last > pt->last)
+		read->last = pt->last;
 	return read->next > read->last || pt->ops->dirty_read(pt, read);
 }
 

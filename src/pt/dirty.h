@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dirty bits, written once for all formats (see fmt/README.md). Included by a format's .c file
- * after walk.h.
+ * Dirty bits, written once for all formats (see fmt/README.md). Included by template.h.
  *
  * A leaf has one dirty bit, in its first entry, however many entries it takes; the walk for a write
  * sets it. Beside each table stands a mark that some leaf of it is dirty, so that reading passes
@@ -15,26 +14,31 @@
 
 #include "pt/walk.h"
 
-/* Entries stand first in a table, which is aligned to their length. */
-static struct pt_table *table_of(_Atomic uint64_t *entry)
+/* Tables are aligned to their length. */
+static struct pt_meta *meta_of_entry(const struct pt *pt, _Atomic uint64_t *entry)
 {
-	return (struct pt_table *)((uintptr_t)entry & ~((1ul << PT_TABLE_LG2) - 1));
+	uintptr_t at = (uintptr_t)entry;
+
+	if (PT_CONCAT && at - (uintptr_t)pt->root < pt->root_entries * sizeof(uint64_t))
+		return meta_of(pt, pt->root);
+	return meta_of(pt, (struct pt_table *)(at & ~(uintptr_t)(PT_TABLE_LEN - 1)));
 }
 
 /* An entry that is no longer that leaf was taken out under the walker, who is being waited for. */
-static void dirty_mark(const struct pt_walk *walk)
+static void dirty_mark(const struct pt *pt, const struct pt_walk *walk)
 {
 	uint64_t now = atomic_load_explicit(walk->leaf, memory_order_seq_cst);
-	struct pt_table *table = table_of(walk->leaf);
+	uint64_t clean = FMT(clean)(walk->entry);
+	struct pt_meta *meta = meta_of_entry(pt, walk->leaf);
 
 	do {
-		if ((now ^ walk->entry) & ~FMT(dirty_bit)())
+		if (FMT(clean)(now) != clean)
 			return;
-	} while (!(now & FMT(dirty_bit)()) && !atomic_compare_exchange_weak_explicit(
-						      walk->leaf, &now, now | FMT(dirty_bit)(),
-						      memory_order_seq_cst, memory_order_seq_cst));
-	if (!atomic_load_explicit(&table->dirty, memory_order_seq_cst))
-		atomic_store_explicit(&table->dirty, true, memory_order_seq_cst);
+	} while (!FMT(is_dirty)(now) && !atomic_compare_exchange_weak_explicit(
+						walk->leaf, &now, FMT(set_dirty)(now),
+						memory_order_seq_cst, memory_order_seq_cst));
+	if (!atomic_load_explicit(&meta->dirty, memory_order_seq_cst))
+		atomic_store_explicit(&meta->dirty, true, memory_order_seq_cst);
 }
 
 /* Notes a dirty range, joined with the one before. false: there is no room. */
@@ -60,35 +64,38 @@ static bool read_leaf(struct pt_dirty *read, _Atomic uint64_t *entry, iova_t fir
 	bool whole = first >= read->first && last <= read->last;
 	iova_t from = first > read->next ? first : read->next;
 
-	if (!(atomic_load_explicit(entry, memory_order_seq_cst) & FMT(dirty_bit)()))
+	if (!FMT(is_dirty)(atomic_load_explicit(entry, memory_order_seq_cst)))
 		return true;
 	if (!note_run(read, from, last < read->last ? last : read->last)) {
 		read->next = from;
 		return false;
 	}
 	if (read->clear && whole)
-		atomic_fetch_and_explicit(entry, ~FMT(dirty_bit)(), memory_order_seq_cst);
+		FMT(clear_dirty)(entry);
 	return true;
 }
 
 /* Does the table have dirty leaves? Takes its mark away if all of them are going to be cleared. */
-static bool take_mark(const struct pt_dirty *read, struct pt_table *table, iova_t base, iova_t last)
+static bool take_mark(const struct pt_dirty *read, struct pt_meta *meta, iova_t base, iova_t last)
 {
-	if (!atomic_load_explicit(&table->dirty, memory_order_seq_cst))
+	if (!atomic_load_explicit(&meta->dirty, memory_order_seq_cst))
 		return false;
 	if (read->clear && base >= read->next && last <= read->last)
-		return atomic_exchange_explicit(&table->dirty, false, memory_order_seq_cst);
+		return atomic_exchange_explicit(&meta->dirty, false, memory_order_seq_cst);
 	return true;
 }
 
 /* From read->next on, in the table that begins at `base`. false: read->runs is full. */
-static bool read_table(struct pt_dirty *read, struct pt_table *table, unsigned level, iova_t base)
+static bool read_table(const struct pt *pt, struct pt_dirty *read, struct pt_table *table,
+		       unsigned level, iova_t base)
 {
-	unsigned lg2 = FMT(level_lg2)(level);
-	iova_t table_last = base + ((1ull << (lg2 + PT_INDEX_LG2)) - 1);
-	bool dirty = take_mark(read, table, base, table_last);
+	unsigned lg2 = PT_LEVEL_LG2(level);
+	uint64_t entries = entries_of(pt, level);
+	iova_t table_last = base + ((entries << lg2) - 1);
+	struct pt_meta *meta = meta_of(pt, table);
+	bool dirty = take_mark(read, meta, base, table_last);
 	uint64_t i = read->next > base ? (read->next - base) >> lg2 : 0;
-	uint64_t end = read->last < table_last ? (read->last - base) >> lg2 : PT_TABLE_ENTRIES - 1;
+	uint64_t end = read->last < table_last ? (read->last - base) >> lg2 : entries - 1;
 	bool more = true;
 
 	if (level == 1 && !dirty)
@@ -98,7 +105,7 @@ static bool read_table(struct pt_dirty *read, struct pt_table *table, unsigned l
 
 		if (!FMT(present)(entry)) {
 			i++;
-		} else if (FMT(is_leaf)(entry)) {
+		} else if (FMT(is_leaf)(entry, level)) {
 			unsigned leaf_lg2 = FMT(leaf_lg2)(entry, level);
 			uint64_t nr = 1ull << (leaf_lg2 - lg2);
 			iova_t first;
@@ -110,18 +117,18 @@ static bool read_table(struct pt_dirty *read, struct pt_table *table, unsigned l
 						 first + ((1ull << leaf_lg2) - 1));
 			i += nr;
 		} else {
-			more = read_table(read, FMT(table)(entry), level - 1, base + (i << lg2));
+			more = read_table(pt, read, table_at(entry), level - 1, base + (i << lg2));
 			i++;
 		}
 	}
 	if (!more && dirty)
-		atomic_store_explicit(&table->dirty, true, memory_order_seq_cst);
+		atomic_store_explicit(&meta->dirty, true, memory_order_seq_cst);
 	return more;
 }
 
 static bool dirty_read(struct pt *pt, struct pt_dirty *read)
 {
-	return read_table(read, pt->root, pt->levels, 0);
+	return read_table(pt, read, pt->root, pt->levels, 0);
 }
 
 #endif

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Map and unmap, written once for all formats (see fmt/README.md). Included by a format's .c file.
+ * Map and unmap, written once for all formats (see fmt/README.md). Included by template.h.
  *
  * Tables a mapping will need are counted and allocated before the first entry is written, so that
  * running out of memory is found while nothing is visible yet. A table is never left empty: who
  * clears its last entry takes it out. So where a leaf fits there is no table in the way.
+ *
+ * Both begin at the lowest table that the whole range lies in: mostly that is the table of the
+ * smallest pages which the call before used, and then nothing above it is looked at.
  */
 #ifndef PT_OPS_H
 #define PT_OPS_H
@@ -14,6 +17,7 @@
 
 /* What is left to map. */
 struct mapping {
+	struct pt *pt;
 	iova_t iova;
 	pa_t pa;
 	uint64_t len;
@@ -35,50 +39,75 @@ static unsigned min_lg2(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-static unsigned index_of(iova_t iova, unsigned lg2)
+/* Only a root can have more entries than the others. */
+static unsigned entries_of(const struct pt *pt, unsigned level)
 {
-	return iova >> lg2 & (PT_TABLE_ENTRIES - 1);
+	return PT_CONCAT && level == pt->levels ? pt->root_entries : PT_TABLE_ENTRIES;
 }
 
-/* The largest leaf that can begin here. */
-static unsigned best_lg2(const struct mapping *m)
+static struct pt_meta *meta_of(const struct pt *pt, const struct pt_table *table)
+{
+	size_t len = PT_TABLE_LEN;
+
+	if (PT_CONCAT && table == pt->root)
+		len = pt->root_entries * sizeof(uint64_t);
+	return (struct pt_meta *)((uintptr_t)table + len);
+}
+
+static unsigned index_of(const struct pt *pt, iova_t iova, unsigned level)
+{
+	return iova >> PT_LEVEL_LG2(level) & (entries_of(pt, level) - 1);
+}
+
+static uint64_t peek(const struct pt_table *table, unsigned index)
+{
+	return atomic_load_explicit(&table->entry[index], memory_order_relaxed);
+}
+
+static struct pt_table *table_at(uint64_t entry)
+{
+	return (struct pt_table *)(uintptr_t)FMT(table_pa)(entry);
+}
+
+/* The largest leaf of the level that can begin here; 0: none. */
+static unsigned best_lg2(const struct mapping *m, unsigned level)
 {
 	unsigned lg2 = 63 - (unsigned)__builtin_clzll(m->len);
 
 	if (m->iova | m->pa)
 		lg2 = min_lg2(lg2, (unsigned)__builtin_ctzll(m->iova | m->pa));
-	return min_lg2(lg2, m->max_leaf_lg2);
+	return FMT(leaf_fit)(level, min_lg2(lg2, m->max_leaf_lg2));
 }
 
-static struct pt_table *child_of(const struct pt_table *table, unsigned index)
+static struct pt_table *child_of(const struct pt_table *table, unsigned level, unsigned index)
 {
-	uint64_t entry = 0;
+	uint64_t entry = table ? peek(table, index) : 0;
 
-	if (table)
-		entry = atomic_load_explicit(&table->entry[index], memory_order_relaxed);
-	return FMT(present)(entry) && !FMT(is_leaf)(entry) ? FMT(table)(entry) : NULL;
+	return FMT(present)(entry) && !FMT(is_leaf)(entry, level) ? table_at(entry) : NULL;
 }
 
 /* Tables that are missing for what *m maps below `table` (NULL: not there yet); advances *m. */
 static uint64_t missing(struct mapping *m, const struct pt_table *table, unsigned level)
 {
-	unsigned lg2 = FMT(level_lg2)(level);
-	uint64_t table_len = 1ull << (lg2 + PT_INDEX_LG2);
-	uint64_t left = table_len - (m->iova & (table_len - 1));
+	unsigned lg2 = PT_LEVEL_LG2(level);
+	unsigned end = entries_of(m->pt, level);
 	uint64_t nr = 0;
 
 	if (level == 1) {
+		uint64_t table_len = 1ull << (lg2 + PT_INDEX_LG2);
+		uint64_t left = table_len - (m->iova & (table_len - 1));
+
 		advance(m, left < m->len ? left : m->len);
 		return 0;
 	}
-	for (unsigned i = index_of(m->iova, lg2); m->len && i < PT_TABLE_ENTRIES;) {
-		unsigned leaf_lg2 = min_lg2(best_lg2(m), FMT(leaf_max_lg2)(level));
+	for (unsigned i = index_of(m->pt, m->iova, level); m->len && i < end;) {
+		unsigned leaf_lg2 = best_lg2(m, level);
 
-		if (leaf_lg2 >= lg2) {
+		if (leaf_lg2) {
 			advance(m, 1ull << leaf_lg2);
 			i += 1u << (leaf_lg2 - lg2);
 		} else {
-			struct pt_table *child = child_of(table, i);
+			struct pt_table *child = child_of(table, level, i);
 
 			nr += !child;
 			nr += missing(m, child, level - 1);
@@ -91,12 +120,12 @@ static uint64_t missing(struct mapping *m, const struct pt_table *table, unsigne
 static void put_leaf(struct mapping *m, struct pt_table *table, unsigned level, unsigned index,
 		     unsigned leaf_lg2)
 {
-	unsigned nr = 1u << (leaf_lg2 - FMT(level_lg2)(level));
+	unsigned nr = 1u << (leaf_lg2 - PT_LEVEL_LG2(level));
 	uint64_t entry = FMT(make_leaf)(level, leaf_lg2, m->pa, m->prot);
 
-	for (unsigned i = index; i < index + nr; i++)
+	for (unsigned i = index; i < index + nr; i++, entry += FMT(leaf_step)(level))
 		atomic_store_explicit(&table->entry[i], entry, memory_order_release);
-	table->live += nr;
+	meta_of(m->pt, table)->live += nr;
 	m->leaves++;
 	advance(m, 1ull << leaf_lg2);
 }
@@ -105,28 +134,31 @@ static void put_leaf(struct mapping *m, struct pt_table *table, unsigned level, 
 static struct pt_table *get_child(struct mapping *m, struct pt_table *table, unsigned level,
 				  unsigned index)
 {
-	struct pt_table *child = child_of(table, index);
+	struct pt_table *child = child_of(table, level, index);
+	struct pt_meta *meta;
 
 	if (child)
 		return child;
 	child = m->spare;
-	m->spare = child->next;
-	child->next = NULL;
-	atomic_store_explicit(&table->entry[index], FMT(make_table)(child, level - 1),
+	meta = meta_of(m->pt, child);
+	m->spare = meta->next ? meta->next->table : NULL;
+	meta->next = NULL;
+	atomic_store_explicit(&table->entry[index], FMT(make_table)((uintptr_t)child, level - 1),
 			      memory_order_release);
-	table->live++;
+	meta_of(m->pt, table)->live++;
 	return child;
 }
 
 /* Writes the part of *m that lies below `table`. */
 static void fill(struct mapping *m, struct pt_table *table, unsigned level)
 {
-	unsigned lg2 = FMT(level_lg2)(level);
+	unsigned lg2 = PT_LEVEL_LG2(level);
+	unsigned end = entries_of(m->pt, level);
 
-	for (unsigned i = index_of(m->iova, lg2); m->len && i < PT_TABLE_ENTRIES;) {
-		unsigned leaf_lg2 = min_lg2(best_lg2(m), FMT(leaf_max_lg2)(level));
+	for (unsigned i = index_of(m->pt, m->iova, level); m->len && i < end;) {
+		unsigned leaf_lg2 = best_lg2(m, level);
 
-		if (leaf_lg2 >= lg2) {
+		if (leaf_lg2) {
 			put_leaf(m, table, level, i, leaf_lg2);
 			i += 1u << (leaf_lg2 - lg2);
 		} else {
@@ -136,24 +168,77 @@ static void fill(struct mapping *m, struct pt_table *table, unsigned level)
 	}
 }
 
-static int map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
+static bool in_recent(const struct pt *pt, iova_t first, iova_t last)
 {
-	struct mapping m = {iova, pa, len, prot, pt->max_leaf_lg2, 0, NULL};
-	struct mapping dry = m;
-	uint64_t nr = missing(&dry, pt->root, pt->levels);
+	return pt->recent && !((pt->recent_first ^ first) >> PT_LEVEL_LG2(2)) &&
+	       !((first ^ last) >> PT_LEVEL_LG2(2));
+}
 
+static void note_recent(struct pt *pt, struct pt_table *table, unsigned level, iova_t iova)
+{
+	if (level == 1) {
+		pt->recent = table;
+		pt->recent_first = iova;
+	}
+}
+
+/* The lowest table there is that has all of first..last in more than one entry, or in part of one.
+ */
+static struct pt_table *lowest(struct pt *pt, iova_t first, iova_t last, unsigned *level)
+{
+	struct pt_table *table = pt->root, *child;
+	unsigned at = pt->levels;
+
+	if (in_recent(pt, first, last)) {
+		*level = 1;
+		return pt->recent;
+	}
+	while (at > 1 && !((first ^ last) >> PT_LEVEL_LG2(at))) {
+		child = child_of(table, at, index_of(pt, first, at));
+		if (!child)
+			break;
+		table = child;
+		at--;
+	}
+	note_recent(pt, table, at, first);
+	*level = at;
+	return table;
+}
+
+static int spare_tables(struct mapping *m, uint64_t nr)
+{
 	for (uint64_t i = 0; i < nr; i++) {
-		struct pt_table *table = pt_table_new();
+		struct pt_table *table = pt_table_new(PT_TABLE_ENTRIES);
 
 		if (!table) {
-			pt_table_free_list(m.spare);
+			if (m->spare)
+				pt_table_free_list(meta_of(m->pt, m->spare));
 			return -ENOMEM;
 		}
-		table->next = m.spare;
-		m.spare = table;
+		meta_of(m->pt, table)->next = m->spare ? meta_of(m->pt, m->spare) : NULL;
+		m->spare = table;
 	}
-	fill(&m, pt->root, pt->levels);
-	pt->tables += nr;
+	return 0;
+}
+
+static int map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
+{
+	struct mapping m = {pt, iova, pa, len, prot | pt->prot_all, pt->max_leaf_lg2, 0, NULL};
+	unsigned level;
+	struct pt_table *table;
+
+	if ((pa + (len - 1)) >> PT_PA_BITS)
+		return -ERANGE;
+	table = lowest(pt, iova, iova + (len - 1), &level);
+	if (level > 1) {
+		struct mapping dry = m;
+		uint64_t nr = missing(&dry, table, level);
+
+		if (spare_tables(&m, nr))
+			return -ENOMEM;
+		pt->tables += nr;
+	}
+	fill(&m, table, level);
 	pt->leaves += m.leaves;
 	return 0;
 }
@@ -163,57 +248,72 @@ static unsigned clear_leaf(struct pt *pt, struct pt_table *table, unsigned level
 			   uint64_t entry, uint64_t *bytes)
 {
 	unsigned leaf_lg2 = FMT(leaf_lg2)(entry, level);
-	unsigned nr = 1u << (leaf_lg2 - FMT(level_lg2)(level));
+	unsigned nr = 1u << (leaf_lg2 - PT_LEVEL_LG2(level));
 
 	index &= ~(nr - 1);
 	for (unsigned i = index; i < index + nr; i++)
 		atomic_store_explicit(&table->entry[i], 0, memory_order_release);
-	table->live -= nr;
+	meta_of(pt, table)->live -= nr;
 	pt->leaves--;
 	*bytes += 1ull << leaf_lg2;
 	return index + nr;
+}
+
+static void take_out(struct pt *pt, struct pt_table *table, unsigned index, struct pt_meta *child,
+		     struct pt_gather *gather)
+{
+	atomic_store_explicit(&table->entry[index], 0, memory_order_release);
+	meta_of(pt, table)->live--;
+	pt->tables--;
+	pt->recent = NULL;
+	child->next = gather->tables;
+	gather->tables = child;
 }
 
 /* Clears the leaves of first..last, which lies below `table`, and takes out tables left empty. */
 static uint64_t clear(struct pt *pt, struct pt_table *table, unsigned level, iova_t first,
 		      iova_t last, struct pt_gather *gather)
 {
-	unsigned lg2 = FMT(level_lg2)(level);
-	unsigned end = index_of(last, lg2);
+	const struct pt_meta *meta = meta_of(pt, table);
+	unsigned lg2 = PT_LEVEL_LG2(level);
+	unsigned end = index_of(pt, last, level);
 	uint64_t mask = (1ull << lg2) - 1;
+	iova_t base = level == pt->levels ? 0 : last & ~(mask << PT_INDEX_LG2 | mask);
 	uint64_t bytes = 0;
 
-	for (unsigned i = index_of(first, lg2); i <= end && table->live;) {
-		uint64_t entry = atomic_load_explicit(&table->entry[i], memory_order_relaxed);
-		iova_t entry_first = (last & ~(mask << PT_INDEX_LG2 | mask)) | (iova_t)i << lg2;
+	for (unsigned i = index_of(pt, first, level); i <= end && meta->live;) {
+		uint64_t entry = peek(table, i);
+		iova_t entry_first = base | (iova_t)i << lg2;
 		struct pt_table *child;
 
 		if (!FMT(present)(entry)) {
 			i++;
 			continue;
 		}
-		if (FMT(is_leaf)(entry)) {
+		if (FMT(is_leaf)(entry, level)) {
 			i = clear_leaf(pt, table, level, i, entry, &bytes);
 			continue;
 		}
-		child = FMT(table)(entry);
+		child = table_at(entry);
 		bytes += clear(pt, child, level - 1, first > entry_first ? first : entry_first,
 			       last < (entry_first | mask) ? last : (entry_first | mask), gather);
-		if (!child->live) {
-			atomic_store_explicit(&table->entry[i], 0, memory_order_release);
-			table->live--;
-			pt->tables--;
-			child->next = gather->tables;
-			gather->tables = child;
-		}
+		if (!meta_of(pt, child)->live)
+			take_out(pt, table, i, meta_of(pt, child), gather);
 		i++;
 	}
 	return bytes;
 }
 
+/* A table left empty is taken out by its parent: for that it takes a way from the root. */
 static uint64_t unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather)
 {
-	return clear(pt, pt->root, pt->levels, first, last, gather);
+	unsigned level;
+	struct pt_table *table = lowest(pt, first, last, &level);
+	uint64_t bytes = clear(pt, table, level, first, last, gather);
+
+	if (table != pt->root && !meta_of(pt, table)->live)
+		clear(pt, pt->root, pt->levels, first, last, gather);
+	return bytes;
 }
 
 #endif

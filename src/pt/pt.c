@@ -8,70 +8,148 @@
 
 static const struct pt_ops *const formats[] = {
 	[PT_AMDV1] = &pt_ops_amdv1,
+	[PT_VTD_SS] = &pt_ops_vtd_ss,
+	[PT_X86_64] = &pt_ops_x86_64,
+	[PT_X86_64_5L] = &pt_ops_x86_64_5l,
+	[PT_ARM_LPAE_S1_4K] = &pt_ops_arm_lpae_s1_4k,
+	[PT_ARM_LPAE_S1_16K] = &pt_ops_arm_lpae_s1_16k,
+	[PT_ARM_LPAE_S1_64K] = &pt_ops_arm_lpae_s1_64k,
+	[PT_ARM_LPAE_S2_4K] = &pt_ops_arm_lpae_s2_4k,
+	[PT_ARM_LPAE_S2_16K] = &pt_ops_arm_lpae_s2_16k,
+	[PT_ARM_LPAE_S2_64K] = &pt_ops_arm_lpae_s2_64k,
+	[PT_RISCV_SV39] = &pt_ops_riscv_sv39,
+	[PT_RISCV_SV48] = &pt_ops_riscv_sv48,
+	[PT_RISCV_SV57] = &pt_ops_riscv_sv57,
+	[PT_RISCV_SV39X4] = &pt_ops_riscv_sv39x4,
+	[PT_RISCV_SV48X4] = &pt_ops_riscv_sv48x4,
+	[PT_RISCV_SV57X4] = &pt_ops_riscv_sv57x4,
 	[PT_AMDV1_2K] = &pt_ops_amdv1_2k,
 };
 
-struct pt_table *pt_table_new(void)
+const struct pt_ops *pt_ops_of(enum pt_format format)
 {
-	void *table;
-
-	if (inject() || posix_memalign(&table, 1u << PT_TABLE_LG2, sizeof(struct pt_table)))
-		return NULL;
-	return memset(table, 0, sizeof(struct pt_table));
+	return (unsigned)format < PT_FORMAT_NR ? formats[format] : NULL;
 }
 
-void pt_table_free_list(struct pt_table *list)
+const char *pt_format_name(enum pt_format format)
+{
+	const struct pt_ops *ops = pt_ops_of(format);
+
+	return ops ? ops->name : NULL;
+}
+
+int pt_format_find(const char *name, enum pt_format *out)
+{
+	for (unsigned i = 0; i < PT_FORMAT_NR_VENDOR; i++)
+		if (!strcmp(name, formats[i]->name)) {
+			*out = (enum pt_format)i;
+			return 0;
+		}
+	return -ENOENT;
+}
+
+unsigned pt_format_page_lg2(enum pt_format format)
+{
+	return formats[format]->granule_lg2;
+}
+
+unsigned pt_format_pa_bits(enum pt_format format)
+{
+	return formats[format]->pa_bits;
+}
+
+bool pt_format_has_aw(enum pt_format format, unsigned aw)
+{
+	return aw >= 32 && aw <= 57 && formats[format]->levels(aw);
+}
+
+struct pt_table *pt_table_new(unsigned entries)
+{
+	size_t len = entries * sizeof(uint64_t);
+	struct pt_meta *meta;
+	void *table;
+
+	if (inject() || posix_memalign(&table, len, len + sizeof(struct pt_meta)))
+		return NULL;
+	memset(table, 0, len + sizeof(struct pt_meta));
+	meta = (struct pt_meta *)((char *)table + len);
+	meta->table = table;
+	return table;
+}
+
+void pt_table_free_list(struct pt_meta *list)
 {
 	while (list) {
-		struct pt_table *next = list->next;
+		struct pt_meta *next = list->next;
 
-		free(list);
+		free(list->table);
 		list = next;
 	}
+}
+
+/* The page sizes of all levels; and they end with half of the width, or below. */
+static uint64_t page_sizes(const struct pt_ops *ops, unsigned levels, unsigned max)
+{
+	uint64_t sizes = 0;
+
+	for (unsigned level = 1; level <= levels; level++)
+		for (unsigned lg2 = max; lg2; lg2 = ops->leaf_fit(level, lg2 - 1))
+			if (ops->leaf_fit(level, lg2) == lg2)
+				sizes |= 1ull << lg2;
+	return sizes;
 }
 
 static bool possible(const struct pt_config *config, const struct pt_ops *ops)
 {
 	const struct ioas_range *aperture = &config->aperture;
 
-	if (config->aw < 32 || config->aw > 57 || !ops->levels(config->aw))
+	if (!ops || !pt_format_has_aw(config->format, config->aw))
 		return false;
 	if (config->max_leaf_lg2 && config->max_leaf_lg2 < ops->granule_lg2)
 		return false;
 	return aperture->first <= aperture->last && aperture->last < 1ull << config->aw;
 }
 
+static void configure(struct pt *pt, const struct pt_config *config, const struct pt_ops *ops)
+{
+	unsigned bits = config->aw, max = config->aw - 1;
+
+	if (ops->signed_bits && bits > ops->signed_bits - 1)
+		bits = ops->signed_bits - 1;
+	if (config->max_leaf_lg2 && config->max_leaf_lg2 < max)
+		max = config->max_leaf_lg2;
+	pt->ops = ops;
+	pt->aw = config->aw;
+	pt->last = (1ull << bits) - 1;
+	pt->levels = ops->levels(config->aw);
+	pt->page_sizes = page_sizes(ops, pt->levels, max);
+	pt->max_leaf_lg2 = 63 - (unsigned)__builtin_clzll(pt->page_sizes);
+	pt->prot_all = config->coherent ? PT_PROT_COHERENT : 0;
+	pt->prot_all |= config->dirty ? PT_PROT_TRACK : 0;
+	pt->root_entries = 1u << ops->root_lg2(config->aw);
+	pt->aperture = config->aperture;
+	if (!pt->aperture.last || pt->aperture.last > pt->last)
+		pt->aperture.last = pt->last;
+	pt->dirty_possible = config->dirty;
+	pt->tables = 1;
+}
+
 int pt_new(const struct pt_config *config, struct pt **out)
 {
-	const struct pt_ops *ops = formats[config->format];
-	unsigned levels, leaf_lg2;
+	const struct pt_ops *ops = pt_ops_of(config->format);
 	struct pt *pt;
 
 	if (!possible(config, ops))
 		return -EINVAL;
-	levels = ops->levels(config->aw);
 	pt = alloc_zero(1, sizeof(*pt));
 	if (!pt)
 		return -ENOMEM;
-	pt->root = pt_table_new();
+	configure(pt, config, ops);
+	pt->root = pt_table_new(pt->root_entries);
 	if (!pt->root) {
 		free(pt);
 		return -ENOMEM;
 	}
-	leaf_lg2 = ops->leaf_max_lg2(levels);
-	if (leaf_lg2 > config->aw - 1)
-		leaf_lg2 = config->aw - 1;
-	if (config->max_leaf_lg2 && config->max_leaf_lg2 < leaf_lg2)
-		leaf_lg2 = config->max_leaf_lg2;
-	pt->ops = ops;
-	pt->aw = config->aw;
-	pt->levels = levels;
-	pt->max_leaf_lg2 = leaf_lg2;
-	pt->aperture = config->aperture;
-	if (!pt->aperture.last)
-		pt->aperture.last = pt_last(pt);
-	pt->dirty_possible = config->dirty;
-	pt->tables = 1;
 	*out = pt;
 	return 0;
 }
@@ -95,10 +173,10 @@ int pt_map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
 
 uint64_t pt_unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather)
 {
-	if (first > pt_last(pt))
+	if (first > pt->last)
 		return 0;
-	if (last > pt_last(pt))
-		last = pt_last(pt);
+	if (last > pt->last)
+		last = pt->last;
 	return pt->ops->unmap(pt, first, last, gather);
 }
 
@@ -110,7 +188,7 @@ void pt_gather_free(struct pt_gather *gather)
 
 int pt_walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
 {
-	if (iova > pt_last(pt))
+	if (iova > pt->last)
 		return -ERANGE;
 	out->tracked = atomic_load_explicit(&pt->dirty_tracked, memory_order_relaxed);
 	return pt->ops->walk(pt, iova, out);
@@ -118,7 +196,7 @@ int pt_walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
 
 unsigned pt_trace(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max)
 {
-	if (iova > pt_last(pt))
+	if (iova > pt->last)
 		return 0;
 	return pt->ops->trace(pt, iova, steps, max);
 }
@@ -136,7 +214,43 @@ void pt_stats(const struct pt *pt, struct pt_stats *out)
 
 uint64_t pt_page_sizes(const struct pt *pt)
 {
-	return ((2ull << pt->max_leaf_lg2) - 1) & ~((1ull << pt->ops->granule_lg2) - 1);
+	return pt->page_sizes;
+}
+
+uint32_t pt_prot_fit(const struct pt *pt, uint32_t prot)
+{
+	return pt->ops->prot_fit(prot | (pt->prot_all & PT_PROT_COHERENT));
+}
+
+void pt_root(const struct pt *pt, struct pt_root *out)
+{
+	out->table = pt->root;
+	out->len = pt->root_entries * sizeof(uint64_t);
+	out->levels = pt->levels;
+	out->mode = pt->ops->root_mode(pt->aw);
+}
+
+uint64_t pt_foreign_root_len(enum pt_format format, unsigned aw)
+{
+	const struct pt_ops *ops = pt_ops_of(format);
+
+	if (!ops || aw < 12 || aw > 59 || !ops->levels(aw))
+		return 0;
+	return 8ull << ops->root_lg2(aw);
+}
+
+int pt_foreign_walk(const struct pt_foreign *table, iova_t iova, uint32_t access,
+		    struct pt_foreign_walk *out)
+{
+	uint64_t root_len = pt_foreign_root_len(table->format, table->aw);
+	struct pt_foreign narrowed = *table;
+
+	*out = (struct pt_foreign_walk){0};
+	if (!root_len || table->root & (root_len - 1))
+		return -EINVAL;
+	if (!table->pa_bits || table->pa_bits > formats[table->format]->pa_bits)
+		narrowed.pa_bits = formats[table->format]->pa_bits;
+	return formats[table->format]->foreign(&narrowed, iova, access, out);
 }
 
 unsigned pt_page_lg2(const struct pt *pt)

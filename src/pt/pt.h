@@ -13,9 +13,10 @@
  * back in a gather list to be freed after inflight_wait().
  *
  * A format is one header in fmt/ with the functions listed in fmt/README (entry encoding only);
- * ops.h holds map and unmap, walk.h the hardware's view, dirty.h dirty bits, all written once
- * against those functions and compiled once a format, so that no function pointer is on the walk's
- * inner loop.
+ * ops.h holds map and unmap, walk.h the hardware's view, dirty.h dirty bits, foreign_walk.h the
+ * hardware's view of tables that are not ours (foreign.h), all written once against those functions
+ * and compiled once a format, so that no function pointer is on the walk's inner loop.
+ * docs/page-tables.md shows the formats in numbers.
  */
 #ifndef PT_PT_H
 #define PT_PT_H
@@ -25,23 +26,58 @@
 #include <ioas/tlp.h>
 
 struct pt;
+struct pt_meta;
 
 enum pt_format {
-	PT_AMDV1,    /* AMD I/O Virtualization Technology Specification 48882, 2.2.3 */
-	PT_AMDV1_2K, /* the same with pages of 2 KiB: for tests, no hardware has it */
+	PT_AMDV1,	    /* AMD I/O Virtualization Technology Specification 48882, 2.2.3 */
+	PT_VTD_SS,	    /* Intel VT-d D51397, 3.7: second stage */
+	PT_X86_64,	    /* x86's own, VT-d's first stage, AMD's v2: four levels */
+	PT_X86_64_5L,	    /* and five */
+	PT_ARM_LPAE_S1_4K,  /* Arm DDI 0487, D8, stage 1, 4 KiB granule */
+	PT_ARM_LPAE_S1_16K, /* Arm DDI 0487, D8, stage 1, 16 KiB granule */
+	PT_ARM_LPAE_S1_64K, /* Arm DDI 0487, D8, stage 1, 64 KiB granule */
+	PT_ARM_LPAE_S2_4K,  /* Arm DDI 0487, D8, stage 2, 4 KiB granule */
+	PT_ARM_LPAE_S2_16K, /* Arm DDI 0487, D8, stage 2, 16 KiB granule */
+	PT_ARM_LPAE_S2_64K, /* Arm DDI 0487, D8, stage 2, 64 KiB granule */
+	PT_RISCV_SV39,	    /* RISC-V Sv39 */
+	PT_RISCV_SV48,	    /* RISC-V Sv48 */
+	PT_RISCV_SV57,	    /* RISC-V Sv57 */
+	PT_RISCV_SV39X4,    /* RISC-V Sv39x4 */
+	PT_RISCV_SV48X4,    /* RISC-V Sv48x4 */
+	PT_RISCV_SV57X4,    /* RISC-V Sv57x4 */
+	PT_FORMAT_NR_VENDOR,
+	PT_AMDV1_2K =
+		PT_FORMAT_NR_VENDOR, /* AMDv1 with 2 KiB pages: for tests, no hardware has it */
+	PT_FORMAT_NR,
+};
+
+/*
+ * What a leaf allows: enum ioas_prot, and these. A table's entry can only take away. Fetches are
+ * requests with a PASID that ask for execution, privileged ones those that ask for that.
+ */
+enum pt_prot {
+	PT_PROT_NO_EXEC = 4,	  /* no unprivileged fetch */
+	PT_PROT_NO_EXEC_PRIV = 8, /* no privileged fetch */
+	PT_PROT_PRIV = 16,	  /* reads and writes: privileged ones only */
+	PT_PROT_COHERENT = 32,	  /* snoops caches, whatever the TLP says */
 };
 
 struct pt_config {
 	enum pt_format format;
-	unsigned aw; /* input address bits, 32..57 (PT_AMDV1_2K: 56) */
+	/*
+	 * Input address bits, 32..57 as far as the format goes (docs/page-tables.md). Where it
+	 * sign-extends addresses only its lower half is used, as Linux does.
+	 */
+	unsigned aw;
 	/* Largest leaf in log2 bytes; 0: the format's. pt_page_lg2 makes every leaf one page. */
 	unsigned max_leaf_lg2;
 	struct ioas_range aperture; /* where it may map; both 0: all of the width */
 	bool dirty;		    /* dirty tracking can be switched on */
+	bool coherent;		    /* every leaf is PT_PROT_COHERENT, if the format can say so */
 };
 
 struct pt_gather {
-	void *tables; /* taken out, not freed yet; NULL: none */
+	struct pt_meta *tables; /* taken out, not freed yet; NULL: none */
 };
 
 /* What a walk found. */
@@ -49,7 +85,7 @@ struct pt_walk {
 	pa_t pa;	   /* of the address asked for */
 	uint64_t leaf_len; /* bytes of the leaf */
 	iova_t leaf_first; /* first IOVA the leaf translates */
-	uint32_t prot;	   /* enum ioas_prot */
+	uint32_t prot;	   /* enum pt_prot: of all levels */
 	bool tracked;	   /* dirty tracking is on: who goes on to write calls pt_dirty_mark */
 	/* For pt_dirty_mark: the leaf's first entry, and what it looked like. */
 	_Atomic uint64_t *leaf;
@@ -75,7 +111,8 @@ void pt_destroy(struct pt *pt);
 /*
  * Maps iova .. iova + len - 1 to pa .. with the largest leaves that fit. All three are multiples
  * of the smallest page, nothing of the range is mapped, it lies inside the aperture. prot: enum
- * ioas_prot, 0 refuses every access. 0, or -ENOMEM and nothing is mapped.
+ * pt_prot, of which the format keeps pt_prot_fit; at least one of IOAS_PROT_READ and _WRITE.
+ * 0, or nothing is mapped: -ENOMEM; -ERANGE an output address that the format cannot hold.
  */
 int pt_map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot);
 
@@ -87,11 +124,18 @@ int pt_map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot);
 uint64_t pt_unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather);
 void pt_gather_free(struct pt_gather *gather);
 
+/*
+ * What a leaf made with that prot allows: formats that cannot refuse reads where they allow writes
+ * allow both, and what a format has no bit for is not restricted.
+ */
+uint32_t pt_prot_fit(const struct pt *pt, uint32_t prot);
+
 /* The hardware's view: 0, or -ENOENT not mapped, -ERANGE beyond the width. Lock-free. */
 int pt_walk(const struct pt *pt, iova_t iova, struct pt_walk *out);
 /* The same walk, noting each entry looked up; returns how many (at most `max`). For faults. */
 unsigned pt_trace(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max);
-/* The mapped leaf closest to iova. 0 or -ENOENT: the table is empty. Lock-free. */
+/* The mapped leaf closest to iova, and its enum ioas_prot. 0; -ENOENT: the table is empty.
+ * Lock-free. */
 int pt_nearest(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_t *prot);
 
 /*
@@ -103,7 +147,10 @@ int pt_nearest(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_
  * inflight_wait before anybody relies on the memory; spans lent out are marked again at their end.
  */
 
-/* Constant: as configured. */
+/*
+ * Constant: as configured. A table that cannot track keeps no dirty bits where a format has them
+ * instead of the permission to write (Arm's).
+ */
 bool pt_dirty_possible(const struct pt *pt);
 /*
  * On or off; bits stay as they are. Writes in flight at that moment may still be unmarked:
@@ -150,12 +197,32 @@ void pt_stats(const struct pt *pt, struct pt_stats *out);
 /* Page sizes of the format as a bit mask (bit n: 1 << n bytes). */
 uint64_t pt_page_sizes(const struct pt *pt);
 
-/* log2 of the smallest page: 11 or 12. */
+/* log2 of the smallest page: 11, 12, 14 or 16. */
 unsigned pt_page_lg2(const struct pt *pt);
 
 /* Input address bits, as configured; and where it may map. */
 unsigned pt_aw(const struct pt *pt);
 struct ioas_range pt_aperture(const struct pt *pt);
+
+/* What context structures of the hardware say of a table. */
+struct pt_root {
+	struct pt_table *table; /* at its address the root stands, aligned to its length */
+	uint64_t len;		/* bytes of the root: more than of a table, if tables are joined */
+	unsigned levels;	/* of the walk */
+	uint64_t mode; /* how the vendor's structure says so: docs/page-tables.md has the fields */
+};
+void pt_root(const struct pt *pt, struct pt_root *out);
+
+/* A format's name in settings, "amdv1"; NULL: there is none of that number. */
+const char *pt_format_name(enum pt_format format);
+/* The vendor's format of that name. 0; -ENOENT. */
+int pt_format_find(const char *name, enum pt_format *out);
+
+/* Facts of a format: log2 of its smallest page, bits of its output addresses. */
+unsigned pt_format_page_lg2(enum pt_format format);
+unsigned pt_format_pa_bits(enum pt_format format);
+/* Has the format tables for this width? */
+bool pt_format_has_aw(enum pt_format format, unsigned aw);
 
 /* Names of whom it serves, for fault records only. */
 void pt_label(struct pt *pt, uint32_t ioas_id, uint32_t hwpt_id);

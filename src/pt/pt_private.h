@@ -6,43 +6,82 @@
 #define PT_PT_PRIVATE_H
 
 #include <stdatomic.h>
+#include "pt/foreign.h"
 #include "pt/pt.h"
 
-#define PT_TABLE_LG2	 12 /* bytes of a table, and its alignment */
-#define PT_INDEX_LG2	 9
-#define PT_TABLE_ENTRIES (1u << PT_INDEX_LG2)
+#define PT_TABLE_MIN 512 /* no format's tables have fewer entries */
 
 /* The functions of the format that a .c file compiles: FMT(present) is amdv1_present. */
 #define FMT_CAT2(a, b) a##_##b
 #define FMT_CAT(a, b)  FMT_CAT2(a, b)
 #define FMT(name)      FMT_CAT(PT_FMT, name)
 
-/*
- * One table: 4096 aligned bytes as the hardware sees them, and beside them what it does not.
- */
+/* Of that format: entries and bytes of a table, log2 of what one entry of a level covers. */
+#define PT_TABLE_ENTRIES    (1u << PT_INDEX_LG2)
+#define PT_TABLE_LEN	    (8u << PT_INDEX_LG2)
+#define PT_LEVEL_LG2(level) (PT_GRANULE_LG2 + PT_INDEX_LG2 * ((level)-1))
+
+/* To the format: the table can track writes. It is no permission, and pt_map's callers need not. */
+#define PT_PROT_TRACK (1u << 31)
+
+/* What two levels allow together: all that each does, and what only leaves say. */
+#define PT_PROT_RW	   (IOAS_PROT_READ | IOAS_PROT_WRITE)
+#define PT_PROT_BOTH(a, b) (((a) & (b)&PT_PROT_RW) | (((a) | (b)) & ~(uint32_t)PT_PROT_RW))
+
+/* One table as the hardware sees it, aligned to its length, which is the format's. */
 struct pt_table {
-	_Atomic uint64_t entry[PT_TABLE_ENTRIES];
-	uint32_t live;	       /* entries that are present */
-	_Atomic bool dirty;    /* a leaf of it is dirty; false is exact only as dirty.h says */
-	struct pt_table *next; /* in a list of spare or gathered tables */
+	_Atomic uint64_t entry[PT_TABLE_MIN];
 };
 
-/* One format, compiled from ops.h and walk.h. */
+/* What the hardware does not see of a table. Stands behind its entries. */
+struct pt_meta {
+	struct pt_meta *next;	/* in a list of spare or gathered tables */
+	struct pt_table *table; /* constant: the table it is of */
+	uint32_t live;		/* entries that are present */
+	_Atomic bool dirty;	/* a leaf of it is dirty; false is exact only as dirty.h says */
+};
+
+/* One format, compiled from ops.h, walk.h, dirty.h and foreign.h. */
 struct pt_ops {
+	const char *name;
 	unsigned granule_lg2; /* the smallest page */
-	/* Levels for this width, 0: the format has none. */
+	unsigned index_lg2;   /* of the entries of a table */
+	unsigned pa_bits;     /* output addresses */
+	unsigned signed_bits; /* inputs are sign-extended from that many bits; 0: they are not */
+	/* Levels for this width, 0: the format has none; and log2 of the root's entries. */
 	unsigned (*levels)(unsigned aw);
-	unsigned (*leaf_max_lg2)(unsigned level);
+	unsigned (*root_lg2)(unsigned aw);
+	/* The largest leaf of a level not above `limit`, log2; 0: none. */
+	unsigned (*leaf_fit)(unsigned level, unsigned limit);
+	uint64_t (*root_mode)(unsigned aw);
+	uint32_t (*prot_fit)(uint32_t prot);
 	int (*map)(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot);
 	uint64_t (*unmap)(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather);
 	int (*walk)(const struct pt *pt, iova_t iova, struct pt_walk *out);
 	unsigned (*trace)(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max);
-	void (*dirty_mark)(const struct pt_walk *walk);
+	void (*dirty_mark)(const struct pt *pt, const struct pt_walk *walk);
 	bool (*dirty_read)(struct pt *pt, struct pt_dirty *read);
 	int (*nearest)(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_t *prot);
+	int (*foreign)(const struct pt_foreign *table, iova_t iova, uint32_t access,
+		       struct pt_foreign_walk *out);
 };
 
 extern const struct pt_ops pt_ops_amdv1;
+extern const struct pt_ops pt_ops_vtd_ss;
+extern const struct pt_ops pt_ops_x86_64;
+extern const struct pt_ops pt_ops_x86_64_5l;
+extern const struct pt_ops pt_ops_arm_lpae_s1_4k;
+extern const struct pt_ops pt_ops_arm_lpae_s1_16k;
+extern const struct pt_ops pt_ops_arm_lpae_s1_64k;
+extern const struct pt_ops pt_ops_arm_lpae_s2_4k;
+extern const struct pt_ops pt_ops_arm_lpae_s2_16k;
+extern const struct pt_ops pt_ops_arm_lpae_s2_64k;
+extern const struct pt_ops pt_ops_riscv_sv39;
+extern const struct pt_ops pt_ops_riscv_sv48;
+extern const struct pt_ops pt_ops_riscv_sv57;
+extern const struct pt_ops pt_ops_riscv_sv39x4;
+extern const struct pt_ops pt_ops_riscv_sv48x4;
+extern const struct pt_ops pt_ops_riscv_sv57x4;
 extern const struct pt_ops pt_ops_amdv1_2k;
 
 struct pt {
@@ -50,24 +89,27 @@ struct pt {
 	unsigned aw;		  /* constant */
 	unsigned levels;	  /* constant: level of the root, the smallest pages are level 1 */
 	unsigned max_leaf_lg2;	  /* constant */
+	uint32_t prot_all;	  /* constant: in every leaf's prot */
+	uint32_t root_entries;	  /* constant */
+	iova_t last;		  /* constant: the last address of the width */
+	uint64_t page_sizes;	  /* constant */
 	struct ioas_range aperture; /* constant */
 	bool dirty_possible;	    /* constant */
 	_Atomic bool dirty_tracked;
-	struct pt_table *root; /* constant; its entries are what readers follow */
-	uint64_t tables;       /* writers only */
-	uint64_t leaves;       /* writers only */
+	struct pt_table *root;	 /* constant; its entries are what readers follow */
+	struct pt_table *recent; /* writers only: the level 1 table used last, NULL: none */
+	iova_t recent_first;	 /* writers only: where it begins */
+	uint64_t tables;	 /* writers only */
+	uint64_t leaves;	 /* writers only */
 	uint32_t ioas_id, hwpt_id;
 };
 
-/* The last address of the width. */
-static inline iova_t pt_last(const struct pt *pt)
-{
-	return (1ull << pt->aw) - 1;
-}
+/* The operations of a format; NULL: there is none of that number. */
+const struct pt_ops *pt_ops_of(enum pt_format format);
 
-/* An empty table, or NULL. */
-struct pt_table *pt_table_new(void);
+/* An empty table of `entries` entries, or NULL. */
+struct pt_table *pt_table_new(unsigned entries);
 /* Frees a list linked by `next`. */
-void pt_table_free_list(struct pt_table *list);
+void pt_table_free_list(struct pt_meta *list);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hardware's view of a table, written once for all formats (see fmt/README.md). Included by a
- * format's .c file after ops.h. Takes no lock: every entry is loaded once, with acquire order.
+ * The hardware's view of a table, written once for all formats (see fmt/README.md). Included by
+ * template.h. Takes no lock: every entry is loaded once, with acquire order.
  */
 #ifndef PT_WALK_H
 #define PT_WALK_H
@@ -13,61 +13,116 @@ static uint64_t load_entry(const struct pt_table *table, unsigned index)
 	return atomic_load_explicit(&table->entry[index], memory_order_acquire);
 }
 
+/* A walk on its way: the table to look into, and what the levels before allow. */
+struct way {
+	const struct pt *pt;
+	struct pt_table *table;
+	iova_t iova;
+	uint32_t prot;
+	uint64_t entry;
+};
+
 /*
  * The hardware may skip levels: a pointer to a table more than one level down stands for tables
  * that have only their entry 0. Returns that table or NULL: not a valid pointer for this address.
  */
 static struct pt_table *follow(uint64_t entry, unsigned level, iova_t iova, unsigned *next)
 {
-	unsigned below = FMT(table_level)(entry);
-	iova_t skipped;
+	unsigned below = FMT(table_level)(entry, level);
 
 	if (!below || below >= level)
 		return NULL;
-	skipped = iova & ((1ull << FMT(level_lg2)(level)) - 1);
-	if (skipped >> FMT(level_lg2)(below) >> PT_INDEX_LG2)
+	if (PT_SKIPS &&
+	    (iova & ((1ull << PT_LEVEL_LG2(level)) - 1)) >> PT_LEVEL_LG2(below) >> PT_INDEX_LG2)
 		return NULL;
 	*next = below;
-	return FMT(table)(entry);
+	return table_at(entry);
 }
 
-static int walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
+static int arrive(struct way *way, unsigned level, struct pt_walk *out)
 {
-	struct pt_table *table = pt->root;
-	uint32_t prot = IOAS_PROT_READ | IOAS_PROT_WRITE;
-	unsigned level = pt->levels;
+	uint64_t entry = way->entry;
+	unsigned lg2 = FMT(leaf_lg2)(entry, level);
+	uint64_t mask = (1ull << lg2) - 1;
+	unsigned index;
 
-	while (table) {
-		unsigned lg2 = FMT(level_lg2)(level);
-		uint64_t entry = load_entry(table, index_of(iova, lg2));
+	if (FMT(leaf_fit)(level, lg2) != lg2)
+		return -ENOENT;
+	index = index_of(way->pt, way->iova & ~mask, level);
+	out->leaf = &way->table->entry[index];
+	out->entry = entry - FMT(leaf_step)(level) * (index_of(way->pt, way->iova, level) - index);
+	out->pa = FMT(leaf_pa)(entry, lg2) | (way->iova & mask);
+	out->leaf_len = mask + 1;
+	out->leaf_first = way->iova & ~mask;
+	out->prot = way->prot;
+	return 0;
+}
 
-		if (!FMT(present)(entry))
+/* Looks into a table; goes down if the entry points to a table of the next level. */
+static inline __attribute__((always_inline)) bool down(struct way *way, unsigned level)
+{
+	uint64_t entry = load_entry(way->table, index_of(way->pt, way->iova, level));
+
+	way->entry = entry;
+	if (!FMT(present)(entry))
+		return false;
+	way->prot = PT_PROT_BOTH(way->prot, FMT(prot)(entry, level));
+	if (level == 1 || FMT(is_leaf)(entry, level))
+		return false;
+	if (FMT(table_level)(entry, level) != level - 1)
+		return false;
+	way->table = table_at(entry);
+	return true;
+}
+
+/* On from an entry that is no pointer to the next level: a leaf, nothing, or a pointer further. */
+static int stop(struct way *way, unsigned level, struct pt_walk *out)
+{
+	while (FMT(present)(way->entry)) {
+		if (FMT(is_leaf)(way->entry, level))
+			return arrive(way, level, out);
+		way->table = follow(way->entry, level, way->iova, &level);
+		if (!way->table)
 			return -ENOENT;
-		prot &= FMT(prot)(entry);
-		if (FMT(is_leaf)(entry)) {
-			unsigned leaf_lg2 = FMT(leaf_lg2)(entry, level);
-			uint64_t mask = (1ull << leaf_lg2) - 1;
-
-			if (leaf_lg2 < lg2 || leaf_lg2 > FMT(leaf_max_lg2)(level))
-				return -ENOENT;
-			out->leaf = &table->entry[index_of(iova & ~mask, lg2)];
-			out->entry = entry;
-			out->pa = FMT(leaf_pa)(entry, leaf_lg2) | (iova & mask);
-			out->leaf_len = mask + 1;
-			out->leaf_first = iova & ~mask;
-			out->prot = prot;
-			return 0;
-		}
-		table = follow(entry, level, iova, &level);
+		while (down(way, level))
+			level--;
 	}
 	return -ENOENT;
 }
 
-static uint16_t kind_of(uint64_t entry)
+/* Level by level with constants, as there are few. */
+static int walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
+{
+	struct way way = {pt, pt->root, iova, PT_PROT_RW, 0};
+
+	switch (pt->levels) {
+	case 5:
+		if (!down(&way, 5))
+			return stop(&way, 5, out);
+		/* fallthrough */
+	case 4:
+		if (!down(&way, 4))
+			return stop(&way, 4, out);
+		/* fallthrough */
+	case 3:
+		if (!down(&way, 3))
+			return stop(&way, 3, out);
+		/* fallthrough */
+	case 2:
+		if (!down(&way, 2))
+			return stop(&way, 2, out);
+		/* fallthrough */
+	default:
+		down(&way, 1);
+		return stop(&way, 1, out);
+	}
+}
+
+static uint16_t kind_of(uint64_t entry, unsigned level)
 {
 	if (!FMT(present)(entry))
 		return IOAS_FAULT_ENTRY_EMPTY;
-	return FMT(is_leaf)(entry) ? IOAS_FAULT_ENTRY_LEAF : IOAS_FAULT_ENTRY_TABLE;
+	return FMT(is_leaf)(entry, level) ? IOAS_FAULT_ENTRY_LEAF : IOAS_FAULT_ENTRY_TABLE;
 }
 
 static unsigned trace(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max)
@@ -77,11 +132,12 @@ static unsigned trace(const struct pt *pt, iova_t iova, struct pt_step *steps, u
 	unsigned nr = 0;
 
 	while (table && nr < max) {
-		unsigned index = index_of(iova, FMT(level_lg2)(level));
+		unsigned index = index_of(pt, iova, level);
 		uint64_t entry = load_entry(table, index);
 
-		steps[nr++] = (struct pt_step){(uint16_t)level, kind_of(entry), index, entry};
-		if (!FMT(present)(entry) || FMT(is_leaf)(entry))
+		steps[nr++] =
+			(struct pt_step){(uint16_t)level, kind_of(entry, level), index, entry};
+		if (!FMT(present)(entry) || FMT(is_leaf)(entry, level))
 			break;
 		table = follow(entry, level, iova, &level);
 	}
@@ -100,19 +156,20 @@ static void found_leaf(struct found *found, uint64_t entry, unsigned level, iova
 
 	found->range.first = entry_first & ~mask;
 	found->range.last = entry_first | mask;
-	found->prot = FMT(prot)(entry);
+	found->prot = FMT(prot)(entry, level) & PT_PROT_RW;
 }
 
 /*
  * The last leaf that begins at or before `limit`, in the table that begins at `base`. An entry
  * that turns out to lead nowhere, because a writer is at work, is passed over.
  */
-static bool find_below(const struct pt_table *table, unsigned level, iova_t base, iova_t limit,
-		       struct found *found)
+static bool find_below(const struct pt *pt, const struct pt_table *table, unsigned level,
+		       iova_t base, iova_t limit, struct found *found)
 {
-	unsigned lg2 = FMT(level_lg2)(level);
+	unsigned lg2 = PT_LEVEL_LG2(level);
 	uint64_t top = (limit - base) >> lg2;
-	unsigned i = top < PT_TABLE_ENTRIES ? (unsigned)top + 1 : PT_TABLE_ENTRIES;
+	unsigned end = entries_of(pt, level);
+	unsigned i = top < end ? (unsigned)top + 1 : end;
 
 	while (i--) {
 		uint64_t entry = load_entry(table, i);
@@ -120,34 +177,34 @@ static bool find_below(const struct pt_table *table, unsigned level, iova_t base
 
 		if (!FMT(present)(entry))
 			continue;
-		if (FMT(is_leaf)(entry)) {
+		if (FMT(is_leaf)(entry, level)) {
 			found_leaf(found, entry, level, first);
 			return true;
 		}
-		if (find_below(FMT(table)(entry), level - 1, first, limit, found))
+		if (find_below(pt, table_at(entry), level - 1, first, limit, found))
 			return true;
 	}
 	return false;
 }
 
 /* The first leaf that ends at or after `limit`. */
-static bool find_above(const struct pt_table *table, unsigned level, iova_t base, iova_t limit,
-		       struct found *found)
+static bool find_above(const struct pt *pt, const struct pt_table *table, unsigned level,
+		       iova_t base, iova_t limit, struct found *found)
 {
-	unsigned lg2 = FMT(level_lg2)(level);
+	unsigned lg2 = PT_LEVEL_LG2(level);
 	uint64_t bottom = limit > base ? (limit - base) >> lg2 : 0;
 
-	for (uint64_t i = bottom; i < PT_TABLE_ENTRIES; i++) {
+	for (uint64_t i = bottom; i < entries_of(pt, level); i++) {
 		uint64_t entry = load_entry(table, (unsigned)i);
 		iova_t first = base + (i << lg2);
 
 		if (!FMT(present)(entry))
 			continue;
-		if (FMT(is_leaf)(entry)) {
+		if (FMT(is_leaf)(entry, level)) {
 			found_leaf(found, entry, level, first);
 			return true;
 		}
-		if (find_above(FMT(table)(entry), level - 1, first, limit, found))
+		if (find_above(pt, table_at(entry), level - 1, first, limit, found))
 			return true;
 	}
 	return false;
@@ -156,8 +213,8 @@ static bool find_above(const struct pt_table *table, unsigned level, iova_t base
 static int nearest(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_t *prot)
 {
 	struct found below, above;
-	bool has_below = find_below(pt->root, pt->levels, 0, iova, &below);
-	bool has_above = find_above(pt->root, pt->levels, 0, iova, &above);
+	bool has_below = find_below(pt, pt->root, pt->levels, 0, iova, &below);
+	bool has_above = find_above(pt, pt->root, pt->levels, 0, iova, &above);
 	bool take_below = has_below;
 
 	if (!has_below && !has_above)

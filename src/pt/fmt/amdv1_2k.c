@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The operations of ../ops.h, ../walk.h and ../dirty.h for AMD's format with pages of 2 KiB. */
+/* AMD's format with pages of 2 KiB. */
 #define PT_FMT	       amdv1_2k
+#define PT_NAME	       "amdv1-2k"
 #define PT_GRANULE_LG2 11
 #include "pt/fmt/amdv1.h"
-#include "pt/ops.h"
-#include "pt/walk.h"
-#include "pt/dirty.h"
 #include "pt/template.h"

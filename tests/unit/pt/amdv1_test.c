@@ -29,15 +29,14 @@ static void encodes_larger_leaves_in_the_address(void **state)
 	assert_int_equal(amdv1_make_leaf(1, 14, 0x10000, 3), 0x6000000000011e01ull);
 	assert_int_equal(amdv1_make_leaf(1, 20, 0x100000, 3), 0x600000000017fe01ull);
 	for (unsigned level = 1; level <= 4; level++) {
-		for (unsigned lg2 = amdv1_level_lg2(level); lg2 <= amdv1_leaf_max_lg2(level);
-		     lg2++) {
+		for (unsigned lg2 = PT_LEVEL_LG2(level); lg2 <= amdv1_leaf_fit(level, 63); lg2++) {
 			pa_t pa = 3ull << lg2;
 			uint64_t entry = amdv1_make_leaf(level, lg2, pa, 1);
 
-			assert_true(amdv1_present(entry) && amdv1_is_leaf(entry));
+			assert_true(amdv1_present(entry) && amdv1_is_leaf(entry, level));
 			assert_int_equal(amdv1_leaf_lg2(entry, level), lg2);
 			assert_int_equal(amdv1_leaf_pa(entry, lg2), pa);
-			assert_int_equal(amdv1_prot(entry), 1);
+			assert_int_equal(amdv1_prot(entry, level), 1);
 		}
 	}
 }
@@ -50,6 +49,11 @@ static void has_as_many_levels_as_the_width_needs(void **state)
 	assert_int_equal(amdv1_levels(48), 4);
 	assert_int_equal(amdv1_levels(49), 5);
 	assert_int_equal(amdv1_levels(57), 5);
+}
+
+static struct pt_table *table_at(uint64_t entry)
+{
+	return (struct pt_table *)(uintptr_t)amdv1_table_pa(entry);
 }
 
 static struct pt *new_table(void)
@@ -99,16 +103,16 @@ static void skips_levels_as_the_hardware_may(void **state)
 {
 	struct pt *pt = new_table();
 	uint64_t entry = pt->root->entry[0];
-	struct pt_table *level2 = amdv1_table(amdv1_table(entry)->entry[0]);
+	struct pt_table *level2 = table_at(table_at(entry)->entry[0]);
 	struct pt_walk walk;
 
-	pt->root->entry[0] = amdv1_make_table(level2, 2);
+	pt->root->entry[0] = amdv1_make_table((uintptr_t)level2, 2);
 	assert_int_equal(pt_walk(pt, 0x5000, &walk), 0);
 	assert_int_equal(walk.pa, 0x8000000);
 	/* The address bits of the level left out must be 0. */
 	assert_int_equal(pt_walk(pt, 0x5000 + (1ull << 30), &walk), -ENOENT);
 	/* A pointer to a table of its own level leads nowhere. */
-	pt->root->entry[0] = amdv1_make_table(level2, 4);
+	pt->root->entry[0] = amdv1_make_table((uintptr_t)level2, 4);
 	assert_int_equal(pt_walk(pt, 0x5000, &walk), -ENOENT);
 	pt->root->entry[0] = entry;
 	pt_destroy(pt);
@@ -117,7 +121,7 @@ static void skips_levels_as_the_hardware_may(void **state)
 static void a_leaf_of_a_size_the_level_has_not_is_no_translation(void **state)
 {
 	struct pt *pt = new_table();
-	struct pt_table *level3 = amdv1_table(pt->root->entry[0]);
+	struct pt_table *level3 = table_at(pt->root->entry[0]);
 	struct pt_walk walk;
 
 	/* 8 KiB in a table whose entries cover 1 GiB. */

@@ -6,24 +6,14 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
-#include "pt/pt.h"
+#include "formats.h"
 
 #define TWIN_NR	 (1u << 13)
 #define PA_BASE	 (1ull << 40)
 #define RUNS_MAX 64
 #define RW	 (IOAS_PROT_READ | IOAS_PROT_WRITE)
-
-static const struct pt_config configs[] = {
-	{PT_AMDV1, 48, 0},     {PT_AMDV1, 48, 12},    {PT_AMDV1, 48, 20},    {PT_AMDV1, 39, 16},
-	{PT_AMDV1_2K, 48, 11}, {PT_AMDV1_2K, 48, 12}, {PT_AMDV1_2K, 48, 20},
-};
 
 /* Each page's leaf, as the first page and the number of pages; nr 0: not mapped. */
 struct twin {
@@ -43,14 +33,16 @@ static uint64_t rnd(uint64_t below)
 	return seed % below;
 }
 
-static struct pt *random_table(const struct pt_config *config)
+static struct pt *random_table(const struct pt_config *of)
 {
+	struct pt_config config = *of;
 	struct pt *pt;
 
-	assert_int_equal(pt_new(config, &pt), 0);
+	config.dirty = true;
+	assert_int_equal(pt_new(&config, &pt), 0);
 	page_len = 1ull << pt_page_lg2(pt);
 	/* Across the end of a table of each level but the top. */
-	base = (1ull << 38) - TWIN_NR / 2 * page_len;
+	base = (pt_aperture(pt).last >> 1) + 1 - TWIN_NR / 2 * page_len;
 	memset(&twin, 0, sizeof(twin));
 	for (uint64_t page = rnd(64); page < TWIN_NR; page += rnd(300)) {
 		uint64_t nr = 1 + rnd(1ull << rnd(12));
@@ -58,7 +50,7 @@ static struct pt *random_table(const struct pt_config *config)
 
 		if (nr > TWIN_NR - page)
 			nr = TWIN_NR - page;
-		assert_int_equal(pt_map(pt, iova, PA_BASE + iova, nr * page_len, RW), 0);
+		assert_int_equal(pt_map(pt, iova, PA_BASE + iova % PA_BASE, nr * page_len, RW), 0);
 		page += nr;
 	}
 	for (uint64_t page = 0; page < TWIN_NR; page++) {
@@ -149,18 +141,18 @@ static void remap_one(struct pt *pt)
 	len = twin.nr[page] * page_len;
 	assert_int_equal(pt_unmap(pt, iova, iova + len - 1, &gather), len);
 	pt_gather_free(&gather);
-	assert_int_equal(pt_map(pt, iova, PA_BASE + iova, len, RW), 0);
+	assert_int_equal(pt_map(pt, iova, PA_BASE + iova % PA_BASE, len, RW), 0);
 	twin.dirty[page] = false;
 }
 
 static void agrees_with_the_twin(void **state)
 {
-	for (size_t c = 0; c < 4 * sizeof(configs) / sizeof(configs[0]); c++) {
+	for (size_t c = 0; c < config_nr; c++) {
 		struct pt *pt;
 
 		seed = 88172645463325252ull + c;
-		pt = random_table(&configs[c / 4]);
-		for (unsigned i = 0; i < 400; i++) {
+		pt = random_table(&configs[c]);
+		for (unsigned i = 0; i < 100; i++) {
 			uint64_t first = rnd(TWIN_NR), nr = 1 + rnd(TWIN_NR - first);
 
 			for (uint64_t k = rnd(1ull << rnd(8)); k; k--)
@@ -181,39 +173,76 @@ static void agrees_with_the_twin(void **state)
 	}
 }
 
-static void a_leaf_of_many_entries_is_one(void **state)
+/* The largest leaf that a table of pages can hold: of several entries in most formats. */
+static void largest_leaf_is_one(const struct pt_config *of)
 {
-	static const struct pt_config config = {PT_AMDV1, 48, 0};
+	struct pt_config config = *of;
 	struct ioas_range runs[4];
 	struct pt_dirty read = {.last = UINT64_MAX, .clear = true, .runs = runs, .max = 4};
 	struct pt_walk walk;
+	uint64_t len, page;
 	struct pt *pt;
 
+	config.dirty = true;
 	assert_int_equal(pt_new(&config, &pt), 0);
-	assert_int_equal(pt_map(pt, 0x10000, PA_BASE + 0x10000, 0x10000, RW), 0);
-	/* The fifth of its sixteen entries is what the walk comes by. */
-	assert_int_equal(pt_walk(pt, 0x14000, &walk), 0);
-	assert_int_equal(walk.leaf_len, 0x10000);
+	page = 1ull << pt_page_lg2(pt);
+	len = pt_page_sizes(pt) & ((page << 8) - 1);
+	len = 1ull << (63 - __builtin_clzll(len));
+	assert_int_equal(pt_map(pt, len, PA_BASE + len, len, RW), 0);
+	/* The last of its entries is what the walk comes by. */
+	assert_int_equal(pt_walk(pt, 2 * len - page, &walk), 0);
+	assert_int_equal(walk.leaf_len, len);
 	pt_dirty_mark(pt, &walk);
 	assert_true(pt_dirty_read(pt, &read));
 	assert_int_equal(read.nr, 1);
-	assert_int_equal(runs[0].first, 0x10000);
-	assert_int_equal(runs[0].last, 0x1ffff);
+	assert_int_equal(runs[0].first, len);
+	assert_int_equal(runs[0].last, 2 * len - 1);
 	/* The bit does not show in what the walk answers. */
 	pt_dirty_mark(pt, &walk);
-	assert_int_equal(pt_walk(pt, 0x1f001, &walk), 0);
-	assert_int_equal(walk.pa, PA_BASE + 0x1f001);
-	assert_int_equal(walk.prot, RW);
+	assert_int_equal(pt_walk(pt, 2 * len - page + 1, &walk), 0);
+	assert_int_equal(walk.pa, PA_BASE + 2 * len - page + 1);
+	assert_int_equal(walk.prot, pt_prot_fit(pt, RW));
 	/* A part of the leaf is told, and the bit kept, for it speaks for the rest, too. */
-	read = (struct pt_dirty){0x18000, 0x18fff, true, runs, 0, 4, 0};
+	read = (struct pt_dirty){len + page / 2, len + page - 1, true, runs, 0, 4, 0};
 	for (unsigned i = 0; i < 2; i++) {
 		read.next = 0;
 		assert_true(pt_dirty_read(pt, &read));
 		assert_int_equal(read.nr, 1);
-		assert_int_equal(runs[0].first, 0x18000);
-		assert_int_equal(runs[0].last, 0x18fff);
+		assert_int_equal(runs[0].first, len + page / 2);
+		assert_int_equal(runs[0].last, len + page - 1);
 	}
 	pt_destroy(pt);
+}
+
+static void a_leaf_of_many_entries_is_one(void **state)
+{
+	for (unsigned c = 0; c < config_nr; c++)
+		largest_leaf_is_one(&configs[c]);
+}
+
+/* Of a read-only leaf, and where nothing is tracked, Arm's bit would be a permission. */
+static void marking_gives_no_permission(void **state)
+{
+	for (unsigned c = 0; c < config_nr; c++) {
+		struct pt_config config = configs[c];
+
+		for (unsigned dirty = 0; dirty < 2; dirty++) {
+			struct pt_walk walk;
+			struct pt *pt;
+
+			config.dirty = dirty;
+			assert_int_equal(pt_new(&config, &pt), 0);
+			page_len = 1ull << pt_page_lg2(pt);
+			assert_int_equal(pt_map(pt, 0, PA_BASE, page_len, IOAS_PROT_READ), 0);
+			assert_int_equal(pt_dirty_set(pt, 0), 0);
+			assert_int_equal(pt_walk(pt, 0, &walk), 0);
+			assert_false(walk.prot & IOAS_PROT_WRITE);
+			pt_dirty_clear(pt);
+			assert_int_equal(pt_walk(pt, 0, &walk), 0);
+			assert_false(walk.prot & IOAS_PROT_WRITE);
+			pt_destroy(pt);
+		}
+	}
 }
 
 static void a_mark_does_not_reach_what_was_mapped_later(void **state)
@@ -342,10 +371,11 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(agrees_with_the_twin),
 		cmocka_unit_test(a_leaf_of_many_entries_is_one),
+		cmocka_unit_test(marking_gives_no_permission),
 		cmocka_unit_test(a_mark_does_not_reach_what_was_mapped_later),
 		cmocka_unit_test(tracking_shows_in_the_walk),
 		cmocka_unit_test(no_mark_is_lost_between_marking_and_reading),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_configs, NULL);
 }

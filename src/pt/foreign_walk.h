@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The walk of tables that are not ours, written once for all formats (see foreign.h and
+ * fmt/README.md). Included by template.h.
+ */
+#ifndef PT_FOREIGN_WALK_H
+#define PT_FOREIGN_WALK_H
+
+#include <errno.h>
+#include "pt/walk.h"
+
+/* An entry that changes all the time is somebody's attack on the walker. */
+#define FOREIGN_TRIES 16
+
+static int foreign_fault(struct pt_foreign_walk *out, enum pt_fault fault)
+{
+	out->fault = fault;
+	return -EFAULT;
+}
+
+/* Inputs end with the width; where they are signed, the bits above repeat the highest. */
+static bool foreign_input(unsigned aw, iova_t iova)
+{
+	if (!PT_SIGNED_BITS)
+		return !(iova >> aw);
+	return !(iova >> (aw - 1)) || iova >> (aw - 1) == UINT64_MAX >> (aw - 1);
+}
+
+static bool foreign_allows(uint32_t prot, uint32_t access)
+{
+	bool priv = access & PT_ACCESS_PRIV;
+
+	if (access & PT_ACCESS_READ && !(prot & IOAS_PROT_READ))
+		return false;
+	if (access & PT_ACCESS_WRITE && !(prot & IOAS_PROT_WRITE))
+		return false;
+	if (access & PT_ACCESS_EXEC && prot & (priv ? PT_PROT_NO_EXEC_PRIV : PT_PROT_NO_EXEC))
+		return false;
+	return priv || !(access & (PT_ACCESS_READ | PT_ACCESS_WRITE) && prot & PT_PROT_PRIV);
+}
+
+/* Writes the bits that a use of the entry sets. 0; -EAGAIN: walk again; -EFAULT. */
+static int foreign_use(const struct pt_foreign *table, struct pt_foreign_walk *out, bool leaf,
+		       bool write)
+{
+	uint64_t value = out->entry;
+	int rc;
+
+	if (leaf || PT_TABLES_ACCESSED)
+		value = FMT(set_accessed)(value);
+	if (leaf && write)
+		value = FMT(set_dirty)(value);
+	if (value == out->entry)
+		return 0;
+	if (!table->update)
+		return leaf && PT_ACCESSED_FAULTS ? foreign_fault(out, PT_FAULT_ACCESSED) : 0;
+	rc = table->exchange(table->ctx, out->entry_pa, out->entry, value);
+	if (!rc)
+		out->entry = value;
+	if (!rc || rc == -EAGAIN)
+		return rc;
+	out->error = rc;
+	return foreign_fault(out, PT_FAULT_READ);
+}
+
+static int foreign_leaf(const struct pt_foreign *table, iova_t iova, uint32_t access,
+			struct pt_foreign_walk *out)
+{
+	unsigned lg2 =
+		PT_LEAF_HINT ? PT_LEVEL_LG2(out->level) : FMT(leaf_lg2)(out->entry, out->level);
+	uint64_t mask = (1ull << lg2) - 1;
+	pa_t pa;
+
+	if (FMT(leaf_fit)(out->level, lg2) != lg2)
+		return foreign_fault(out, PT_FAULT_RESERVED);
+	pa = FMT(leaf_pa)(out->entry, lg2);
+	if (pa >> table->pa_bits)
+		return foreign_fault(out, PT_FAULT_OUTPUT);
+	if (!foreign_allows(out->prot, access))
+		return foreign_fault(out, PT_FAULT_PERMISSION);
+	out->pa = pa | (iova & mask);
+	out->leaf_first = iova & ~mask;
+	out->leaf_len = mask + 1;
+	return foreign_use(table, out, true, access & PT_ACCESS_WRITE);
+}
+
+/* Where the table is that the entry points to, and its level. */
+static int foreign_next(const struct pt_foreign *table, iova_t iova, struct pt_foreign_walk *out,
+			pa_t *next, unsigned *level)
+{
+	unsigned below = FMT(table_level)(out->entry, out->level);
+
+	*next = FMT(table_pa)(out->entry);
+	*level = below;
+	if (!below || below >= out->level)
+		return foreign_fault(out, PT_FAULT_RESERVED);
+	if (PT_SKIPS && (iova & ((1ull << PT_LEVEL_LG2(out->level)) - 1)) >> PT_LEVEL_LG2(below) >>
+				PT_INDEX_LG2)
+		return foreign_fault(out, PT_FAULT_RESERVED);
+	if (*next >> table->pa_bits)
+		return foreign_fault(out, PT_FAULT_OUTPUT);
+	return foreign_use(table, out, false, false);
+}
+
+static int foreign_try(const struct pt_foreign *table, iova_t iova, uint32_t access,
+		       struct pt_foreign_walk *out)
+{
+	unsigned level = FMT(levels)(table->aw);
+	uint64_t index = (iova & (UINT64_MAX >> (64 - table->aw))) >> PT_LEVEL_LG2(level);
+	uint32_t prot = IOAS_PROT_READ | IOAS_PROT_WRITE;
+	pa_t at = table->root;
+	int rc;
+
+	for (;;) {
+		uint64_t entry, seen;
+
+		out->level = level;
+		out->entry_pa = at + index * 8;
+		out->error = table->read(table->ctx, out->entry_pa, &entry);
+		if (out->error)
+			return foreign_fault(out, PT_FAULT_READ);
+		out->entry = entry;
+		if (!FMT(present)(entry))
+			return foreign_fault(out, PT_FAULT_NOT_PRESENT);
+		if (FMT(reserved)(entry, level))
+			return foreign_fault(out, PT_FAULT_RESERVED);
+		seen = table->update ? entry : FMT(without_tracking)(entry);
+		prot = PT_PROT_BOTH(prot, FMT(prot)(seen, level));
+		out->prot = prot;
+		if (FMT(is_leaf)(entry, level))
+			return foreign_leaf(table, iova, access, out);
+		rc = foreign_next(table, iova, out, &at, &level);
+		if (rc)
+			return rc;
+		index = iova >> PT_LEVEL_LG2(level) & (PT_TABLE_ENTRIES - 1);
+	}
+}
+
+static int foreign(const struct pt_foreign *table, iova_t iova, uint32_t access,
+		   struct pt_foreign_walk *out)
+{
+	int rc = -EAGAIN;
+
+	if (!foreign_input(table->aw, iova))
+		return foreign_fault(out, PT_FAULT_INPUT);
+	for (unsigned i = 0; rc == -EAGAIN && i < FOREIGN_TRIES; i++)
+		rc = foreign_try(table, iova, access, out);
+	if (rc != -EAGAIN)
+		return rc;
+	out->error = rc;
+	return foreign_fault(out, PT_FAULT_READ);
+}
+
+#endif
