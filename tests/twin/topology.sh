@@ -6,6 +6,7 @@
 #   topology.sh check BUILD [NAME...]      boots each kept topology (all, without a name) again
 #   QEMU='-device ...' topology.sh check BUILD       boots that one; nothing is kept
 #   QEMU='-device ...' topology.sh keep BUILD NAME   ... and is kept as topologies/NAME
+#   topology.sh random BUILD FIRST LAST    boots trees that random.pl makes of these numbers
 #   topology.sh compare BUILD FOLDER       what FOLDER has, without a kernel
 #
 # A kept topology is a folder: `qemu` (what it is, QEMU's arguments, and "iommu KIND" where that is
@@ -105,22 +106,26 @@ capture() {
 	mv "$work/host/tree" "$work/host/groups" "$1"
 }
 
+arguments() {
+	sed '/^#/d; /^iommu /d' "$1/qemu" | tr '\n' ' '
+}
+
+iommu_kind() {
+	local kind
+	kind=$(sed -n 's/^iommu //p' "$1/qemu")
+	echo "${kind:-intel}"
+}
+
 # again FOLDER: boots a kept topology, compares, and holds what the kernel says now against what it
 # said when it was kept.
 again() {
-	local now=$work/now kind
-	mkdir -p "$now"
-	kind=$(sed -n 's/^iommu //p' "$1/qemu")
-	ORACLE_IOMMU=${kind:-intel} capture "$now" "$(arguments "$1")"
-	if ! cmp -s "$1/groups" "$now/groups"; then
-		diff "$1/groups" "$now/groups" | sed -n 's/^[<>]/  kept < > now: &/p'
+	mkdir -p "$work/now"
+	ORACLE_IOMMU=$(iommu_kind "$1") capture "$work/now" "$(arguments "$1")" || return 1
+	if ! cmp -s "$1/groups" "$work/now/groups"; then
+		diff "$1/groups" "$work/now/groups" | sed -n 's/^</  when it was kept:/p; s/^>/  now:/p'
 		echo "  the kernel has other groups than when this was kept"
 	fi
-	compare "$now"
-}
-
-arguments() {
-	sed '/^#/d; /^iommu /d' "$1/qemu" | tr '\n' ' '
+	compare "$work/now"
 }
 
 prepare() {
@@ -128,42 +133,73 @@ prepare() {
 	"$here/oracle.sh" build
 }
 
-check_kept() {
-	local held=0 failed=0 name
-	[ $# -gt 0 ] || set -- $(ls "$kept")
-	for name; do
-		[ -d "$kept/$name" ] || { echo "no topology $name in $kept" >&2; exit 2; }
-		echo "== $name: $(sed -n '1s/^# *//p' "$kept/$name/qemu")"
-		if again "$kept/$name"; then held=$((held + 1)); else failed=$((failed + 1)); fi
+# each FUNCTION THING...: calls it with each; ends with how many held.
+each() {
+	local function=$1 held=0 failed=0 thing
+	shift
+	for thing; do
+		if "$function" "$thing"; then held=$((held + 1)); else failed=$((failed + 1)); fi
 	done
 	echo "$held passed, $failed failed"
 	[ "$failed" = 0 ]
+}
+
+check_kept() {
+	echo "== $1: $(sed -n '1s/^# *//p' "$kept/$1/qemu")"
+	again "$kept/$1"
+}
+
+check_random() {
+	echo "== random $1"
+	capture "$work" "$("$here/random.pl" "$1")" && compare "$work"
+}
+
+# What was typed: the tree is shown, too.
+check_typed() {
+	case $1 in
+	-*) ;;
+	*) echo "QEMU= what arguments? They begin with -, as in -device pcie-root-port,id=a" >&2; exit 2 ;;
+	esac
+	capture "$work" "$1" || return 1
+	"$here/unpack.pl" "$work/tree" "$work/shown"
+	"$ioas" topology --ascii --from "sysfs:$work/shown" | sed '/^$/,$d'
+	compare "$work"
+}
+
+keep() {
+	mkdir -p "$kept/$1"
+	[ -s "$kept/$1/qemu" ] || {
+		echo "# ${ABOUT:-$1}"
+		[ "${ORACLE_IOMMU:-intel}" = intel ] || echo "iommu $ORACLE_IOMMU"
+		sed 's/ \+\(-[a-z]\)/\n\1/g' <<<"${QEMU:?QEMU= what arguments?}"
+	} >"$kept/$1/qemu"
+	ORACLE_IOMMU=$(iommu_kind "$kept/$1") capture "$kept/$1" "$(arguments "$kept/$1")"
+	compare "$kept/$1"
 }
 
 case $what in
 compare) compare "${1:?compare what folder?}" ;;
 check)
 	prepare
-	if [ -z "${QEMU:-}" ]; then
-		check_kept "$@"
+	if [ -n "${QEMU:-}" ]; then
+		check_typed "$QEMU"
 	else
-		capture "$work" "$QEMU"
-		"$ioas" topology --ascii --from "sysfs:$(our_groups "$work/tree" >/dev/null && echo "$work/root")" | sed '/^$/,$d'
-		compare "$work"
+		[ $# -gt 0 ] || set -- $(ls "$kept")
+		for name; do
+			[ -d "$kept/$name" ] || { echo "no topology $name in $kept" >&2; exit 2; }
+		done
+		each check_kept "$@"
 	fi
 	;;
-keep)
-	name=${1:?keep it as what?}
+random)
+	[ $# = 2 ] || usage
 	prepare
-	mkdir -p "$kept/$name"
-	[ -s "$kept/$name/qemu" ] || {
-		echo "# ${ABOUT:-$name}"
-		[ "${ORACLE_IOMMU:-intel}" = intel ] || echo "iommu $ORACLE_IOMMU"
-		sed 's/ \+\(-[a-z]\)/\n\1/g' <<<"${QEMU:?QEMU= what arguments?}"
-	} >"$kept/$name/qemu"
-	kind=$(sed -n 's/^iommu //p' "$kept/$name/qemu")
-	ORACLE_IOMMU=${kind:-intel} capture "$kept/$name" "$(arguments "$kept/$name")"
-	compare "$kept/$name"
+	each check_random $(seq "$1" "$2")
+	;;
+keep)
+	[ $# = 1 ] || usage
+	prepare
+	keep "$1"
 	;;
 *) usage ;;
 esac
