@@ -201,6 +201,64 @@ void ioas_dma_end(struct ioas_dma *dma);
  */
 void ioas_dma_failed(struct ioas_dma *dma, const struct ioas_tlp *tlp);
 
+/*
+ * Many TLPs at once, for who goes on to their bytes by itself: between begin and end each costs a
+ * comparison where the one before was near it. Addresses stay good until ioas_batch_end, whatever
+ * the program unmaps meanwhile: UNMAP, DETACH and closing the bus wait for the end. So a batch is
+ * short (some hundreds of TLPs, or 256 KiB of copying), takes no lock, and calls nothing of the
+ * instance but what is named here. One at a time an issuer, by its thread.
+ */
+struct ioas_batch {
+	struct ioas_issuer *issuer;
+	/* For the engine, and ioas_batch_at: the newest translation, */
+	uint64_t form; /* of TLPs with these flags, and this PASID */
+	iova_t first;
+	uint64_t reach; /* its last address is first + reach */
+	uintptr_t to_host;
+	uint32_t ops; /* for these: 1 << enum ioas_tlp_op; 0: none */
+	/* and what passed, not counted yet. */
+	uint32_t tlps, pieces;
+	uint64_t len[2]; /* by enum ioas_tlp_op */
+};
+
+void ioas_batch_begin(struct ioas_batch *batch, struct ioas_issuer *issuer);
+void ioas_batch_end(struct ioas_batch *batch);
+/* What ioas_batch_at does where the newest translation does not serve. */
+int ioas_batch_find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void **host,
+		    uint64_t *len);
+
+/*
+ * Where this process sees the first bytes of `tlp`, in *host; *len receives how many of them lie
+ * there in one piece, at least 1, at most tlp->len (the rest: the same with a later address). The
+ * bytes count as moved, and a write as written. 0; -EFAULT it did not pass, and is on record;
+ * -EINVAL as ioas_tlp_issue; -EAGAIN not in a batch: end it, and send this one by ioas_tlp_issue
+ * (a port turns it to a peer, whose registers have no address, or its memory is being moved).
+ *
+ * The program may have taken mapped memory away without unmapping it. Then touching it is a fault
+ * of the process, unless something recovers from it (guard.h); ioas_batch_copy does.
+ */
+static inline int ioas_batch_at(struct ioas_batch *batch, const struct ioas_tlp *tlp, void **host,
+				uint64_t *len)
+{
+	uint64_t form = (uint64_t)tlp->flags << 32 | tlp->pasid;
+	uint64_t off = tlp->addr - batch->first;
+
+	/* The op is 0 or 1, the address type 0. */
+	if (__builtin_expect(form != batch->form || off > batch->reach ||
+				     (tlp->op | tlp->at << 8) > IOAS_TLP_WRITE ||
+				     !(batch->ops >> tlp->op & 1) || !tlp->len,
+			     0))
+		return ioas_batch_find(batch, tlp, host, len);
+	*len = tlp->len - 1 < batch->reach - off ? tlp->len : batch->reach - off + 1;
+	*host = (void *)(tlp->addr + batch->to_host);
+	batch->tlps++;
+	batch->len[tlp->op] += *len;
+	return 0;
+}
+
+/* Copies tlp->len bytes. As ioas_tlp_issue; -EAGAIN as above, when a part may have been copied. */
+int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *buf);
+
 /* What went through a device, kept by the engine. Plain 64-bit counters that only grow. */
 struct ioas_device_counters {
 	uint64_t tlps;

@@ -54,6 +54,18 @@ void tlp_count(struct ioas_device *dev, unsigned op, uint64_t len, uint64_t leav
 	count(op == IOAS_TLP_READ ? &dev->counters->read_len : &dev->counters->write_len, len);
 }
 
+void tlp_count_batch(struct ioas_device *dev, uint64_t tlps, uint64_t leaves, const uint64_t len[2])
+{
+	if (!leaves)
+		return;
+	count(&dev->counters->tlps, tlps);
+	count(&dev->counters->translations, leaves);
+	if (len[IOAS_TLP_READ])
+		count(&dev->counters->read_len, len[IOAS_TLP_READ]);
+	if (len[IOAS_TLP_WRITE])
+		count(&dev->counters->write_len, len[IOAS_TLP_WRITE]);
+}
+
 enum ioas_fault_reason tlp_moved(struct ioas_device *dev, enum ioas_fault_reason reason)
 {
 	if (__builtin_expect(reason != TLP_MOVING, 1))

@@ -8,18 +8,25 @@
 #include "route/route.h"
 #include "tlp/tlp.h"
 
-bool tlp_turns(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, struct route_turn *out)
+bool tlp_turns_here(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, struct route_turn *out)
 {
 	struct ioas_device *dev = issuer->dev;
 	const struct route_bus_ops *ops = atomic_load_explicit(&dev->bus_ops, memory_order_acquire);
-	bool turns;
 
 	/* Ports go by the address of memory requests, whatever PASID or address type they have. */
-	if (__builtin_expect(!ops, 1) || tlp->at == IOAS_TLP_TRANSLATION_REQUEST ||
-	    !atomic_load_explicit(&dev->dma_on, memory_order_acquire))
+	return __builtin_expect(ops != NULL, 0) && tlp->at != IOAS_TLP_TRANSLATION_REQUEST &&
+	       atomic_load_explicit(&dev->dma_on, memory_order_acquire) &&
+	       ops->peer(dev, tlp, out) == 1;
+}
+
+bool tlp_turns(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, struct route_turn *out)
+{
+	bool turns;
+
+	if (__builtin_expect(!atomic_load_explicit(&issuer->dev->bus_ops, memory_order_acquire), 1))
 		return false;
 	inflight_enter(&issuer->mark);
-	turns = ops->peer(dev, tlp, out) == 1;
+	turns = tlp_turns_here(issuer, tlp, out);
 	inflight_leave(&issuer->mark);
 	return turns;
 }

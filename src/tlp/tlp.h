@@ -65,6 +65,9 @@ static inline bool tlp_valid(const struct ioas_tlp *tlp)
 
 /* Counts one TLP that moved (or was lent) `len` bytes after `leaves` translations. */
 void tlp_count(struct ioas_device *dev, unsigned op, uint64_t len, uint64_t leaves);
+/* Many, with the bytes by enum ioas_tlp_op. */
+void tlp_count_batch(struct ioas_device *dev, uint64_t tlps, uint64_t leaves,
+		     const uint64_t len[2]);
 
 /*
  * The page table that tlp meets: bus, requester, declared form, route. In flight only.
@@ -76,8 +79,9 @@ enum ioas_fault_reason tlp_find_route(struct ioas_device *dev, const struct ioas
 enum ioas_fault_reason tlp_route(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
 				 struct tlp_route *out);
 
-/* Does a port turn it to a peer? Not in flight. */
+/* Does a port turn it to a peer? Not in flight; and the same in flight. */
 bool tlp_turns(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, struct route_turn *out);
+bool tlp_turns_here(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, struct route_turn *out);
 /*
  * Does that, with a record. `buf` NULL: it was to be lent, which a peer's registers cannot be. 0;
  * -EFAULT.

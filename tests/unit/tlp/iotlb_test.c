@@ -180,6 +180,22 @@ static uint64_t nr_of(struct ioas_issuer *by)
 	return seq;
 }
 
+/* One TLP by one of the ways there are. */
+static int send(struct ioas_issuer *by, const struct ioas_tlp *tlp, void *buf)
+{
+	struct ioas_batch batch;
+	int rc = 0;
+
+	if (draw(2))
+		return ioas_tlp_issue(by, tlp, buf);
+	ioas_batch_begin(&batch, by);
+	/* In a batch the second of them meets what the first one found. */
+	for (unsigned i = 0; !rc && i < 2; i++)
+		rc = ioas_batch_copy(&batch, tlp, buf);
+	ioas_batch_end(&batch);
+	return rc;
+}
+
 static void fire(struct ioas_issuer *by, unsigned form, unsigned page, unsigned op)
 {
 	enum ioas_fault_reason want = expected(form, page, op), got;
@@ -194,7 +210,7 @@ static void fire(struct ioas_issuer *by, unsigned form, unsigned page, unsigned 
 		.pasid = form ? form - 1 : 0,
 		.op = (uint8_t)op,
 	};
-	int rc = ioas_tlp_issue(by, &tlp, &value);
+	int rc = send(by, &tlp, &value);
 
 	got = ioas_issuer_fault(by, &seq);
 	assert_int_equal(rc, want ? -EFAULT : 0);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Batches: one in-flight mark for many TLPs whose sender goes on to the memory by itself.
+ *
+ * The mark stays from begin to end, so that every address which was given out stays good. What
+ * cannot be done under it, waiting for memory that moves and calling a peer's model, is left to the
+ * sender. A fault is recorded at once: its log's lock is short, and comes after all others.
+ */
+#include <errno.h>
+#include <string.h>
+#include "iommu.h"
+#include "mem/mem.h"
+#include "route/route.h"
+#include "tlp/tlp.h"
+
+void ioas_batch_begin(struct ioas_batch *batch, struct ioas_issuer *issuer)
+{
+	*batch = (struct ioas_batch){.issuer = issuer};
+	tlp_enter(issuer);
+}
+
+void ioas_batch_end(struct ioas_batch *batch)
+{
+	struct ioas_device *dev = batch->issuer->dev;
+
+	tlp_leave(batch->issuer);
+	tlp_count_batch(dev, batch->tlps, batch->tlps + batch->pieces, batch->len);
+	batch->ops = 0;
+}
+
+/* Interrupts and peers are looked for at each TLP: then nothing is remembered in the batch. */
+static bool can_remember(const struct ioas_device *dev, const struct iotlb_entry *entry)
+{
+	const struct ioas_range *msi = &dev->iommu->msi;
+
+	if (atomic_load_explicit(&dev->bus_ops, memory_order_relaxed))
+		return false;
+	return dev->bus != ROUTE_PCI || entry->last < msi->first || entry->first > msi->last;
+}
+
+/* tlp_translate has just found it, so that it is the hottest. */
+static void remember(struct ioas_batch *batch, const struct ioas_tlp *tlp)
+{
+	const struct iotlb_entry *entry = batch->issuer->tlb.hot;
+
+	batch->form = (uint64_t)tlp->flags << 32 | tlp->pasid;
+	batch->first = entry->first;
+	batch->reach = entry->last - entry->first;
+	batch->to_host = entry->to_host;
+	batch->ops = can_remember(batch->issuer->dev, entry) ? entry->ops : 0;
+}
+
+int ioas_batch_find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void **host,
+		    uint64_t *len)
+{
+	struct ioas_issuer *issuer = batch->issuer;
+	struct ioas_fault fault;
+	enum ioas_fault_reason reason;
+	struct tlp_route route = {0};
+	struct route_turn turn;
+	struct tlp_span span;
+
+	if (!tlp_valid(tlp))
+		return -EINVAL;
+	if (tlp_turns_here(issuer, tlp, &turn))
+		return -EAGAIN;
+	reason = tlp_route(issuer, tlp, &route);
+	if (!reason)
+		reason = tlp_translate(issuer, &route, tlp->op, tlp->addr, tlp->len, &span);
+	if (reason == TLP_MOVING)
+		return -EAGAIN;
+	fault_look_if(&fault, issuer->dev, tlp, 0, reason, route.claimed);
+	if (reason || route.claimed)
+		fault_record(issuer, &fault);
+	if (reason) {
+		tlp_count(issuer->dev, tlp->op, 0, 0);
+		return -EFAULT;
+	}
+	if (route.form)
+		remember(batch, tlp);
+	*host = span.host;
+	*len = span.len;
+	batch->tlps++;
+	batch->len[tlp->op] += span.len;
+	return 0;
+}
+
+/* The program took memory away: byte `done` of tlp is not there. */
+static int lost(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t done)
+{
+	struct ioas_fault fault;
+
+	fault_look(&fault, batch->issuer->dev, tlp, tlp->addr + done, IOAS_FAULT_MEMORY);
+	return fault_record(batch->issuer, &fault);
+}
+
+int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *buf)
+{
+	struct ioas_tlp rest = *tlp;
+	char *own = buf;
+	int rc = tlp_valid(tlp) ? 0 : -EINVAL;
+
+	while (!rc && rest.len) {
+		size_t copied;
+		uint64_t len;
+		void *host;
+
+		rc = ioas_batch_at(batch, &rest, &host, &len);
+		if (rc)
+			break;
+		copied = tlp->op == IOAS_TLP_READ ? mem_guard_copy(own, host, len)
+						  : mem_guard_copy(host, own, len);
+		if (copied < len)
+			return lost(batch, tlp, tlp->len - rest.len + copied);
+		own += len;
+		rest.addr += len;
+		rest.len -= len;
+		/* It is one TLP, in however many pieces. */
+		if (rest.len) {
+			batch->tlps--;
+			batch->pieces++;
+		}
+	}
+	return rc;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* Description: a batch gives addresses out that stay good until its end, and judges each TLP. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+#include "tests/unit/tlp/rig.h"
+
+#define IOVA 0x200000ull
+
+static struct rig rig;
+static char *memory;
+static struct mem_window *window;
+
+static int setup(void **arg)
+{
+	rig_start(&rig, NULL);
+	memory = rig_pages(8);
+	window = rig_map(&rig, IOVA, memory, 4 * PAGE, IOAS_PROT_READ | IOAS_PROT_WRITE);
+	return 0;
+}
+
+static int teardown(void **arg)
+{
+	rig_unmap(&rig, IOVA, window);
+	rig_stop(&rig);
+	munmap(memory, 8 * PAGE);
+	return 0;
+}
+
+static int at(struct ioas_batch *batch, iova_t addr, uint64_t len, unsigned op, void **host,
+	      uint64_t *got)
+{
+	struct ioas_tlp tlp = {.addr = addr, .len = len, .op = (uint8_t)op};
+
+	return ioas_batch_at(batch, &tlp, host, got);
+}
+
+static void each_tlp_is_counted(void **arg)
+{
+	struct ioas_device_counters before = *ioas_device_counters(rig.dev), after;
+	struct ioas_tlp far = {.addr = IOVA + 4 * PAGE, .len = 8, .op = IOAS_TLP_READ};
+	struct ioas_batch batch;
+	uint64_t len;
+	void *host;
+	char buf[8];
+
+	ioas_batch_begin(&batch, rig.issuer);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(at(&batch, IOVA + i * 16, 16, IOAS_TLP_READ, &host, &len), 0);
+		assert_ptr_equal(host, memory + i * 16);
+		assert_int_equal(len, 16);
+	}
+	assert_int_equal(at(&batch, IOVA + 8, 4, IOAS_TLP_WRITE, &host, &len), 0);
+	assert_int_equal(ioas_batch_copy(&batch, &far, buf), -EFAULT);
+	assert_int_equal(at(&batch, IOVA, 0, IOAS_TLP_READ, &host, &len), -EINVAL);
+	assert_int_equal(at(&batch, IOVA, 8, 2, &host, &len), -EINVAL);
+	assert_int_equal(at(&batch, IOVA, 8, 32, &host, &len), -EINVAL);
+	assert_int_equal(at(&batch, IOVA, 8, 33, &host, &len), -EINVAL);
+	ioas_batch_end(&batch);
+	after = *ioas_device_counters(rig.dev);
+	assert_int_equal(after.tlps - before.tlps, 102);
+	assert_int_equal(after.read_len - before.read_len, 1600);
+	assert_int_equal(after.write_len - before.write_len, 4);
+	assert_int_equal(after.faults - before.faults, 1);
+}
+
+static void a_piece_ends_with_what_is_next_to_it(void **arg)
+{
+	struct mem_window *next =
+		rig_map(&rig, IOVA + 4 * PAGE, memory + 6 * PAGE, PAGE, IOAS_PROT_READ);
+	struct ioas_tlp tlp = {.addr = IOVA + 4 * PAGE - 8, .len = 16, .op = IOAS_TLP_READ};
+	struct ioas_batch batch;
+	uint64_t len;
+	void *host;
+	char buf[16];
+
+	memset(memory + 4 * PAGE - 8, 'a', 8);
+	memset(memory + 6 * PAGE, 'b', 8);
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(ioas_batch_at(&batch, &tlp, &host, &len), 0);
+	assert_int_equal(len, 8);
+	assert_int_equal(ioas_batch_copy(&batch, &tlp, buf), 0);
+	assert_memory_equal(buf, "aaaaaaaabbbbbbbb", 16);
+	/* The first piece of a write passes, the second is read-only. */
+	tlp.op = IOAS_TLP_WRITE;
+	assert_int_equal(ioas_batch_copy(&batch, &tlp, buf), -EFAULT);
+	/* It does not wrap into what was found for the addresses before. */
+	assert_int_equal(at(&batch, IOVA - 1, 1, IOAS_TLP_READ, &host, &len), -EFAULT);
+	assert_int_equal(at(&batch, UINT64_MAX, 1, IOAS_TLP_READ, &host, &len), -EFAULT);
+	assert_int_equal(at(&batch, IOVA, UINT64_MAX, IOAS_TLP_READ, &host, &len), 0);
+	assert_true(len <= 4 * PAGE);
+	ioas_batch_end(&batch);
+	rig_unmap(&rig, IOVA + 4 * PAGE, next);
+}
+
+/* Another form than the one before is another question. */
+static void forms_do_not_mix(void **arg)
+{
+	struct ioas_tlp tlp = {.addr = IOVA, .len = 8, .op = IOAS_TLP_READ};
+	struct ioas_batch batch;
+	uint64_t len, seq;
+	void *host;
+
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(ioas_batch_at(&batch, &tlp, &host, &len), 0);
+	tlp.flags = IOAS_TLP_PASID;
+	assert_int_equal(ioas_batch_at(&batch, &tlp, &host, &len), -EFAULT);
+	assert_int_equal(ioas_issuer_fault(rig.issuer, &seq), IOAS_FAULT_UNDECLARED);
+	tlp.flags = IOAS_TLP_RID;
+	tlp.rid = 0x999;
+	assert_int_equal(ioas_batch_at(&batch, &tlp, &host, &len), -EFAULT);
+	assert_int_equal(ioas_issuer_fault(rig.issuer, &seq), IOAS_FAULT_UNKNOWN_RID);
+	tlp.flags = 0;
+	tlp.at = IOAS_TLP_TRANSLATED;
+	assert_int_equal(ioas_batch_at(&batch, &tlp, &host, &len), -EFAULT);
+	assert_int_equal(ioas_issuer_fault(rig.issuer, &seq), IOAS_FAULT_TRANSLATED);
+	tlp.at = IOAS_TLP_UNTRANSLATED;
+	assert_int_equal(ioas_batch_at(&batch, &tlp, &host, &len), 0);
+	ioas_batch_end(&batch);
+}
+
+/* Something is mapped there all the same: a library's program may do that. */
+static void interrupts_are_not_memory(void **arg)
+{
+	iova_t first = 0xfedff000;
+	struct mem_window *around =
+		rig_map(&rig, first, memory + 4 * PAGE, 4 * PAGE, IOAS_PROT_READ | IOAS_PROT_WRITE);
+	struct ioas_batch batch;
+	uint64_t len, seq;
+	void *host;
+
+	ioas_batch_begin(&batch, rig.issuer);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(at(&batch, first, 8, IOAS_TLP_WRITE, &host, &len), 0);
+		assert_int_equal(at(&batch, 0xfee00000, 4, IOAS_TLP_WRITE, &host, &len), -EFAULT);
+		assert_int_equal(ioas_issuer_fault(rig.issuer, &seq), IOAS_FAULT_INTERRUPT);
+	}
+	ioas_batch_end(&batch);
+	rig_unmap(&rig, first, around);
+}
+
+static int turns(struct ioas_device *dev, const struct ioas_tlp *tlp, struct route_turn *out)
+{
+	return tlp->addr >= IOVA + PAGE;
+}
+
+static void what_a_port_turns_is_not_for_a_batch(void **arg)
+{
+	static const struct route_bus_ops ops = {.peer = turns};
+	struct ioas_batch batch;
+	uint64_t len;
+	void *host;
+
+	atomic_store(&rig.dev->bus_ops, &ops);
+	ioas_batch_begin(&batch, rig.issuer);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(at(&batch, IOVA, 8, IOAS_TLP_READ, &host, &len), 0);
+		assert_int_equal(at(&batch, IOVA + PAGE, 8, IOAS_TLP_READ, &host, &len), -EAGAIN);
+	}
+	ioas_batch_end(&batch);
+	atomic_store(&rig.dev->bus_ops, NULL);
+}
+
+static _Atomic bool unmapped;
+static struct mem_window *going;
+
+static void *unmapper(void *arg)
+{
+	rig_unmap(&rig, IOVA + 5 * PAGE, going);
+	atomic_store(&unmapped, true);
+	return arg;
+}
+
+static void an_unmap_waits_for_its_end(void **arg)
+{
+	struct timespec nap = {.tv_nsec = 1000000};
+	struct ioas_batch batch;
+	uint64_t len, before;
+	pthread_t thread;
+	void *host;
+
+	going = rig_map(&rig, IOVA + 5 * PAGE, memory + 5 * PAGE, PAGE, IOAS_PROT_READ);
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(at(&batch, IOVA + 5 * PAGE, 8, IOAS_TLP_READ, &host, &len), 0);
+	before = atomic_load(&rig.iommu->inflight.waits);
+	assert_int_equal(pthread_create(&thread, NULL, unmapper, NULL), 0);
+	while (atomic_load(&rig.iommu->inflight.waits) == before)
+		nanosleep(&nap, NULL);
+	for (unsigned i = 0; i < 20; i++) {
+		nanosleep(&nap, NULL);
+		assert_false(atomic_load(&unmapped));
+	}
+	ioas_batch_end(&batch);
+	pthread_join(thread, NULL);
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(at(&batch, IOVA + 5 * PAGE, 8, IOAS_TLP_READ, &host, &len), -EFAULT);
+	ioas_batch_end(&batch);
+}
+
+static void memory_that_went_is_a_fault(void **arg)
+{
+	struct ioas_tlp tlp = {.addr = IOVA + PAGE - 8, .len = 16, .op = IOAS_TLP_READ};
+	struct ioas_batch batch;
+	uint64_t seq = 0;
+	struct ioas_fault fault;
+	char buf[16];
+
+	munmap(memory + PAGE, PAGE);
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(ioas_batch_copy(&batch, &tlp, buf), -EFAULT);
+	ioas_batch_end(&batch);
+	assert_int_equal(ioas_fault_read(rig.iommu, &seq, &fault, 1), 1);
+	assert_int_equal(fault.reason, IOAS_FAULT_MEMORY);
+	assert_int_equal(fault.addr, IOVA + PAGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(each_tlp_is_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_piece_ends_with_what_is_next_to_it, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(forms_do_not_mix, setup, teardown),
+		cmocka_unit_test_setup_teardown(interrupts_are_not_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_port_turns_is_not_for_a_batch, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_unmap_waits_for_its_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(memory_that_went_is_a_fault, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
