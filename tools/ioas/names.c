@@ -57,8 +57,10 @@ const char *names_of(struct names *names, const struct ioas_topology_function *f
 		names->access = NULL;
 		return "";
 	}
+	/* Not udev's database: of one that is not installed, libpci loses memory at each name. */
 	if (!pci_lookup_name(names->access, names->buf, sizeof(names->buf),
-			     PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS,
+			     PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS |
+				     PCI_LOOKUP_NO_HWDB,
 			     function->vendor, function->device))
 		return "";
 	names->buf[strcspn(names->buf, "\n")] = 0;
