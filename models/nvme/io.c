@@ -8,7 +8,8 @@
 #include <string.h>
 #include "nvme/nvme.h"
 
-#define CHUNK 65536 /* of Compare, which has to look at both sides */
+#define CHUNK	65536 /* of Compare, which has to look at both sides */
+#define BY_HAND 4096  /* on the stack */
 
 /* What a real drive would say of a host error. */
 static nvme_status media_status(struct nvme *nvme, int err, bool write)
@@ -64,18 +65,34 @@ static void count(struct nvme *nvme, const struct nvme_req *req)
 	}
 }
 
-/* Which piece of memory is `done` bytes in, for the fault record. */
-static void blame(struct nvme_req *req, enum ioas_tlp_op op)
+/*
+ * The rest of a request, through a buffer: what the program has forbidden itself the kernel does
+ * not fill or read for it, but TLPs reach it. What is not there at all is a fault of the TLP's.
+ */
+static nvme_status by_hand(struct nvme *nvme, struct nvme_req *req, bool write)
 {
-	struct nvme_cursor at = {0};
-	struct ioas_tlp tlp = {.op = op};
+	struct nvme_cursor cursor = {0};
+	uint8_t buf[BY_HAND];
 
-	nvme_skip(req, &at, req->done);
-	if (at.seg >= req->seg_nr)
-		return;
-	tlp.addr = req->seg[at.seg].addr + at.off;
-	tlp.len = req->seg[at.seg].len - at.off;
-	ioas_dma_failed(&req->dma, &tlp);
+	nvme_skip(req, &cursor, req->done);
+	while (req->done < req->len) {
+		uint64_t left = req->len - req->done, n = left < BY_HAND ? left : BY_HAND;
+		nvme_status status = NVME_SUCCESS;
+		int rc = 0;
+
+		if (write)
+			status = nvme_copy(nvme, req, &cursor, buf, n, IOAS_TLP_READ);
+		if (!status && write)
+			rc = drive_write(&nvme->drive, buf, n, req->off + req->done, req->sync);
+		else if (!status)
+			rc = drive_read(&nvme->drive, buf, n, req->off + req->done);
+		if (!status && !rc && !write)
+			status = nvme_copy(nvme, req, &cursor, buf, n, IOAS_TLP_WRITE);
+		if (status || rc)
+			return status ? status : media_status(nvme, rc, write);
+		req->done += n;
+	}
+	return NVME_SUCCESS;
 }
 
 /* All is in the file; with `sync` it must be on stable storage before the command completes. */
@@ -116,6 +133,7 @@ static void range_done(struct nvme *nvme, struct nvme_req *req, int64_t result)
 static void copy_done(struct nvme *nvme, struct nvme_req *req, int64_t result)
 {
 	bool write = req->op == NVME_RING_WRITE;
+	nvme_status status = NVME_SUCCESS;
 
 	if (result == -EINTR || result == -EAGAIN)
 		result = 0;
@@ -128,12 +146,14 @@ static void copy_done(struct nvme *nvme, struct nvme_req *req, int64_t result)
 			return;
 		}
 	} else if (result == -EFAULT) {
-		blame(req, write ? IOAS_TLP_READ : IOAS_TLP_WRITE);
+		status = by_hand(nvme, req, write);
+	} else {
+		status = media_status(nvme, (int)result, write);
 	}
 	ioas_dma_end(&req->dma);
-	if (result >= 0)
+	if (!status)
 		count(nvme, req);
-	nvme_finish(nvme, req, result < 0 ? media_status(nvme, (int)result, write) : NVME_SUCCESS);
+	nvme_finish(nvme, req, status);
 }
 
 void nvme_io_done(struct nvme *nvme, struct nvme_req *req, int64_t result)
@@ -192,8 +212,13 @@ static nvme_status read_cached(struct nvme *nvme, struct nvme_req *req)
 	for (unsigned i = 0; i < req->dma.iov_nr; off += iov[i++].iov_len) {
 		int rc = drive_read(&nvme->drive, iov[i].iov_base, iov[i].iov_len, off);
 
-		if (rc == -EFAULT)
-			blame(req, IOAS_TLP_WRITE);
+		if (rc == -EFAULT) {
+			nvme_status status = by_hand(nvme, req, false);
+
+			if (status)
+				return status;
+			break;
+		}
 		if (rc)
 			return media_status(nvme, rc, false);
 		req->done += iov[i].iov_len;

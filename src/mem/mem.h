@@ -123,6 +123,22 @@ void mem_window_idle(struct mem_window *window);
 size_t mem_guard_copy(void *dst, const void *src, size_t len);
 /* One aligned store of 1, 2, 4 or 8 bytes with release order. 0 or -EFAULT. */
 int mem_guard_store(void *dst, uint64_t value, unsigned size);
+/*
+ * Copies to pinned memory `at` of this process, or (`write` false) from it, though the program may
+ * have forbidden itself to: where a guarded copy has failed. Slow. They return what guarded ones
+ * do; memory that is not there is not there for these either. Never for what a caller points at.
+ */
+size_t mem_force_copy(void *at, void *buf, size_t len, bool write);
+int mem_force_store(void *at, uint64_t value, unsigned size);
+/* A guarded copy to pinned memory `at`, or from it, and where that fails one past protections. */
+static inline size_t mem_pinned_copy(void *at, void *buf, size_t len, bool write)
+{
+	size_t done = write ? mem_guard_copy(at, buf, len) : mem_guard_copy(buf, at, len);
+
+	if (__builtin_expect(done == len, 1))
+		return done;
+	return done + mem_force_copy((char *)at + done, (char *)buf + done, len - done, write);
+}
 /* Reads (and for `write` atomically rewrites) a byte of every page of a range. 0 or -EFAULT. */
 int mem_guard_touch(void *addr, size_t len, bool write);
 /* The same by one system call where the kernel can, for long ranges. 0, -EFAULT or -ENOMEM. */

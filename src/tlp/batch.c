@@ -108,8 +108,7 @@ int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *
 		rc = ioas_batch_at(batch, &rest, &host, &len);
 		if (rc)
 			break;
-		copied = tlp->op == IOAS_TLP_READ ? mem_guard_copy(own, host, len)
-						  : mem_guard_copy(host, own, len);
+		copied = mem_pinned_copy(host, own, len, tlp->op != IOAS_TLP_READ);
 		if (copied < len)
 			return lost(batch, tlp, tlp->len - rest.len + copied);
 		own += len;

@@ -90,9 +90,8 @@ static enum ioas_fault_reason copy_batch(struct ioas_issuer *issuer, const struc
 		if (reason)
 			break;
 		++*leaves;
-		copied = tlp->op == IOAS_TLP_READ
-				 ? mem_guard_copy(buf + *done, span.host, span.len)
-				 : mem_guard_copy(span.host, buf + *done, span.len);
+		copied =
+			mem_pinned_copy(span.host, buf + *done, span.len, tlp->op != IOAS_TLP_READ);
 		*done += copied;
 		if (copied < span.len)
 			reason = IOAS_FAULT_MEMORY;

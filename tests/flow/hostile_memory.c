@@ -2,6 +2,7 @@
 /* Memory that goes away while a device may write to it. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 #include "hostile.h"
 
 /* Pinned pages or a refusal, and everything goes on. */
@@ -19,6 +20,21 @@ static void memory_unmapped(void)
 	check(!munmap(DATA, NVME_PAGE));
 	identify_into_what_is_left();
 	identify_into_what_is_left();
+}
+
+/* Behind the door's back: a refusal. */
+static void memory_gone(void)
+{
+	int status = 0;
+
+	start();
+	check(!syscall(SYS_munmap, DATA, NVME_PAGE));
+	check(!nvme_identify_to(&nvme, NVME_IOVA + 2 * NVME_PAGE, &status));
+	check(status > 0);
+	check(mmap(DATA, NVME_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		   -1, 0) == (void *)DATA);
+	check(!nvme_remap(&nvme));
+	check(!nvme_identify(&nvme));
 }
 
 static void memory_protected(void)
@@ -93,8 +109,9 @@ static void memory_comes_and_goes(void)
 }
 
 static const struct hostile cases[] = {
-	CASE(memory_unmapped), CASE(memory_protected), CASE(memory_replaced),
-	CASE(memory_dropped),  CASE(queue_unmapped),   CASE(memory_comes_and_goes),
+	CASE(memory_unmapped),	     CASE(memory_gone),	   CASE(memory_protected),
+	CASE(memory_replaced),	     CASE(memory_dropped), CASE(queue_unmapped),
+	CASE(memory_comes_and_goes),
 };
 
 int main(int argc, char **argv)
