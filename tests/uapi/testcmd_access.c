@@ -275,6 +275,32 @@ static void orphan(int fd)
 	check("not pinned", check_pins(fd, mem, PAGE, 0), 0);
 }
 
+/* An access in the process itself minds what the process forbids itself, pinned or not. */
+static void forbidden(int fd)
+{
+	uint8_t *mem = memory(PAGE), buf[8] = "abcdefg";
+	uint32_t ioas = ioas_alloc(fd), test;
+	int a;
+
+	check("an access", new_access(fd, ioas, 0, &a), 0);
+	check("map", map_fixed(fd, ioas, mem, FIRST, PAGE), 0);
+	for (int pinned = 0; pinned < 2; pinned++) {
+		mprotect(mem, PAGE, PROT_NONE);
+		check("read what is forbidden", rw(fd, a, FIRST, buf, 8, 0), -EFAULT);
+		check("write it", rw(fd, a, FIRST, buf, 8, TESTCMD_ACCESS_WRITE), -EFAULT);
+		mprotect(mem, PAGE, PROT_READ);
+		check("read what is read-only", rw(fd, a, FIRST, buf, 8, 0), 0);
+		check("write it", rw(fd, a, FIRST, buf, 8, TESTCMD_ACCESS_WRITE), -EFAULT);
+		mprotect(mem, PAGE, PROT_READ | PROT_WRITE);
+		check("write it again", rw(fd, a, FIRST, buf, 8, TESTCMD_ACCESS_WRITE), 0);
+		if (!pinned)
+			check("a device, which pins", attach_new(fd, ioas, &test), 0);
+	}
+	check("detach", destroy(fd, test), 0);
+	close(a);
+	check("the space", destroy(fd, ioas), 0);
+}
+
 int main(void)
 {
 	int fd = open_testcmd_or_skip();
@@ -285,5 +311,6 @@ int main(void)
 	together(fd);
 	copying(fd);
 	orphan(fd);
+	forbidden(fd);
 	return check_done();
 }
