@@ -68,7 +68,7 @@ lint:
 	@scripts/check.sh --only-lint $(BUILD) $(ASAN)
 
 bench:
-	@scripts/deps.sh build
+	@scripts/deps.sh build bench
 	@scripts/build.sh $(BUILD)
 	@scripts/bench.sh $(BUILD)
 

@@ -9,6 +9,7 @@ packages_build='gcc g++ libc6-dev meson ninja-build pkgconf libcmocka-dev liburi
 packages_run='qemu-utils jq'
 packages_check='qemu-system-x86 busybox-static cpio clang-format cppcheck git ca-certificates
 	util-linux make rsync xz-utils'
+packages_bench='libglib2.0-dev'
 
 wanted=
 for step in "$@"; do
@@ -16,8 +17,9 @@ for step in "$@"; do
 	build) wanted="$wanted $packages_build" ;;
 	run) wanted="$wanted $packages_run" ;;
 	check) wanted="$wanted $packages_check" ;;
+	bench) wanted="$wanted $packages_bench" ;; # peers that are measured beside ours
 	*)
-		echo "usage: scripts/deps.sh [build] [run] [check]" >&2
+		echo "usage: scripts/deps.sh [build] [run] [check] [bench]" >&2
 		exit 2
 		;;
 	esac

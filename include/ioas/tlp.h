@@ -247,8 +247,17 @@ static inline int ioas_batch_at(struct ioas_batch *batch, const struct ioas_tlp 
 	if (__builtin_expect(form != batch->form || off > batch->reach ||
 				     (tlp->op | tlp->at << 8) > IOAS_TLP_WRITE ||
 				     !(batch->ops >> tlp->op & 1) || !tlp->len,
-			     0))
-		return ioas_batch_find(batch, tlp, host, len);
+			     0)) {
+		/* Copies, so that what an inlined caller passes can stay in registers. */
+		struct ioas_tlp copy = *tlp;
+		uint64_t found_len = 0;
+		void *found = NULL;
+		int rc = ioas_batch_find(batch, &copy, &found, &found_len);
+
+		*host = found;
+		*len = found_len;
+		return rc;
+	}
 	*len = tlp->len - 1 < batch->reach - off ? tlp->len : batch->reach - off + 1;
 	*host = (void *)(tlp->addr + batch->to_host);
 	batch->tlps++;
