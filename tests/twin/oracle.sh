@@ -377,13 +377,17 @@ build_initrd() {
 	rm -rf "$t"
 }
 
+# One at a time: two builds in one folder ruin both.
 build() {
 	deps
+	exec {lock}>"$ORACLE_DIR/lock"
+	flock "$lock"
 	fetch_source
 	build_kernel
 	build_uapi
 	build_guest
 	build_initrd "$INITRD"
+	exec {lock}>&-
 	say "ready in $ORACLE_DIR"
 }
 
