@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ioas/pci.h>
+#include <ioas/topology_text.h>
 #include "dma_world.h"
 
 static struct ioas_device *narrow;
@@ -75,10 +77,64 @@ static void each_reaches_it(void **arg)
 	ioas_device_unbind(narrow);
 }
 
+static void nothing(void *model)
+{
+}
+
+static const struct ioas_pci_ops ops = {.suspend = nothing, .resume = nothing, .destroy = nothing};
+
+/* Two devices with shared work queues, each behind an IOMMU of its own. */
+static void a_machine_wide_pasid_means_one_space_behind_both(void **arg)
+{
+	static const char *const lines[] = {
+		"iommu kind=soft,aw=48,pasid=20,pasid0apart",
+		"iommu kind=soft,aw=39,pasid=20,pasid0apart",
+		"function addr=0000:00:01.0,type=root complex endpoint,iommu=0,pasid=20",
+		"function addr=0001:00:01.0,type=root complex endpoint,iommu=1,pasid=20",
+	};
+	static const struct ioas_pci_addr addr[] = {{.devfn = 8}, {.segment = 1, .devfn = 8}};
+	const struct ioas_pci_desc desc = {.pasid_lg2 = 20, .shared_queue = true};
+	struct ioas_topology *topology;
+	struct ioas_iommu *machine;
+	struct ioas_space *one, *other;
+	struct ioas_pci *pci[2];
+	struct ioas_why why = {""};
+
+	assert_int_equal(ioas_topology_new(&topology), 0);
+	for (unsigned i = 0; i < 4; i++)
+		if (ioas_topology_add_line(topology, lines[i], &why))
+			fail_msg("%s", why.text);
+	assert_int_equal(ioas_topology_resolve(topology, &why), 0);
+	assert_int_equal(ioas_iommu_new(NULL, &machine), 0);
+	assert_int_equal(ioas_pci_machine(machine, topology, &why), 0);
+	ioas_topology_destroy(topology);
+	assert_int_equal(ioas_space_new(machine, &one), 0);
+	assert_int_equal(ioas_space_new(machine, &other), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(ioas_pci_add(machine, addr[i], &desc, &ops, pci, &pci[i], &why),
+				 0);
+		assert_int_equal(
+			ioas_device_bind(ioas_pci_device(pci[i]), IOAS_FORM_SHARED_QUEUE, 20, &why),
+			0);
+		assert_int_equal(ioas_pci_attach_pasid(pci[i], 7, one, &why), 0);
+	}
+	assert_int_equal(ioas_pci_attach_pasid(pci[1], 7, other, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "machine-wide"));
+	for (unsigned i = 0; i < 2; i++) {
+		ioas_device_detach_pasid(ioas_pci_device(pci[i]), 7);
+		ioas_device_unbind(ioas_pci_device(pci[i]));
+		ioas_pci_remove(pci[i]);
+	}
+	ioas_space_put(one);
+	ioas_space_put(other);
+	ioas_iommu_destroy(machine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_reaches_it, setup_widths, teardown_widths),
+		cmocka_unit_test(a_machine_wide_pasid_means_one_space_behind_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
