@@ -37,7 +37,7 @@ enum pt_fault {
 
 struct pt_foreign {
 	enum pt_format format;
-	unsigned aw;	  /* input bits, of sign-extended ones all of them */
+	unsigned aw;	  /* input bits, 32..59; where they are sign-extended, all the format has */
 	unsigned pa_bits; /* output bits; 0: as many as the format has */
 	bool update;	  /* the hardware sets accessed and dirty bits */
 	/* The root: aligned to its length, pt_foreign_root_len. */

@@ -73,12 +73,15 @@ static int foreign_leaf(const struct pt_foreign *table, iova_t iova, uint32_t ac
 
 	if (FMT(leaf_fit)(out->level, lg2) != lg2)
 		return foreign_fault(out, PT_FAULT_RESERVED);
-	pa = FMT(leaf_pa)(out->entry, lg2);
+	pa = FMT(leaf_pa)(out->entry, lg2) | (iova & mask);
 	if (pa >> table->pa_bits)
 		return foreign_fault(out, PT_FAULT_OUTPUT);
 	if (!foreign_allows(out->prot, access))
 		return foreign_fault(out, PT_FAULT_PERMISSION);
-	out->pa = pa | (iova & mask);
+	/* Of a leaf that goes on beyond the output's width, what is inside. */
+	while ((pa | mask) >> table->pa_bits)
+		mask >>= 1;
+	out->pa = pa;
 	out->leaf_first = iova & ~mask;
 	out->leaf_len = mask + 1;
 	return foreign_use(table, out, true, access & PT_ACCESS_WRITE);

@@ -234,7 +234,9 @@ uint64_t pt_foreign_root_len(enum pt_format format, unsigned aw)
 {
 	const struct pt_ops *ops = pt_ops_of(format);
 
-	if (!ops || aw < 12 || aw > 59 || !ops->levels(aw))
+	if (!ops || aw < 32 || aw > 59 || !ops->levels(aw))
+		return 0;
+	if (ops->signed_bits && aw != ops->signed_bits)
 		return 0;
 	return 8ull << ops->root_lg2(aw);
 }

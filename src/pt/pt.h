@@ -148,8 +148,8 @@ int pt_nearest(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_
  */
 
 /*
- * Constant: as configured. A table that cannot track keeps no dirty bits where a format has them
- * instead of the permission to write (Arm's).
+ * Constant: as configured. A table that cannot track has no use for the other calls: where a format
+ * wants dirty bits to allow writes (Arm's, RISC-V's) they do not say what was written.
  */
 bool pt_dirty_possible(const struct pt *pt);
 /*

@@ -21,7 +21,7 @@
  * four tables, two address bits more, no sign, and every leaf must have U.
  *
  * Where nobody writes accessed and dirty bits (no SADE or GADE) a leaf that has them clear faults.
- * A leaf of ours is made accessed.
+ * A leaf of ours is made accessed, and dirty if it may be written and the table tracks no writes.
  *
  * A .c file sets PT_FMT, PT_NAME, RISCV_LEVELS and RISCV_X4 (1: a second stage). No include guard
  * on purpose: a file has one format.
@@ -203,7 +203,7 @@ static inline uint64_t FMT(make_leaf)(unsigned level, unsigned lg2, pa_t pa, uin
 	if (lg2 > PT_LEVEL_LG2(level))
 		entry |= RISCV_N | RISCV_NAPOT;
 	if (prot & IOAS_PROT_WRITE)
-		entry |= RISCV_W;
+		entry |= prot & PT_PROT_TRACK ? RISCV_W : RISCV_W | RISCV_D;
 	if (!(prot & (priv ? PT_PROT_NO_EXEC_PRIV : PT_PROT_NO_EXEC)))
 		entry |= RISCV_X;
 	return priv ? entry : entry | RISCV_U;
