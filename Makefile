@@ -4,7 +4,7 @@ BUILD := build
 ASAN := build-asan
 TSAN := build-tsan
 
-.PHONY: help build run check check-asan check-tsan check-kernel-selftests check-twin twin-topology bench lint clean
+.PHONY: help build run check check-asan check-tsan check-formats check-kernel-selftests check-twin twin-topology bench lint clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
@@ -13,6 +13,7 @@ help:
 	@echo '  make check       all tests, also under ASan, UBSan and TSan; ends with "N passed, N failed"'
 	@echo '  make build       just build: build/ioas, build/libioas.so, build/libioas-preload.so'
 	@echo '  make check-asan  only the tests under ASan and UBSan'
+	@echo '  make check-formats  all end-to-end tests over page tables of each format (10 minutes)'
 	@echo '  make check-kernel-selftests  only the kernel'"'"'s own iommufd selftests (part of check)'
 	@echo '  make check-twin  tests/uapi on a real Linux kernel too, which it builds first (10 minutes, once)'
 	@echo '  make twin-topology [QEMU='"'"'-device pcie-root-port,id=a -device e1000e,bus=a'"'"']'
@@ -45,6 +46,12 @@ check-asan:
 check-tsan:
 	@scripts/deps.sh build run check
 	@scripts/check.sh --only-tsan $(BUILD) $(ASAN) $(TSAN)
+
+# Not part of check, which has a short form of it: after a change to page tables.
+check-formats:
+	@scripts/deps.sh build run check
+	@scripts/build.sh $(BUILD)
+	@scripts/check-formats.sh $(BUILD)
 
 check-kernel-selftests:
 	@scripts/deps.sh build run check

@@ -109,10 +109,12 @@ static void measure(const char *name, const struct pt_config *config)
 
 int main(void)
 {
-	static const struct pt_config amdv1 = {.format = PT_AMDV1, .aw = 48};
-
 	printf("%-18s %9s %9s %9s %9s %9s\n", "ns", "map+unmap", "32 pages", "1 GiB", "walk",
 	       "dependent");
-	measure("amdv1", &amdv1);
+	for (unsigned format = 0; pt_format_name(format); format++) {
+		struct pt_config config = {.format = format, .aw = 39};
+
+		measure(pt_format_name(format), &config);
+	}
 	return 0;
 }

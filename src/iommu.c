@@ -82,13 +82,25 @@ static int set_memlock(struct ioas_iommu_config *config, const char *value, stru
 	return 0;
 }
 
+static int set_pt(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
+{
+	enum pt_format format;
+
+	if (pt_format_find(value, &format))
+		return why_set(why, -EINVAL,
+			       "pt: there is no page-table format \"%s\" (see docs/page-tables.md)",
+			       value);
+	config->pt = pt_format_name(format);
+	return 0;
+}
+
 static const struct {
 	const char *key;
 	int (*set)(struct ioas_iommu_config *config, const char *value, struct ioas_why *why);
 } keys[] = {
 	{"aw", set_aw},		{"mmap", set_mmap},	  {"selftest", set_selftest},
 	{"abi", set_abi},	{"memlock", set_memlock}, {"pasid0", set_pasid0},
-	{"groups", set_groups},
+	{"groups", set_groups}, {"pt", set_pt},
 };
 
 int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, const char *value,
@@ -99,8 +111,25 @@ int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, con
 			return keys[i].set(config, value, why);
 	return why_set(why, -ENOENT,
 		       "no setting \"%s\" (there are: aw, mmap, selftest, abi, memlock, "
-		       "pasid0, groups)",
+		       "pasid0, groups, pt)",
 		       key);
+}
+
+/* The format, and a width that it has. */
+static int set_tables(struct ioas_iommu *iommu)
+{
+	struct ioas_iommu_config *config = &iommu->config;
+
+	if (config->pt && pt_format_find(config->pt, &iommu->pt_format))
+		return -EINVAL;
+	if (!config->aw)
+		config->aw = AW_DEFAULT;
+	else if (!pt_format_has_aw(iommu->pt_format, config->aw))
+		return -EINVAL;
+	while (!pt_format_has_aw(iommu->pt_format, config->aw))
+		config->aw--;
+	iommu->aw = config->aw;
+	return 0;
 }
 
 int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **out)
@@ -112,18 +141,15 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 		return -ENOMEM;
 	if (config)
 		iommu->config = *config;
-	if (!iommu->config.aw)
-		iommu->config.aw = AW_DEFAULT;
-	if (!aw_valid(iommu->config.aw)) {
+	if (set_tables(iommu)) {
 		free(iommu);
 		return -EINVAL;
 	}
-	iommu->aw = iommu->config.aw;
 	inflight_init(&iommu->inflight);
 	iommu->msi = (struct ioas_range){MSI_FIRST, MSI_LAST};
 	pthread_mutex_init(&iommu->pages_lock, NULL);
 	pthread_mutex_init(&iommu->dmabuf_lock, NULL);
-	rc = mem_map_new(&iommu->mem);
+	rc = mem_map_new(pt_format_pa_bits(iommu->pt_format), &iommu->mem);
 	if (!rc)
 		rc = account_new(iommu, &iommu->account);
 	if (!rc)

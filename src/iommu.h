@@ -43,6 +43,7 @@ struct ioas_iommu {
 	struct ioas_iommu_config config; /* constant */
 	unsigned
 		aw; /* address bits that all IOMMUs of the machine have; constant once it is made */
+	enum pt_format pt_format;	  /* constant: of the devices' page tables */
 	struct inflight inflight;	  /* src/tlp/inflight.c: who is issuing right now */
 	struct route_table *routes;	  /* src/route/table.c: devices by requester ID */
 	struct mem_map *mem;		  /* src/mem/map.c: the physical map */
@@ -65,7 +66,7 @@ void iommu_counters_free(struct ioas_iommu *iommu, void *counters);
 /* Made and ended by their folders, in this order and the reverse. */
 int route_table_new(struct ioas_iommu *iommu, struct route_table **out);
 void route_table_destroy(struct route_table *table);
-int mem_map_new(struct mem_map **out);
+int mem_map_new(unsigned pa_bits, struct mem_map **out); /* 48 or more */
 void mem_map_destroy(struct mem_map *map);
 int fault_log_new(struct fault_log **out);
 void fault_log_destroy(struct fault_log *log);

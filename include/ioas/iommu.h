@@ -42,8 +42,16 @@ struct ioas_host_ops {
 };
 
 struct ioas_iommu_config {
-	/* Address width in bits, 32..57; an IOVA at or above 1 << aw is refused. 0: 48. */
+	/*
+	 * Address width in bits, 32..57, as far as `pt` goes; an IOVA at or above 1 << aw is
+	 * refused. 0: 48, or the widest that `pt` has.
+	 */
 	unsigned aw;
+	/*
+	 * The format of the devices' page tables, such as "vtd-ss" (docs/page-tables.md). Constant
+	 * for the instance's life. NULL: "amdv1".
+	 */
+	const char *pt;
 	/* Report the MMAP flag on regions that can be mapped (VFIO_REGION_INFO_FLAG_MMAP). */
 	bool no_region_mmap;
 	/* Answer IOMMU_TEST_CMD, as a kernel with CONFIG_IOMMUFD_TEST does. */
@@ -76,7 +84,8 @@ int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, con
 
 /*
  * Makes an instance. `config` may be NULL (all defaults) and is copied; `host` must outlive it.
- * Returns 0 and the instance in *out, owned by the caller; -ENOMEM; -EINVAL a width out of range.
+ * Returns 0 and the instance in *out, owned by the caller; -ENOMEM; -EINVAL a width out of
+ * range or that the format has not, or no such format.
  */
 int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **out);
 

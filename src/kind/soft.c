@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The IOMMU of the instance's own devices: one format of page tables, nothing of a vendor's. */
+/*
+ * The IOMMU of the instance's own devices: page tables in the format the instance is set to, and
+ * nothing else of a vendor's.
+ */
 #include <errno.h>
 #include <ioas/uapi/iommufd.h>
 #include "iommu.h"
 #include "obj/obj.h"
 #include "route/route.h"
 #include "util/why.h"
-
-#define PAGE_LG2 12
 
 static uint8_t pasid_lg2(const struct kind_device *dev)
 {
@@ -37,6 +38,8 @@ static int hw_info(struct kind_device *dev, uint32_t type, struct kind_hw_info *
 static int paging(struct kind_device *dev, uint32_t flags, const struct kind_data *data,
 		  bool small_pages, struct kind_paging *out, struct ioas_why *why)
 {
+	enum pt_format format = dev->iommu->pt_format;
+
 	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
 		return why_set(why, -EOPNOTSUPP, "page tables cannot be nested on yet");
 	if (flags & ~(IOMMU_HWPT_ALLOC_DIRTY_TRACKING | IOMMU_HWPT_ALLOC_PASID))
@@ -54,9 +57,9 @@ static int paging(struct kind_device *dev, uint32_t flags, const struct kind_dat
 	*out = (struct kind_paging){
 		.pt =
 			{
-				.format = PT_AMDV1,
+				.format = format,
 				.aw = ((struct kind_soft *)dev)->dev->aw,
-				.max_leaf_lg2 = small_pages ? PAGE_LG2 : 0,
+				.max_leaf_lg2 = small_pages ? pt_format_page_lg2(format) : 0,
 			},
 		.dirty = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
 	};

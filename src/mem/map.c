@@ -2,10 +2,11 @@
 /*
  * The physical map: PA -> window.
  *
- * A PA has 52 bits: a size class in 51:46, and 46 bits that class k divides into slots of 2^k
- * bytes, one window a slot. A window of up to 2^n bytes takes a slot of class n + 1: half of it is
- * room to move, so that the window can start at an address congruent with its IOVA modulo 2^n.
- * Classes below 13 do not exist, so neither does PA 0.
+ * A PA has 52 bits, or 48 where page tables hold no more: a size class in the highest six of them,
+ * and 46 (42) bits below that class k divides into slots of 2^k bytes, one window a slot. A window
+ * of up to 2^n bytes takes a slot of class n + 1: half of it is room to move, so that the window
+ * can start at an address congruent with its IOVA modulo 2^n. Classes below 13 do not exist, so
+ * neither does PA 0.
  *
  * The slots of a class are found through segments of 64, 64, 128, 256 ... entries that never move,
  * so that readers need no lock. An entry is a window, 0, or (odd) a link of the list of free slots.
@@ -17,13 +18,13 @@
 #include "mem/mem.h"
 #include "util/alloc.h"
 
-#define CLASS_SHIFT 46
+#define CLASS_BITS  6
 #define CLASS_MIN   13u /* 4 KiB and room */
-#define CLASS_MAX   46u
+#define CLASS_MAX   46u /* of PAs of 52 bits; of others their bits without the class */
 #define CLASS_NR    (CLASS_MAX - CLASS_MIN + 1)
 #define LAST_LINK   1u /* ends the list of free slots: odd, and of no slot */
 #define SEGMENT_LG2 6  /* entries of the first two segments */
-#define SEGMENT_NR  (CLASS_SHIFT - CLASS_MIN - SEGMENT_LG2 + 1)
+#define SEGMENT_NR  (CLASS_MAX - CLASS_MIN - SEGMENT_LG2 + 1)
 
 struct size_class {
 	_Atomic uintptr_t *_Atomic segment[SEGMENT_NR]; /* published once, never moved */
@@ -32,6 +33,7 @@ struct size_class {
 };
 
 struct mem_map {
+	unsigned shift;	      /* constant: where a PA's class begins */
 	pthread_mutex_t lock; /* new and destroy */
 	struct size_class classes[CLASS_NR];
 	struct mem_pins pins; /* which memory the windows stand for */
@@ -72,8 +74,8 @@ static _Atomic uintptr_t *entry_at(struct size_class *class, uint64_t slot)
 	return segment ? segment + (slot - segment_first(nr)) : NULL;
 }
 
-/* Takes a slot of class `lg2`. Locked. */
-static int slot_take(struct size_class *class, unsigned lg2, uint64_t *out)
+/* Takes one of the class's slots. Locked. */
+static int slot_take(struct size_class *class, uint64_t slot_nr, uint64_t *out)
 {
 	uintptr_t link;
 	unsigned nr;
@@ -84,7 +86,7 @@ static int slot_take(struct size_class *class, unsigned lg2, uint64_t *out)
 		class->free = link == LAST_LINK ? 0 : link;
 		return 0;
 	}
-	if (class->used == 1ull << (CLASS_SHIFT - lg2))
+	if (class->used == slot_nr)
 		return -ENOSPC;
 	nr = segment_of(class->used);
 	if (!class->segment[nr]) {
@@ -108,14 +110,14 @@ static int window_place(struct mem_map *map, iova_t iova, uint64_t len, struct m
 	uint64_t slot;
 	int rc;
 
-	if (lg2 > CLASS_MAX)
+	if (lg2 > map->shift)
 		return -ENOSPC;
 	class = &map->classes[lg2 - CLASS_MIN];
 	window = alloc_raw(sizeof(*window));
 	if (!window)
 		return -ENOMEM;
 	pthread_mutex_lock(&map->lock);
-	rc = slot_take(class, lg2, &slot);
+	rc = slot_take(class, 1ull << (map->shift - lg2), &slot);
 	if (!rc)
 		*entry = entry_at(class, slot);
 	pthread_mutex_unlock(&map->lock);
@@ -123,7 +125,7 @@ static int window_place(struct mem_map *map, iova_t iova, uint64_t len, struct m
 		free(window);
 		return rc;
 	}
-	window->pa = (pa_t)lg2 << CLASS_SHIFT | slot << lg2 | (iova & ((1ull << (lg2 - 1)) - 1));
+	window->pa = (pa_t)lg2 << map->shift | slot << lg2 | (iova & ((1ull << (lg2 - 1)) - 1));
 	window->len = len;
 	mem_lend_init(&window->lend);
 	*out = window;
@@ -132,9 +134,9 @@ static int window_place(struct mem_map *map, iova_t iova, uint64_t len, struct m
 
 static void slot_give(struct mem_map *map, struct mem_window *window)
 {
-	unsigned lg2 = (unsigned)(window->pa >> CLASS_SHIFT);
+	unsigned lg2 = (unsigned)(window->pa >> map->shift);
 	struct size_class *class = &map->classes[lg2 - CLASS_MIN];
-	uint64_t slot = (window->pa & ((1ull << CLASS_SHIFT) - 1)) >> lg2;
+	uint64_t slot = (window->pa & ((1ull << map->shift) - 1)) >> lg2;
 
 	pthread_mutex_lock(&map->lock);
 	atomic_store_explicit(entry_at(class, slot), class->free | LAST_LINK, memory_order_relaxed);
@@ -203,14 +205,14 @@ void mem_window_release(struct mem_map *map, struct mem_window *window, uint64_t
 
 struct mem_window *mem_window_find(struct mem_map *map, pa_t pa)
 {
-	uint64_t lg2 = pa >> CLASS_SHIFT;
+	uint64_t lg2 = pa >> map->shift;
 	_Atomic uintptr_t *entry;
 	struct mem_window *window;
 	uintptr_t value;
 
-	if (lg2 < CLASS_MIN || lg2 > CLASS_MAX)
+	if (lg2 < CLASS_MIN || lg2 > map->shift)
 		return NULL;
-	entry = entry_at(&map->classes[lg2 - CLASS_MIN], (pa & ((1ull << CLASS_SHIFT) - 1)) >> lg2);
+	entry = entry_at(&map->classes[lg2 - CLASS_MIN], (pa & ((1ull << map->shift) - 1)) >> lg2);
 	value = entry ? atomic_load_explicit(entry, memory_order_acquire) : 0;
 	if (!value || value & 1)
 		return NULL;
@@ -233,12 +235,13 @@ void mem_window_idle(struct mem_window *window)
 	mem_lend_idle(&window->lend);
 }
 
-int mem_map_new(struct mem_map **out)
+int mem_map_new(unsigned pa_bits, struct mem_map **out)
 {
 	struct mem_map *map = alloc_zero(1, sizeof(*map));
 
 	if (!map)
 		return -ENOMEM;
+	map->shift = (pa_bits < 52 ? pa_bits : 52) - CLASS_BITS;
 	pthread_mutex_init(&map->lock, NULL);
 	pins_init(&map->pins);
 	*out = map;

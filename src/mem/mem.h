@@ -36,7 +36,8 @@ struct mem_window {
 
 /*
  * Makes a window for len bytes of host memory whose PA is congruent with iova. `len` > 0, all
- * three multiples of 4096. 0; -ENOMEM; -ENOSPC the physical map is full, or len above 32 TiB.
+ * three multiples of 4096. 0; -ENOMEM; -ENOSPC the physical map is full, or len above 32 TiB
+ * (2 TiB where page tables hold PAs of 48 bits only).
  * Takes the map's lock.
  */
 int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,

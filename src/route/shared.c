@@ -35,13 +35,13 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int shared_new(struct ioas_space *space, unsigned aw, struct route_shared **out,
-		      struct ioas_why *why)
+static int shared_new(struct ioas_iommu *iommu, struct ioas_space *space, unsigned aw,
+		      struct route_shared **out, struct ioas_why *why)
 {
 	struct pt_config config = {
-		.format = PT_AMDV1,
+		.format = iommu->pt_format,
 		.aw = aw,
-		.max_leaf_lg2 = space_huge_pages(space) ? 0 : 12,
+		.max_leaf_lg2 = space_huge_pages(space) ? 0 : pt_format_page_lg2(iommu->pt_format),
 	};
 	struct route_shared *shared = alloc_zero(1, sizeof(*shared));
 	int rc;
@@ -87,7 +87,7 @@ int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, unsigne
 		(*found)->refs++;
 		*out = *found;
 	} else {
-		rc = shared_new(space, aw, out, why);
+		rc = shared_new(iommu, space, aw, out, why);
 		if (!rc && (inject() || !tsearch(*out, &shares->tree, compare))) {
 			shared_free(*out);
 			rc = -ENOMEM;

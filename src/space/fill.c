@@ -47,19 +47,20 @@ pa_t area_pa(const struct space_area *area)
  */
 int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space_area *area)
 {
-	uint64_t len = area->last - area->first + 1;
+	uint64_t page = 1ull << pt_page_lg2(pt), len = area->last - area->first + 1;
 	uint64_t done;
 	int rc = 0;
 
+	if (page < SPACE_PAGE)
+		page = SPACE_PAGE;
 	if (!area->node.tag)
 		return -EINVAL;
 	if (pages_revoked(area->pages))
 		return 0;
 	if (!space->small_pages)
 		return pt_map(pt, area->first, area_pa(area), len, area->node.tag);
-	for (done = 0; done < len && !rc; done += SPACE_PAGE)
-		rc = pt_map(pt, area->first + done, area_pa(area) + done, SPACE_PAGE,
-			    area->node.tag);
+	for (done = 0; done < len && !rc; done += page)
+		rc = pt_map(pt, area->first + done, area_pa(area) + done, page, area->node.tag);
 	return rc;
 }
 

@@ -66,8 +66,9 @@ struct ioas_iommu *space_iommu(struct ioas_space *space)
 
 uint64_t space_alignment(const struct ioas_space *space)
 {
-	return space->small_pages || space->locks || space->pinning ? SPACE_PAGE
-								    : space->domain_page;
+	bool cpu_pages = space->small_pages || space->locks || space->pinning;
+
+	return cpu_pages && space->domain_page < SPACE_PAGE ? SPACE_PAGE : space->domain_page;
 }
 
 uint64_t ioas_space_alignment(struct ioas_space *space)

@@ -130,7 +130,8 @@ long vfio_check_extension(struct uapi_call *call)
 /* An empty space, its page table, and what devices cannot reach. */
 static int begin_space(struct vfio_container *container, uint32_t type, struct ioas_why *why)
 {
-	struct pt_config config = {.format = PT_AMDV1, .aw = container->iommu->aw};
+	struct pt_config config = {.format = container->iommu->pt_format,
+				   .aw = container->iommu->aw};
 	const struct ioas_range *reserved;
 	size_t nr;
 	struct ioas_space *space;

@@ -62,7 +62,7 @@ agree() {
 run 0 -- "$identify" 0000:01:00.0
 agree
 holds 'begin and end' '.[0].event == "run" and .[0].program[1] == "0000:01:00.0"
-	and .[0].machine == ["nvme,drive='"$work"'/disk.img"] and .[-1].event == "end" and .[-1].status == 0'
+	and .[0].machine[-1:] == ["nvme,drive='"$work"'/disk.img"] and .[-1].event == "end" and .[-1].status == 0'
 holds 'the process' '.[0].pid as $tool | any(.[]; .event == "start" and .parent == $tool
 	and (.program | endswith("nvme-identify"))) and any(.[]; .event == "exit" and .status == 0)'
 holds 'a map with its fields by name' 'any(.[]; .name == "IOMMU_IOAS_MAP" and .path == "/dev/iommu"

@@ -200,6 +200,9 @@ int machine_build(struct machine *machine)
 	int rc = ioas_iommu_new(&machine->config, &machine->iommu);
 	struct ioas_why bad = {""};
 
+	if (rc == -EINVAL)
+		snprintf(bad.text, sizeof(bad.text), "page tables of format %s have no %u bits",
+			 machine->config.pt ? machine->config.pt : "amdv1", machine->config.aw);
 	if (!rc && machine->topology)
 		rc = ioas_pci_machine(machine->iommu, machine->topology, &bad);
 	if (rc) {

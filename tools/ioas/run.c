@@ -63,7 +63,8 @@ void run_usage(void)
 	      "                   abi=6.12 or 7.3 (default), where the kernels' answers differ;\n"
 	      "                   memlock=on, refuse pinned memory beyond RLIMIT_MEMLOCK;\n"
 	      "                   groups=strict, one address space a group, as in Linux;\n"
-	      "                   pasid0=same, PASID 0 is no PASID, as on VT-d\n"
+	      "                   pasid0=same, PASID 0 is no PASID, as on VT-d; pt=FORMAT, the\n"
+	      "                   format of page tables, such as vtd-ss (docs/page-tables.md)\n"
 	      "  --selftest-abi   what the kernel's own selftests need of a kernel: mock devices\n"
 	      "                   (IOMMU_TEST_CMD), fail-nth files, huge pages where there are\n"
 	      "                   none; works without any --device\n"
@@ -87,6 +88,22 @@ void run_usage(void)
 	      stdout);
 }
 
+/* What IOAS_RUN_SET adds to every run: settings with spaces between; --set comes after them. */
+static int set_from_environment(struct machine *machine)
+{
+	const char *text = getenv("IOAS_RUN_SET");
+	char *copy = strdup(text ? text : ""), *save = NULL;
+	int rc = 0;
+
+	if (!copy)
+		return complain("no memory");
+	for (char *word = strtok_r(copy, " ", &save); word && !rc;
+	     word = strtok_r(NULL, " ", &save))
+		rc = machine_set(machine, word);
+	free(copy);
+	return rc;
+}
+
 static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
@@ -95,7 +112,7 @@ static int parse(int argc, char **argv, struct options *options)
 		{"report", required_argument, NULL, 'r'}, {"trace", required_argument, NULL, 't'},
 		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 	};
-	int c, rc = 0;
+	int c, rc = set_from_environment(&options->machine);
 
 	opterr = 0;
 	while (!rc && (c = getopt_long(argc, argv, "+:h", longs, NULL)) != -1) {

@@ -32,7 +32,7 @@ static void window_is_congruent_with_its_iova_and_never_at_zero(void **arg)
 {
 	struct mem_map *map;
 
-	assert_int_equal(mem_map_new(&map), 0);
+	assert_int_equal(mem_map_new(52, &map), 0);
 	for (int i = 0; i < 20000; i++) {
 		uint64_t len = ((next_random() >> (next_random() % 20 + 19)) & ~4095ull) + 4096;
 		iova_t iova = next_random() & ~4095ull;
@@ -71,7 +71,7 @@ static void find_agrees_with_a_linear_search(void **arg)
 	struct mem_window *live[LIVE] = {0};
 	struct mem_map *map;
 
-	assert_int_equal(mem_map_new(&map), 0);
+	assert_int_equal(mem_map_new(52, &map), 0);
 	assert_null(mem_window_find(map, 0));
 	assert_null(mem_window_find(map, UINT64_MAX));
 	for (int round = 0; round < 20000; round++) {
@@ -112,7 +112,7 @@ static void the_map_is_full_when_the_slots_of_a_class_are(void **arg)
 	struct mem_window *window, *other;
 	struct mem_map *map;
 
-	assert_int_equal(mem_map_new(&map), 0);
+	assert_int_equal(mem_map_new(52, &map), 0);
 	assert_int_equal(mem_window_new(map, 0, NULL, (1ull << 45) + 4096, &window), -ENOSPC);
 	assert_int_equal(mem_window_new(map, 4096, NULL, 1ull << 45, &window), 0);
 	assert_int_equal(mem_window_new(map, 0, NULL, 1ull << 45, &other), -ENOSPC);
@@ -128,7 +128,7 @@ static void many_windows_of_one_class_stay_apart(void **arg)
 	struct mem_window **windows = calloc(NR, sizeof(*windows));
 	struct mem_map *map;
 
-	assert_int_equal(mem_map_new(&map), 0);
+	assert_int_equal(mem_map_new(52, &map), 0);
 	for (int i = 0; i < NR; i++)
 		assert_int_equal(mem_window_new(map, 0, windows + i, 4096, &windows[i]), 0);
 	for (int i = 0; i < NR; i++) {

@@ -74,7 +74,7 @@ static inline int rig_setup(void **state)
 	inflight_init(&rig->iommu.inflight);
 	pthread_mutex_init(&rig->iommu.pages_lock, NULL);
 	pthread_mutex_init(&rig->iommu.dmabuf_lock, NULL);
-	assert_int_equal(mem_map_new(&rig->iommu.mem), 0);
+	assert_int_equal(mem_map_new(52, &rig->iommu.mem), 0);
 	rig->iommu.config.memlock = true;
 	assert_int_equal(account_new(&rig->iommu, &rig->iommu.account), 0);
 	assert_int_equal(mem_files_new(&rig->iommu.files), 0);
