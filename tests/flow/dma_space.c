@@ -231,14 +231,24 @@ static void on_signal(int sig, siginfo_t *info, void *ucontext)
 		_exit(99);
 }
 
+/* The page at `at` from now on: one that is there, or the page of an empty file. */
+static void put_page(char *at, int file)
+{
+	int flags = MAP_FIXED | (file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+
+	assert_ptr_equal(mmap(at, PAGE, PROT_READ | PROT_WRITE, flags, file, 0), at);
+}
+
 /* Memory comes and goes under DMA, without UNMAP: faults, and never a crash. */
 static void memory_may_vanish_under_dma(void **arg)
 {
 	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
 	struct user user = {.iova = 0x30000000, .len = 2 * PAGE};
+	int empty = memfd_create("empty", MFD_CLOEXEC);
 	char *memory = pages(2);
 
 	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
 	ioas_guard_enable(true);
 	assert_int_equal(map_at(user.iova, memory, 2 * PAGE, RW), 0);
 	start(&user, copy_at_full_speed);
@@ -247,13 +257,14 @@ static void memory_may_vanish_under_dma(void **arg)
 			__atomic_load_n(&ioas_device_counters(dev)->faults, __ATOMIC_RELAXED);
 
 		wait_for_use(&user);
-		mprotect(memory + PAGE, PAGE, i % 2 ? PROT_READ : PROT_NONE);
+		put_page(memory + PAGE, empty);
 		while (__atomic_load_n(&ioas_device_counters(dev)->faults, __ATOMIC_RELAXED) ==
 		       faults)
 			sched_yield();
-		mprotect(memory + PAGE, PAGE, PROT_READ | PROT_WRITE);
+		put_page(memory + PAGE, -1);
 	}
 	stop(&user);
+	close(empty);
 	ioas_guard_enable(false);
 	assert_int_equal(newest_fault().reason, IOAS_FAULT_MEMORY);
 	/* The first byte that was refused: the page may have gone in the middle of a copy. */

@@ -22,7 +22,8 @@ static long feature_len(uint32_t flags, const void *data, size_t len, uint32_t a
 		uint8_t bytes[64];
 	} cmd = {.head = {.argsz = argsz, .flags = flags}};
 
-	memcpy(cmd.bytes + sizeof(cmd.head), data, len);
+	if (len)
+		memcpy(cmd.bytes + sizeof(cmd.head), data, len);
 	return call(dev, VFIO_DEVICE_FEATURE, &cmd);
 }
 
