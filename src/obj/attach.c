@@ -289,13 +289,16 @@ err_leave:
 	return rc;
 }
 
-/* Any page table that an attach made serves, unless it cannot serve this device: EINVAL. */
+/*
+ * Any page table that an attach made serves, the oldest first, unless it cannot serve this device:
+ * EINVAL.
+ */
 static int change_ioas(struct change *c, struct obj_ioas *ioas)
 {
 	struct obj_hwpt *hwpt;
 	int rc;
 
-	LIST_FOREACH(hwpt, &ioas->hwpts, in_ioas)
+	TAILQ_FOREACH(hwpt, &ioas->hwpts, in_ioas)
 	{
 		if (!hwpt->auto_domain)
 			continue;

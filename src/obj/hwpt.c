@@ -42,7 +42,7 @@ int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *
 	hwpt->flags = request->flags;
 	hwpt->dirty = paging.dirty;
 	hwpt->auto_domain = request->auto_domain;
-	LIST_INSERT_HEAD(&ioas->hwpts, hwpt, in_ioas);
+	TAILQ_INSERT_TAIL(&ioas->hwpts, hwpt, in_ioas);
 	ioas->obj.users++;
 	*out = hwpt;
 	return 0;
@@ -58,7 +58,7 @@ void obj_hwpt_destroy(struct obj *obj)
 {
 	struct obj_hwpt *hwpt = (struct obj_hwpt *)obj;
 
-	LIST_REMOVE(hwpt, in_ioas);
+	TAILQ_REMOVE(&hwpt->ioas->hwpts, hwpt, in_ioas);
 	space_domain_detach(hwpt->ioas->space, hwpt->pt);
 	pt_destroy(hwpt->pt);
 	if (hwpt->fault)

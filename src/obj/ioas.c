@@ -14,6 +14,7 @@ int obj_ioas_alloc(struct obj_ctx *ctx, struct obj_ioas **out)
 	if (rc)
 		return rc;
 	ioas = (struct obj_ioas *)obj;
+	TAILQ_INIT(&ioas->hwpts);
 	rc = ioas_space_new(ctx->iommu, &ioas->space);
 	if (rc) {
 		obj_abort(obj);

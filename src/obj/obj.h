@@ -109,8 +109,8 @@ void obj_tombstone_locked(struct obj *obj);
 /* An address space with an id. */
 struct obj_ioas {
 	struct obj obj;
-	struct ioas_space *space;    /* constant */
-	LIST_HEAD(, obj_hwpt) hwpts; /* (ctx->lock) all page tables on it */
+	struct ioas_space *space;     /* constant */
+	TAILQ_HEAD(, obj_hwpt) hwpts; /* (ctx->lock) all page tables on it, the oldest first */
 };
 
 /* Makes one, not published yet: obj_finalize follows, or obj_ioas_abort. 0; -ENOMEM. */
@@ -132,11 +132,11 @@ struct obj_hwpt {
 	struct obj_fault *fault;    /* constant: where page requests go; this is a user; or NULL */
 
 	/* OBJ_HWPT */
-	struct obj_ioas *ioas;	      /* constant; this is one of its users */
-	struct pt *pt;		      /* constant */
-	bool auto_domain;	      /* made by an attach to the IOAS, goes with the last detach */
-	bool dirty;		      /* constant: dirty tracking can be switched on */
-	LIST_ENTRY(obj_hwpt) in_ioas; /* (ctx->lock) in ioas->hwpts */
+	struct obj_ioas *ioas; /* constant; this is one of its users */
+	struct pt *pt;	       /* constant */
+	bool auto_domain;      /* made by an attach to the IOAS, goes with the last detach */
+	bool dirty;	       /* constant: dirty tracking can be switched on */
+	TAILQ_ENTRY(obj_hwpt) in_ioas; /* (ctx->lock) in ioas->hwpts */
 
 	/* OBJ_NESTED */
 	struct obj_hwpt *parent;   /* constant; this is one of its users, or a viommu's */

@@ -143,8 +143,10 @@ static bool may_have_peers(struct pci_bus *bus, const struct ioas_pci *pci)
 int peers_enter(struct pci_bus *bus, struct ioas_pci *pci)
 {
 	struct pci_bars *bars, *old = bus->bars;
+	bool asks = bus->machine && may_have_peers(bus, pci);
 
-	if (!bus->machine || !may_have_peers(bus, pci))
+	/* It may be the peer of one that came before it, too. */
+	if (!asks && !old)
 		return 0;
 	bars = collect(bus, NULL);
 	if (!bars)
@@ -152,7 +154,8 @@ int peers_enter(struct pci_bus *bus, struct ioas_pci *pci)
 	atomic_store_explicit(&bus->bars, bars, memory_order_seq_cst);
 	inflight_wait(&bus->iommu->inflight);
 	free(old);
-	atomic_store_explicit(&pci->dev->bus_ops, &peer_ops, memory_order_release);
+	if (asks)
+		atomic_store_explicit(&pci->dev->bus_ops, &peer_ops, memory_order_release);
 	return 0;
 }
 
