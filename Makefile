@@ -3,8 +3,10 @@
 BUILD := build
 ASAN := build-asan
 TSAN := build-tsan
+FUZZ := build-fuzz
+SECONDS := 60
 
-.PHONY: help build run check check-asan check-tsan check-formats check-kernel-selftests check-twin twin-topology bench lint clean
+.PHONY: help build run check check-asan check-tsan check-formats check-kernel-selftests check-twin twin-topology bench lint fuzz clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
@@ -21,7 +23,9 @@ help:
 	@echo '  make lint        only formatting, static analysis and the rules of CONTRIBUTING.md'
 	@echo '  make bench       benchmarks, which print ratios measured in one run'
 	@echo '  make check-tsan  only the tests with threads under TSan'
-	@echo '  make clean       remove build/, build-asan/ and build-tsan/'
+	@echo '  make fuzz [SECONDS=60] [TARGET=engine]'
+	@echo '                   libFuzzer on each target of tests/fuzz, judged by tests/model (docs/reliability.md)'
+	@echo '  make clean       remove build/, build-asan/, build-tsan/ and build-fuzz/'
 	@echo
 	@echo 'Missing Debian packages are installed first (apt-get, through sudo if need be).'
 	@echo 'After a build:  build/ioas run --device nvme,drive=disk.img -- qemu-img info nvme://0000:01:00.0/1'
@@ -79,5 +83,10 @@ bench:
 	@scripts/build.sh $(BUILD)
 	@scripts/bench.sh $(BUILD)
 
+# Not part of check, where each target runs its kept inputs and some random ones.
+fuzz:
+	@scripts/deps.sh build fuzz
+	@scripts/fuzz.sh $(FUZZ) $(SECONDS) $(TARGET)
+
 clean:
-	rm -rf $(BUILD) $(ASAN) $(TSAN)
+	rm -rf $(BUILD) $(ASAN) $(TSAN) $(FUZZ)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that are missing for the named steps (build, run, check). Quick and
+# Installs the Debian packages that are missing for the named steps (build, run, check, fuzz). Quick and
 # silent when all are there. Without root it goes through sudo; without that it lists them.
 set -eu
 
@@ -10,6 +10,7 @@ packages_run='qemu-utils jq'
 packages_check='qemu-system-x86 qemu-system-arm busybox-static cpio clang-format cppcheck git ca-certificates
 	util-linux make rsync xz-utils'
 packages_bench='libglib2.0-dev'
+packages_fuzz='clang libclang-rt-14-dev'
 
 wanted=
 for step in "$@"; do
@@ -18,8 +19,9 @@ for step in "$@"; do
 	run) wanted="$wanted $packages_run" ;;
 	check) wanted="$wanted $packages_check" ;;
 	bench) wanted="$wanted $packages_bench" ;; # peers that are measured beside ours
+	fuzz) wanted="$wanted $packages_fuzz" ;;
 	*)
-		echo "usage: scripts/deps.sh [build] [run] [check] [bench]" >&2
+		echo "usage: scripts/deps.sh [build] [run] [check] [bench] [fuzz]" >&2
 		exit 2
 		;;
 	esac

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Target: ioctls of /dev/iommu and VFIO and requests of devices, in one machine, in any order, each
+ * compared with the model.
+ *
+ * The first byte says whether all devices are bound to begin with. Then each step is a byte that
+ * says of which kind it is, and the choices that it makes.
+ */
+#include "rig.h"
+
+const char fuzz_name[] = "engine";
+const size_t fuzz_len_max = 6000;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct rig *rig = rig_new(data, len);
+
+	fuzz_counts.inputs++;
+	if (!input_rarely(&rig->in, 32))
+		rig_prologue(rig);
+	while (!input_over(&rig->in)) {
+		unsigned kind = input_below(&rig->in, 8);
+
+		rig->step++;
+		if (kind < 3)
+			rig_step_ioctl(rig);
+		else if (kind < 5)
+			rig_step_device(rig);
+		else
+			rig_step_tlp(rig);
+	}
+	rig_compare(rig);
+	rig_compare_regs(rig);
+	rig_destroy(rig);
+	return 0;
+}

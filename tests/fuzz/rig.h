@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine and the model side by side: one machine, one program's memory and descriptors. Each
+ * step is done by both, and whatever they answer differently ends the program with both answers.
+ */
+#ifndef TESTS_FUZZ_RIG_H
+#define TESTS_FUZZ_RIG_H
+
+#include <ioas/door.h>
+#include <ioas/pci.h>
+#include <ioas/uapi/vfio.h>
+#include "fuzz.h"
+#include "input.h"
+#include "machine.h"
+
+/* Pages of the program: writable, then read-only, then none. */
+#define RIG_WRITABLE 20u
+#define RIG_PAGES    24u
+#define RIG_ARENA    28u
+#define RIG_BITMAP   4096u
+
+struct rig_device {
+	struct rig *rig;
+	struct ioas_pci *pci;
+	struct ioas_issuer *issuer; /* for all of its life, so that it remembers */
+	unsigned index;
+	uint8_t regs[M_BAR];
+	unsigned resets;
+};
+
+struct rig {
+	struct ioas_caller caller; /* first */
+	struct input in;
+	struct model model;
+	struct ioas_iommu *iommu;
+	struct ioas_file *ctx[M_CTXS];
+	struct ioas_file *cdev[M_DEVS][2];
+	int granted[M_DEVS]; /* which of the two is bound, -1: none */
+	struct rig_device device[M_DEVS];
+	bool privileged;
+	uint64_t fault_seq;
+	struct ioas_why why;
+	unsigned step;
+	char doing[256]; /* what is being tried, in words */
+	bool aloud;	 /* tell each step (FUZZ_ALOUD) */
+	uint8_t *arena, *bitmap;
+	uint64_t noise; /* of what devices write */
+};
+
+struct rig *rig_new(const uint8_t *data, size_t len);
+void rig_destroy(struct rig *rig);
+
+/* What is being tried, for people. */
+void rig_say(struct rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Ends the program: `what` should have been `want`, and was `got`. */
+_Noreturn void rig_differs(const struct rig *rig, const char *what, long long got, long long want);
+static inline void rig_expect(const struct rig *rig, const char *what, long long got,
+			      long long want)
+{
+	if (__builtin_expect(got != want, 0))
+		rig_differs(rig, what, got, want);
+}
+
+/* An ioctl, counted; every refusal has a reason. */
+long rig_ioctl(struct rig *rig, struct ioas_file *file, unsigned long cmd, const void *arg);
+/* All memory and registers are as the model has them. */
+void rig_compare(struct rig *rig);
+void rig_compare_regs(struct rig *rig);
+
+/* The number that stands for a file in this program's ioctls. */
+int rig_ctx_fd(unsigned ctx);
+int rig_cdev_fd(unsigned dev, unsigned which);
+
+/* Choices: an open context or -1; an IOVA, often of something that is mapped. */
+int rig_pick_ctx(struct rig *rig);
+uint64_t rig_pick_iova(struct rig *rig, const struct m_ioas *ioas);
+uint64_t rig_pick_len(struct rig *rig);
+
+void rig_step_ioctl(struct rig *rig);  /* spaces and page tables (ops_space.c) */
+void rig_step_device(struct rig *rig); /* descriptors and devices (ops_device.c) */
+void rig_step_tlp(struct rig *rig);    /* requests (ops_tlp.c) */
+/* These are there at once, and succeed: ids. */
+uint32_t rig_make_ioas(struct rig *rig, unsigned ctx);
+void rig_make_mapping(struct rig *rig, unsigned ctx, uint32_t ioas, uint32_t flags, unsigned page,
+		      unsigned nr, uint64_t iova);
+uint32_t rig_make_hwpt(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, uint32_t flags);
+/* Some descriptors, devices, mappings and routes to begin with. */
+void rig_prologue(struct rig *rig);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reference model: what a machine must answer, written to be read.
+ *
+ * It has lists that are searched from end to end, nothing that is remembered, and nothing of src/:
+ * what a space maps is a list of areas, who is attached where is a list in each device, and where a
+ * request goes is worked out anew from those each time. Its only sources are docs/errno.md,
+ * docs/flow.md and the machine as it was described. Whatever the engine answers is compared with
+ * this: results, errno, where a mapping went, which bytes moved, why a request was refused.
+ *
+ * Functions that stand for an ioctl have its name and return what it does: 0 or above, or -errno.
+ * They expect that struct sizes and pointers are good.
+ */
+#ifndef TESTS_MODEL_H
+#define TESTS_MODEL_H
+
+#include <errno.h>
+#include <ioas/tlp.h>
+#include <ioas/uapi/iommufd.h>
+#include <ioas/uapi_ext.h>
+
+#define M_PAGE	 4096ull
+#define M_DEVS	 16u
+#define M_CTXS	 3u
+#define M_IDS	 64u /* objects of a context; ids are below this */
+#define M_AREAS	 100u
+#define M_RANGES 6u
+#define M_ATTACH 12u /* routes of a device at once */
+#define M_PAGES	 1024u
+#define M_BAR	 4096u
+
+/* What a described function is; written down by hand in machine.c, not asked of the engine. */
+struct m_function {
+	const char *addr;
+	unsigned iommu;		 /* index */
+	unsigned group;		 /* same number: one owner */
+	unsigned set;		 /* same number: one requester ID in common */
+	uint16_t wire;		 /* requester ID where its requests meet the IOMMU */
+	uint8_t pasid_lg2;	 /* of the PASIDs its driver declares, 0: none */
+	bool shared;		 /* it takes PASIDs with work items */
+	bool rewritten;		 /* a bridge puts its own ID on everything */
+	uint8_t first, last;	 /* buses whose requester IDs the ports let out */
+	uint32_t peers;		 /* bit n: requests to a BAR of function n turn before the IOMMU */
+	uint8_t model_pasid_lg2; /* what the device model has, before the IOMMU and bridges */
+};
+
+struct m_iommu {
+	unsigned aw;
+	bool pasid_0_apart;
+};
+
+struct m_machine {
+	const char *const *lines; /* topology_text.h, NULL at the end */
+	const struct m_iommu *iommu;
+	const struct m_function *function;
+	unsigned function_nr;
+	const uint16_t *alias; /* more requester IDs, of function alias_of[i] */
+	const unsigned *alias_of;
+	unsigned alias_nr;
+};
+
+/* A mapping of first..last to memory at va. */
+struct m_area {
+	uint64_t first, last, va;
+	uint32_t prot;
+	bool writable; /* the memory was mapped for writing, whatever `prot` of a copy says */
+};
+
+struct m_ioas {
+	struct m_area area[M_AREAS];
+	unsigned area_nr;
+	struct ioas_range allowed[M_RANGES];
+	unsigned allowed_nr;
+	bool small_pages;
+};
+
+struct m_hwpt {
+	uint32_t ioas;
+	bool automatic; /* an attach made it */
+	bool pasid, dirty, tracking;
+	unsigned aw;
+	uint64_t age;		   /* of two the older one has less */
+	uint64_t written[M_PAGES]; /* dirty pages, in no order */
+	unsigned written_nr;
+};
+
+enum m_type { M_NONE, M_IOAS, M_HWPT, M_DEVICE };
+
+struct m_obj {
+	enum m_type type;
+	struct m_ioas ioas;
+	struct m_hwpt hwpt;
+	unsigned dev;
+};
+
+struct m_ctx {
+	bool exists, open; /* lives on while devices are bound to it */
+	bool rlimit_mode;
+	struct m_obj obj[M_IDS];
+};
+
+struct m_attach {
+	bool tagged;
+	pasid_t pasid;
+	uint32_t hwpt; /* id in the device's context */
+};
+
+struct m_dev {
+	const struct m_function *f;
+	int ctx;     /* -1: not bound */
+	uint32_t id; /* in it */
+	struct m_attach attach[M_ATTACH];
+	unsigned attach_nr;
+	bool master, memory;
+	unsigned resets;
+	uint64_t bar; /* its address on the bus */
+	uint8_t regs[M_BAR];
+};
+
+struct model {
+	const struct m_machine *machine;
+	struct m_ctx ctx[M_CTXS];
+	struct m_dev dev[M_DEVS];
+	unsigned dev_nr;
+	uint64_t age;
+	/* The program's memory: `bytes` is what it must hold. */
+	uint64_t va;
+	uint8_t *bytes;
+	unsigned page_nr;     /* readable: pages 0 to page_nr - 1 */
+	unsigned writable_nr; /* of them, from the first: writable */
+};
+
+void m_init(struct model *m, const struct m_machine *machine);
+
+/* ---- spaces (space.c) ---- */
+
+struct m_obj *m_find(struct model *m, unsigned ctx, uint32_t id, enum m_type type);
+uint64_t m_alignment(const struct model *m, unsigned ctx, uint32_t ioas);
+bool m_reserved(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last);
+/* Is something mapped there, or allowed? Then it cannot become reserved. */
+bool m_in_use(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last);
+const struct m_area *m_area_at(const struct m_ioas *ioas, uint64_t iova);
+/* Is program memory there, and writable if it must be? */
+bool m_memory(const struct model *m, uint64_t va, uint64_t len, bool write);
+/* A table's view of a space has to be whole: 0, -EADDRINUSE, -EFAULT. */
+int m_can_fill(const struct model *m, unsigned ctx, uint32_t ioas, unsigned aw);
+
+int m_ioas_alloc(struct model *m, unsigned ctx, struct iommu_ioas_alloc *cmd);
+/*
+ * Of a mapping whose IOVA is chosen: *exact says whether `iova` is the only good answer; if not,
+ * the engine's is to be given to m_accept.
+ */
+int m_map(struct model *m, unsigned ctx, struct iommu_ioas_map *cmd, bool *exact);
+int m_copy(struct model *m, unsigned ctx, struct iommu_ioas_copy *cmd, bool *exact);
+/* May a mapping that was just added at no known place be there? It is then. */
+bool m_accept(struct model *m, unsigned ctx, uint32_t ioas, uint64_t iova, uint64_t va,
+	      uint64_t len);
+/* Or may the engine say that there is no room for it? It is taken out again. */
+bool m_no_room(struct model *m, unsigned ctx, uint32_t ioas, uint64_t len);
+int m_unmap(struct model *m, unsigned ctx, struct iommu_ioas_unmap *cmd);
+int m_allow(struct model *m, unsigned ctx, uint32_t ioas, const struct iommu_iova_range *ranges,
+	    unsigned nr);
+/* Writes all ranges there are (at most M_RANGES) and the alignment; the number of ranges or -errno.
+ */
+int m_ranges(struct model *m, unsigned ctx, uint32_t ioas, struct iommu_iova_range *out,
+	     uint64_t *alignment);
+int m_option(struct model *m, unsigned ctx, struct iommu_option *cmd, bool privileged);
+
+/* ---- page tables and objects (object.c) ---- */
+
+/* A free id, the lowest; 0: none left in the model. */
+uint32_t m_free_id(const struct model *m, unsigned ctx);
+/* How many devices are attached to it, by RID or PASID; page tables on an IOAS. */
+unsigned m_users(const struct model *m, unsigned ctx, uint32_t id);
+int m_hwpt_alloc(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd);
+int m_destroy(struct model *m, unsigned ctx, uint32_t id);
+int m_set_dirty(struct model *m, unsigned ctx, const struct iommu_hwpt_set_dirty_tracking *cmd);
+/* Sets bits in `bitmap`. */
+int m_get_dirty(struct model *m, unsigned ctx, const struct iommu_hwpt_get_dirty_bitmap *cmd,
+		uint8_t *bitmap);
+void m_ctx_close(struct model *m, unsigned ctx);
+/* It ends with its descriptor and the last device bound to it, whichever is later. */
+void m_ctx_end(struct model *m, unsigned ctx);
+
+/* ---- devices (attach.c) ---- */
+
+/* What of the device goes by that form, or NULL. */
+struct m_attach *m_attached(struct m_dev *dev, bool tagged, pasid_t pasid);
+int m_bind(struct model *m, unsigned dev, unsigned ctx, uint32_t *id);
+/* *pt_id as the ioctl's. 1: there was nothing to do. */
+int m_attach(struct model *m, unsigned dev, bool tagged, pasid_t pasid, uint32_t *pt_id);
+void m_detach(struct model *m, unsigned dev, bool tagged, pasid_t pasid);
+void m_unbind(struct model *m, unsigned dev);
+
+/* ---- requests (request.c) ---- */
+
+struct m_outcome {
+	enum ioas_fault_reason reason; /* NONE: passed, and nothing on record */
+	uint64_t addr;		       /* the first that failed */
+	uint64_t moved;		       /* bytes before it that may have moved */
+	uint16_t id;		       /* on the record */
+	uint32_t ioas_id, hwpt_id;     /* likewise; 0 */
+	int peer;		       /* who answered or had to, -1: nobody */
+	bool tracked;		       /* by a page table that tracks what is written */
+	bool claimed;		       /* went another's way */
+};
+
+/* What becomes of a request; moves nothing. */
+struct m_outcome m_judge(struct model *m, unsigned dev, const struct ioas_tlp *tlp);
+/* Moves `len` bytes of it: a write from `buf`, a read to `buf`. */
+void m_move(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
+	    const struct m_outcome *outcome, uint64_t len, void *buf);
+
+#endif

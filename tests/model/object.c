@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* The model's page tables, and the life of what has an id. */
+#include <string.h>
+#include "model.h"
+
+uint32_t m_free_id(const struct model *m, unsigned ctx)
+{
+	for (uint32_t id = 1; id < M_IDS; id++)
+		if (m->ctx[ctx].obj[id].type == M_NONE)
+			return id;
+	return 0;
+}
+
+unsigned m_users(const struct model *m, unsigned ctx, uint32_t id)
+{
+	const struct m_ctx *c = &m->ctx[ctx];
+	unsigned nr = 0;
+
+	for (uint32_t other = 1; other < M_IDS; other++)
+		nr += c->obj[id].type == M_IOAS && c->obj[other].type == M_HWPT &&
+		      c->obj[other].hwpt.ioas == id;
+	for (unsigned d = 0; d < m->dev_nr; d++)
+		for (unsigned i = 0; m->dev[d].ctx == (int)ctx && i < m->dev[d].attach_nr; i++)
+			nr += m->dev[d].attach[i].hwpt == id;
+	return nr;
+}
+
+static int alloc_on_ioas(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd)
+{
+	const struct m_function *f = m->dev[m->ctx[ctx].obj[cmd->dev_id].dev].f;
+	unsigned aw = m->machine->iommu[f->iommu].aw;
+	uint32_t known = IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
+			 IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID;
+	struct m_obj *obj;
+	uint32_t id;
+	int rc;
+
+	if (cmd->flags & ~known)
+		return -EOPNOTSUPP;
+	/* Nesting, and data of a vendor's, this IOMMU has not. */
+	if (cmd->flags & IOMMU_HWPT_ALLOC_NEST_PARENT || cmd->data_len)
+		return -EOPNOTSUPP;
+	if (cmd->flags & IOMMU_HWPT_ALLOC_PASID && !f->pasid_lg2)
+		return -EOPNOTSUPP;
+	rc = m_can_fill(m, ctx, cmd->pt_id, aw);
+	if (rc)
+		return rc;
+	/* There are no fault queues here. */
+	if (cmd->flags & IOMMU_HWPT_FAULT_ID_VALID)
+		return -ENOENT;
+	id = m_free_id(m, ctx);
+	obj = &m->ctx[ctx].obj[id];
+	memset(obj, 0, sizeof(*obj));
+	obj->type = M_HWPT;
+	obj->hwpt.ioas = cmd->pt_id;
+	obj->hwpt.pasid = cmd->flags & IOMMU_HWPT_ALLOC_PASID;
+	obj->hwpt.dirty = cmd->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
+	obj->hwpt.aw = aw;
+	obj->hwpt.age = m->age++;
+	cmd->out_hwpt_id = id;
+	return 0;
+}
+
+int m_hwpt_alloc(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd)
+{
+	struct m_obj *pt;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	if (!cmd->data_type != !cmd->data_len)
+		return -EINVAL;
+	if (!m_find(m, ctx, cmd->dev_id, M_DEVICE))
+		return -ENOENT;
+	pt = m_find(m, ctx, cmd->pt_id, M_NONE);
+	if (!pt || pt->type == M_DEVICE)
+		return -EINVAL;
+	/* A nested one: not a flag but two, data, an IOMMU that can; the last is never. */
+	if (pt->type == M_HWPT)
+		return -EOPNOTSUPP;
+	return alloc_on_ioas(m, ctx, cmd);
+}
+
+int m_destroy(struct model *m, unsigned ctx, uint32_t id)
+{
+	struct m_obj *obj = m_find(m, ctx, id, M_NONE);
+
+	if (!obj)
+		return -ENOENT;
+	if (obj->type == M_DEVICE || m_users(m, ctx, id))
+		return -EBUSY;
+	obj->type = M_NONE;
+	return 0;
+}
+
+int m_set_dirty(struct model *m, unsigned ctx, const struct iommu_hwpt_set_dirty_tracking *cmd)
+{
+	struct m_obj *obj = m_find(m, ctx, cmd->hwpt_id, M_HWPT);
+
+	if (cmd->flags & ~(uint32_t)IOMMU_HWPT_DIRTY_TRACKING_ENABLE)
+		return -EOPNOTSUPP;
+	if (!obj)
+		return -ENOENT;
+	if (!obj->hwpt.dirty)
+		return -EOPNOTSUPP;
+	obj->hwpt.tracking = cmd->flags;
+	obj->hwpt.written_nr = 0;
+	return 0;
+}
+
+static int check_dirty(struct model *m, unsigned ctx, const struct iommu_hwpt_get_dirty_bitmap *cmd)
+{
+	struct m_obj *obj = m_find(m, ctx, cmd->hwpt_id, M_HWPT);
+	uint64_t end = cmd->iova + cmd->length, alignment;
+
+	if (cmd->flags & ~(uint32_t)IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR || cmd->__reserved)
+		return -EOPNOTSUPP;
+	if (!obj)
+		return -ENOENT;
+	if (!cmd->length)
+		return -EINVAL;
+	if (cmd->iova + (cmd->length - 1) < cmd->iova)
+		return -EOVERFLOW;
+	alignment = m_alignment(m, ctx, obj->hwpt.ioas);
+	if ((cmd->iova | end) % alignment || !cmd->page_size ||
+	    (cmd->iova | end) & (cmd->page_size - 1))
+		return -EINVAL;
+	return obj->hwpt.dirty ? 0 : -EOPNOTSUPP;
+}
+
+int m_get_dirty(struct model *m, unsigned ctx, const struct iommu_hwpt_get_dirty_bitmap *cmd,
+		uint8_t *bitmap)
+{
+	int rc = check_dirty(m, ctx, cmd);
+	struct m_hwpt *hwpt;
+	unsigned kept = 0;
+
+	if (rc)
+		return rc;
+	hwpt = &m->ctx[ctx].obj[cmd->hwpt_id].hwpt;
+	for (unsigned i = 0; i < hwpt->written_nr; i++) {
+		uint64_t page = hwpt->written[i], step = cmd->page_size;
+		bool told = page - cmd->iova < cmd->length;
+
+		for (uint64_t at = page; told && at < page + M_PAGE; at += step) {
+			uint64_t bit = (at - cmd->iova) / step;
+
+			bitmap[bit / 8] |= (uint8_t)(1 << bit % 8);
+		}
+		if (!told || cmd->flags & IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR)
+			hwpt->written[kept++] = page;
+	}
+	hwpt->written_nr = kept;
+	return 0;
+}
+
+/* Nobody has it any more. */
+static bool over(const struct model *m, unsigned ctx)
+{
+	for (unsigned d = 0; d < m->dev_nr; d++)
+		if (m->dev[d].ctx == (int)ctx)
+			return false;
+	return !m->ctx[ctx].open;
+}
+
+void m_ctx_close(struct model *m, unsigned ctx)
+{
+	m->ctx[ctx].open = false;
+	m_ctx_end(m, ctx);
+}
+
+void m_ctx_end(struct model *m, unsigned ctx)
+{
+	if (over(m, ctx))
+		memset(&m->ctx[ctx], 0, sizeof(m->ctx[ctx]));
+}

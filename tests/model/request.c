@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* The model's requests: a page at a time, from the device to the byte, in the order of
+ * docs/flow.md. */
+#include <string.h>
+#include "model.h"
+
+#define MSI_FIRST 0xfee00000ull
+#define MSI_LAST  0xfeefffffull
+
+/* Whose requester ID is it? Any device of the share set; -1: nobody's. */
+static int owner_of(const struct model *m, uint16_t rid)
+{
+	for (unsigned d = 0; d < m->dev_nr; d++)
+		if (m->dev[d].f->wire == rid)
+			return (int)d;
+	for (unsigned i = 0; i < m->machine->alias_nr; i++)
+		if (m->machine->alias[i] == rid)
+			return (int)m->machine->alias_of[i];
+	return -1;
+}
+
+/* Where requests of that form go, as whoever of the share set is attached says; NULL: nowhere. */
+static struct m_obj *table_of(struct model *m, unsigned set, bool tagged, pasid_t pasid, int *ctx,
+			      uint32_t *id)
+{
+	for (unsigned d = 0; d < m->dev_nr; d++) {
+		struct m_attach *attach = m_attached(&m->dev[d], tagged, pasid);
+
+		if (m->dev[d].f->set != set || !attach)
+			continue;
+		*ctx = m->dev[d].ctx;
+		*id = attach->hwpt;
+		return &m->ctx[*ctx].obj[*id];
+	}
+	return NULL;
+}
+
+/* What the drivers of a share set have declared, together. */
+static void declared(const struct model *m, unsigned set, int only, bool *bound, bool *pasids)
+{
+	*bound = false;
+	*pasids = false;
+	for (unsigned d = 0; d < m->dev_nr; d++)
+		if (m->dev[d].f->set == set && m->dev[d].ctx >= 0 && (only < 0 || only == (int)d)) {
+			*bound = true;
+			*pasids |= m->dev[d].f->pasid_lg2 > 0;
+		}
+}
+
+static int peer_of(const struct model *m, unsigned dev, const struct ioas_tlp *tlp)
+{
+	if (tlp->at == IOAS_TLP_TRANSLATION_REQUEST)
+		return -1;
+	for (unsigned d = 0; d < m->dev_nr; d++)
+		if (m->dev[dev].f->peers >> d & 1 && tlp->addr >= m->dev[d].bar &&
+		    tlp->addr < m->dev[d].bar + M_BAR)
+			return (int)d;
+	return -1;
+}
+
+static enum ioas_fault_reason check_page(const struct m_ioas *ioas, uint64_t addr, unsigned op)
+{
+	const struct m_area *area = m_area_at(ioas, addr);
+
+	if (!area)
+		return IOAS_FAULT_NOT_MAPPED;
+	if (op == IOAS_TLP_WRITE)
+		return area->prot & IOAS_PROT_WRITE ? IOAS_FAULT_NONE : IOAS_FAULT_NO_WRITE;
+	return area->prot & IOAS_PROT_READ ? IOAS_FAULT_NONE : IOAS_FAULT_NO_READ;
+}
+
+/* In the order of the bytes: what stands before the first that fails may have moved. */
+static void check_bytes(struct model *m, int ctx, const struct m_obj *obj,
+			const struct ioas_tlp *tlp, struct m_outcome *out)
+{
+	const struct m_ioas *ioas = &m->ctx[ctx].obj[obj->hwpt.ioas].ioas;
+
+	while (!out->reason && out->moved < tlp->len) {
+		uint64_t addr = tlp->addr + out->moved, left = M_PAGE - addr % M_PAGE;
+
+		out->addr = addr;
+		if (addr >> obj->hwpt.aw || addr < tlp->addr)
+			out->reason = IOAS_FAULT_WIDTH;
+		else
+			out->reason = check_page(ioas, addr, tlp->op);
+		if (!out->reason)
+			out->moved += left < tlp->len - out->moved ? left : tlp->len - out->moved;
+	}
+}
+
+/* By whose requester ID does it go? Refused, or *set and *only (the device itself; -1: its set). */
+static enum ioas_fault_reason check_sender(const struct model *m, unsigned dev,
+					   const struct ioas_tlp *tlp, struct m_outcome *out,
+					   unsigned *set, int *only)
+{
+	const struct m_function *f = m->dev[dev].f;
+	int owner;
+
+	*set = f->set;
+	*only = (int)dev;
+	if (!(tlp->flags & IOAS_TLP_RID) || f->rewritten || tlp->rid == f->wire)
+		return IOAS_FAULT_NONE;
+	out->id = tlp->rid;
+	if (tlp->rid >> 8 < f->first || tlp->rid >> 8 > f->last)
+		return IOAS_FAULT_SOURCE;
+	owner = owner_of(m, tlp->rid);
+	if (owner < 0)
+		return IOAS_FAULT_UNKNOWN_RID;
+	if (m->dev[owner].f->set == f->set)
+		return IOAS_FAULT_NONE;
+	*set = m->dev[owner].f->set;
+	*only = -1;
+	out->claimed = true;
+	return IOAS_FAULT_NONE;
+}
+
+static enum ioas_fault_reason check_form(const struct model *m, unsigned dev,
+					 const struct ioas_tlp *tlp, unsigned set, int only)
+{
+	bool tagged = tlp->flags & IOAS_TLP_PASID, bound, pasids;
+
+	declared(m, set, only, &bound, &pasids);
+	if (!bound)
+		return IOAS_FAULT_NOT_BOUND;
+	if (tagged && !pasids)
+		return IOAS_FAULT_UNDECLARED;
+	if (tagged && tlp->pasid >> (only < 0 ? IOAS_PASID_BITS : m->dev[dev].f->pasid_lg2))
+		return IOAS_FAULT_PASID_WIDTH;
+	if (tlp->at != IOAS_TLP_UNTRANSLATED)
+		return IOAS_FAULT_TRANSLATED;
+	if (tlp->addr <= MSI_LAST && (tlp->addr >= MSI_FIRST || tlp->len > MSI_FIRST - tlp->addr))
+		return IOAS_FAULT_INTERRUPT;
+	return IOAS_FAULT_NONE;
+}
+
+/* It turned to a peer, which answers if its memory decoding is on, and the whole is in its BAR. */
+static void judge_peer(const struct model *m, const struct ioas_tlp *tlp, struct m_outcome *out)
+{
+	const struct m_dev *peer = &m->dev[out->peer];
+	bool answers = peer->memory && tlp->len <= peer->bar + M_BAR - tlp->addr;
+
+	out->reason = answers ? IOAS_PASSED_PEER : IOAS_FAULT_PEER;
+	out->moved = answers ? tlp->len : 0;
+}
+
+struct m_outcome m_judge(struct model *m, unsigned dev, const struct ioas_tlp *tlp)
+{
+	struct m_outcome out = {.addr = tlp->addr, .id = m->dev[dev].f->wire, .peer = -1};
+	bool tagged = tlp->flags & IOAS_TLP_PASID;
+	struct m_obj *table;
+	unsigned set;
+	int ctx = -1, only;
+
+	if (!m->dev[dev].master) {
+		out.reason = IOAS_FAULT_BUS_MASTER;
+		return out;
+	}
+	out.peer = peer_of(m, dev, tlp);
+	if (out.peer >= 0) {
+		judge_peer(m, tlp, &out);
+		return out;
+	}
+	out.reason = check_sender(m, dev, tlp, &out, &set, &only);
+	if (!out.reason)
+		out.reason = check_form(m, dev, tlp, set, only);
+	if (out.reason)
+		return out;
+	if (tagged && !tlp->pasid && !m->machine->iommu[m->dev[dev].f->iommu].pasid_0_apart)
+		tagged = false;
+	table = table_of(m, set, tagged, tlp->pasid, &ctx, &out.hwpt_id);
+	if (!table) {
+		out.reason = IOAS_FAULT_NO_ROUTE;
+		return out;
+	}
+	out.ioas_id = table->hwpt.ioas;
+	out.tracked = table->hwpt.tracking;
+	check_bytes(m, ctx, table, tlp, &out);
+	if (!out.reason && out.claimed)
+		out.reason = IOAS_PASSED_CLAIMED;
+	return out;
+}
+
+static void note_written(struct m_hwpt *hwpt, uint64_t page)
+{
+	for (unsigned i = 0; i < hwpt->written_nr; i++)
+		if (hwpt->written[i] == page)
+			return;
+	hwpt->written[hwpt->written_nr++] = page;
+}
+
+static void move_page(struct model *m, struct m_obj *table, int ctx, const struct ioas_tlp *tlp,
+		      uint64_t addr, uint8_t *buf, uint64_t len)
+{
+	const struct m_area *area = m_area_at(&m->ctx[ctx].obj[table->hwpt.ioas].ioas, addr);
+	uint8_t *byte = m->bytes + (area->va + (addr - area->first) - m->va);
+
+	if (tlp->op == IOAS_TLP_READ) {
+		memcpy(buf, byte, len);
+		return;
+	}
+	memcpy(byte, buf, len);
+	if (table->hwpt.tracking)
+		note_written(&table->hwpt, addr / M_PAGE * M_PAGE);
+}
+
+void m_move(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
+	    const struct m_outcome *outcome, uint64_t len, void *buf)
+{
+	bool tagged = tlp->flags & IOAS_TLP_PASID;
+	unsigned set = m->dev[dev].f->set;
+	struct m_obj *table;
+	uint32_t id;
+	int ctx = -1;
+
+	if (outcome->peer >= 0) {
+		uint8_t *regs =
+			m->dev[outcome->peer].regs + (tlp->addr - m->dev[outcome->peer].bar);
+
+		if (tlp->op == IOAS_TLP_READ)
+			memcpy(buf, regs, len);
+		else
+			memcpy(regs, buf, len);
+		return;
+	}
+	if (outcome->claimed)
+		set = m->dev[owner_of(m, tlp->rid)].f->set;
+	if (tagged && !tlp->pasid && !m->machine->iommu[m->dev[dev].f->iommu].pasid_0_apart)
+		tagged = false;
+	table = table_of(m, set, tagged, tlp->pasid, &ctx, &id);
+	for (uint64_t done = 0; done < len;) {
+		uint64_t addr = tlp->addr + done, part = M_PAGE - addr % M_PAGE;
+
+		if (part > len - done)
+			part = len - done;
+		move_page(m, table, ctx, tlp, addr, (uint8_t *)buf + done, part);
+		done += part;
+	}
+}
