@@ -253,8 +253,9 @@ static void run_shape(const struct iommu_model *model, const struct shape *shape
 		printf("+%llu", (unsigned long long)(left & -left) >> 10);
 	printf(": %llu allowed, %llu refused\n", (unsigned long long)allowed_nr,
 	       (unsigned long long)refused_nr);
-	if (!allowed_nr || !refused_nr || !(sizes & (sizes - 1)))
+	if (nr >= 500 && (!allowed_nr || !refused_nr || !(sizes & (sizes - 1))))
 		fail("nothing was tried", 0, allowed_nr, refused_nr);
+	pt_destroy(pt);
 }
 
 static const struct {
