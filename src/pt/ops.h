@@ -15,6 +15,11 @@
 #include <errno.h>
 #include "pt/pt_private.h"
 
+#define PT_PAGE_LEN (1ull << PT_GRANULE_LG2)
+
+/* What a page in a table that is there must not pay for: registers saved, a frame. */
+#define PT_APART __attribute__((noinline))
+
 /* What is left to map. */
 struct mapping {
 	struct pt *pt;
@@ -23,7 +28,6 @@ struct mapping {
 	uint64_t len;
 	uint32_t prot;
 	unsigned max_leaf_lg2;
-	uint64_t leaves;	/* written */
 	struct pt_table *spare; /* tables to use */
 };
 
@@ -126,7 +130,6 @@ static void put_leaf(struct mapping *m, struct pt_table *table, unsigned level, 
 	for (unsigned i = index; i < index + nr; i++, entry += FMT(leaf_step)(level))
 		atomic_store_explicit(&table->entry[i], entry, memory_order_release);
 	meta_of(m->pt, table)->live += nr;
-	m->leaves++;
 	advance(m, 1ull << leaf_lg2);
 }
 
@@ -174,25 +177,13 @@ static bool in_recent(const struct pt *pt, iova_t first, iova_t last)
 	       !((first ^ last) >> PT_LEVEL_LG2(2));
 }
 
-static void note_recent(struct pt *pt, struct pt_table *table, unsigned level, iova_t iova)
-{
-	if (level == 1) {
-		pt->recent = table;
-		pt->recent_first = iova;
-	}
-}
-
 /* The lowest table there is that has all of first..last in more than one entry, or in part of one.
  */
-static struct pt_table *lowest(struct pt *pt, iova_t first, iova_t last, unsigned *level)
+PT_APART static struct pt_table *descend(struct pt *pt, iova_t first, iova_t last, unsigned *level)
 {
 	struct pt_table *table = pt->root, *child;
 	unsigned at = pt->levels;
 
-	if (in_recent(pt, first, last)) {
-		*level = 1;
-		return pt->recent;
-	}
 	while (at > 1 && !((first ^ last) >> PT_LEVEL_LG2(at))) {
 		child = child_of(table, at, index_of(pt, first, at));
 		if (!child)
@@ -200,9 +191,21 @@ static struct pt_table *lowest(struct pt *pt, iova_t first, iova_t last, unsigne
 		table = child;
 		at--;
 	}
-	note_recent(pt, table, at, first);
+	if (at == 1) {
+		pt->recent = table;
+		pt->recent_first = first;
+	}
 	*level = at;
 	return table;
+}
+
+/* The same, at once if it is the level 1 table used last. */
+static inline struct pt_table *lowest(struct pt *pt, iova_t first, iova_t last, unsigned *level)
+{
+	if (!in_recent(pt, first, last))
+		return descend(pt, first, last, level);
+	*level = 1;
+	return pt->recent;
 }
 
 static int spare_tables(struct mapping *m, uint64_t nr)
@@ -221,15 +224,11 @@ static int spare_tables(struct mapping *m, uint64_t nr)
 	return 0;
 }
 
-static int map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
+PT_APART static int map_range(struct pt *pt, struct pt_table *table, unsigned level, iova_t iova,
+			      pa_t pa, uint64_t len, uint32_t prot)
 {
-	struct mapping m = {pt, iova, pa, len, prot | pt->prot_all, pt->max_leaf_lg2, 0, NULL};
-	unsigned level;
-	struct pt_table *table;
+	struct mapping m = {pt, iova, pa, len, prot, pt->max_leaf_lg2, NULL};
 
-	if ((pa + (len - 1)) >> PT_PA_BITS)
-		return -ERANGE;
-	table = lowest(pt, iova, iova + (len - 1), &level);
 	if (level > 1) {
 		struct mapping dry = m;
 		uint64_t nr = missing(&dry, table, level);
@@ -239,7 +238,24 @@ static int map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
 		pt->tables += nr;
 	}
 	fill(&m, table, level);
-	pt->leaves += m.leaves;
+	return 0;
+}
+
+/* One page where its table is already is most of what there is to do. */
+static int map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
+{
+	struct pt_table *table;
+	unsigned level;
+
+	if ((pa + (len - 1)) >> PT_PA_BITS)
+		return -ERANGE;
+	prot |= pt->prot_all;
+	table = lowest(pt, iova, iova + (len - 1), &level);
+	if (level > 1 || len != PT_PAGE_LEN)
+		return map_range(pt, table, level, iova, pa, len, prot);
+	atomic_store_explicit(&table->entry[index_of(pt, iova, 1)],
+			      FMT(make_leaf)(1, PT_GRANULE_LG2, pa, prot), memory_order_release);
+	meta_of(pt, table)->live++;
 	return 0;
 }
 
@@ -254,7 +270,6 @@ static unsigned clear_leaf(struct pt *pt, struct pt_table *table, unsigned level
 	for (unsigned i = index; i < index + nr; i++)
 		atomic_store_explicit(&table->entry[i], 0, memory_order_release);
 	meta_of(pt, table)->live -= nr;
-	pt->leaves--;
 	*bytes += 1ull << leaf_lg2;
 	return index + nr;
 }
@@ -304,16 +319,64 @@ static uint64_t clear(struct pt *pt, struct pt_table *table, unsigned level, iov
 	return bytes;
 }
 
-/* A table left empty is taken out by its parent: for that it takes a way from the root. */
-static uint64_t unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather)
+/* A page's own leaf, if it is not its table's last. */
+static bool clear_page(struct pt *pt, struct pt_table *table, iova_t iova)
 {
-	unsigned level;
-	struct pt_table *table = lowest(pt, first, last, &level);
+	struct pt_meta *meta = meta_of(pt, table);
+	unsigned index = index_of(pt, iova, 1);
+	uint64_t entry = peek(table, index);
+
+	if (!FMT(present)(entry) || FMT(leaf_lg2)(entry, 1) != PT_GRANULE_LG2 || meta->live == 1)
+		return false;
+	atomic_store_explicit(&table->entry[index], 0, memory_order_release);
+	meta->live--;
+	return true;
+}
+
+/* A table left empty is taken out by its parent: for that it takes a way from the root. */
+PT_APART static uint64_t unmap_range(struct pt *pt, struct pt_table *table, unsigned level,
+				     iova_t first, iova_t last, struct pt_gather *gather)
+{
 	uint64_t bytes = clear(pt, table, level, first, last, gather);
 
 	if (table != pt->root && !meta_of(pt, table)->live)
 		clear(pt, pt->root, pt->levels, first, last, gather);
 	return bytes;
+}
+
+static uint64_t unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather)
+{
+	unsigned level;
+	struct pt_table *table = lowest(pt, first, last, &level);
+
+	if (level == 1 && last - first == PT_PAGE_LEN - 1 && clear_page(pt, table, first))
+		return PT_PAGE_LEN;
+	return unmap_range(pt, table, level, first, last, gather);
+}
+
+/* Leaves below a table. */
+static uint64_t count(const struct pt *pt, const struct pt_table *table, unsigned level)
+{
+	uint64_t nr = 0;
+
+	for (unsigned i = 0; i < entries_of(pt, level);) {
+		uint64_t entry = peek(table, i);
+		unsigned step = 1;
+
+		if (FMT(present)(entry) && FMT(is_leaf)(entry, level)) {
+			step <<= FMT(leaf_lg2)(entry, level) - PT_LEVEL_LG2(level);
+			nr++;
+		} else if (FMT(present)(entry)) {
+			nr += count(pt, table_at(entry), level - 1);
+		}
+		i += step;
+	}
+	return nr;
+}
+
+static uint64_t leaves(const struct pt *pt)
+{
+	return count(pt, pt->root, pt->levels);
 }
 
 #endif

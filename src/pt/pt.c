@@ -209,7 +209,7 @@ int pt_nearest(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_
 void pt_stats(const struct pt *pt, struct pt_stats *out)
 {
 	out->tables = pt->tables;
-	out->leaves = pt->leaves;
+	out->leaves = pt->ops->leaves(pt);
 }
 
 uint64_t pt_page_sizes(const struct pt *pt)

@@ -187,7 +187,7 @@ bool pt_dirty_read(struct pt *pt, struct pt_dirty *read);
 /* Makes every leaf clean; serialised as pt_dirty_read. */
 void pt_dirty_clear(struct pt *pt);
 
-/* How much memory and how many leaves, for tests and benchmarks. */
+/* How much memory and how many leaves, for tests and benchmarks: it counts. Writers only. */
 struct pt_stats {
 	uint64_t tables;
 	uint64_t leaves; /* translations, replicated entries counted once */

@@ -57,6 +57,7 @@ struct pt_ops {
 	uint32_t (*prot_fit)(uint32_t prot);
 	int (*map)(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot);
 	uint64_t (*unmap)(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather);
+	uint64_t (*leaves)(const struct pt *pt);
 	int (*walk)(const struct pt *pt, iova_t iova, struct pt_walk *out);
 	unsigned (*trace)(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max);
 	void (*dirty_mark)(const struct pt *pt, const struct pt_walk *walk);
@@ -100,7 +101,6 @@ struct pt {
 	struct pt_table *recent; /* writers only: the level 1 table used last, NULL: none */
 	iova_t recent_first;	 /* writers only: where it begins */
 	uint64_t tables;	 /* writers only */
-	uint64_t leaves;	 /* writers only */
 	uint32_t ioas_id, hwpt_id;
 };
 

@@ -21,6 +21,7 @@ const struct pt_ops FMT_CAT(pt_ops, PT_FMT) = {
 	.prot_fit = FMT(prot_fit),
 	.map = map,
 	.unmap = unmap,
+	.leaves = leaves,
 	.walk = walk,
 	.trace = trace,
 	.dirty_mark = dirty_mark,
