@@ -110,12 +110,12 @@ static int foreign_try(const struct pt_foreign *table, iova_t iova, uint32_t acc
 {
 	unsigned level = FMT(levels)(table->aw);
 	uint64_t index = (iova & (UINT64_MAX >> (64 - table->aw))) >> PT_LEVEL_LG2(level);
-	uint32_t prot = IOAS_PROT_READ | IOAS_PROT_WRITE;
+	uint64_t all = UINT64_MAX, any = 0;
 	pa_t at = table->root;
 	int rc;
 
 	for (;;) {
-		uint64_t entry, seen;
+		uint64_t entry;
 
 		out->level = level;
 		out->entry_pa = at + index * 8;
@@ -127,11 +127,13 @@ static int foreign_try(const struct pt_foreign *table, iova_t iova, uint32_t acc
 			return foreign_fault(out, PT_FAULT_NOT_PRESENT);
 		if (FMT(reserved)(entry, level))
 			return foreign_fault(out, PT_FAULT_RESERVED);
-		seen = table->update ? entry : FMT(without_tracking)(entry);
-		prot = PT_PROT_BOTH(prot, FMT(prot)(seen, level));
-		out->prot = prot;
-		if (FMT(is_leaf)(entry, level))
+		if (FMT(is_leaf)(entry, level)) {
+			entry = table->update ? entry : FMT(without_tracking)(entry);
+			out->prot = FMT(prot_below)(all, any, FMT(prot)(entry, level));
 			return foreign_leaf(table, iova, access, out);
+		}
+		all &= entry;
+		any |= entry;
 		rc = foreign_next(table, iova, out, &at, &level);
 		if (rc)
 			return rc;

@@ -24,9 +24,7 @@
 /* To the format: the table can track writes. It is no permission, and pt_map's callers need not. */
 #define PT_PROT_TRACK (1u << 31)
 
-/* What two levels allow together: all that each does, and what only leaves say. */
-#define PT_PROT_RW	   (IOAS_PROT_READ | IOAS_PROT_WRITE)
-#define PT_PROT_BOTH(a, b) (((a) & (b)&PT_PROT_RW) | (((a) | (b)) & ~(uint32_t)PT_PROT_RW))
+#define PT_PROT_RW (IOAS_PROT_READ | IOAS_PROT_WRITE)
 
 /* One table as the hardware sees it, aligned to its length, which is the format's. */
 struct pt_table {

@@ -13,12 +13,12 @@ static uint64_t load_entry(const struct pt_table *table, unsigned index)
 	return atomic_load_explicit(&table->entry[index], memory_order_acquire);
 }
 
-/* A walk on its way: the table to look into, and what the levels before allow. */
+/* A walk on its way: the table to look into, and which bits all, or any, of the pointers had. */
 struct way {
 	const struct pt *pt;
 	struct pt_table *table;
 	iova_t iova;
-	uint32_t prot;
+	uint64_t all, any;
 	uint64_t entry;
 };
 
@@ -54,7 +54,7 @@ static int arrive(struct way *way, unsigned level, struct pt_walk *out)
 	out->pa = FMT(leaf_pa)(entry, lg2) | (way->iova & mask);
 	out->leaf_len = mask + 1;
 	out->leaf_first = way->iova & ~mask;
-	out->prot = way->prot;
+	out->prot = FMT(prot_below)(way->all, way->any, FMT(prot)(entry, level));
 	return 0;
 }
 
@@ -66,11 +66,12 @@ static inline __attribute__((always_inline)) bool down(struct way *way, unsigned
 	way->entry = entry;
 	if (!FMT(present)(entry))
 		return false;
-	way->prot = PT_PROT_BOTH(way->prot, FMT(prot)(entry, level));
 	if (level == 1 || FMT(is_leaf)(entry, level))
 		return false;
 	if (FMT(table_level)(entry, level) != level - 1)
 		return false;
+	way->all &= entry;
+	way->any |= entry;
 	way->table = table_at(entry);
 	return true;
 }
@@ -81,6 +82,8 @@ static int stop(struct way *way, unsigned level, struct pt_walk *out)
 	while (FMT(present)(way->entry)) {
 		if (FMT(is_leaf)(way->entry, level))
 			return arrive(way, level, out);
+		way->all &= way->entry;
+		way->any |= way->entry;
 		way->table = follow(way->entry, level, way->iova, &level);
 		if (!way->table)
 			return -ENOENT;
@@ -93,7 +96,7 @@ static int stop(struct way *way, unsigned level, struct pt_walk *out)
 /* Level by level with constants, as there are few. */
 static int walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
 {
-	struct way way = {pt, pt->root, iova, PT_PROT_RW, 0};
+	struct way way = {pt, pt->root, iova, UINT64_MAX, 0, 0};
 
 	switch (pt->levels) {
 	case 5:

@@ -122,11 +122,17 @@ static inline pa_t FMT(leaf_pa)(uint64_t entry, unsigned lg2)
 	return (entry & AMDV1_ADDR_MASK) >> AMDV1_SHIFT & ~((1ull << lg2) - 1);
 }
 
-/* IR and IW stand as read and write do. FC is a leaf's, and reserved (0) elsewhere. */
+/* IR and IW stand as read and write do. */
 static inline uint32_t FMT(prot)(uint64_t entry, unsigned level)
 {
 	(void)level;
 	return (uint32_t)(entry >> AMDV1_RW_SHIFT & 3) | (entry & AMDV1_FC ? PT_PROT_COHERENT : 0);
+}
+
+static inline uint32_t FMT(prot_below)(uint64_t all, uint64_t any, uint32_t prot)
+{
+	(void)any;
+	return prot & ((uint32_t)(all >> AMDV1_RW_SHIFT) | ~(uint32_t)PT_PROT_RW);
 }
 
 static inline uint32_t FMT(prot_fit)(uint32_t prot)

@@ -152,17 +152,6 @@ static inline uint64_t FMT(address)(pa_t pa)
 	return (pa & LPAE_ADDR_MASK) | (pa >> LPAE_HIGH_SHIFT & LPAE_HIGH_MASK);
 }
 
-/* What tables take away. Stage 2's take nothing. */
-static inline uint32_t FMT(table_prot)(uint64_t entry)
-{
-	if (LPAE_STAGE == 2)
-		return PT_PROT_RW;
-	return IOAS_PROT_READ | (entry & LPAE_AP_TABLE2 ? 0 : IOAS_PROT_WRITE) |
-	       (entry & LPAE_AP_TABLE1 ? PT_PROT_PRIV : 0) |
-	       (entry & LPAE_UXN_TABLE ? PT_PROT_NO_EXEC : 0) |
-	       (entry & LPAE_PXN_TABLE ? PT_PROT_NO_EXEC_PRIV : 0);
-}
-
 /* Privileged software never fetches from what the unprivileged may write. */
 static inline uint32_t FMT(prot_s1)(uint64_t entry)
 {
@@ -186,9 +175,20 @@ static inline uint32_t FMT(prot_s2)(uint64_t entry)
 
 static inline uint32_t FMT(prot)(uint64_t entry, unsigned level)
 {
-	if (!FMT(is_leaf)(entry, level))
-		return FMT(table_prot)(entry);
+	(void)level;
 	return LPAE_STAGE == 1 ? FMT(prot_s1)(entry) : FMT(prot_s2)(entry);
+}
+
+/* Tables of stage 2 take nothing away. */
+static inline uint32_t FMT(prot_below)(uint64_t all, uint64_t any, uint32_t prot)
+{
+	(void)all;
+	if (LPAE_STAGE == 2 || any < LPAE_PXN_TABLE)
+		return prot;
+	return (any & LPAE_AP_TABLE2 ? prot & ~(uint32_t)IOAS_PROT_WRITE : prot) |
+	       (any & LPAE_AP_TABLE1 ? PT_PROT_PRIV : 0) |
+	       (any & LPAE_UXN_TABLE ? PT_PROT_NO_EXEC : 0) |
+	       (any & LPAE_PXN_TABLE ? PT_PROT_NO_EXEC_PRIV : 0);
 }
 
 static inline uint32_t FMT(prot_fit)(uint32_t prot)

@@ -108,20 +108,26 @@ static inline pa_t FMT(leaf_pa)(uint64_t entry, unsigned lg2)
 	return (entry & RISCV_PPN_MASK) >> RISCV_PPN_SHIFT << PT_GRANULE_LG2 & ~((1ull << lg2) - 1);
 }
 
-/* Tables take nothing away. */
 static inline uint32_t FMT(prot)(uint64_t entry, unsigned level)
 {
 	uint32_t prot =
 		(entry & RISCV_R ? IOAS_PROT_READ : 0) | (entry & RISCV_W ? IOAS_PROT_WRITE : 0);
 
-	if (!FMT(is_leaf)(entry, level))
-		return PT_PROT_RW;
+	(void)level;
 	if (!(entry & RISCV_X))
 		return prot | PT_PROT_NO_EXEC | PT_PROT_NO_EXEC_PRIV |
 		       (entry & RISCV_U ? 0 : PT_PROT_PRIV);
 	if (RISCV_X4)
 		return prot;
 	return prot | (entry & RISCV_U ? PT_PROT_NO_EXEC_PRIV : PT_PROT_PRIV | PT_PROT_NO_EXEC);
+}
+
+/* Tables take nothing away. */
+static inline uint32_t FMT(prot_below)(uint64_t all, uint64_t any, uint32_t prot)
+{
+	(void)all;
+	(void)any;
+	return prot;
 }
 
 static inline uint32_t FMT(prot_fit)(uint32_t prot)

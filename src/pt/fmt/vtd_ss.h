@@ -90,9 +90,14 @@ static inline pa_t FMT(leaf_pa)(uint64_t entry, unsigned lg2)
 
 static inline uint32_t FMT(prot)(uint64_t entry, unsigned level)
 {
-	uint32_t prot = (uint32_t)(entry & VTDSS_RW);
+	(void)level;
+	return (uint32_t)(entry & VTDSS_RW) | (entry & VTDSS_SNP ? PT_PROT_COHERENT : 0);
+}
 
-	return FMT(is_leaf)(entry, level) && entry & VTDSS_SNP ? prot | PT_PROT_COHERENT : prot;
+static inline uint32_t FMT(prot_below)(uint64_t all, uint64_t any, uint32_t prot)
+{
+	(void)any;
+	return prot & ((uint32_t)all | ~(uint32_t)PT_PROT_RW);
 }
 
 static inline uint32_t FMT(prot_fit)(uint32_t prot)

@@ -101,6 +101,14 @@ static inline uint32_t FMT(prot)(uint64_t entry, unsigned level)
 	return entry & X86_XD ? prot | PT_PROT_NO_EXEC | PT_PROT_NO_EXEC_PRIV : prot;
 }
 
+static inline uint32_t FMT(prot_below)(uint64_t all, uint64_t any, uint32_t prot)
+{
+	prot &= (uint32_t)all | ~(uint32_t)X86_RW;
+	if (!(all & X86_US))
+		prot |= PT_PROT_PRIV | PT_PROT_NO_EXEC;
+	return any & X86_XD ? prot | PT_PROT_NO_EXEC | PT_PROT_NO_EXEC_PRIV : prot;
+}
+
 /* One bit for all fetches; and what is privileged is so for fetches, too. */
 static inline uint32_t FMT(prot_fit)(uint32_t prot)
 {
