@@ -9,13 +9,8 @@
 #include "util/alloc.h"
 #include "util/why.h"
 
-#define AW_DEFAULT 48
-#define AW_MIN	   32
-#define AW_MAX	   57
-
-/* Memory writes there are interrupts on x86: Intel SDM volume 3, 11.11 (MSI address format). */
-#define MSI_FIRST 0xfee00000u
-#define MSI_LAST  0xfeefffffu
+#define AW_MIN 32
+#define AW_MAX 57
 
 static bool aw_valid(unsigned aw)
 {
@@ -94,13 +89,23 @@ static int set_pt(struct ioas_iommu_config *config, const char *value, struct io
 	return 0;
 }
 
+static int set_kind(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
+{
+	const struct kind_type *type = kind_find(value);
+
+	if (!type)
+		return why_set(why, -EINVAL, "iommu: \"%s\" is none of " KIND_NAMES, value);
+	config->kind = type->name;
+	return 0;
+}
+
 static const struct {
 	const char *key;
 	int (*set)(struct ioas_iommu_config *config, const char *value, struct ioas_why *why);
 } keys[] = {
 	{"aw", set_aw},		{"mmap", set_mmap},	  {"selftest", set_selftest},
 	{"abi", set_abi},	{"memlock", set_memlock}, {"pasid0", set_pasid0},
-	{"groups", set_groups}, {"pt", set_pt},
+	{"groups", set_groups}, {"pt", set_pt},		  {"iommu", set_kind},
 };
 
 int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, const char *value,
@@ -111,25 +116,38 @@ int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, con
 			return keys[i].set(config, value, why);
 	return why_set(why, -ENOENT,
 		       "no setting \"%s\" (there are: aw, mmap, selftest, abi, memlock, "
-		       "pasid0, groups, pt)",
+		       "pasid0, groups, pt, iommu)",
 		       key);
 }
 
-/* The format, and a width that it has. */
-static int set_tables(struct ioas_iommu *iommu)
+/* What devices are behind that no machine file describes. */
+static int set_own(struct ioas_iommu *iommu, const struct ioas_iommu_config *config,
+		   struct ioas_why *why)
 {
-	struct ioas_iommu_config *config = &iommu->config;
+	int rc;
 
+	if (config)
+		iommu->config = *config;
+	config = &iommu->config;
+	if (config->aw && !aw_valid(config->aw))
+		return why_set(why, -EINVAL, "an address width of %u bits, it must be %d to %d",
+			       config->aw, AW_MIN, AW_MAX);
 	if (config->pt && pt_format_find(config->pt, &iommu->pt_format))
-		return -EINVAL;
-	if (!config->aw)
-		config->aw = AW_DEFAULT;
-	else if (!pt_format_has_aw(iommu->pt_format, config->aw))
-		return -EINVAL;
-	while (!pt_format_has_aw(iommu->pt_format, config->aw))
-		config->aw--;
-	iommu->aw = config->aw;
-	return 0;
+		return why_set(why, -EINVAL, "there is no page-table format \"%s\"", config->pt);
+	rc = kind_unit_init(&iommu->own, iommu, NULL, 0, why);
+	iommu->unit = &iommu->own;
+	iommu->aw = iommu->own.table.aw;
+	iommu->config.aw = iommu->aw;
+	return rc;
+}
+
+int ioas_iommu_check(const struct ioas_iommu_config *config, struct ioas_why *why)
+{
+	struct ioas_iommu iommu = {0};
+	int rc = set_own(&iommu, config, why);
+
+	kind_unit_fini(&iommu.own);
+	return rc;
 }
 
 int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **out)
@@ -139,17 +157,16 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 
 	if (!iommu)
 		return -ENOMEM;
-	if (config)
-		iommu->config = *config;
-	if (set_tables(iommu)) {
+	rc = set_own(iommu, config, NULL);
+	if (rc) {
+		kind_unit_fini(&iommu->own);
 		free(iommu);
-		return -EINVAL;
+		return rc == -EOPNOTSUPP ? -EINVAL : rc;
 	}
 	inflight_init(&iommu->inflight);
-	iommu->msi = (struct ioas_range){MSI_FIRST, MSI_LAST};
 	pthread_mutex_init(&iommu->pages_lock, NULL);
 	pthread_mutex_init(&iommu->dmabuf_lock, NULL);
-	rc = mem_map_new(pt_format_pa_bits(iommu->pt_format), &iommu->mem);
+	rc = mem_map_new(kind_unit_pa_bits(&iommu->own), &iommu->mem);
 	if (!rc)
 		rc = account_new(iommu, &iommu->account);
 	if (!rc)
@@ -185,6 +202,7 @@ void ioas_iommu_destroy(struct ioas_iommu *iommu)
 	pthread_mutex_destroy(&iommu->dmabuf_lock);
 	pthread_mutex_destroy(&iommu->pages_lock);
 	inflight_fini(&iommu->inflight);
+	kind_unit_fini(&iommu->own);
 	free(iommu);
 }
 

@@ -28,7 +28,7 @@
 #define SRC_IOMMU_H
 
 #include <ioas/iommu.h>
-#include "kind/kind.h"
+#include "kind/unit.h"
 #include "tlp/inflight.h"
 
 struct route_table;
@@ -43,7 +43,9 @@ struct ioas_iommu {
 	struct ioas_iommu_config config; /* constant */
 	unsigned
 		aw; /* address bits that all IOMMUs of the machine have; constant once it is made */
-	enum pt_format pt_format;	  /* constant: of the devices' page tables */
+	enum pt_format pt_format;	  /* constant: of the page tables of soft IOMMUs */
+	struct kind_unit own;		  /* constant: the IOMMU of what no machine describes */
+	const struct kind_unit *unit;	  /* constant once it is made: the machine's first IOMMU */
 	struct inflight inflight;	  /* src/tlp/inflight.c: who is issuing right now */
 	struct route_table *routes;	  /* src/route/table.c: devices by requester ID */
 	struct mem_map *mem;		  /* src/mem/map.c: the physical map */
@@ -52,7 +54,6 @@ struct ioas_iommu {
 	pthread_mutex_t dmabuf_lock;	  /* src/space/file.c: the list below */
 	struct ioas_space *dmabuf_spaces; /* spaces that have shown dma-bufs */
 	pthread_mutex_t pages_lock;	  /* src/space/pages.c: pages that several areas share */
-	struct ioas_range msi;		  /* constant: where PCI memory writes are interrupts */
 	struct fault_log *faults;	  /* src/tlp/fault.c */
 	struct pci_bus *pci;		  /* src/pci/topology.c: functions by requester ID */
 	struct uapi *uapi;		  /* src/uapi/: nodes, groups, ioctl counters */

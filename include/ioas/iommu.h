@@ -52,6 +52,13 @@ struct ioas_iommu_config {
 	 * for the instance's life. NULL: "amdv1".
 	 */
 	const char *pt;
+	/*
+	 * The kind of IOMMU: "soft", "vtd", "amd", "smmuv3", "riscv" (docs/iommus.md), of devices
+	 * that no machine file describes and of IOMMUs which one has as "soft". Constant for the
+	 * instance's life. With another than soft the format of page tables is the kind's: no `pt`.
+	 * NULL: "soft".
+	 */
+	const char *kind;
 	/* Report the MMAP flag on regions that can be mapped (VFIO_REGION_INFO_FLAG_MMAP). */
 	bool no_region_mmap;
 	/* Answer IOMMU_TEST_CMD, as a kernel with CONFIG_IOMMUFD_TEST does. */
@@ -83,9 +90,15 @@ int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, con
 			  struct ioas_why *why);
 
 /*
+ * Can there be an instance of that configuration? 0; -EINVAL with a line: no such format or kind,
+ * a width that it has not, or they contradict each other; -ENOMEM.
+ */
+int ioas_iommu_check(const struct ioas_iommu_config *config, struct ioas_why *why);
+
+/*
  * Makes an instance. `config` may be NULL (all defaults) and is copied; `host` must outlive it.
- * Returns 0 and the instance in *out, owned by the caller; -ENOMEM; -EINVAL a width out of
- * range or that the format has not, or no such format.
+ * Returns 0 and the instance in *out, owned by the caller; -ENOMEM; -EINVAL as
+ * ioas_iommu_check.
  */
 int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **out);
 

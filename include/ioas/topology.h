@@ -96,12 +96,14 @@ struct ioas_topology_function {
 
 /* Widths, abilities and holes of one IOMMU. Strings and arrays are copied. */
 struct ioas_topology_iommu {
-	const char *kind;   /* "soft", later "vtd", "amd", "smmuv3", "riscv" */
+	const char *kind;   /* "soft", "vtd", "amd", "smmuv3" or "riscv" (docs/iommus.md) */
 	uint8_t aw;	    /* address width, bits; 0: the kind's default */
 	uint8_t pasid_lg2;  /* PASID width it takes; 0: none */
 	bool pasid_0_apart; /* tells PASID 0 from requests without a PASID */
 	bool ats, pri, dirty, nested;
-	uint64_t page_sizes; /* bit n: 2^n bytes; 0: the kind's default */
+	bool coherency;	     /* its page tables can make all requests snoop caches */
+	uint64_t page_sizes; /* bit n: 2^n bytes; the smallest and the largest count; 0: the kind's
+			      */
 	const struct ioas_range *reserved;
 	size_t reserved_nr;
 };

@@ -6,7 +6,7 @@
  * program's own data for nested page tables and viommus, and which attachments it can do. The
  * objects that programs see are src/obj/'s; a kind keeps its part of each in their `kind` members.
  *
- *   soft.c  the IOMMU that software devices are behind today
+ *   unit.c  the IOMMUs that the instance's own devices are behind: unit.h has their kinds
  *   mock.c  the one that IOMMU_TEST_CMD's devices are behind: what the kernel's selftests expect
  *
  * Callbacks are called with the context's lock held unless they say otherwise, and must not call
@@ -70,7 +70,8 @@ struct kind_hw_info {
 /* What page table a request gets. */
 struct kind_paging {
 	struct pt_config pt;
-	bool dirty; /* dirty tracking can be switched on (pt.dirty need not be set) */
+	bool dirty;    /* dirty tracking can be switched on (pt.dirty need not be set) */
+	bool coherent; /* requests snoop caches, whatever they say of it */
 };
 
 struct kind_ops {
@@ -129,11 +130,11 @@ struct kind_viommu_ops {
 	void (*hw_queue_fini)(struct obj_hw_queue *queue);
 };
 
-/* soft.c: the one that the instance's own devices are behind. */
-struct kind_soft {
+/* unit.c: the one that a device of the instance's own is behind. */
+struct kind_own {
 	struct kind_device base;
 	struct ioas_device *dev; /* constant */
 };
-void kind_soft_init(struct kind_soft *soft, struct ioas_device *dev);
+void kind_own_init(struct kind_own *own, struct ioas_device *dev);
 
 #endif

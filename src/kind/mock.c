@@ -89,7 +89,10 @@ static int paging(struct kind_device *dev, uint32_t flags, const struct kind_dat
 		rc = pt_type(dev, data, &type, why);
 	if (rc)
 		return rc;
-	*out = (struct kind_paging){.dirty = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING};
+	*out = (struct kind_paging){
+		.dirty = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+		.coherent = true,
+	};
 	if (type == TESTCMD_PT_HUGE) {
 		huge = true;
 		out->pt.format = PT_AMDV1;

@@ -33,7 +33,7 @@ struct size_class {
 };
 
 struct mem_map {
-	unsigned shift;	      /* constant: where a PA's class begins */
+	unsigned shift;	      /* constant once there are windows: where a PA's class begins */
 	pthread_mutex_t lock; /* new and destroy */
 	struct size_class classes[CLASS_NR];
 	struct mem_pins pins; /* which memory the windows stand for */
@@ -235,13 +235,29 @@ void mem_window_idle(struct mem_window *window)
 	mem_lend_idle(&window->lend);
 }
 
+static unsigned shift_of(unsigned pa_bits)
+{
+	return (pa_bits < 52 ? pa_bits : 52) - CLASS_BITS;
+}
+
+int mem_map_narrow(struct mem_map *map, unsigned pa_bits)
+{
+	if (shift_of(pa_bits) >= map->shift)
+		return 0;
+	for (unsigned i = 0; i < CLASS_NR; i++)
+		if (map->classes[i].used)
+			return -EBUSY;
+	map->shift = shift_of(pa_bits);
+	return 0;
+}
+
 int mem_map_new(unsigned pa_bits, struct mem_map **out)
 {
 	struct mem_map *map = alloc_zero(1, sizeof(*map));
 
 	if (!map)
 		return -ENOMEM;
-	map->shift = (pa_bits < 52 ? pa_bits : 52) - CLASS_BITS;
+	map->shift = shift_of(pa_bits);
 	pthread_mutex_init(&map->lock, NULL);
 	pins_init(&map->pins);
 	*out = map;

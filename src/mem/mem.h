@@ -35,6 +35,12 @@ struct mem_window {
 #define MEM_SPLIT ((uintptr_t)1)
 
 /*
+ * Keeps the map to PAs of that many bits. 0; -EBUSY there were windows already. Not while another
+ * call runs.
+ */
+int mem_map_narrow(struct mem_map *map, unsigned pa_bits);
+
+/*
  * Makes a window for len bytes of host memory whose PA is congruent with iova. `len` > 0, all
  * three multiples of 4096. 0; -ENOMEM; -ENOSPC the physical map is full, or len above 32 TiB
  * (2 TiB where page tables hold PAs of 48 bits only).

@@ -41,6 +41,7 @@ int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *
 	hwpt->ops = kind->ops;
 	hwpt->flags = request->flags;
 	hwpt->dirty = paging.dirty;
+	hwpt->coherent = paging.coherent;
 	hwpt->auto_domain = request->auto_domain;
 	TAILQ_INSERT_TAIL(&ioas->hwpts, hwpt, in_ioas);
 	ioas->obj.users++;

@@ -136,6 +136,7 @@ struct obj_hwpt {
 	struct pt *pt;	       /* constant */
 	bool auto_domain;      /* made by an attach to the IOAS, goes with the last detach */
 	bool dirty;	       /* constant: dirty tracking can be switched on */
+	bool coherent;	       /* constant: all requests through it snoop caches */
 	TAILQ_ENTRY(obj_hwpt) in_ioas; /* (ctx->lock) in ioas->hwpts */
 
 	/* OBJ_NESTED */

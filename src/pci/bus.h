@@ -36,8 +36,10 @@ struct pci_machine {
 	struct ioas_topology *topology;
 	struct route_set **sets; /* by share set; with groups=strict by group */
 	uint32_t set_nr;
-	struct ioas_range *reserved; /* one IOMMU's after the other's */
-	size_t *reserved_at;	     /* where each one's begin, and the end */
+	struct kind_unit *units; /* its IOMMUs */
+	size_t unit_nr;
+	struct ioas_range *reserved; /* of all of them */
+	size_t reserved_nr;
 };
 
 struct pci_bars;

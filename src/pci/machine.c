@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "iommu.h"
+#include "mem/mem.h"
 #include "pci/bus.h"
 #include "route/route.h"
 #include "route/topology.h"
@@ -46,27 +47,49 @@ static int make_sets(struct ioas_iommu *iommu, struct pci_machine *machine)
 	return machine->sets ? 0 : -ENOMEM;
 }
 
-/* Where no function of an IOMMU, or of any, can do DMA: interrupts, and what it has reserved. */
-static int make_reserved(struct ioas_iommu *iommu, struct pci_machine *machine)
+/* Each is the n-th of its kind. */
+static unsigned number_of(struct ioas_iommu *iommu, const struct ioas_topology *topology,
+			  size_t index)
 {
-	size_t iommu_nr = ioas_topology_iommu_nr(machine->topology), nr = 1;
+	const struct kind_type *type = kind_of(iommu, ioas_topology_iommu(topology, index));
+	unsigned nr = 0;
 
-	for (size_t i = 0; i < iommu_nr; i++)
-		nr += ioas_topology_iommu(machine->topology, i)->reserved_nr + 1;
-	machine->reserved = alloc_zero(nr, sizeof(*machine->reserved));
-	machine->reserved_at = alloc_zero(iommu_nr + 1, sizeof(*machine->reserved_at));
-	if (!machine->reserved || !machine->reserved_at)
+	for (size_t i = 0; i < index; i++)
+		nr += kind_of(iommu, ioas_topology_iommu(topology, i)) == type;
+	return nr;
+}
+
+static int make_units(struct ioas_iommu *iommu, struct pci_machine *machine, struct ioas_why *why)
+{
+	const struct ioas_topology *topology = machine->topology;
+	int rc = 0;
+
+	machine->units = alloc_zero(ioas_topology_iommu_nr(topology), sizeof(*machine->units));
+	if (!machine->units)
 		return -ENOMEM;
-	nr = 0;
-	for (size_t i = 0; i < iommu_nr; i++) {
-		const struct ioas_topology_iommu *one = ioas_topology_iommu(machine->topology, i);
-
-		machine->reserved_at[i] = nr;
-		machine->reserved[nr++] = iommu->msi;
-		for (size_t k = 0; k < one->reserved_nr; k++)
-			machine->reserved[nr++] = one->reserved[k];
+	for (size_t i = 0; !rc && i < ioas_topology_iommu_nr(topology); i++) {
+		machine->unit_nr = i + 1;
+		rc = kind_unit_init(&machine->units[i], iommu, ioas_topology_iommu(topology, i),
+				    number_of(iommu, topology, i), why);
+		if (!rc && mem_map_narrow(iommu->mem, kind_unit_pa_bits(&machine->units[i])))
+			rc = why_set(why, -EBUSY, "the instance has memory mapped already");
 	}
-	machine->reserved_at[iommu_nr] = nr;
+	return rc;
+}
+
+/* Where no function can do DMA: what all of the IOMMUs have reserved. */
+static int make_reserved(struct pci_machine *machine)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < machine->unit_nr; i++)
+		nr += machine->units[i].reserved_nr;
+	machine->reserved = alloc_zero(nr + 1, sizeof(*machine->reserved));
+	if (!machine->reserved)
+		return -ENOMEM;
+	for (size_t i = 0; i < machine->unit_nr; i++)
+		for (size_t k = 0; k < machine->units[i].reserved_nr; k++)
+			machine->reserved[machine->reserved_nr++] = machine->units[i].reserved[k];
 	return 0;
 }
 
@@ -77,8 +100,10 @@ void pci_machine_free(struct pci_machine *machine)
 	for (uint32_t i = 0; machine->sets && i < machine->set_nr; i++)
 		route_set_put(machine->sets[i]);
 	free(machine->sets);
+	for (size_t i = 0; i < machine->unit_nr; i++)
+		kind_unit_fini(&machine->units[i]);
+	free(machine->units);
 	free(machine->reserved);
-	free(machine->reserved_at);
 	ioas_topology_destroy(machine->topology);
 	free(machine);
 }
@@ -86,26 +111,10 @@ void pci_machine_free(struct pci_machine *machine)
 static int check_machine(struct pci_bus *bus, const struct ioas_topology *topology,
 			 struct ioas_why *why)
 {
-	const struct ioas_iommu_config *config = &bus->iommu->config;
-
 	if (bus->machine || bus->groups)
 		return why_set(why, -EBUSY, "the instance has a machine, or functions, already");
 	if (!ioas_topology_iommu_nr(topology))
 		return why_set(why, -EINVAL, "the machine has no IOMMU");
-	for (size_t i = 0; i < ioas_topology_iommu_nr(topology); i++) {
-		const struct ioas_topology_iommu *iommu = ioas_topology_iommu(topology, i);
-
-		if (strcmp(iommu->kind, "soft"))
-			return why_set(why, -EOPNOTSUPP,
-				       "IOMMU %zu is of kind %s; only \"soft\" can run programs", i,
-				       iommu->kind);
-		if (iommu->aw && (iommu->aw < 32 || iommu->aw > config->aw))
-			return why_set(
-				why, -EINVAL,
-				"IOMMU %zu has an address width of %u bits, which must be 32 "
-				"to %u here (--set aw=)",
-				i, iommu->aw, config->aw);
-	}
 	return 0;
 }
 
@@ -127,7 +136,9 @@ int ioas_pci_machine(struct ioas_iommu *iommu, const struct ioas_topology *topol
 	if (!rc)
 		rc = make_sets(iommu, machine);
 	if (!rc)
-		rc = make_reserved(iommu, machine);
+		rc = make_units(iommu, machine, why);
+	if (!rc)
+		rc = make_reserved(machine);
 	if (!rc)
 		rc = make_groups(bus, machine);
 	if (rc) {
@@ -135,12 +146,10 @@ int ioas_pci_machine(struct ioas_iommu *iommu, const struct ioas_topology *topol
 		pci_machine_free(machine);
 		return rc;
 	}
-	for (size_t i = 0; i < ioas_topology_iommu_nr(machine->topology); i++) {
-		unsigned aw = ioas_topology_iommu(machine->topology, i)->aw;
-
-		if (aw && aw < iommu->aw)
-			iommu->aw = aw;
-	}
+	for (size_t i = 0; i < machine->unit_nr; i++)
+		if (machine->units[i].table.aw < iommu->aw)
+			iommu->aw = machine->units[i].table.aw;
+	iommu->unit = &machine->units[0];
 	bus->machine = machine;
 	return 0;
 }
@@ -203,13 +212,13 @@ static uint32_t wire_id(const struct pci_machine *machine, struct ioas_pci *pci,
 static void apply_iommu(const struct pci_machine *machine, uint32_t index, struct ioas_pci *pci)
 {
 	const struct ioas_topology *topology = machine->topology;
-	unsigned pasids = ioas_topology_iommu(topology, index)->pasid_lg2;
+	unsigned pasids = machine->units[index].spec.pasid_lg2;
 
 	if (!route_carries_pasids(topology, pci->addr) ||
 	    (pci->iommu->config.groups_strict && !route_redirects(topology, pci->addr)))
 		pasids = 0;
-	pci->reserved = machine->reserved + machine->reserved_at[index];
-	pci->reserved_nr = machine->reserved_at[index + 1] - machine->reserved_at[index];
+	pci->reserved = machine->units[index].reserved;
+	pci->reserved_nr = machine->units[index].reserved_nr;
 	if (pci->desc.pasid_lg2 > pasids)
 		pci->desc.pasid_lg2 = (uint8_t)pasids;
 	if (!pasids)
@@ -220,7 +229,6 @@ int machine_device_new(struct pci_machine *machine, struct ioas_pci *pci)
 {
 	const struct ioas_topology *topology = machine->topology;
 	const struct ioas_topology_function *function = ioas_topology_find(topology, pci->addr);
-	const struct ioas_topology_iommu *iommu = ioas_topology_iommu(topology, function->iommu);
 	size_t nr = ioas_topology_requesters(topology, pci->addr, NULL, 0);
 	struct ioas_topology_requester *found = alloc_zero(nr, sizeof(*found));
 	uint32_t *ids = alloc_zero(nr, sizeof(*ids));
@@ -230,8 +238,7 @@ int machine_device_new(struct pci_machine *machine, struct ioas_pci *pci)
 		.segment = pci->addr.segment,
 		.requester = ids,
 		.requester_nr = nr,
-		.aw = iommu->aw,
-		.pasid_0_same = !iommu->pasid_0_apart || pci->iommu->config.pasid_0_same,
+		.unit = &machine->units[function->iommu],
 	};
 	int rc = -ENOMEM;
 
@@ -289,27 +296,30 @@ int pci_group_check(struct pci_group *group, struct ioas_why *why)
 	return 0;
 }
 
-const struct ioas_range *pci_group_reserved(struct ioas_iommu *iommu, uint32_t number, size_t *nr)
+const struct kind_unit *pci_group_unit(struct ioas_iommu *iommu, uint32_t number)
 {
 	const struct pci_machine *machine = iommu->pci->machine;
 	const struct ioas_topology_function *member =
 		machine ? ioas_topology_group_next(machine->topology, number, NULL) : NULL;
-	size_t first;
 
-	*nr = 1;
-	if (!member)
-		return &iommu->msi;
-	first = machine->reserved_at[member->iommu];
-	*nr = machine->reserved_at[member->iommu + 1] - first;
-	return machine->reserved + first;
+	return member ? &machine->units[member->iommu] : &iommu->own;
+}
+
+const struct kind_unit *pci_unit_at(struct ioas_iommu *iommu, size_t index)
+{
+	const struct pci_machine *machine = iommu->pci->machine;
+
+	if (!machine)
+		return index ? NULL : &iommu->own;
+	return index < machine->unit_nr ? &machine->units[index] : NULL;
 }
 
 const struct ioas_range *pci_reserved(struct ioas_iommu *iommu, size_t *nr)
 {
 	const struct pci_machine *machine = iommu->pci->machine;
 
-	*nr = machine ? machine->reserved_at[ioas_topology_iommu_nr(machine->topology)] : 1;
-	return machine ? machine->reserved : &iommu->msi;
+	*nr = machine ? machine->reserved_nr : iommu->own.reserved_nr;
+	return machine ? machine->reserved : iommu->own.reserved;
 }
 
 /* The root port above a bus that no machine describes. */
@@ -349,20 +359,17 @@ static int describe_function(struct ioas_pci *pci, void *arg)
 
 int ioas_pci_describe(struct ioas_iommu *iommu, struct ioas_topology **out, struct ioas_why *why)
 {
-	const struct ioas_topology_iommu soft = {
-		.kind = "soft",
-		.aw = (uint8_t)iommu->config.aw,
-		.pasid_lg2 = IOAS_PASID_BITS,
-		.pasid_0_apart = !iommu->config.pasid_0_same,
-		.dirty = true,
-	};
+	struct ioas_topology_iommu own = iommu->own.spec;
 	int rc = iommu->pci->machine ? ioas_topology_copy(iommu->pci->machine->topology, out)
 				     : ioas_topology_new(out);
 
 	if (rc)
 		return rc;
+	own.kind = iommu->own.type->name;
+	own.aw = (uint8_t)iommu->own.table.aw;
+	own.pasid_0_apart = iommu->own.pasid_0_apart;
 	if (!iommu->pci->machine) {
-		rc = ioas_topology_add_iommu(*out, &soft, why);
+		rc = ioas_topology_add_iommu(*out, &own, why);
 		if (!rc)
 			rc = ioas_pci_each(iommu, describe_function, *out);
 	}

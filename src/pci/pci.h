@@ -132,8 +132,10 @@ int pci_group_check(struct pci_group *group, struct ioas_why *why);
  */
 unsigned pci_pasid_lg2(const struct ioas_pci *pci);
 
-/* Where no function of the group with that number can do DMA; interrupts come first. */
-const struct ioas_range *pci_group_reserved(struct ioas_iommu *iommu, uint32_t number, size_t *nr);
+/* The IOMMU above the group with that number. */
+const struct kind_unit *pci_group_unit(struct ioas_iommu *iommu, uint32_t number);
+/* The index-th IOMMU, or NULL: there are no more. */
+const struct kind_unit *pci_unit_at(struct ioas_iommu *iommu, size_t index);
 /* Where no function of the machine, whatever its IOMMU, can do DMA. */
 const struct ioas_range *pci_reserved(struct ioas_iommu *iommu, size_t *nr);
 

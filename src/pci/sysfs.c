@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "kind/unit.h"
 #include "pci/bus.h"
 #include "pci/sysfs.h"
 
@@ -121,6 +122,8 @@ static void write_link(struct sysfs_tree *tree, const struct pci_config *config)
 /* What every PCI device has, and the links that lead to it. */
 static void write_node(struct sysfs_tree *tree, const struct node *node)
 {
+	const struct kind_unit *unit;
+
 	sysfs_at(tree, "%s", node->path);
 	write_ids(tree, node);
 	write_cpus(tree, "local_cpus", "local_cpulist");
@@ -149,10 +152,11 @@ static void write_node(struct sysfs_tree *tree, const struct node *node)
 	}
 	if (node->group == UINT32_MAX)
 		return;
+	unit = pci_group_unit(tree->iommu, node->group);
 	sysfs_at(tree, "%s", node->path);
-	sysfs_link(tree, "iommu", SYSFS_IOMMU);
+	sysfs_link(tree, "iommu", SYSFS_IOMMU, unit->name);
 	sysfs_link(tree, "iommu_group", "sys/kernel/iommu_groups/%u", node->group);
-	sysfs_at(tree, SYSFS_IOMMU "/devices");
+	sysfs_at(tree, SYSFS_IOMMU "/devices", unit->name);
 	sysfs_link(tree, node->name, "%s", node->path);
 	sysfs_group_empty(tree, node->group);
 	sysfs_group_member(tree, node->group, node->name, node->path);

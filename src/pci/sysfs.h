@@ -46,6 +46,7 @@ void sysfs_machine(struct sysfs_tree *tree);
 #define SYSFS_GROUP_MAJOR 511
 #define SYSFS_CDEV_MAJOR  510
 
-#define SYSFS_IOMMU "sys/devices/virtual/iommu/ioas0"
+/* Where an IOMMU's folder is, by its name. */
+#define SYSFS_IOMMU "sys/devices/virtual/iommu/%s"
 
 #endif

@@ -37,28 +37,30 @@ static int by_address(const void *a, const void *b)
 	return (x->first > y->first) - (x->first < y->first);
 }
 
-/* In order of address, as Linux lists them. */
-static void write_reserved(struct sysfs_tree *tree, uint32_t number)
+static bool of_interrupts(const struct kind_unit *unit, const struct ioas_range *range)
 {
-	const struct ioas_range *found, msi = tree->iommu->msi;
-	size_t nr, len = 0;
-	struct ioas_range *ranges;
-	char *text;
+	for (size_t i = 0; i < unit->msi_nr; i++)
+		if (!by_address(&unit->reserved[i], range))
+			return unit->reserved[i].last == range->last;
+	return false;
+}
 
-	found = pci_group_reserved(tree->iommu, number, &nr);
-	ranges = alloc_zero(nr, sizeof(*ranges));
-	text = alloc_zero(nr, RESERVED_LINE);
+/* In order of address, as Linux lists them. */
+static void write_reserved(struct sysfs_tree *tree, const struct kind_unit *unit)
+{
+	size_t nr = unit->reserved_nr, len = 0;
+	struct ioas_range *ranges = alloc_zero(nr + 1, sizeof(*ranges));
+	char *text = alloc_zero(nr + 1, RESERVED_LINE);
+
 	if (ranges && text) {
-		memcpy(ranges, found, nr * sizeof(*ranges));
+		memcpy(ranges, unit->reserved, nr * sizeof(*ranges));
 		qsort(ranges, nr, sizeof(*ranges), by_address);
 		for (size_t i = 0; i < nr; i++)
 			len += (size_t)snprintf(
 				text + len, RESERVED_LINE, "0x%016" PRIx64 " 0x%016" PRIx64 " %s\n",
 				ranges[i].first, ranges[i].last,
-				ranges[i].first == msi.first && ranges[i].last == msi.last
-					? "msi"
-					: "reserved");
-		sysfs_text(tree, "reserved_regions", "%s", text);
+				of_interrupts(unit, &ranges[i]) ? "msi" : "reserved");
+		sysfs_bytes(tree, "reserved_regions", text, len);
 	} else if (!tree->error) {
 		tree->error = -ENOMEM;
 	}
@@ -70,7 +72,7 @@ void sysfs_group_empty(struct sysfs_tree *tree, uint32_t number)
 {
 	sysfs_at(tree, "sys/kernel/iommu_groups/%u", number);
 	sysfs_text(tree, "type", "DMA");
-	write_reserved(tree, number);
+	write_reserved(tree, pci_group_unit(tree->iommu, number));
 	sysfs_dir(tree, "devices");
 }
 
@@ -124,8 +126,33 @@ static void write_modules(struct sysfs_tree *tree)
 	sysfs_text(tree, "parameters/allow_unsafe_interrupts", "N");
 }
 
+/* What a kind shows in folders of its own. */
+static void write_unit(struct sysfs_tree *tree, const struct kind_unit *unit)
+{
+	const struct kind_type *type = unit->type;
+	struct kind_attribute attribute;
+
+	sysfs_at(tree, SYSFS_IOMMU, unit->name);
+	sysfs_bytes(tree, "uevent", "", 0);
+	sysfs_dir(tree, "devices");
+	for (unsigned i = 0; type->attribute && type->attribute(unit, i, &attribute); i++) {
+		const char *slash = strchr(attribute.name, '/');
+
+		sysfs_at(tree, SYSFS_IOMMU "/%.*s", unit->name, (int)(slash - attribute.name),
+			 attribute.name);
+		sysfs_text(tree, slash + 1, "%s", attribute.text);
+	}
+	sysfs_at(tree, SYSFS_IOMMU, unit->name);
+	sysfs_power(tree);
+	sysfs_link(tree, "subsystem", "sys/class/iommu");
+	sysfs_at(tree, "sys/class/iommu");
+	sysfs_link(tree, unit->name, SYSFS_IOMMU, unit->name);
+}
+
 void sysfs_machine(struct sysfs_tree *tree)
 {
+	const struct kind_unit *unit;
+
 	write_modules(tree);
 	sysfs_at(tree, "sys/kernel/iommu_groups");
 	sysfs_at(tree, "sys/class/vfio-dev");
@@ -134,13 +161,8 @@ void sysfs_machine(struct sysfs_tree *tree)
 	write_virtual(tree, "misc", "vfio", 10, 196, "vfio/vfio\nDEVMODE=0666");
 	write_virtual(tree, "misc", "iommu", 10, 127, "iommu");
 
-	sysfs_at(tree, SYSFS_IOMMU);
-	sysfs_bytes(tree, "uevent", "", 0);
-	sysfs_dir(tree, "devices");
-	sysfs_power(tree);
-	sysfs_link(tree, "subsystem", "sys/class/iommu");
-	sysfs_at(tree, "sys/class/iommu");
-	sysfs_link(tree, "ioas0", SYSFS_IOMMU);
+	for (size_t i = 0; (unit = pci_unit_at(tree->iommu, i)); i++)
+		write_unit(tree, unit);
 
 	sysfs_at(tree, "sys/bus/pci/devices");
 	sysfs_at(tree, "sys/bus/pci/slots");

@@ -272,13 +272,12 @@ static int device_new(struct pci_bus *bus, struct ioas_pci *pci)
 		.segment = pci->addr.segment,
 		.id = route_pci_id(pci->addr.segment, pci->addr.bus << 8 | pci->addr.devfn),
 		.set = pci->group->set,
-		.pasid_0_same = pci->iommu->config.pasid_0_same,
 	};
 	int rc;
 
 	pci->place.type = pci->addr.bus ? IOAS_TOPOLOGY_ENDPOINT : IOAS_TOPOLOGY_RC_ENDPOINT;
-	pci->reserved = &pci->iommu->msi;
-	pci->reserved_nr = 1;
+	pci->reserved = pci->iommu->own.reserved;
+	pci->reserved_nr = pci->iommu->own.reserved_nr;
 	pci->source = (struct route_source){pci->addr.bus, pci->addr.bus ?: 255, false};
 	rc = bus->machine ? machine_device_new(bus->machine, pci)
 			  : route_device_create(pci->iommu, &who, &pci->dev);

@@ -99,6 +99,11 @@ static uint64_t page_sizes(const struct pt_ops *ops, unsigned levels, unsigned m
 	return sizes;
 }
 
+uint64_t pt_format_page_sizes(enum pt_format format, unsigned aw)
+{
+	return page_sizes(formats[format], formats[format]->levels(aw), aw - 1);
+}
+
 static bool possible(const struct pt_config *config, const struct pt_ops *ops)
 {
 	const struct ioas_range *aperture = &config->aperture;
@@ -215,6 +220,15 @@ void pt_stats(const struct pt *pt, struct pt_stats *out)
 uint64_t pt_page_sizes(const struct pt *pt)
 {
 	return pt->page_sizes;
+}
+
+enum pt_format pt_format(const struct pt *pt)
+{
+	unsigned i = 0;
+
+	while (formats[i] != pt->ops)
+		i++;
+	return (enum pt_format)i;
 }
 
 uint32_t pt_prot_fit(const struct pt *pt, uint32_t prot)

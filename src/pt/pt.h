@@ -197,6 +197,9 @@ void pt_stats(const struct pt *pt, struct pt_stats *out);
 /* Page sizes of the format as a bit mask (bit n: 1 << n bytes). */
 uint64_t pt_page_sizes(const struct pt *pt);
 
+/* Which format it has. */
+enum pt_format pt_format(const struct pt *pt);
+
 /* log2 of the smallest page: 11, 12, 14 or 16. */
 unsigned pt_page_lg2(const struct pt *pt);
 
@@ -223,6 +226,8 @@ unsigned pt_format_page_lg2(enum pt_format format);
 unsigned pt_format_pa_bits(enum pt_format format);
 /* Has the format tables for this width? */
 bool pt_format_has_aw(enum pt_format format, unsigned aw);
+/* The page sizes of tables of that width, which there must be, as a bit mask. */
+uint64_t pt_format_page_sizes(enum pt_format format, unsigned aw);
 
 /* Names of whom it serves, for fault records only. */
 void pt_label(struct pt *pt, uint32_t ioas_id, uint32_t hwpt_id);

@@ -71,10 +71,12 @@ static int check_pasid(struct ioas_device *dev, uint32_t forms, pasid_t pasid, s
 	if (pasid >> lg2)
 		return why_set(why, -EINVAL, "%s: its PASIDs have %u bits, %u is beyond that",
 			       dev->name, lg2, pasid);
-	if (!pasid && dev->pasid_0_same)
+	if (!pasid && !dev->unit->pasid_0_apart)
 		return why_set(why, -EINVAL,
-			       "%s: this IOMMU takes PASID 0 for requests without a PASID (attach "
-			       "those)",
+			       dev->pasid_0_same
+				       ? "%s: this IOMMU takes PASID 0 for requests without a "
+					 "PASID (attach those)"
+				       : "%s: this IOMMU refuses requests with PASID 0",
 			       dev->name);
 	return 0;
 }
@@ -240,6 +242,11 @@ static int attach_locked(const struct change *c)
 		return why_set(c->why, -EINVAL,
 			       "%s: its IOMMU has %u address bits, the page table %u", c->dev->name,
 			       c->dev->aw, pt_aw(c->pt));
+	if (c->pt && !is_wide(c->dev, c->pasid)) {
+		rc = kind_unit_check_table(c->dev->unit, c->pasid, c->pt, c->why);
+		if (rc)
+			return rc;
+	}
 	rc = is_wide(c->dev, c->pasid) ? change_wide(c) : change(c);
 	if (rc < 0)
 		route_entry_trim(c->dev->set, c->pasid);
@@ -290,15 +297,20 @@ static int attach_space(struct ioas_device *dev, const pasid_t *pasid, struct io
 			struct ioas_why *why)
 {
 	struct change c = {.dev = dev, .pasid = pasid, .why = why};
+	const struct pt_config *config = kind_unit_table(dev->unit, pasid);
+	struct pt_config wide;
 	int rc;
 
+	/* A machine-wide PASID means one page table, behind whatever IOMMU. */
+	if (is_wide(dev, pasid)) {
+		wide = *kind_unit_table(dev->iommu->unit, true);
+		wide.aw = dev->iommu->aw;
+		config = &wide;
+	}
 	pthread_mutex_lock(&dev->set->lock);
 	rc = route_check(dev, pasid, why);
 	if (!rc)
-		/* A machine-wide PASID means one page table behind whatever IOMMU. */
-		rc = route_shared_get(dev->iommu, space,
-				      is_wide(dev, pasid) ? dev->iommu->aw : dev->aw, &c.shared,
-				      why);
+		rc = route_shared_get(dev->iommu, space, config, &c.shared, why);
 	if (!rc) {
 		c.pt = route_shared_pt(c.shared);
 		rc = attach_locked(&c);

@@ -68,8 +68,10 @@ int route_device_create(struct ioas_iommu *iommu, const struct route_identity *w
 	dev->bus = who->bus;
 	dev->segment = who->segment;
 	dev->id = who->id;
-	dev->aw = who->aw ? who->aw : iommu->config.aw;
-	dev->pasid_0_same = who->pasid_0_same;
+	dev->unit = who->unit ? who->unit : &iommu->own;
+	dev->aw = dev->unit->table.aw;
+	dev->pasid_0_same = dev->unit->pasid_0_same;
+	dev->msi = who->bus == ROUTE_PCI ? dev->unit->msi : KIND_NOWHERE;
 	mem_lend_init(&dev->lent);
 	snprintf(counters, sizeof(counters), IOAS_RUN_DEVICE_PREFIX "%s", dev->name);
 	if (who->set)
@@ -101,7 +103,6 @@ int route_device_new(struct ioas_iommu *iommu, const char *name, uint16_t segmen
 		.bus = ROUTE_PCI,
 		.segment = segment,
 		.id = route_pci_id(segment, rid),
-		.pasid_0_same = iommu->config.pasid_0_same,
 	};
 
 	return route_device_create(iommu, &who, out);

@@ -28,6 +28,7 @@
 #include "mem/lend.h"
 #include "pt/pt.h"
 
+struct kind_unit;
 struct route_shared;
 struct route_set;
 
@@ -68,12 +69,14 @@ struct ioas_device {
 	enum route_bus bus;	  /* constant */
 	uint16_t segment;	  /* constant */
 	uint32_t id;		  /* constant: what its requests carry where they meet the IOMMU */
-	unsigned aw;		  /* constant: address bits of its IOMMU */
-	bool pasid_0_same;	  /* constant: that takes PASID 0 for none */
-	struct route_set *set;	  /* constant; referenced */
-	_Atomic uint32_t forms;	  /* declared at bind; ROUTE_BOUND while bound */
-	_Atomic uint32_t pasid_lg2;		       /* declared at bind */
-	_Atomic bool dma_on;			       /* the bus lets its memory requests out */
+	const struct kind_unit *unit; /* constant: its IOMMU */
+	unsigned aw;		      /* constant: address bits of that */
+	bool pasid_0_same;	      /* constant: that takes PASID 0 for none */
+	struct ioas_range msi;	      /* constant: writes there are interrupts; or nowhere */
+	struct route_set *set;	      /* constant; referenced */
+	_Atomic uint32_t forms;	      /* declared at bind; ROUTE_BOUND while bound */
+	_Atomic uint32_t pasid_lg2;   /* declared at bind */
+	_Atomic bool dma_on;	      /* the bus lets its memory requests out */
 	_Atomic(const struct route_bus_ops *) bus_ops; /* NULL: no port turns its requests */
 	void *bus_arg; /* constant: the bus's own; PCI: the function, or NULL without one */
 	_Atomic(const struct route_source *) source; /* NULL: nobody checks */
@@ -94,9 +97,8 @@ struct route_identity {
 	uint32_t id;		   /* what its requests carry, `requester` has it, too */
 	const uint32_t *requester; /* all they may carry; NULL: just id */
 	size_t requester_nr;
-	struct route_set *set; /* NULL: one of its own */
-	unsigned aw;	       /* address bits of its IOMMU; 0: the instance's */
-	bool pasid_0_same;     /* its IOMMU takes PASID 0 for none */
+	struct route_set *set;	      /* NULL: one of its own */
+	const struct kind_unit *unit; /* its IOMMU; NULL: the instance's own */
 };
 
 /*
@@ -201,12 +203,12 @@ void route_remove(struct ioas_iommu *iommu, enum route_bus bus, uint32_t id);
 /* ---- shared.c ---- */
 
 /*
- * The page table of `aw` address bits that all devices attached to `space` by ioas_device_attach,
- * and behind IOMMUs as wide, share; made and filled when it is first asked for. Errors as
- * ioas_device_attach. Takes its lock, then the space's.
+ * The page table of that form (as kind_unit_table tells) that all devices attached to `space` by
+ * ioas_device_attach share, behind IOMMUs that want it so; made and filled when it is first asked
+ * for. Errors as ioas_device_attach. Takes its lock, then the space's.
  */
-int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, unsigned aw,
-		     struct route_shared **out, struct ioas_why *why);
+int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space,
+		     const struct pt_config *form, struct route_shared **out, struct ioas_why *why);
 /* The last put empties and frees the table; nobody may be in flight through it. */
 void route_shared_put(struct ioas_iommu *iommu, struct route_shared *shared);
 struct pt *route_shared_pt(const struct route_shared *shared);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One page table a space and address width for the programs that attach devices to spaces directly,
- * without HWPTs. The tables in use are in a balanced tree by both.
+ * One page table a space and form of tables for the programs that attach devices to spaces
+ * directly, without HWPTs. The tables in use are in a balanced tree by both.
  */
 #include <errno.h>
 #include <search.h>
@@ -13,7 +13,7 @@
 
 struct route_shared {
 	struct ioas_space *space; /* constant, a reference; the key, with */
-	unsigned aw;		  /* constant */
+	struct pt_config config;  /* constant */
 	struct pt *pt;		  /* constant */
 	uint64_t refs;		  /* (shares.lock) */
 };
@@ -25,29 +25,30 @@ struct route_shares {
 
 static int compare(const void *a, const void *b)
 {
-	uintptr_t x = (uintptr_t)((const struct route_shared *)a)->space;
-	uintptr_t y = (uintptr_t)((const struct route_shared *)b)->space;
+	const struct route_shared *left = a, *right = b;
+	const struct pt_config *p = &left->config, *q = &right->config;
+	const uint64_t x[] = {(uintptr_t)left->space, p->format, p->aw, p->max_leaf_lg2,
+			      p->coherent};
+	const uint64_t y[] = {(uintptr_t)right->space, q->format, q->aw, q->max_leaf_lg2,
+			      q->coherent};
+	size_t i = 0;
 
-	if (x == y) {
-		x = ((const struct route_shared *)a)->aw;
-		y = ((const struct route_shared *)b)->aw;
-	}
-	return (x > y) - (x < y);
+	while (i < sizeof(x) / sizeof(x[0]) - 1 && x[i] == y[i])
+		i++;
+	return (x[i] > y[i]) - (x[i] < y[i]);
 }
 
-static int shared_new(struct ioas_iommu *iommu, struct ioas_space *space, unsigned aw,
+static int shared_new(struct ioas_space *space, const struct pt_config *form,
 		      struct route_shared **out, struct ioas_why *why)
 {
-	struct pt_config config = {
-		.format = iommu->pt_format,
-		.aw = aw,
-		.max_leaf_lg2 = space_huge_pages(space) ? 0 : pt_format_page_lg2(iommu->pt_format),
-	};
+	struct pt_config config = *form;
 	struct route_shared *shared = alloc_zero(1, sizeof(*shared));
 	int rc;
 
 	if (!shared)
 		return -ENOMEM;
+	if (!space_huge_pages(space))
+		config.max_leaf_lg2 = pt_format_page_lg2(config.format);
 	rc = pt_new(&config, &shared->pt);
 	if (rc) {
 		free(shared);
@@ -60,7 +61,7 @@ static int shared_new(struct ioas_iommu *iommu, struct ioas_space *space, unsign
 		return rc;
 	}
 	shared->space = ioas_space_get(space);
-	shared->aw = aw;
+	shared->config = *form;
 	shared->refs = 1;
 	*out = shared;
 	return 0;
@@ -74,11 +75,11 @@ static void shared_free(struct route_shared *shared)
 	free(shared);
 }
 
-int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, unsigned aw,
-		     struct route_shared **out, struct ioas_why *why)
+int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space,
+		     const struct pt_config *form, struct route_shared **out, struct ioas_why *why)
 {
 	struct route_shares *shares = route_shares(iommu);
-	struct route_shared key = {.space = space, .aw = aw}, **found;
+	struct route_shared key = {.space = space, .config = *form}, **found;
 	int rc = 0;
 
 	pthread_mutex_lock(&shares->lock);
@@ -87,7 +88,7 @@ int route_shared_get(struct ioas_iommu *iommu, struct ioas_space *space, unsigne
 		(*found)->refs++;
 		*out = *found;
 	} else {
-		rc = shared_new(iommu, space, aw, out, why);
+		rc = shared_new(space, form, out, why);
 		if (!rc && (inject() || !tsearch(*out, &shares->tree, compare))) {
 			shared_free(*out);
 			rc = -ENOMEM;

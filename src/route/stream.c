@@ -10,7 +10,6 @@ int ioas_stream_new(struct ioas_iommu *iommu, const char *name, uint32_t stream_
 		.name = name,
 		.bus = ROUTE_STREAM,
 		.id = stream_id,
-		.pasid_0_same = iommu->config.pasid_0_same,
 	};
 	int rc = route_device_create(iommu, &who, out);
 

@@ -76,6 +76,7 @@ static const struct field iommu_fields[] = {
 	I("pri", FLAG, pri),
 	I("dirty", FLAG, dirty),
 	I("nested", FLAG, nested),
+	I("coherency", FLAG, coherency),
 	I("page_sizes", HEX, page_sizes),
 	I("reserved", RANGES, reserved),
 	{0},

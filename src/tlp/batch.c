@@ -31,11 +31,11 @@ void ioas_batch_end(struct ioas_batch *batch)
 /* Interrupts and peers are looked for at each TLP: then nothing is remembered in the batch. */
 static bool can_remember(const struct ioas_device *dev, const struct iotlb_entry *entry)
 {
-	const struct ioas_range *msi = &dev->iommu->msi;
+	const struct ioas_range *msi = &dev->msi;
 
 	if (atomic_load_explicit(&dev->bus_ops, memory_order_relaxed))
 		return false;
-	return dev->bus != ROUTE_PCI || entry->last < msi->first || entry->first > msi->last;
+	return entry->last < msi->first || entry->first > msi->last;
 }
 
 /* tlp_translate has just found it, so that it is the hottest. */

@@ -8,14 +8,16 @@
 #include "route/route.h"
 #include "tlp/tlp.h"
 
-/* Writes there are interrupts, and reads nothing; neither is translated. */
+/*
+ * Where the device's IOMMU has a window for that, writes are interrupts, and reads nothing; neither
+ * is translated.
+ */
 static bool meets_interrupts(const struct ioas_device *dev, const struct ioas_tlp *tlp)
 {
-	const struct ioas_range *msi = &dev->iommu->msi;
+	const struct ioas_range *msi = &dev->msi;
 
 	return tlp->addr <= msi->last && tlp->len > 0 &&
-	       (tlp->addr >= msi->first || tlp->len > msi->first - tlp->addr) &&
-	       dev->bus == ROUTE_PCI;
+	       (tlp->addr >= msi->first || tlp->len > msi->first - tlp->addr);
 }
 
 /*

@@ -110,7 +110,7 @@ static int route(struct vfio_pci *vdev, struct ioas_why *why)
 	int rc;
 
 	if (group->container) {
-		rc = route_attach(ioas_pci_device(vdev->pci), NULL, group->container->pt, why);
+		rc = vfio_container_attach(group->container, ioas_pci_device(vdev->pci), why);
 		return rc < 0 ? rc : 0;
 	}
 	id = type1_compat_id(group->ctx);

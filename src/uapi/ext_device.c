@@ -18,7 +18,7 @@ static void describe_dev(const struct ioas_device *dev, struct ioas_get_device *
 
 	if (dev->forms & ROUTE_BOUND)
 		cmd->out_flags |= IOAS_DEVICE_BOUND;
-	if (!dev->pasid_0_same)
+	if (dev->unit->pasid_0_apart)
 		cmd->out_flags |= IOAS_DEVICE_PASID_0_APART;
 	cmd->out_requester = dev->id;
 	cmd->out_sends = ioas_device_forms(dev, &pasid_lg2);

@@ -67,9 +67,21 @@ void type1_leave(struct type1 *type1)
 		pthread_mutex_unlock(&type1->container->lock);
 }
 
+/* Do all page tables there enforce it? */
 long type1_compat_coherent(struct uapi_call *call)
 {
-	return type1_compat_id(call->file->priv) ? 1 : no_compat(call);
+	struct obj_ctx *ctx = call->file->priv;
+	struct obj_ioas *ioas = compat_get(ctx);
+	struct obj_hwpt *hwpt;
+	long all = 1;
+
+	if (!ioas)
+		return no_compat(call);
+	pthread_mutex_lock(&ctx->lock);
+	TAILQ_FOREACH(hwpt, &ioas->hwpts, in_ioas) all &= hwpt->coherent;
+	pthread_mutex_unlock(&ctx->lock);
+	obj_put(&ioas->obj);
+	return all;
 }
 
 /* TYPE1 promises that any page can be unmapped, for which leaves must be small (space_cut). */

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <ioas/uapi/vfio.h>
+#include "iommu.h"
+#include "route/route.h"
 #include "space/space.h"
 #include "uapi/handlers.h"
 #include "uapi/type1.h"
@@ -100,7 +102,28 @@ long vfio_get_api_version(struct uapi_call *call)
 	return VFIO_API_VERSION;
 }
 
-/* The software IOMMU is always coherent; a container without one cannot say so yet. */
+int vfio_container_attach(struct vfio_container *container, struct ioas_device *dev,
+			  struct ioas_why *why)
+{
+	const struct pt_config *config = kind_unit_table(dev->unit, false);
+
+	if (pt_format(container->pt) == config->format &&
+	    dev->unit->spec.coherency == container->iommu->unit->spec.coherency)
+		return route_attach(dev, NULL, container->pt, why);
+	return ioas_device_attach(dev, container->space, why);
+}
+
+/* All of the machine's page tables must enforce it; a container without one cannot say so yet. */
+static bool machine_coherent(struct ioas_iommu *iommu)
+{
+	const struct kind_unit *unit;
+	bool all = true;
+
+	for (size_t i = 0; all && (unit = pci_unit_at(iommu, i)); i++)
+		all = unit->spec.coherency;
+	return all;
+}
+
 static long coherent(struct uapi_call *call)
 {
 	struct vfio_container *container = call->file->priv;
@@ -111,7 +134,7 @@ static long coherent(struct uapi_call *call)
 	pthread_mutex_lock(&container->lock);
 	ready = container->type;
 	pthread_mutex_unlock(&container->lock);
-	return ready;
+	return ready && machine_coherent(container->iommu);
 }
 
 long vfio_check_extension(struct uapi_call *call)
@@ -130,8 +153,7 @@ long vfio_check_extension(struct uapi_call *call)
 /* An empty space, its page table, and what devices cannot reach. */
 static int begin_space(struct vfio_container *container, uint32_t type, struct ioas_why *why)
 {
-	struct pt_config config = {.format = container->iommu->pt_format,
-				   .aw = container->iommu->aw};
+	struct pt_config config = *kind_unit_table(container->iommu->unit, false);
 	const struct ioas_range *reserved;
 	size_t nr;
 	struct ioas_space *space;
@@ -140,6 +162,7 @@ static int begin_space(struct vfio_container *container, uint32_t type, struct i
 
 	if (rc)
 		return rc;
+	config.aw = container->iommu->aw;
 	space_set_rule(space, ACCOUNT_VFIO);
 	rc = pt_new(&config, &pt);
 	if (rc)

@@ -44,7 +44,7 @@ int vfio_pci_open(struct uapi *uapi, struct ioas_pci *pci, struct vfio_pci **out
 	if (rc)
 		goto err_close;
 	vdev->opens = 1;
-	kind_soft_init(&vdev->kind, ioas_pci_device(pci));
+	kind_own_init(&vdev->kind, ioas_pci_device(pci));
 	pci->vfio = vdev;
 	*out = vdev;
 	return 0;

@@ -41,7 +41,7 @@ struct vfio_pci {
 	struct vfio_group *group; /* constant; referenced */
 	uint32_t opens;		  /* files that may use it */
 	struct obj_device *bound; /* in an iommufd context; NULL: in a container */
-	struct kind_soft kind;	  /* constant: the IOMMU as the function sees it */
+	struct kind_own kind;	  /* constant: the IOMMU as the function sees it */
 };
 
 /*
@@ -52,7 +52,7 @@ int vfio_pci_open(struct uapi *uapi, struct ioas_pci *pci, struct vfio_pci **out
 		  struct ioas_why *why);
 /* One file fewer; the last one resets the function, ends its route and frees the driver. */
 void vfio_pci_close(struct vfio_pci *vdev);
-/* Where a function cannot do DMA: x86's interrupt window, and what its IOMMU has reserved. */
+/* Where a function cannot do DMA: what its IOMMU has reserved. */
 const struct ioas_range *vfio_pci_reserved(const struct vfio_pci *vdev, size_t *nr);
 
 /* An open device file, of a cdev or from VFIO_GROUP_GET_DEVICE_FD. */
@@ -78,6 +78,12 @@ struct vfio_container {
 /* Mappings that one container may hold, as vfio_iommu_type1's dma_entry_limit. */
 #define VFIO_CONTAINER_ENTRIES 65535u
 
+/*
+ * Attaches a device to the container's address space: to its page table, or to another one on the
+ * same space where its IOMMU needs another form. As route_attach.
+ */
+int vfio_container_attach(struct vfio_container *container, struct ioas_device *dev,
+			  struct ioas_why *why);
 /* A group enters or leaves; the last one that leaves ends the address space. */
 void vfio_container_join(struct vfio_container *container, struct vfio_group *group);
 void vfio_container_leave(struct vfio_group *group);

@@ -10,6 +10,7 @@
 #include <ioas/topology_text.h>
 #include "dma_world.h"
 
+static struct kind_unit unit;
 static struct ioas_device *narrow;
 
 static int setup_widths(void **arg)
@@ -19,10 +20,13 @@ static int setup_widths(void **arg)
 		.name = "0000:02:00.0",
 		.bus = ROUTE_PCI,
 		.id = id,
-		.aw = 39,
+		.unit = &unit,
 	};
+	const struct ioas_topology_iommu spec = {
+		.kind = "soft", .aw = 39, .pasid_lg2 = 20, .pasid_0_apart = true};
 
 	setup(arg);
+	assert_int_equal(kind_unit_init(&unit, iommu, &spec, 1, NULL), 0);
 	assert_int_equal(route_device_create(iommu, &who, &narrow), 0);
 	return 0;
 }
@@ -30,6 +34,7 @@ static int setup_widths(void **arg)
 static int teardown_widths(void **arg)
 {
 	route_device_destroy(narrow);
+	kind_unit_fini(&unit);
 	return teardown(arg);
 }
 

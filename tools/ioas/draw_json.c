@@ -64,6 +64,7 @@ static void print_iommu(struct json *json, const struct ioas_topology_iommu *iom
 	json_bool(json, "pri", iommu->pri);
 	json_bool(json, "dirty", iommu->dirty);
 	json_bool(json, "nested", iommu->nested);
+	json_bool(json, "coherency", iommu->coherency);
 	json_open(json, "reserved", '[');
 	for (size_t i = 0; i < iommu->reserved_nr; i++) {
 		json_open(json, NULL, '{');

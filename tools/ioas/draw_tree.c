@@ -46,9 +46,10 @@ static void print_iommu(const struct draw *draw, size_t index)
 		fprintf(draw->to, ", %u bits", iommu->aw);
 	if (iommu->pasid_lg2)
 		fprintf(draw->to, ", PASIDs of %u bits", iommu->pasid_lg2);
-	fprintf(draw->to, "%s%s%s%s%s\n", iommu->pasid_0_apart ? ", PASID 0 apart" : "",
+	fprintf(draw->to, "%s%s%s%s%s%s\n", iommu->pasid_0_apart ? ", PASID 0 apart" : "",
 		iommu->ats ? ", ATS" : "", iommu->pri ? ", PRI" : "",
-		iommu->dirty ? ", dirty tracking" : "", iommu->nested ? ", nesting" : "");
+		iommu->dirty ? ", dirty tracking" : "", iommu->nested ? ", nesting" : "",
+		iommu->coherency ? ", coherency" : "");
 	for (size_t i = 0; i < iommu->reserved_nr; i++)
 		fprintf(draw->to, "  reserved 0x%" PRIx64 "-0x%" PRIx64 "\n",
 			iommu->reserved[i].first, iommu->reserved[i].last);

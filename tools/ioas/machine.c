@@ -201,8 +201,7 @@ int machine_build(struct machine *machine)
 	struct ioas_why bad = {""};
 
 	if (rc == -EINVAL)
-		snprintf(bad.text, sizeof(bad.text), "page tables of format %s have no %u bits",
-			 machine->config.pt ? machine->config.pt : "amdv1", machine->config.aw);
+		ioas_iommu_check(&machine->config, &bad);
 	if (!rc && machine->topology)
 		rc = ioas_pci_machine(machine->iommu, machine->topology, &bad);
 	if (rc) {

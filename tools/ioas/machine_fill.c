@@ -54,9 +54,10 @@ static int set_capabilities(struct tree *tree, const struct file_iommu *file, ya
 			    struct ioas_topology_iommu *iommu)
 {
 	static const struct word words[] = {{"ats", 0},	   {"pri", 1},		 {"dirty", 2},
-					    {"nested", 3}, {"pasid-0-apart", 4}, {NULL, 0}};
-	bool *const flags[] = {&iommu->ats, &iommu->pri, &iommu->dirty, &iommu->nested,
-			       &iommu->pasid_0_apart};
+					    {"nested", 3}, {"pasid-0-apart", 4}, {"coherency", 5},
+					    {NULL, 0}};
+	bool *const flags[] = {&iommu->ats,    &iommu->pri,	      &iommu->dirty,
+			       &iommu->nested, &iommu->pasid_0_apart, &iommu->coherency};
 	yaml_node_t *list = lines_value(tree->lines, yaml, "capabilities");
 	char names[WORDS_LEN];
 

@@ -65,7 +65,8 @@ static void put_capabilities(struct writer *writer, const struct ioas_topology_i
 		   {"pri", iommu->pri},
 		   {"dirty", iommu->dirty},
 		   {"nested", iommu->nested},
-		   {"pasid-0-apart", iommu->pasid_0_apart}};
+		   {"pasid-0-apart", iommu->pasid_0_apart},
+		   {"coherency", iommu->coherency}};
 	const char *between = "[";
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -220,6 +220,21 @@ struct iommu_hw_info_vtd {
 	IOAS_UAPI_U64 ecap_reg;
 };
 
+/* Data of IOMMU_HW_INFO_TYPE_ARM_SMMUV3: IDR0 to IDR5, IIDR and AIDR (IHI 0070 6.3). */
+struct iommu_hw_info_arm_smmuv3 {
+	uint32_t flags;
+	uint32_t __reserved;
+	uint32_t idr[6];
+	uint32_t iidr;
+	uint32_t aidr;
+};
+
+/* Data of IOMMU_HW_INFO_TYPE_AMD: the extended feature registers (48882 3.4). */
+struct iommu_hw_info_amd {
+	IOAS_UAPI_U64 efr;
+	IOAS_UAPI_U64 efr2;
+};
+
 enum iommufd_hwpt_set_dirty_tracking_flags {
 	IOMMU_HWPT_DIRTY_TRACKING_ENABLE = 1 << 0,
 };

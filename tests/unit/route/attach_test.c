@@ -46,7 +46,6 @@ static struct ioas_device *device(rid_t rid, struct route_set *set, uint32_t for
 		.name = name,
 		.id = rid,
 		.set = set,
-		.pasid_0_same = iommu->config.pasid_0_same,
 	};
 	struct ioas_device *dev;
 

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Arm SMMUv3 (Arm IHI 0070, issue F). Page tables are stage 1's, found through context descriptors,
+ * one for each SubstreamID; the smallest of the page sizes is the granule.
+ *
+ * Where a stream has SubstreamIDs, its requests without one use context descriptor 0 (STE.S1DSS
+ * 0b10), and then a request with SubstreamID 0 is refused (3.9, 5.2): so PASID 0 is not to be had,
+ * nor is it no PASID.
+ *
+ * Interrupts are writes like any other: they are translated, to where the page table leads. Linux
+ * keeps a range of addresses for that which nothing else is mapped at. Our devices' interrupts do
+ * not go through memory, so what a device writes there itself finds nothing mapped.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <ioas/uapi/iommufd.h>
+#include "kind/unit.h"
+#include "util/why.h"
+
+/* Linux's choice, MSI_IOVA_BASE: no register says it. */
+#define SW_MSI_FIRST 0x8000000u
+#define SW_MSI_LAST  0x80fffffu
+
+#define REGISTERS     0x9050000ull /* where the first unit's registers are */
+#define REGISTERS_LEN 0x20000u	   /* 6.1: two pages of 64 KiB */
+#define STREAM_BITS   32
+#define REVISION      3	 /* AIDR: SMMUv3.3 */
+#define VA_BITS	      48 /* more need IDR5.VAX */
+
+static int formats(struct kind_unit *unit, struct ioas_why *why)
+{
+	static const enum pt_format of[] = {PT_ARM_LPAE_S1_4K, PT_ARM_LPAE_S1_16K,
+					    PT_ARM_LPAE_S1_64K};
+	uint64_t sizes = unit->spec.page_sizes;
+
+	unit->table.format = of[0];
+	for (unsigned i = 0; sizes && i < sizeof(of) / sizeof(of[0]); i++)
+		if (pt_format_page_lg2(of[i]) == (unsigned)__builtin_ctzll(sizes))
+			unit->table.format = of[i];
+	unit->pasid_table.format = unit->table.format;
+	return 0;
+}
+
+/* 6.3.1 */
+static uint32_t idr0(const struct kind_unit *unit)
+{
+	const struct ioas_topology_iommu *spec = &unit->spec;
+
+	return (uint32_t)(kind_bit(1, true) |			  /* S1P */
+			  kind_field(3, 2, 2) |			  /* TTF: AArch64 */
+			  kind_bit(4, true) |			  /* COHACC */
+			  kind_field(7, 6, spec->dirty ? 2 : 0) | /* HTTU: access flag and dirty */
+			  kind_bit(10, spec->ats) |		  /* ATS */
+			  kind_bit(12, true) |			  /* ASID16 */
+			  kind_bit(13, true) |			  /* MSI */
+			  kind_bit(16, spec->pri) |		  /* PRI */
+			  kind_bit(19, spec->pasid_lg2) |	  /* CD2L */
+			  kind_field(22, 21, 2) |		  /* TTENDIAN: little */
+			  kind_field(25, 24, 1) |		  /* STALL_MODEL: none */
+			  kind_bit(26, true) |			  /* TERM_MODEL: faults abort */
+			  kind_field(28, 27, 1));		  /* ST_LEVEL: two */
+}
+
+/* 6.3.2. Queues of one entry: a guest's are its own matter, and nobody else sees ours. */
+static uint32_t idr1(const struct kind_unit *unit)
+{
+	return (uint32_t)(kind_field(5, 0, STREAM_BITS) |	    /* SIDSIZE */
+			  kind_field(10, 6, unit->spec.pasid_lg2)); /* SSIDSIZE */
+}
+
+/* 6.3.4: range invalidation, and block sizes can change without a break. */
+static uint32_t idr3(void)
+{
+	return (uint32_t)(kind_bit(10, true) | kind_field(12, 11, 2));
+}
+
+/* 6.3.6. OAS 5 is 48 bits, 6 is 52. */
+static uint32_t idr5(const struct kind_unit *unit)
+{
+	unsigned granule = pt_format_page_lg2(unit->table.format);
+
+	return (uint32_t)(kind_field(2, 0, pt_format_pa_bits(unit->table.format) > 48 ? 6 : 5) |
+			  kind_bit(4, granule == 12) | kind_bit(5, granule == 14) |
+			  kind_bit(6, granule == 16) |
+			  kind_field(11, 10, unit->table.aw > VA_BITS)); /* VAX */
+}
+
+static void info(const struct kind_unit *unit, struct kind_hw_info *out)
+{
+	const struct iommu_hw_info_arm_smmuv3 data = {
+		.idr = {idr0(unit), idr1(unit), 0, idr3(), 0, idr5(unit)},
+		.aidr = REVISION,
+	};
+
+	out->len = sizeof(data);
+	memcpy(out->data, &data, sizeof(data));
+}
+
+static void sysfs_name(const struct kind_unit *unit, char name[KIND_NAME_LEN])
+{
+	snprintf(name, KIND_NAME_LEN, "smmu3.0x%016" PRIx64,
+		 (uint64_t)(REGISTERS + (uint64_t)unit->number * REGISTERS_LEN));
+}
+
+static const struct kind_ops ops = {
+	.name = "SMMUv3",
+	.hw_info = kind_unit_hw_info,
+	.paging = kind_unit_paging,
+	.attach = kind_unit_attach,
+};
+
+const struct kind_type kind_smmuv3 = {
+	.name = "smmuv3",
+	.ops = &ops,
+	.info_type = IOMMU_HW_INFO_TYPE_ARM_SMMUV3,
+	.pasid_dirty = true,
+	.msi_nr = 1,
+	.reserved_nr = 1,
+	.reserved = {{SW_MSI_FIRST, SW_MSI_LAST}},
+	.formats = formats,
+	.info = info,
+	.sysfs_name = sysfs_name,
+};

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: a description that contradicts its kind is refused with a reason; what a machine
+ * and its kind have reserved is there once; tables of one unit do not get to another that cannot
+ * walk them.
+ */
+#include <ioas/topology.h>
+#include "mem/mem.h"
+#include "obj/obj.h"
+#include "pci/pci.h"
+#include "units.h"
+
+static struct ioas_why why;
+
+static int try_spec(const struct ioas_iommu_config *config, const struct ioas_topology_iommu *spec)
+{
+	struct ioas_iommu *iommu;
+	struct kind_unit unit;
+	int rc;
+
+	why.text[0] = 0;
+	assert_int_equal(ioas_iommu_new(config, &iommu), 0);
+	rc = kind_unit_init(&unit, iommu, spec, 0, &why);
+	kind_unit_fini(&unit);
+	ioas_iommu_destroy(iommu);
+	assert_int_equal(!rc, !why.text[0]);
+	return rc;
+}
+
+static void contradictions(void **state)
+{
+	static const struct ioas_topology_iommu bad[] = {
+		{.kind = "vtd", .aw = 31},
+		{.kind = "vtd", .aw = 49}, /* more than the instance's 48 */
+		{.kind = "vtd", .pasid_0_apart = true},
+		{.kind = "amd", .pasid_0_apart = true},
+		{.kind = "smmuv3", .pasid_0_apart = true},
+		{.kind = "riscv", .pasid_0_apart = true},
+		{.kind = "smmuv3", .coherency = true},
+		{.kind = "riscv", .coherency = true},
+		{.kind = "riscv", .pasid_lg2 = 16},
+		{.kind = "vtd", .page_sizes = M2},
+		{.kind = "vtd", .page_sizes = K4 | K64},
+		{.kind = "smmuv3", .page_sizes = 1ull << 13},
+		{.kind = "smmuv3", .page_sizes = K16 | G1 << 3},
+	};
+	const struct ioas_iommu_config config = {.aw = 48};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(try_spec(&config, &bad[i]), -EINVAL);
+	assert_int_equal(try_spec(&config, &(struct ioas_topology_iommu){.kind = "sparc"}),
+			 -EOPNOTSUPP);
+	assert_non_null(strstr(why.text, "sparc"));
+}
+
+static void settings(void **state)
+{
+	struct ioas_iommu_config config = {0};
+	struct ioas_iommu *iommu;
+
+	assert_int_equal(ioas_iommu_config_set(&config, "iommu", "vtd", &why), 0);
+	assert_int_equal(ioas_iommu_check(&config, NULL), 0);
+	assert_int_equal(ioas_iommu_config_set(&config, "iommu", "vt-d", &why), -EINVAL);
+	assert_string_equal(config.kind, "vtd");
+	config.pt = "amdv1";
+	assert_int_equal(ioas_iommu_check(&config, &why), -EINVAL);
+	assert_int_equal(ioas_iommu_new(&config, &iommu), -EINVAL);
+	config = (struct ioas_iommu_config){.kind = "no such"};
+	assert_int_equal(ioas_iommu_new(&config, &iommu), -EINVAL);
+	config = (struct ioas_iommu_config){.aw = 31};
+	assert_int_equal(ioas_iommu_check(&config, &why), -EINVAL);
+}
+
+/* "soft" in a description is what the configuration says; another kind stays what it is. */
+static void soft_is_replaced(void **state)
+{
+	const struct ioas_iommu_config config = {.kind = "smmuv3"};
+	const struct ioas_topology_iommu soft = {
+		.kind = "soft", .pasid_lg2 = 9, .pasid_0_apart = true};
+	const struct ioas_topology_iommu amd = {.kind = "amd"};
+	struct ioas_iommu *iommu;
+	struct kind_unit unit;
+
+	assert_int_equal(ioas_iommu_new(&config, &iommu), 0);
+	assert_ptr_equal(iommu->own.type, &kind_smmuv3);
+	assert_int_equal(iommu->own.spec.pasid_lg2, IOAS_PASID_BITS);
+	assert_int_equal(kind_unit_init(&unit, iommu, &soft, 3, NULL), 0);
+	assert_ptr_equal(unit.type, &kind_smmuv3);
+	assert_int_equal(unit.spec.pasid_lg2, 9);
+	assert_true(unit.spec.dirty && !unit.spec.coherency && !unit.pasid_0_apart);
+	assert_string_equal(unit.name, "smmu3.0x00000000090b0000");
+	kind_unit_fini(&unit);
+	assert_int_equal(kind_unit_init(&unit, iommu, &amd, 0, NULL), 0);
+	assert_ptr_equal(unit.type, &kind_amd);
+	assert_false(unit.spec.dirty);
+	kind_unit_fini(&unit);
+	ioas_iommu_destroy(iommu);
+}
+
+static void reserved(void **state)
+{
+	const struct ioas_range ranges[] = {
+		{0xfee00000, 0xfeefffff}, {0x1000, 0x1fff}, {0x1000, 0x1fff}};
+	const struct ioas_topology_iommu spec = {
+		.kind = "amd", .reserved = ranges, .reserved_nr = 3};
+	struct rig rig;
+
+	rig_begin(&rig, &spec);
+	assert_int_equal(rig.unit.reserved_nr, 3);
+	assert_int_equal(rig.unit.msi_nr, 1);
+	assert_int_equal(rig.unit.reserved[0].first, 0xfee00000);
+	assert_int_equal(rig.unit.reserved[1].first, 0xfd00000000);
+	assert_int_equal(rig.unit.reserved[1].last, 0xffffffffff);
+	assert_int_equal(rig.unit.reserved[2].last, 0x1fff);
+	assert_int_equal(rig.dev->msi.first, 0xfee00000);
+	rig_end(&rig);
+}
+
+/* Of one kind, but one tracks writes and enforces coherency and the other does not. */
+static void attach_what_suits(void **state)
+{
+	const struct ioas_topology_iommu able = {
+		.kind = "vtd", .dirty = true, .coherency = true, .pasid_lg2 = 8};
+	const struct ioas_topology_iommu plain = {.kind = "vtd", .coherency = true};
+	const struct ioas_topology_iommu loose = {.kind = "vtd", .dirty = true};
+	struct obj_hwpt tracks = {.dirty = true, .coherent = true};
+	struct obj_hwpt usual = {.coherent = true}, faults = {.coherent = true};
+	struct rig a, p, l;
+
+	faults.fault = (struct obj_fault *)&faults;
+	rig_begin(&a, &able);
+	rig_begin(&p, &plain);
+	rig_begin(&l, &loose);
+	assert_int_equal(kind_unit_attach(&a.own.base, NULL, &tracks, NULL, &why), 0);
+	assert_int_equal(kind_unit_attach(&p.own.base, NULL, &tracks, NULL, &why), -EINVAL);
+	assert_int_equal(kind_unit_attach(&p.own.base, NULL, &usual, NULL, &why), 0);
+	assert_int_equal(kind_unit_attach(&l.own.base, NULL, &usual, NULL, &why), -EINVAL);
+	assert_int_equal(kind_unit_attach(&a.own.base, NULL, &faults, NULL, &why), -ENODEV);
+	rig_end(&a);
+	rig_end(&p);
+	rig_end(&l);
+}
+
+/* AMD: a table for PASIDs serves requests without one, but not the reverse. */
+static void formats_meet_routes(void **state)
+{
+	const struct ioas_topology_iommu amd = {.kind = "amd", .pasid_lg2 = 8};
+	const struct ioas_topology_iommu vtd = {.kind = "vtd"};
+	const pasid_t five = 5, zero = 0;
+	struct rig a, v;
+	struct pt *v1, *v2;
+
+	rig_begin(&a, &amd);
+	rig_begin(&v, &vtd);
+	v1 = rig_table(&a, 0);
+	v2 = rig_table(&a, PASID);
+	assert_int_equal(route_attach(a.dev, &five, v1, &why), -EINVAL);
+	assert_int_equal(route_attach(a.dev, &zero, v2, &why), -EINVAL);
+	assert_int_equal(route_attach(a.dev, &five, v2, &why), 0);
+	assert_int_equal(route_attach(a.dev, NULL, v1, &why), 0);
+	assert_int_equal(route_attach(a.dev, NULL, v2, &why), 0);
+	assert_int_equal(route_attach(v.dev, NULL, v1, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "vtd-ss"));
+	route_detach(a.dev, NULL);
+	route_detach(a.dev, &five);
+	rig_end(&v);
+	rig_end(&a);
+	pt_destroy(v1);
+	pt_destroy(v2);
+}
+
+/* Output addresses fit all the formats of a machine; too late once memory has been mapped. */
+static void narrow_output(void **state)
+{
+	struct mem_window *window;
+	struct mem_map *map;
+
+	assert_int_equal(mem_map_new(52, &map), 0);
+	assert_int_equal(mem_map_narrow(map, 48), 0);
+	assert_int_equal(mem_map_narrow(map, 52), 0);
+	assert_int_equal(mem_window_new(map, 0, map, 4096, &window), 0);
+	assert_int_equal(window->pa >> 48, 0);
+	assert_int_equal(mem_map_narrow(map, 48), 0);
+	mem_window_destroy(map, window);
+	mem_map_destroy(map);
+	assert_int_equal(mem_map_new(52, &map), 0);
+	assert_int_equal(mem_window_new(map, 0, map, 4096, &window), 0);
+	assert_int_equal(mem_map_narrow(map, 48), -EBUSY);
+	mem_window_destroy(map, window);
+	mem_map_destroy(map);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(contradictions),    cmocka_unit_test(settings),
+		cmocka_unit_test(soft_is_replaced),  cmocka_unit_test(reserved),
+		cmocka_unit_test(attach_what_suits), cmocka_unit_test(formats_meet_routes),
+		cmocka_unit_test(narrow_output),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
