@@ -26,8 +26,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			rig_step_ioctl(rig);
 		else if (kind < 5)
 			rig_step_device(rig);
-		else
+		else if (!input_rarely(&rig->in, 24))
 			rig_step_tlp(rig);
+		else
+			rig_step_loan(rig);
+		if (kind < 5 && input_below(&rig->in, 2))
+			rig_step_again(rig, kind >= 3);
 	}
 	rig_compare(rig);
 	rig_compare_regs(rig);

@@ -279,6 +279,7 @@ void rig_step_device(struct rig *rig)
 	unsigned which = input_rarely(in, 8);
 	unsigned choice = input_below(in, 32);
 
+	rig->touched = dev;
 	if (rig->granted[dev] >= 0 && input_below(in, 8))
 		which = (unsigned)rig->granted[dev];
 	if (choice < 12)

@@ -370,11 +370,24 @@ static bool fits(const struct iommu_hwpt_get_dirty_bitmap *cmd)
 	return !cmd->page_size || (cmd->length >> __builtin_ctzll(cmd->page_size)) / 8 < RIG_BITMAP;
 }
 
+/* Bits that were set stay. */
+static void compare_dirty(struct rig *rig, unsigned ctx,
+			  const struct iommu_hwpt_get_dirty_bitmap *cmd, uint8_t fill)
+{
+	uint8_t *got = rig->bitmap, *want = rig->bitmap + RIG_BITMAP;
+
+	memset(rig->bitmap, fill, 2 * RIG_BITMAP);
+	rig_expect(rig, "GET_DIRTY_BITMAP",
+		   rig_ioctl(rig, rig->ctx[ctx], IOMMU_HWPT_GET_DIRTY_BITMAP, cmd),
+		   m_get_dirty(&rig->model, ctx, cmd, want));
+	for (unsigned i = 0; memcmp(got, want, RIG_BITMAP) && i < RIG_BITMAP; i++)
+		rig_expect(rig, "a dirty bitmap's byte", got[i], want[i]);
+}
+
 static void get_dirty(struct rig *rig, unsigned ctx)
 {
 	static const uint64_t sizes[] = {4096, 4096, 4096, 1024, 8192, 0, 2u << 20, 4096};
 	struct iommu_hwpt_get_dirty_bitmap cmd = {.size = sizeof(cmd)};
-	uint8_t *got = rig->bitmap, *want = rig->bitmap + RIG_BITMAP;
 	struct m_obj *obj;
 
 	cmd.hwpt_id = pick(rig, ctx, M_HWPT);
@@ -388,7 +401,7 @@ static void get_dirty(struct rig *rig, unsigned ctx)
 		cmd.length = 0x400000;
 	}
 	cmd.page_size = sizes[input_below(&rig->in, 8)];
-	cmd.data = (uintptr_t)got;
+	cmd.data = (uintptr_t)rig->bitmap;
 	rig_say(rig,
 		"context %u: GET_DIRTY_BITMAP %u flags %#x length %#llx IOVA %#llx pages of %#llx",
 		ctx, cmd.hwpt_id, cmd.flags, (unsigned long long)cmd.length,
@@ -396,13 +409,20 @@ static void get_dirty(struct rig *rig, unsigned ctx)
 	if (!fits(&cmd) ||
 	    spoiled(rig, ctx, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd, sizeof(cmd), sizeof(cmd)))
 		return;
-	/* Bits that were set stay. */
-	memset(rig->bitmap, input_byte(&rig->in), 2 * RIG_BITMAP);
-	rig_expect(rig, "GET_DIRTY_BITMAP",
-		   rig_ioctl(rig, rig->ctx[ctx], IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd),
-		   m_get_dirty(&rig->model, ctx, &cmd, want));
-	for (unsigned i = 0; memcmp(got, want, RIG_BITMAP) && i < RIG_BITMAP; i++)
-		rig_expect(rig, "a dirty bitmap's byte", got[i], want[i]);
+	compare_dirty(rig, ctx, &cmd, input_byte(&rig->in));
+}
+
+void rig_read_dirty(struct rig *rig, unsigned ctx, uint32_t hwpt)
+{
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.length = 0x400000,
+		.page_size = M_PAGE,
+		.data = (uintptr_t)rig->bitmap,
+	};
+
+	compare_dirty(rig, ctx, &cmd, 0);
 }
 
 uint32_t rig_make_ioas(struct rig *rig, unsigned ctx)

@@ -214,6 +214,8 @@ static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 	fuzz_counts.tlps++;
 	fuzz_counts.faults += !passes;
 	fuzz_counts.around += passes && want.reason;
+	if (passes && !want.reason)
+		rig->device[dev].last = *tlp;
 	rig->why.text[0] = '\0';
 	rig_expect(rig, "a TLP", send(issuer, way, tlp, buf), passes ? 0 : -EFAULT);
 	check_record(rig, dev, tlp, &want);
@@ -255,4 +257,44 @@ void rig_step_tlp(struct rig *rig)
 		   0);
 	fire(rig, dev, issuer, &tlp);
 	ioas_issuer_destroy(issuer);
+}
+
+void rig_step_again(struct rig *rig, bool touched)
+{
+	unsigned dev = touched ? rig->touched : input_below(&rig->in, rig->model.dev_nr);
+	struct ioas_tlp tlp = rig->device[dev].last;
+
+	if (tlp.len)
+		fire(rig, dev, rig->device[dev].issuer, &tlp);
+}
+
+/* What lands until the end of a loan is told by whoever reads dirty bits after that. */
+void rig_step_loan(struct rig *rig)
+{
+	unsigned dev = input_below(&rig->in, rig->model.dev_nr);
+	struct ioas_tlp tlp = rig->device[dev].last;
+	struct m_attach *attach =
+		m_attached(&rig->model.dev[dev], tlp.flags & IOAS_TLP_PASID, tlp.pasid);
+	struct m_outcome want;
+	struct ioas_dma dma;
+	uint8_t zeros[LEN_MAX] = {0};
+
+	tlp.op = IOAS_TLP_WRITE;
+	want = m_judge(&rig->model, dev, &tlp);
+	if (!tlp.len || !attach || want.reason || tlp.flags & IOAS_TLP_RID ||
+	    !rig->ctx[rig->model.dev[dev].ctx])
+		return;
+	say(rig, dev, &tlp, LEND, &want);
+	fuzz_counts.tlps++;
+	ioas_dma_init(&dma, rig->device[dev].issuer);
+	rig_expect(rig, "a loan", ioas_dma_add(&dma, &tlp), 0);
+	m_move(&rig->model, dev, &tlp, &want, tlp.len, zeros);
+	rig_read_dirty(rig, (unsigned)rig->model.dev[dev].ctx, attach->hwpt);
+	for (unsigned i = 0; i < dma.iov_nr; i++)
+		memset(dma.iov[i].iov_base, 0, dma.iov[i].iov_len);
+	ioas_dma_end(&dma);
+	ioas_dma_fini(&dma);
+	m_move(&rig->model, dev, &tlp, &want, tlp.len, zeros);
+	rig_compare(rig);
+	rig_read_dirty(rig, (unsigned)rig->model.dev[dev].ctx, attach->hwpt);
 }

@@ -24,6 +24,7 @@ struct rig_device {
 	struct ioas_pci *pci;
 	struct ioas_issuer *issuer; /* for all of its life, so that it remembers */
 	unsigned index;
+	struct ioas_tlp last; /* the newest that passed; len 0: none yet */
 	uint8_t regs[M_BAR];
 	unsigned resets;
 };
@@ -41,8 +42,9 @@ struct rig {
 	uint64_t fault_seq;
 	struct ioas_why why;
 	unsigned step;
-	char doing[256]; /* what is being tried, in words */
-	bool aloud;	 /* tell each step (FUZZ_ALOUD) */
+	unsigned touched; /* the device of the newest step that changed one */
+	char doing[256];  /* what is being tried, in words */
+	bool aloud;	  /* tell each step (FUZZ_ALOUD) */
 	uint8_t *arena, *bitmap;
 	uint64_t noise; /* of what devices write */
 };
@@ -79,6 +81,12 @@ uint64_t rig_pick_len(struct rig *rig);
 void rig_step_ioctl(struct rig *rig);  /* spaces and page tables (ops_space.c) */
 void rig_step_device(struct rig *rig); /* descriptors and devices (ops_device.c) */
 void rig_step_tlp(struct rig *rig);    /* requests (ops_tlp.c) */
+/* What passed a moment ago is sent again: by the device that was just changed, or by any. */
+void rig_step_again(struct rig *rig, bool touched);
+/* A loan over which dirty bits are read. */
+void rig_step_loan(struct rig *rig);
+/* The dirty bitmap of a page table, compared. */
+void rig_read_dirty(struct rig *rig, unsigned ctx, uint32_t hwpt);
 /* These are there at once, and succeed: ids. */
 uint32_t rig_make_ioas(struct rig *rig, unsigned ctx);
 void rig_make_mapping(struct rig *rig, unsigned ctx, uint32_t ioas, uint32_t flags, unsigned page,
