@@ -10,6 +10,7 @@
 
 const char fuzz_name[] = "engine";
 const size_t fuzz_len_max = 6000;
+const bool fuzz_text = false;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

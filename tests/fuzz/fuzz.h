@@ -6,6 +6,7 @@
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,9 +25,13 @@ extern struct fuzz_counts fuzz_counts;
 /* One line on standard output. */
 void fuzz_print_counts(void);
 
-/* Its name, and how long an input made of random bytes is at most. */
+/*
+ * Its name; how long an input made of random bytes is at most; and does it take a text, so that
+ * random bytes lead nowhere?
+ */
 extern const char fuzz_name[];
 extern const size_t fuzz_len_max;
+extern const bool fuzz_text;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

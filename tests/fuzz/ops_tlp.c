@@ -67,16 +67,17 @@ static struct ioas_tlp pick_tlp(struct rig *rig, unsigned dev)
 	return tlp;
 }
 
-/* Both copies of a batch: the second meets what the first one found. */
-static int send_batch(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf)
+/* Into the batch that is open, or into one of its own. */
+static int send_batch(struct rig *rig, struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
+		      void *buf)
 {
 	struct ioas_batch batch;
 	int rc;
 
+	if (rig->batch)
+		return ioas_batch_copy(rig->batch, tlp, buf);
 	ioas_batch_begin(&batch, issuer);
 	rc = ioas_batch_copy(&batch, tlp, buf);
-	if (!rc && !(tlp->flags & IOAS_TLP_RID))
-		rc = ioas_batch_copy(&batch, tlp, buf);
 	ioas_batch_end(&batch);
 	return rc;
 }
@@ -100,13 +101,14 @@ static int send_lent(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, uin
 	return rc;
 }
 
-static int send(struct ioas_issuer *issuer, enum way way, const struct ioas_tlp *tlp, uint8_t *buf)
+static int send(struct rig *rig, struct ioas_issuer *issuer, enum way way,
+		const struct ioas_tlp *tlp, uint8_t *buf)
 {
 	uint64_t value = 0;
 
 	switch (way) {
 	case BATCH:
-		return send_batch(issuer, tlp, buf);
+		return send_batch(rig, issuer, tlp, buf);
 	case LEND:
 		return send_lent(issuer, tlp, buf);
 	case STORE:
@@ -120,7 +122,7 @@ static int send(struct ioas_issuer *issuer, enum way way, const struct ioas_tlp 
 /* A way that can take it. */
 static enum way pick_way(struct rig *rig, const struct ioas_tlp *tlp, const struct m_outcome *want)
 {
-	enum way way = input_below(&rig->in, 8) % WAYS;
+	enum way way = rig->batch ? BATCH : input_below(&rig->in, 8) % WAYS;
 	bool word = tlp->op == IOAS_TLP_WRITE && tlp->len <= 8 && !(tlp->len & (tlp->len - 1)) &&
 		    !(tlp->addr & (tlp->len - 1));
 
@@ -217,7 +219,7 @@ static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 	if (passes && !want.reason)
 		rig->device[dev].last = *tlp;
 	rig->why.text[0] = '\0';
-	rig_expect(rig, "a TLP", send(issuer, way, tlp, buf), passes ? 0 : -EFAULT);
+	rig_expect(rig, "a TLP", send(rig, issuer, way, tlp, buf), passes ? 0 : -EFAULT);
 	check_record(rig, dev, tlp, &want);
 	if (passes || (want.moved && way != STORE))
 		check_moved(rig, dev, tlp, &want, way, buf, was);
@@ -226,6 +228,42 @@ static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 	rig_compare(rig);
 	if (want.peer >= 0)
 		rig_compare_regs(rig);
+}
+
+/* The like of it, which meets what it left behind: another address, op or PASID. */
+static void vary(struct rig *rig, unsigned dev, struct ioas_tlp *tlp)
+{
+	unsigned what = input_below(&rig->in, 8);
+
+	if (what < 4)
+		tlp->op ^= 1;
+	else if (what < 6 && tlp->flags & IOAS_TLP_PASID)
+		tlp->pasid ^= 1u << input_below(&rig->in, 3);
+	else
+		tlp->addr = rig_pick_iova(rig, pick_target(rig, dev, tlp));
+}
+
+static void fire_some(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
+		      struct ioas_tlp tlp)
+{
+	struct ioas_batch batch;
+
+	/* Those that a port may turn, or that are on record each time, are no batch. */
+	if (!rig->model.dev[dev].f->peers && !(tlp.flags & IOAS_TLP_RID) &&
+	    input_rarely(&rig->in, 4)) {
+		ioas_batch_begin(&batch, issuer);
+		rig->batch = &batch;
+		if (tlp.len > 64)
+			tlp.len = 64;
+	}
+	for (unsigned nr = 1 + input_below(&rig->in, 4); nr; nr--) {
+		if (!rig->batch || tlp.addr % M_PAGE + tlp.len <= M_PAGE)
+			fire(rig, dev, issuer, &tlp);
+		vary(rig, dev, &tlp);
+	}
+	if (rig->batch)
+		ioas_batch_end(&batch);
+	rig->batch = NULL;
 }
 
 void rig_step_tlp(struct rig *rig)
@@ -242,15 +280,7 @@ void rig_step_tlp(struct rig *rig)
 	tlp = pick_tlp(rig, dev);
 
 	if (!input_rarely(&rig->in, 16)) {
-		fire(rig, dev, issuer, &tlp);
-		/* And the like of it, which meets what it left behind. */
-		for (unsigned nr = input_below(&rig->in, 3); nr; nr--) {
-			if (input_below(&rig->in, 2))
-				tlp.op ^= 1;
-			else if (tlp.flags & IOAS_TLP_PASID)
-				tlp.pasid ^= 1u << input_below(&rig->in, 3);
-			fire(rig, dev, issuer, &tlp);
-		}
+		fire_some(rig, dev, issuer, tlp);
 		return;
 	}
 	rig_expect(rig, "issuer", ioas_issuer_new(ioas_pci_device(rig->device[dev].pci), &issuer),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a target without libFuzzer: the files and folders that are named, then inputs of random
- * bytes, made from the seed, for the time or in the number that is asked for. The same each time.
+ * Runs a target without libFuzzer: the files and folders that are named, then inputs that are made
+ * from the seed, for the time or in the number that is asked for: one of the files with some
+ * damage, or random bytes. The same each time.
  *
  *   fuzz-TARGET [--inputs N] [--seconds N] [--seed N] [FILE|FOLDER...]
  *
@@ -19,10 +20,18 @@
 #include "fuzz.h"
 
 #define LEN_MAX (1u << 16)
+#define FILES	64u
 
 static uint8_t input[LEN_MAX];
 static volatile size_t input_len;
 static char crash[64];
+
+/* What was named, to be damaged. */
+static struct {
+	uint8_t *bytes;
+	size_t len;
+} kept[FILES];
+static unsigned kept_nr;
 
 /* Only what a signal handler may call. */
 static void keep_input(int nr)
@@ -51,6 +60,13 @@ static int run_file(const char *path)
 	if (len < 0) {
 		perror(path);
 		return 1;
+	}
+	if (kept_nr < FILES && len) {
+		kept[kept_nr].bytes = malloc((size_t)len);
+		if (!kept[kept_nr].bytes)
+			return 1;
+		memcpy(kept[kept_nr].bytes, input, (size_t)len);
+		kept[kept_nr++].len = (size_t)len;
 	}
 	run((size_t)len);
 	return 0;
@@ -91,6 +107,45 @@ static uint64_t next(uint64_t *state)
 	return *state;
 }
 
+static size_t below(uint64_t *state, size_t nr)
+{
+	return nr ? (next(state) >> 20) % nr : 0;
+}
+
+/* Puts `len` bytes in the place of `gone` bytes at `at`. The new length. */
+static size_t replace(size_t total, size_t at, size_t gone, const uint8_t *with, size_t len)
+{
+	if (gone > total - at)
+		gone = total - at;
+	if (total - gone + len > sizeof(input))
+		return total;
+	memmove(input + at + len, input + at + gone, total - at - gone);
+	memcpy(input + at, with, len);
+	return total - gone + len;
+}
+
+/* A piece of any kept file in the place of a piece of this one; one of the two may be nothing. */
+static size_t damage(uint64_t *state, size_t total)
+{
+	unsigned from = (unsigned)below(state, kept_nr);
+	size_t start = below(state, kept[from].len), at = below(state, total + 1);
+	size_t len = below(state, below(state, 8) ? 24 : kept[from].len), gone = below(state, 24);
+	uint8_t byte = (uint8_t)(next(state) >> 24);
+
+	if (len > kept[from].len - start)
+		len = kept[from].len - start;
+	switch (below(state, 4)) {
+	case 0:
+		return replace(total, at, 1, &byte, 1);
+	case 1:
+		return replace(total, at, gone, NULL, 0);
+	case 2:
+		return replace(total, at, 0, kept[from].bytes + start, len);
+	default:
+		return replace(total, at, gone, kept[from].bytes + start, len);
+	}
+}
+
 static void run_random(uint64_t seed)
 {
 	uint64_t state = seed * 0x9e3779b97f4a7c15ull | 1;
@@ -98,9 +153,18 @@ static void run_random(uint64_t seed)
 
 	for (unsigned i = 0; i < 8; i++)
 		next(&state);
-	len = 1 + (next(&state) >> 20) % fuzz_len_max;
-	for (size_t i = 0; i < len; i++)
-		input[i] = (uint8_t)(next(&state) >> 24);
+	if (kept_nr && (fuzz_text || !below(&state, 4))) {
+		unsigned from = (unsigned)below(&state, kept_nr);
+
+		len = kept[from].len;
+		memcpy(input, kept[from].bytes, len);
+		for (size_t nr = 1 + below(&state, fuzz_text ? 3 : 8); nr; nr--)
+			len = damage(&state, len);
+	} else {
+		len = 1 + below(&state, fuzz_len_max);
+		for (size_t i = 0; i < len; i++)
+			input[i] = (uint8_t)(next(&state) >> 24);
+	}
 	run(len);
 }
 
@@ -128,6 +192,8 @@ int main(int argc, char **argv)
 	end = time(NULL) + (time_t)seconds;
 	for (uint64_t i = 0; i < inputs || (seconds && time(NULL) < end); i++)
 		run_random(seed + i);
+	for (unsigned i = 0; i < kept_nr; i++)
+		free(kept[i].bytes);
 	fuzz_print_counts();
 	return 0;
 }

@@ -305,7 +305,7 @@ uint64_t rig_pick_len(struct rig *rig)
 	struct input *in = &rig->in;
 
 	if (input_rarely(in, 24))
-		switch (input_below(in, 6)) {
+		switch (input_below(in, 8)) {
 		case 0:
 			return 0;
 		case 1:
@@ -314,6 +314,9 @@ uint64_t rig_pick_len(struct rig *rig)
 			return input_u64(in);
 		case 3:
 			return UINT64_MAX - M_PAGE + 1;
+		case 4:
+		case 5:
+			return M_PAGE << input_below(in, 12);
 		default:
 			return 1 + input_below(in, 5000);
 		}

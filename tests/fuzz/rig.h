@@ -46,7 +46,8 @@ struct rig {
 	char doing[256];  /* what is being tried, in words */
 	bool aloud;	  /* tell each step (FUZZ_ALOUD) */
 	uint8_t *arena, *bitmap;
-	uint64_t noise; /* of what devices write */
+	struct ioas_batch *batch; /* that TLPs are to go into, or NULL */
+	uint64_t noise;		  /* of what devices write */
 };
 
 struct rig *rig_new(const uint8_t *data, size_t len);
