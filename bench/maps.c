@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <ioas/iommu.h>
+#include "bench/bench.h"
 #include "space/space.h"
 
 #define PAGE	  4096ull
@@ -56,40 +57,14 @@ static void note(enum what what, size_t s, uint64_t time, uint64_t nr)
 		ns[what][s] = each;
 }
 
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static uint64_t rnd(uint64_t below)
-{
-	static uint64_t seed = 88172645463325252ull;
-
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
-}
-
-static void must(int rc, const char *what)
-{
-	if (!rc)
-		return;
-	fprintf(stderr, "maps: %s: %s\n", what, strerror(-rc));
-	exit(1);
-}
-
 static void start(struct bench *bench)
 {
 	struct pt_config config = {.format = PT_AMDV1, .aw = 48};
 
-	must(ioas_iommu_new(NULL, &bench->iommu), "instance");
-	must(ioas_space_new(bench->iommu, &bench->space), "space");
-	must(pt_new(&config, &bench->pt), "page table");
-	must(space_domain_attach(bench->space, bench->pt, NULL), "attach");
+	bench_must(ioas_iommu_new(NULL, &bench->iommu), "instance");
+	bench_must(ioas_space_new(bench->iommu, &bench->space), "space");
+	bench_must(pt_new(&config, &bench->pt), "page table");
+	bench_must(space_domain_attach(bench->space, bench->pt, NULL), "attach");
 }
 
 static void stop(struct bench *bench)
@@ -107,19 +82,19 @@ static uint64_t page_of(const struct bench *bench, uint64_t i)
 
 static void map(struct bench *bench, iova_t *iova, uint64_t va, uint64_t len, uint32_t flags)
 {
-	must(ioas_space_map(bench->space, NULL, iova, va, len,
-			    flags | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
-	     "map");
+	bench_must(ioas_space_map(bench->space, NULL, iova, va, len,
+				  flags | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
+		   "map");
 }
 
 static void unmap(struct bench *bench, iova_t iova, uint64_t len)
 {
-	must(ioas_space_unmap(bench->space, iova, iova + len - 1, NULL, NULL), "unmap");
+	bench_must(ioas_space_unmap(bench->space, iova, iova + len - 1, NULL, NULL), "unmap");
 }
 
 static void clear(struct bench *bench)
 {
-	must(ioas_space_unmap(bench->space, 0, UINT64_MAX, NULL, NULL), "unmap all");
+	bench_must(ioas_space_unmap(bench->space, 0, UINT64_MAX, NULL, NULL), "unmap all");
 }
 
 /* Every second page: mappings that are no neighbours. */
@@ -130,24 +105,24 @@ static iova_t at_of(uint64_t i)
 
 static uint64_t fill_fixed(struct bench *bench, const iova_t *at, uint64_t nr)
 {
-	uint64_t begin = now();
+	uint64_t begin = bench_now();
 
 	for (uint64_t i = 0; i < nr; i++) {
 		iova_t iova = at[i];
 
 		map(bench, &iova, page_of(bench, i), PAGE, IOAS_MAP_FIXED);
 	}
-	return now() - begin;
+	return bench_now() - begin;
 }
 
 static uint64_t translate(struct bench *bench, uint64_t nr)
 {
-	uint64_t begin = now();
+	uint64_t begin = bench_now();
 	struct pt_walk walk;
 
 	for (uint64_t i = 0; i < LOOKUP_NR; i++)
-		must(pt_walk(bench->pt, at_of(rnd(nr)) + 8, &walk), "walk");
-	return now() - begin;
+		bench_must(pt_walk(bench->pt, at_of(bench_rnd(nr)) + 8, &walk), "walk");
+	return bench_now() - begin;
 }
 
 /* All of them, rising or in random order. */
@@ -156,11 +131,11 @@ static iova_t *addresses(uint64_t nr, bool scattered)
 	iova_t *at = malloc(nr * sizeof(*at));
 
 	if (!at)
-		must(-ENOMEM, "addresses");
+		bench_must(-ENOMEM, "addresses");
 	for (uint64_t i = 0; i < nr; i++)
 		at[i] = at_of(i);
 	for (uint64_t i = scattered ? nr - 1 : 0; i; i--) {
-		uint64_t k = rnd(i + 1);
+		uint64_t k = bench_rnd(i + 1);
 		iova_t t = at[i];
 
 		at[i] = at[k];
@@ -179,21 +154,21 @@ static void measure_fixed(struct bench *bench, size_t s, bool scattered)
 	bytes[s] = (double)(mallinfo2().uordblks - heap) / (double)sizes[s];
 	pt_stats(bench->pt, &tables[s]);
 	note(WALK, s, translate(bench, sizes[s]), LOOKUP_NR);
-	begin = now();
+	begin = bench_now();
 	for (uint64_t i = 0; i < sizes[s]; i++)
 		unmap(bench, at[i], PAGE);
-	note(scattered ? UNMAP_SCATTERED : UNMAP, s, now() - begin, sizes[s]);
+	note(scattered ? UNMAP_SCATTERED : UNMAP, s, bench_now() - begin, sizes[s]);
 	free(at);
 }
 
 static void measure_auto(struct bench *bench, size_t s)
 {
-	uint64_t begin = now();
+	uint64_t begin = bench_now();
 	iova_t iova;
 
 	for (uint64_t i = 0; i < sizes[s]; i++)
 		map(bench, &iova, page_of(bench, i), PAGE, 0);
-	note(AUTO, s, now() - begin, sizes[s]);
+	note(AUTO, s, bench_now() - begin, sizes[s]);
 	clear(bench);
 }
 
@@ -211,12 +186,12 @@ static void measure_fragmented(struct bench *bench, size_t s)
 		iova = (1 + 4 * i) * PAGE;
 		map(bench, &iova, page_of(bench, i), PAGE, IOAS_MAP_FIXED);
 	}
-	begin = now();
+	begin = bench_now();
 	for (uint64_t i = 0; i < SAMPLE_NR; i++) {
 		map(bench, &iova, aligned, 4 * PAGE, 0);
 		unmap(bench, iova, 4 * PAGE);
 	}
-	note(FRAGMENTED, s, now() - begin, SAMPLE_NR);
+	note(FRAGMENTED, s, bench_now() - begin, SAMPLE_NR);
 	clear(bench);
 }
 
@@ -264,7 +239,7 @@ int main(int argc, char **argv)
 			  -1, 0);
 
 	if (pool == MAP_FAILED)
-		must(-ENOMEM, "mmap");
+		bench_must(-ENOMEM, "mmap");
 	bench.pool = (uintptr_t)pool;
 	start(&bench);
 	/* Once for nothing: the heap grows to its size. */

@@ -17,6 +17,7 @@
 #include <ioas/device.h>
 #include <ioas/iommu.h>
 #include <ioas/model.h>
+#include "bench/bench.h"
 #include "nvme/spec.h"
 #include "pci/pci.h"
 #include "route/route.h"
@@ -58,30 +59,6 @@ static _Noreturn void give_up(int rc, const char *what)
 {
 	fprintf(stderr, "nvme: %s: %s\n", what, strerror(-rc));
 	exit(1);
-}
-
-static void must(int rc, const char *what)
-{
-	if (rc)
-		give_up(rc, what);
-}
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static uint64_t rnd(uint64_t below)
-{
-	static uint64_t seed = 88172645463325252ull;
-
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
 }
 
 static void write_reg(struct bench *b, uint64_t off, uint64_t value, unsigned size)
@@ -149,19 +126,19 @@ static void start(struct bench *b, const char *device)
 	iova_t iova = IOVA;
 	struct ioas_device *dev;
 
-	must(ioas_iommu_new(NULL, &b->iommu), "instance");
-	must(ioas_space_new(b->iommu, &b->space), "space");
-	must(ioas_model_create(b->iommu, device, &b->pci, &why), why.text);
+	bench_must(ioas_iommu_new(NULL, &b->iommu), "instance");
+	bench_must(ioas_space_new(b->iommu, &b->space), "space");
+	bench_must(ioas_model_create(b->iommu, device, &b->pci, &why), why.text);
 	b->memory = mmap(NULL, MEMORY_LEN, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (b->memory == MAP_FAILED)
 		give_up(-ENOMEM, "mmap");
-	must(ioas_space_map(b->space, NULL, &iova, (uintptr_t)b->memory, MEMORY_LEN,
-			    IOAS_MAP_FIXED | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
-	     "map");
+	bench_must(ioas_space_map(b->space, NULL, &iova, (uintptr_t)b->memory, MEMORY_LEN,
+				  IOAS_MAP_FIXED | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
+		   "map");
 	dev = ioas_pci_device(b->pci);
-	must(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), "bind");
-	must(ioas_device_attach(dev, b->space, NULL), "attach");
+	bench_must(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), "bind");
+	bench_must(ioas_device_attach(dev, b->space, NULL), "attach");
 	route_dma_enable(dev, true);
 	b->admin = queue(b, 0, ADMIN_SQ, ADMIN_CQ);
 	b->io = queue(b, 1, IO_SQ, IO_CQ);
@@ -196,17 +173,18 @@ static void stop(struct bench *b)
 
 static uint64_t reads(struct bench *b, unsigned depth)
 {
-	uint64_t begin = now();
+	uint64_t begin = bench_now();
 	unsigned out = 0;
 
 	for (unsigned done = 0, sent = 0; done < OP_NR;) {
 		while (out < depth && sent < OP_NR) {
-			put(&b->io, (struct nvme_cmd){.opcode = NVME_IO_READ,
-						      .nsid = 1,
-						      .cid = (uint16_t)sent,
-						      .prp1 = IOVA + DATA + sent % depth * BLOCK,
-						      .cdw10 = (uint32_t)rnd(FILE_LEN / BLOCK) * 8,
-						      .cdw12 = BLOCK / 512 - 1});
+			put(&b->io,
+			    (struct nvme_cmd){.opcode = NVME_IO_READ,
+					      .nsid = 1,
+					      .cid = (uint16_t)sent,
+					      .prp1 = IOVA + DATA + sent % depth * BLOCK,
+					      .cdw10 = (uint32_t)bench_rnd(FILE_LEN / BLOCK) * 8,
+					      .cdw12 = BLOCK / 512 - 1});
 			sent++;
 			out++;
 		}
@@ -216,17 +194,17 @@ static uint64_t reads(struct bench *b, unsigned depth)
 		done += nr;
 		out -= nr;
 	}
-	return now() - begin;
+	return bench_now() - begin;
 }
 
 static uint64_t preads(int fd, void *buf)
 {
-	uint64_t begin = now();
+	uint64_t begin = bench_now();
 
 	for (unsigned i = 0; i < OP_NR; i++)
-		if (pread(fd, buf, BLOCK, (off_t)(rnd(FILE_LEN / BLOCK) * BLOCK)) != BLOCK)
+		if (pread(fd, buf, BLOCK, (off_t)(bench_rnd(FILE_LEN / BLOCK) * BLOCK)) != BLOCK)
 			give_up(-EIO, "pread");
-	return now() - begin;
+	return bench_now() - begin;
 }
 
 static void note(struct result *result, uint64_t total)

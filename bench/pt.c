@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "bench/bench.h"
 #include "pt/pt.h"
 
 #define ROUND_NR 7
@@ -27,22 +28,6 @@ static uint64_t rnd(void)
 	return seed;
 }
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
-
-static void must(int rc, const char *what)
-{
-	if (!rc)
-		return;
-	fprintf(stderr, "pt: %s: %s\n", what, strerror(-rc));
-	exit(1);
-}
-
 /* Map and unmap `len` at rising addresses, tables of the neighbourhood kept by one page. */
 static double map_unmap(struct pt *pt, uint64_t len, uint64_t nr)
 {
@@ -50,18 +35,18 @@ static double map_unmap(struct pt *pt, uint64_t len, uint64_t nr)
 	struct pt_gather gather = {NULL};
 	double begin, best = 1e18;
 
-	must(pt_map(pt, 1ull << 30, PA_BASE, page, RW), "map");
+	bench_must(pt_map(pt, 1ull << 30, PA_BASE, page, RW), "map");
 	for (unsigned round = 0; round < ROUND_NR; round++) {
-		begin = now();
+		begin = bench_now();
 		for (uint64_t i = 0; i < nr; i++) {
 			iova_t iova = (1ull << 30) + (len < 1ull << 30 ? (1 + i % 200) * len : len);
 
-			must(pt_map(pt, iova, PA_BASE + iova, len, RW), "map");
+			bench_must(pt_map(pt, iova, PA_BASE + iova, len, RW), "map");
 			pt_unmap(pt, iova, iova + len - 1, &gather);
 			if (gather.tables)
 				pt_gather_free(&gather);
 		}
-		begin = (now() - begin) / (double)nr;
+		begin = (bench_now() - begin) / (double)nr;
 		best = begin < best ? begin : best;
 	}
 	pt_unmap(pt, 0, UINT64_MAX, &gather);
@@ -78,15 +63,15 @@ static double walks(struct pt *pt, bool dependent)
 	struct pt_walk walk;
 
 	for (iova_t at = 0; at < WALK_LEN; at += page)
-		must(pt_map(pt, at, PA_BASE + (at ^ page), page, RW), "map");
+		bench_must(pt_map(pt, at, PA_BASE + (at ^ page), page, RW), "map");
 	for (unsigned round = 0; round < ROUND_NR; round++) {
-		begin = now();
+		begin = bench_now();
 		for (uint64_t i = 0; i < WALK_NR; i++) {
-			must(pt_walk(pt, (rnd() ^ (dependent ? sum : 0)) % WALK_LEN, &walk),
-			     "walk");
+			bench_must(pt_walk(pt, (rnd() ^ (dependent ? sum : 0)) % WALK_LEN, &walk),
+				   "walk");
 			sum += walk.pa;
 		}
-		begin = (now() - begin) / WALK_NR;
+		begin = (bench_now() - begin) / WALK_NR;
 		best = begin < best ? begin : best;
 	}
 	pt_unmap(pt, 0, UINT64_MAX, &gather);
@@ -99,7 +84,7 @@ static void measure(const char *name, const struct pt_config *config)
 	uint64_t page;
 	struct pt *pt;
 
-	must(pt_new(config, &pt), name);
+	bench_must(pt_new(config, &pt), name);
 	page = 1ull << pt_page_lg2(pt);
 	printf("%-18s %9.1f %9.0f %9.0f %9.1f %9.1f\n", name, map_unmap(pt, page, OP_NR),
 	       map_unmap(pt, 32 * page, OP_NR / 32), map_unmap(pt, 1ull << 30, OP_NR / 32),

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "bench/bench.h"
 #include "iommu.h"
 #include "route/route.h"
 #include "tlp/tlp.h"
@@ -76,32 +77,6 @@ static struct pt *pt;
 static double ns[WHAT_NR][SIZE_NR][ROUND_NR];
 static volatile uintptr_t nothing; /* 0, which the compiler does not know */
 
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static uint32_t rnd(uint32_t below)
-{
-	static uint64_t seed = 88172645463325252ull;
-
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed % below);
-}
-
-static void must(int rc, const char *what)
-{
-	if (rc >= 0)
-		return;
-	fprintf(stderr, "routes: %s: %s\n", what, strerror(-rc));
-	exit(1);
-}
-
 static double heap(void)
 {
 	struct mallinfo2 info = mallinfo2();
@@ -123,15 +98,16 @@ static void add_devices(struct bench *bench, uint32_t nr)
 	bench->dev_nr = nr;
 	for (uint32_t i = 0; bench->dev && i < nr; i++) {
 		snprintf(name, sizeof(name), "0000:%02x:%02x.%u", i >> 8, i >> 3 & 0x1f, i & 7);
-		must(route_device_new(bench->iommu, name, 0, (rid_t)i, &bench->dev[i]), "device");
-		must(ioas_device_bind(bench->dev[i], IOAS_FORM_RID | IOAS_FORM_PASID,
-				      IOAS_PASID_BITS, NULL),
-		     "bind");
+		bench_must(route_device_new(bench->iommu, name, 0, (rid_t)i, &bench->dev[i]),
+			   "device");
+		bench_must(ioas_device_bind(bench->dev[i], IOAS_FORM_RID | IOAS_FORM_PASID,
+					    IOAS_PASID_BITS, NULL),
+			   "bind");
 		route_dma_enable(bench->dev[i], true);
-		must(route_attach(bench->dev[i], NULL, pt, NULL), "attach");
+		bench_must(route_attach(bench->dev[i], NULL, pt, NULL), "attach");
 	}
-	must(bench->dev ? 0 : -ENOMEM, "devices");
-	must(ioas_issuer_new(bench->dev[0], &bench->issuer), "issuer");
+	bench_must(bench->dev ? 0 : -ENOMEM, "devices");
+	bench_must(ioas_issuer_new(bench->dev[0], &bench->issuer), "issuer");
 }
 
 /* One set under so many requester IDs, in an instance of its own: what is left is the table. */
@@ -141,11 +117,11 @@ static double table_alone(uint32_t nr)
 	struct route_set *set;
 	double before;
 
-	must(ioas_iommu_new(NULL, &iommu), "instance");
-	must(route_set_new(iommu, &set), "set");
+	bench_must(ioas_iommu_new(NULL, &iommu), "instance");
+	bench_must(route_set_new(iommu, &set), "set");
 	before = heap();
 	for (uint32_t i = 0; i < nr; i++)
-		must(route_insert(set, ROUTE_PCI, i), "insert");
+		bench_must(route_insert(set, ROUTE_PCI, i), "insert");
 	before = heap() - before;
 	for (uint32_t i = 0; i < nr; i++)
 		route_remove(iommu, ROUTE_PCI, i);
@@ -158,9 +134,9 @@ static void pick(struct bench *bench, uint32_t nr, bool pasids)
 {
 	bench->pick = malloc(PICK_NR * sizeof(*bench->pick));
 	bench->ident = malloc(PICK_NR * sizeof(*bench->ident));
-	must(bench->pick && bench->ident ? 0 : -ENOMEM, "picks");
+	bench_must(bench->pick && bench->ident ? 0 : -ENOMEM, "picks");
 	for (uint32_t i = 0; i < PICK_NR; i++) {
-		bench->pick[i] = rnd(nr);
+		bench->pick[i] = bench_rnd(nr);
 		bench->ident[i] = pasids ? pasid_of(bench->pick[i]) : bench->pick[i];
 	}
 }
@@ -169,7 +145,7 @@ static void start_rids(struct bench *bench, uint32_t nr)
 {
 	double before;
 
-	must(ioas_iommu_new(NULL, &bench->iommu), "instance");
+	bench_must(ioas_iommu_new(NULL, &bench->iommu), "instance");
 	before = heap();
 	add_devices(bench, nr);
 	bench->heap = heap() - before;
@@ -185,7 +161,7 @@ static double attach_pasids(struct ioas_device *dev, uint32_t nr, bool dense)
 	for (uint32_t i = 0; i < nr; i++) {
 		pasid_t pasid = dense ? i : pasid_of(i);
 
-		must(route_attach(dev, &pasid, pt, NULL), "attach");
+		bench_must(route_attach(dev, &pasid, pt, NULL), "attach");
 	}
 	return heap() - before;
 }
@@ -200,7 +176,7 @@ static void detach_all(struct ioas_device *dev)
 
 static void start_pasids(struct bench *bench, uint32_t nr)
 {
-	must(ioas_iommu_new(NULL, &bench->iommu), "instance");
+	bench_must(ioas_iommu_new(NULL, &bench->iommu), "instance");
 	add_devices(bench, 1);
 	bench->dense = attach_pasids(bench->dev[0], nr, true);
 	detach_all(bench->dev[0]);
@@ -238,7 +214,7 @@ static struct pt *by_step(struct bench *bench, uint32_t flags, uint32_t ident)
 		.addr = 0x1000, .len = 64, .flags = flags, .rid = (rid_t)ident, .pasid = ident};
 	struct tlp_route route;
 
-	must(tlp_find_route(bench->dev[0], &tlp, &route) ? -EFAULT : 0, "step");
+	bench_must(tlp_find_route(bench->dev[0], &tlp, &route) ? -EFAULT : 0, "step");
 	return route.pt;
 }
 
@@ -276,7 +252,7 @@ static inline __attribute__((always_inline)) double window(struct bench *bench, 
 {
 	uint32_t step = what == TABLE_SAME || what == PASID_SAME ? 0 : 1;
 	uintptr_t zero = nothing;
-	uint64_t begin = now();
+	uint64_t begin = bench_now();
 	uint32_t at = 0;
 
 	tlp_enter(bench->issuer);
@@ -287,7 +263,7 @@ static inline __attribute__((always_inline)) double window(struct bench *bench, 
 	}
 	tlp_leave(bench->issuer);
 	nothing = at & zero;
-	return (double)(now() - begin) / PICK_NR;
+	return (double)(bench_now() - begin) / PICK_NR;
 }
 
 static double measure(struct bench *bench, enum what what)
@@ -431,7 +407,7 @@ int main(int argc, char **argv)
 {
 	struct pt_config config = {.format = PT_AMDV1, .aw = 48};
 
-	must(pt_new(&config, &pt), "page table");
+	bench_must(pt_new(&config, &pt), "page table");
 	for (unsigned s = 0; s < SIZE_NR; s++) {
 		start_rids(&by_rid[s], rid_nr[s]);
 		start_pasids(&by_pasid[s], pasid_nr[s]);

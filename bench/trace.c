@@ -19,6 +19,7 @@
 #include <ioas/tlp.h>
 #include <ioas/trace.h>
 #include <ioas/uapi/iommufd.h>
+#include "bench/bench.h"
 #include "mem/mem.h"
 #include "route/route.h"
 
@@ -49,22 +50,6 @@ static char *memory;
 static int out;
 static uint64_t lines;
 
-static void must(int rc, const char *what)
-{
-	if (rc >= 0)
-		return;
-	fprintf(stderr, "trace: %s: %s\n", what, strerror(-rc));
-	exit(1);
-}
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void hear_nothing(void *host, const struct ioas_trace_event *event)
 {
 }
@@ -73,7 +58,7 @@ static size_t make_line(const struct ioas_trace_event *event, char *line)
 {
 	struct ioas_trace_stamp stamp = {.seq = ++lines, .pid = 1, .tid = 1};
 
-	stamp.time_ns = now();
+	stamp.time_ns = bench_now();
 	return ioas_trace_format(event, &stamp, line, IOAS_TRACE_LINE_MAX);
 }
 
@@ -90,7 +75,7 @@ static void hear_file(void *host, const struct ioas_trace_event *event)
 	size_t len = make_line(event, line);
 
 	if (write(out, line, len) != (ssize_t)len)
-		must(-EIO, "writing a line");
+		bench_must(-EIO, "writing a line");
 }
 
 static void start(struct bench *bench, const struct ioas_host_ops *ops)
@@ -100,23 +85,24 @@ static void start(struct bench *bench, const struct ioas_host_ops *ops)
 	struct ioas_node node;
 	iova_t iova = IOVA;
 
-	must(ioas_iommu_new(&config, &bench->iommu), "instance");
-	must(ioas_node_at(bench->iommu, 0, &node), "node");
-	must(ioas_file_open(bench->iommu, mem_self_caller(), &node, O_RDWR, &bench->file, NULL),
-	     "open");
-	must((int)ioas_file_ioctl(bench->file, mem_self_caller(), IOMMU_IOAS_ALLOC,
-				  (uintptr_t)&alloc, NULL),
-	     "IOAS_ALLOC");
+	bench_must(ioas_iommu_new(&config, &bench->iommu), "instance");
+	bench_must(ioas_node_at(bench->iommu, 0, &node), "node");
+	bench_must(
+		ioas_file_open(bench->iommu, mem_self_caller(), &node, O_RDWR, &bench->file, NULL),
+		"open");
+	bench_must((int)ioas_file_ioctl(bench->file, mem_self_caller(), IOMMU_IOAS_ALLOC,
+					(uintptr_t)&alloc, NULL),
+		   "IOAS_ALLOC");
 	bench->ioas = alloc.out_ioas_id;
-	must(route_device_new(bench->iommu, "0000:01:00.0", 0, 0x100, &bench->dev), "device");
-	must(ioas_device_bind(bench->dev, IOAS_FORM_RID, 0, NULL), "bind");
+	bench_must(route_device_new(bench->iommu, "0000:01:00.0", 0, 0x100, &bench->dev), "device");
+	bench_must(ioas_device_bind(bench->dev, IOAS_FORM_RID, 0, NULL), "bind");
 	route_dma_enable(bench->dev, true);
-	must(ioas_space_new(bench->iommu, &bench->space), "space");
-	must(ioas_device_attach(bench->dev, bench->space, NULL), "attach");
-	must(ioas_space_map(bench->space, NULL, &iova, (uintptr_t)memory, PAGE,
-			    IOAS_MAP_FIXED | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
-	     "map");
-	must(ioas_issuer_new(bench->dev, &bench->issuer), "issuer");
+	bench_must(ioas_space_new(bench->iommu, &bench->space), "space");
+	bench_must(ioas_device_attach(bench->dev, bench->space, NULL), "attach");
+	bench_must(ioas_space_map(bench->space, NULL, &iova, (uintptr_t)memory, PAGE,
+				  IOAS_MAP_FIXED | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
+		   "map");
+	bench_must(ioas_issuer_new(bench->dev, &bench->issuer), "issuer");
 }
 
 static void stop(struct bench *bench)
@@ -138,7 +124,7 @@ static void note(struct bench *bench, unsigned what, uint64_t time)
 
 static void map(struct bench *bench)
 {
-	uint64_t begin = now();
+	uint64_t begin = bench_now();
 
 	for (uint64_t i = 0; i < OP_NR; i++) {
 		struct iommu_ioas_map cmd = {
@@ -150,16 +136,16 @@ static void map(struct bench *bench)
 			.iova = IOVA + i * PAGE,
 		};
 
-		must((int)ioas_file_ioctl(bench->file, mem_self_caller(), IOMMU_IOAS_MAP,
-					  (uintptr_t)&cmd, NULL),
-		     "IOAS_MAP");
+		bench_must((int)ioas_file_ioctl(bench->file, mem_self_caller(), IOMMU_IOAS_MAP,
+						(uintptr_t)&cmd, NULL),
+			   "IOAS_MAP");
 	}
-	note(bench, MAP, now() - begin);
+	note(bench, MAP, bench_now() - begin);
 }
 
 static void unmap(struct bench *bench)
 {
-	uint64_t begin = now();
+	uint64_t begin = bench_now();
 
 	for (uint64_t i = 0; i < OP_NR; i++) {
 		struct iommu_ioas_unmap cmd = {
@@ -169,22 +155,22 @@ static void unmap(struct bench *bench)
 			.length = PAGE,
 		};
 
-		must((int)ioas_file_ioctl(bench->file, mem_self_caller(), IOMMU_IOAS_UNMAP,
-					  (uintptr_t)&cmd, NULL),
-		     "IOAS_UNMAP");
+		bench_must((int)ioas_file_ioctl(bench->file, mem_self_caller(), IOMMU_IOAS_UNMAP,
+						(uintptr_t)&cmd, NULL),
+			   "IOAS_UNMAP");
 	}
-	note(bench, UNMAP, now() - begin);
+	note(bench, UNMAP, bench_now() - begin);
 }
 
 static void send(struct bench *bench)
 {
 	char bytes[64] = "";
-	uint64_t begin = now();
+	uint64_t begin = bench_now();
 
 	for (unsigned i = 0; i < TLP_NR; i++)
-		must(ioas_dma_write(bench->issuer, IOVA + i % 64 * 64, bytes, sizeof(bytes)),
-		     "TLP");
-	note(bench, TLP, now() - begin);
+		bench_must(ioas_dma_write(bench->issuer, IOVA + i % 64 * 64, bytes, sizeof(bytes)),
+			   "TLP");
+	note(bench, TLP, bench_now() - begin);
 }
 
 static double ns(unsigned how, unsigned what)
@@ -224,7 +210,7 @@ int main(int argc, char **argv)
 	memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	out = mkostemp(name, O_APPEND);
 	if (memory == MAP_FAILED || out < 0)
-		must(-errno, "memory and a file");
+		bench_must(-errno, "memory and a file");
 	unlink(name);
 	for (unsigned h = 0; h < HOW_NR; h++)
 		start(&benches[h], &ops[h]);
@@ -234,7 +220,7 @@ int main(int argc, char **argv)
 			unmap(&benches[h]);
 			send(&benches[h]);
 		}
-		must(ftruncate(out, 0), "file");
+		bench_must(ftruncate(out, 0), "file");
 	}
 	for (unsigned h = 0; h < HOW_NR; h++)
 		stop(&benches[h]);
