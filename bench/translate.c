@@ -30,7 +30,7 @@
 #define WINDOW	   (1u << 17) /* TLPs; a power of two */
 #define BATCH	   256u
 #define REGION	   (16ull << 30)
-#define REGION_AT  (1ull << 34)
+#define REGION_AT  ((1ull << 34) + (6ull << 20))
 #define SMALL_AT   (1ull << 40)
 #define SPREAD_AT  (1ull << 41)
 #define SPREAD_LEN (1ull << 30)
@@ -121,7 +121,7 @@ static void start(void)
 	bench_must(route_attach(dev, NULL, pt, NULL), "attach");
 	bench_must(route_attach(dev, &pasid, pt, NULL), "attach a PASID");
 	bench_must(ioas_issuer_new(dev, &issuer), "issuer");
-	map(REGION_AT, REGION, REGION);
+	map(REGION_AT, REGION, REGION); /* of leaves that get larger and smaller again */
 	map(SMALL_AT, 2ull << 20, PAGE);
 	map(SPREAD_AT, SPREAD_LEN, PAGE);
 }

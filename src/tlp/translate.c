@@ -11,6 +11,33 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Large leaves stand side by side: a region is one range, whatever leaves it took. */
+#define WIDEN_LEN (2ull << 20)
+#define WIDEN_NR  8
+
+/* Leaves on both sides that go on in the same window with the same permissions. */
+static void widen(const struct pt *pt, const struct pt_walk *leaf, const struct mem_window *window,
+		  struct iotlb_entry *entry)
+{
+	pa_t pa = leaf->pa - (leaf->pa & (leaf->leaf_len - 1)), end = pa + leaf->leaf_len;
+	struct pt_walk next;
+
+	for (unsigned i = 0; i < WIDEN_NR && end < window->pa + window->len; i++) {
+		if (pt_walk(pt, entry->last + 1, &next) || next.pa != end ||
+		    next.prot != leaf->prot)
+			break;
+		entry->last = next.leaf_first + next.leaf_len - 1;
+		end += next.leaf_len;
+	}
+	for (unsigned i = 0; i < WIDEN_NR && pa > window->pa; i++) {
+		if (pt_walk(pt, entry->first - 1, &next) || next.pa != pa - 1 ||
+		    next.prot != leaf->prot)
+			break;
+		entry->first = next.leaf_first;
+		pa -= next.leaf_len;
+	}
+}
+
 /* All of the leaf, which lies in one window; where that is in several pieces, what was asked for.
  */
 static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, unsigned op,
@@ -33,6 +60,8 @@ static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, 
 	};
 	if (walk->tracked && op != IOAS_TLP_WRITE)
 		entry->ops &= ~(1u << IOAS_TLP_WRITE);
+	if (whole && !walk->tracked && walk->leaf_len >= WIDEN_LEN)
+		widen(route->pt, walk, span->window, entry);
 	issuer->tlb.hot = entry;
 }
 

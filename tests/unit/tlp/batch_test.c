@@ -94,6 +94,90 @@ static void a_piece_ends_with_what_is_next_to_it(void **arg)
 	rig_unmap(&rig, IOVA + 4 * PAGE, next);
 }
 
+/* A mapping of several large leaves is found as one range, its neighbours are not part of it. */
+static void a_region_is_one_range(void **arg)
+{
+	uint64_t large = 2ull << 20, len;
+	iova_t first = (1ull << 30) + large; /* 2, 4 and 2 MiB */
+	struct mem_window *region, *below, *above;
+	struct ioas_batch batch;
+	char *host = mmap(NULL, 6 * large, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
+	void *got;
+
+	assert_ptr_not_equal(host, MAP_FAILED);
+	below = rig_map(&rig, first - large, host, large, IOAS_PROT_READ);
+	region = rig_map(&rig, first, host + large, 4 * large, IOAS_PROT_READ);
+	above = rig_map(&rig, first + 4 * large, host + 5 * large, large, IOAS_PROT_READ);
+	for (unsigned i = 0; i < 4; i++) {
+		ioas_batch_begin(&batch, rig.issuer);
+		assert_int_equal(at(&batch, first + i * large + 7, 1, IOAS_TLP_READ, &got, &len),
+				 0);
+		assert_int_equal(batch.first, first);
+		assert_int_equal(batch.reach, 4 * large - 1);
+		assert_int_equal(at(&batch, first, UINT64_MAX / 2, IOAS_TLP_READ, &got, &len), 0);
+		assert_ptr_equal(got, host + large);
+		assert_int_equal(len, 4 * large);
+		/* Contiguous for this process, too, but another mapping. */
+		assert_int_equal(at(&batch, first - 1, 9, IOAS_TLP_READ, &got, &len), 0);
+		assert_ptr_equal(got, host + large - 1);
+		assert_int_equal(len, 1);
+		assert_int_equal(at(&batch, first + 4 * large - 1, 9, IOAS_TLP_READ, &got, &len),
+				 0);
+		assert_int_equal(len, 1);
+		ioas_batch_end(&batch);
+		/* Nothing remembered. */
+		inflight_wait(&rig.iommu->inflight);
+	}
+	rig_unmap(&rig, first, region);
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(at(&batch, first - 1, 9, IOAS_TLP_READ, &got, &len), 0);
+	assert_int_equal(len, 1);
+	assert_int_equal(at(&batch, first, 1, IOAS_TLP_READ, &got, &len), -EFAULT);
+	ioas_batch_end(&batch);
+	rig_unmap(&rig, first - large, below);
+	rig_unmap(&rig, first + 4 * large, above);
+	munmap(host, 6 * large);
+}
+
+/* One window, of which a part is read-only, and a part is not mapped. */
+static void what_differs_ends_a_range(void **arg)
+{
+	uint64_t large = 2ull << 20, len;
+	iova_t first = 1ull << 31;
+	char *host = mmap(NULL, 5 * large, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
+	static const uint32_t prot[] = {1, 1, 3, 0, 3};
+	struct pt_gather gather = {NULL};
+	struct ioas_batch batch;
+	struct mem_window *one;
+	void *got;
+
+	assert_ptr_not_equal(host, MAP_FAILED);
+	assert_int_equal(mem_window_new(rig.iommu->mem, first, host, 5 * large, &one), 0);
+	for (unsigned i = 0; i < 5; i++)
+		if (prot[i])
+			assert_int_equal(pt_map(rig.pt, first + i * large, one->pa + i * large,
+						large, prot[i]),
+					 0);
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(at(&batch, first + large, 8, IOAS_TLP_READ, &got, &len), 0);
+	assert_int_equal(batch.first, first);
+	assert_int_equal(batch.reach, 2 * large - 1);
+	assert_int_equal(at(&batch, first + 2 * large, 8, IOAS_TLP_READ, &got, &len), 0);
+	assert_int_equal(batch.first, first + 2 * large);
+	assert_int_equal(batch.reach, large - 1);
+	assert_int_equal(at(&batch, first + 2 * large, 8, IOAS_TLP_WRITE, &got, &len), 0);
+	assert_int_equal(at(&batch, first + 2 * large - 1, 1, IOAS_TLP_WRITE, &got, &len), -EFAULT);
+	assert_int_equal(at(&batch, first + 3 * large, 1, IOAS_TLP_READ, &got, &len), -EFAULT);
+	ioas_batch_end(&batch);
+	assert_int_equal(pt_unmap(rig.pt, first, first + 5 * large - 1, &gather), 4 * large);
+	inflight_wait(&rig.iommu->inflight);
+	pt_gather_free(&gather);
+	mem_window_destroy(rig.iommu->mem, one);
+	munmap(host, 5 * large);
+}
+
 /* Another form than the one before is another question. */
 static void forms_do_not_mix(void **arg)
 {
@@ -221,6 +305,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_tlp_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_piece_ends_with_what_is_next_to_it, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_region_is_one_range, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_differs_ends_a_range, setup, teardown),
 		cmocka_unit_test_setup_teardown(forms_do_not_mix, setup, teardown),
 		cmocka_unit_test_setup_teardown(interrupts_are_not_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_port_turns_is_not_for_a_batch, setup,
