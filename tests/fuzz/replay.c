@@ -21,6 +21,7 @@
 
 #define LEN_MAX (1u << 16)
 #define FILES	64u
+#define HANGS	60u /* seconds that no input takes */
 
 static uint8_t input[LEN_MAX];
 static volatile size_t input_len;
@@ -47,7 +48,9 @@ static void keep_input(int nr)
 static void run(size_t len)
 {
 	input_len = len;
+	alarm(HANGS);
 	LLVMFuzzerTestOneInput(input, len);
+	alarm(0);
 }
 
 static int run_file(const char *path)
