@@ -106,7 +106,6 @@ void bench_step_nvme(struct bench *bench)
 
 		memcpy(bench->memory + (DATA + i % 4) * BENCH_PAGE + 8 * i, &entry, 8);
 	}
-	fuzz_counts.tlps++;
 	put(bench, queue, slot, &cmd);
 	if (input_rarely(in, 4))
 		nanosleep(&nap, NULL);

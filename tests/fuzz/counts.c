@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a run has tried. */
 #include <stdio.h>
-#include <stdlib.h>
 #include "fuzz.h"
 
 struct fuzz_counts fuzz_counts;
@@ -10,10 +9,13 @@ void fuzz_print_counts(void)
 {
 	const struct fuzz_counts *c = &fuzz_counts;
 
-	printf("fuzz-%s: %llu inputs, %llu operations (%llu refused, %llu bad inputs), %llu TLPs "
-	       "(%llu faults, %llu around), %llu MiB compared\n",
-	       fuzz_name, (unsigned long long)c->inputs, (unsigned long long)c->operations,
-	       (unsigned long long)c->refused, (unsigned long long)c->bad,
-	       (unsigned long long)c->tlps, (unsigned long long)c->faults,
-	       (unsigned long long)c->around, (unsigned long long)c->compared_len >> 20);
+	printf("fuzz-%s: %llu inputs, %llu operations (%llu refused, %llu bad inputs)", fuzz_name,
+	       (unsigned long long)c->inputs, (unsigned long long)c->operations,
+	       (unsigned long long)c->refused, (unsigned long long)c->bad);
+	if (c->tlps)
+		printf(", %llu TLPs (%llu faults, %llu around)", (unsigned long long)c->tlps,
+		       (unsigned long long)c->faults, (unsigned long long)c->around);
+	if (c->compared_len)
+		printf(", %llu MiB compared", (unsigned long long)c->compared_len >> 20);
+	putchar('\n');
 }

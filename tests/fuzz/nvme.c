@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "bench.h"
+
+#define LEN (1 << 20)
 
 const char fuzz_name[] = "nvme";
 const size_t fuzz_len_max = 2500;
@@ -14,9 +17,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	int fd = memfd_create("drive", MFD_CLOEXEC);
 	struct bench bench;
+	struct stat st;
 	char model[128];
 
-	if (fd < 0 || ftruncate(fd, 1 << 20))
+	if (fd < 0 || ftruncate(fd, LEN))
 		abort();
 	snprintf(model, sizeof(model), "nvme,drive=/proc/self/fd/%d,volatile=%s", fd,
 		 len && data[0] & 1 ? "on" : "off");
@@ -33,6 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	}
 	bench_check_nvme(&bench);
 	bench_close(&bench);
+	/* A drive does not grow. */
+	if (fstat(fd, &st) || st.st_size != LEN)
+		bench_wrong("the drive's length", st.st_size);
 	close(fd);
 	return 0;
 }
