@@ -114,24 +114,28 @@ void edu_write(struct qemu *q, uint64_t iova)
 	transfer(q, EDU_BUFFER, iova, 3);
 }
 
-/* A firmware that sleeps: of x86 its last 16 bytes are where it begins, of Arm its first. */
-static void write_rom(const char *path, bool arm)
+/* One that sleeps: of x86 its last 16 bytes are where it begins, of Arm its first. */
+static void sleeping_rom(uint8_t *rom, bool arm)
 {
 	static const uint8_t x86[] = {0xfa, 0xf4, 0xeb, 0xfd};	/* cli; hlt; jmp back */
 	static const uint32_t a64[] = {0xd503207f, 0x17ffffff}; /* wfi; b back */
-	FILE *rom = fopen(path, "w");
 
-	if (!rom)
-		die(path);
-	if (arm) {
-		fwrite(a64, sizeof(a64), 1, rom);
-	} else {
-		fseek(rom, 0xfff0, SEEK_SET);
-		fwrite(x86, sizeof(x86), 1, rom);
-		fseek(rom, 0xffff, SEEK_SET);
-		fputc(0, rom);
-	}
-	if (fclose(rom))
+	if (arm)
+		memcpy(rom, a64, sizeof(a64));
+	else
+		memcpy(rom + 0xfff0, x86, sizeof(x86));
+}
+
+static void write_rom(const char *path, const struct iommu_model *model)
+{
+	static uint8_t rom[0x10000];
+	FILE *to = fopen(path, "w");
+
+	if (model->rom)
+		model->rom(rom);
+	else
+		sleeping_rom(rom, model->arm);
+	if (!to || fwrite(rom, sizeof(rom), 1, to) != 1 || fclose(to))
 		die(path);
 }
 
@@ -207,7 +211,7 @@ bool qemu_start(struct qemu *q, const struct iommu_model *model)
 	if (!exists(model->arm ? "qemu-system-aarch64" : "qemu-system-x86_64"))
 		return false;
 	snprintf(rom, sizeof(rom), "/tmp/ioas-walkers-%d.rom", getpid());
-	write_rom(rom, model->arm);
+	write_rom(rom, model);
 	snprintf(mem, sizeof(mem),
 		 "memory-backend-file,id=ram,size=256M,share=on,mem-path=/proc/%d/fd/%d", getpid(),
 		 fd);

@@ -18,14 +18,23 @@ struct qemu {
 	int pid;
 	bool arm;
 	uint64_t mem_first, mem_end;
-	uint64_t edu; /* its registers */
+	uint64_t edu;	  /* its registers */
+	uint64_t mailbox; /* a page of the machine's memory, mapped at MAILBOX */
 };
 
-/* A sort of IOMMU, in registers of its own. */
+/* Where tables that a processor walks have to map its firmware's 64 KiB, and its mailbox. */
+#define FIRMWARE 0xf0000u
+#define MAILBOX	 0xe0000u
+
+enum walker_access { WALKER_READ = 1, WALKER_WRITE = 2, WALKER_FETCH = 3 };
+
+/* A sort of IOMMU, in registers of its own; or a processor, which walks for its own accesses. */
 struct iommu_model {
 	const char *name;
 	bool arm;
 	const char *args[6]; /* to QEMU, up to NULL */
+	/* Fills 64 KiB of zeroes with a firmware. NULL: one that sleeps. */
+	void (*rom)(uint8_t *rom);
 	/*
 	 * Puts a root in force for edu (0x20), with the number that pt_root gives as mode. `at`:
 	 * 64 KiB of guest memory for the structures around it.
@@ -39,11 +48,14 @@ struct iommu_model {
 	 * address. MODEL_FAULT_UNKNOWN: the model does not always say.
 	 */
 	unsigned (*fault)(struct qemu *q, uint64_t *addr);
+	/* Of a processor, instead of fault: one access. NULL: edu makes them. */
+	unsigned (*access)(struct qemu *q, uint64_t iova, enum walker_access access,
+			   uint64_t *value);
 };
 
 enum model_fault { MODEL_FAULT_NONE, MODEL_FAULT_ANY, MODEL_FAULT_UNKNOWN };
 
-extern const struct iommu_model model_vtd, model_amd, model_smmu;
+extern const struct iommu_model model_vtd, model_amd, model_smmu, model_x86;
 
 /* false: there is no such QEMU. Whatever goes wrong later ends the program with a line. */
 bool qemu_start(struct qemu *q, const struct iommu_model *model);

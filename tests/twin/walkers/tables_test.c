@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Description: QEMU's IOMMU models walk page tables of ours, in the memory where we made them, and
- * find what we say is there: the same bytes at each address that is mapped, and a fault everywhere
- * else. Maps and unmaps go on meanwhile. tables_test vtd|amd|smmu [PROBES]; 77: there is no QEMU.
+ * Description: QEMU's IOMMU models, and its x86 processor, walk page tables of ours, in the memory
+ * where we made them, and find what we say is there: the same bytes at each address that is mapped,
+ * and a fault everywhere else. Maps and unmaps go on meanwhile.
+ * walkers vtd|amd|smmu|x86|x86-5l [PROBES]; 77: there is no QEMU.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,10 +17,11 @@
 
 /* The guest's memory: structures of the IOMMU, tables, a page for results, data. */
 #define TABLES_LEN (64ull << 20)
+#define RESULT_LEN (1ull << 16)
 #define DATA_LEN   (128ull << 20)
 
 static struct qemu q;
-static uint64_t tables_at, tables_end, data;
+static uint64_t tables_at, tables_end, result_page, data;
 
 /* ---- tables of ours are made in the guest's memory ---- */
 
@@ -100,7 +102,7 @@ static void add_area(struct pt *pt)
 	if (pa < data || pa + len > data + DATA_LEN)
 		pa = data;
 	area->pa = pa & ~(page - 1);
-	area->prot = 1 + (uint32_t)rnd(3);
+	area->prot = 1 + (uint32_t)rnd(3) + (rnd(2) ? PT_PROT_NO_EXEC | PT_PROT_NO_EXEC_PRIV : 0);
 	if (!pt_map(pt, area->iova, area->pa, len, area->prot))
 		area_nr++;
 }
@@ -146,11 +148,13 @@ static uint64_t *meant(const struct pt *pt, iova_t iova, uint32_t *prot)
 
 /* Did the model do as was meant? */
 static void check_fault(const struct iommu_model *model, const struct pt *pt, iova_t iova,
-			bool allowed)
+			bool allowed, unsigned fault)
 {
 	struct pt_walk walk;
 	uint64_t addr = iova;
-	unsigned fault = model->fault(&q, &addr);
+
+	if (model->fault)
+		fault = model->fault(&q, &addr);
 
 	if (fault != MODEL_FAULT_UNKNOWN && (fault == MODEL_FAULT_ANY) == allowed)
 		fail(allowed ? "a fault" : "no fault", iova, fault, !allowed);
@@ -167,7 +171,7 @@ static void check_fault(const struct iommu_model *model, const struct pt *pt, io
  */
 static void probe_read(const struct iommu_model *model, const struct pt *pt, iova_t iova)
 {
-	volatile uint64_t *result = (uint64_t *)data;
+	volatile uint64_t *result = (uint64_t *)result_page;
 	uint32_t prot;
 	volatile uint64_t *at = meant(pt, iova, &prot);
 	bool allowed = prot & IOAS_PROT_READ;
@@ -178,17 +182,16 @@ static void probe_read(const struct iommu_model *model, const struct pt *pt, iov
 	want = allowed ? *at : 0;
 	model->invalidate(&q);
 	edu_read(&q, iova);
-	check_fault(model, pt, iova, allowed);
+	check_fault(model, pt, iova, allowed, 0);
 	edu_write(&q, result_iova);
 	got = *result;
-	*result = data;
 	if (allowed ? got != want : got && got != POISON)
 		fail("a read", iova, got, want);
 }
 
 static void probe_write(const struct iommu_model *model, const struct pt *pt, iova_t iova)
 {
-	volatile uint64_t *result = (uint64_t *)data;
+	volatile uint64_t *result = (uint64_t *)result_page;
 	uint32_t prot;
 	volatile uint64_t *at = meant(pt, iova, &prot);
 	bool allowed = prot & IOAS_PROT_WRITE;
@@ -196,14 +199,52 @@ static void probe_write(const struct iommu_model *model, const struct pt *pt, io
 
 	*result = token;
 	edu_read(&q, result_iova);
-	*result = data;
 	if (at)
 		before = *at;
 	model->invalidate(&q);
 	edu_write(&q, iova);
-	check_fault(model, pt, iova, allowed);
+	check_fault(model, pt, iova, allowed, 0);
 	if (at && *at != (allowed ? token : before))
 		fail("a write", iova, *at, allowed ? token : before);
+	if (at)
+		*at = before;
+}
+
+/* Of a leaf that is there: did an access through it make it dirty, and any accessed? */
+static void check_bits(const struct pt *pt, iova_t iova, bool write)
+{
+	struct pt_step steps[8];
+	unsigned nr = pt_trace(pt, iova, steps, 8);
+	uint64_t bits = steps[nr - 1].entry & 0x60;
+
+	if (bits != (write ? 0x60 : 0x20) && !(bits == 0x60 && !write))
+		fail("accessed and dirty bits", iova, bits, write ? 0x60 : 0x20);
+}
+
+/* One access of a processor's. A fetch is a call: what it finds there is a return. */
+static void probe_cpu(const struct iommu_model *model, const struct pt *pt, iova_t iova)
+{
+	enum walker_access access = 1 + (enum walker_access)rnd(3);
+	uint64_t token = rnd(UINT64_MAX), value = token, before = 0;
+	uint32_t prot;
+	volatile uint64_t *at = meant(pt, iova, &prot);
+	bool allowed = access == WALKER_READ	? prot & IOAS_PROT_READ
+		       : access == WALKER_WRITE ? prot & IOAS_PROT_WRITE
+						: at && !(prot & PT_PROT_NO_EXEC_PRIV);
+	unsigned fault;
+
+	if (at) {
+		before = *at;
+		*at = access == WALKER_FETCH ? 0xc3 : before;
+	}
+	fault = model->access(&q, iova, access, &value);
+	check_fault(model, pt, iova, allowed, fault);
+	if (allowed && access == WALKER_READ && value != before)
+		fail("a read", iova, value, before);
+	if (at && access == WALKER_WRITE && *at != (allowed ? token : before))
+		fail("a write", iova, *at, allowed ? token : before);
+	if (allowed)
+		check_bits(pt, iova, access == WALKER_WRITE);
 	if (at)
 		*at = before;
 }
@@ -226,9 +267,11 @@ static void run_shape(const struct iommu_model *model, const struct shape *shape
 	if (pt_new(&config, &pt))
 		fail("no table", 0, shape->format, shape->aw);
 	/* A page that nothing else is mapped near: the top of the lower half. */
-	result_iova = (pt_aperture(pt).last >> 1) & ~0xffffull;
-	if (pt_map(pt, result_iova, data, 1ull << pt_page_lg2(pt), RW))
+	result_iova = model->access ? MAILBOX : (pt_aperture(pt).last >> 1) & ~0xffffull;
+	if (pt_map(pt, result_iova, result_page, 1ull << pt_page_lg2(pt), RW))
 		fail("no map", 0, 0, 0);
+	if (model->access && pt_map(pt, FIRMWARE, FIRMWARE, 0x10000, IOAS_PROT_READ | PT_PROT_PRIV))
+		fail("no map of the firmware", 0, 0, 0);
 	pt_root(pt, &root);
 	model->start(&q, q.mem_first, (uint64_t)root.table, root.mode, shape->arg);
 	for (uint64_t i = 0; i < nr; i++, probes++) {
@@ -243,9 +286,14 @@ static void run_shape(const struct iommu_model *model, const struct shape *shape
 				break;
 		}
 		iova = pick(pt);
-		if (iova >> 16 == result_iova >> 16)
+		if (iova >> 16 == result_iova >> 16 || iova >> 16 == FIRMWARE >> 16)
 			continue;
-		rnd(2) ? probe_read(model, pt, iova) : probe_write(model, pt, iova);
+		if (model->access)
+			probe_cpu(model, pt, iova);
+		else if (rnd(2))
+			probe_read(model, pt, iova);
+		else
+			probe_write(model, pt, iova);
 	}
 	printf("%s walks %s of %u bits, %llu KiB", model->name, pt_format_name(shape->format),
 	       shape->aw, (unsigned long long)(sizes & -sizes) >> 10);
@@ -265,6 +313,8 @@ static const struct {
 } walkers[] = {
 	{"vtd", &model_vtd, {{PT_VTD_SS, 48}, {PT_VTD_SS, 39}}},
 	{"amd", &model_amd, {{PT_AMDV1, 48}, {PT_AMDV1, 39}, {PT_AMDV1, 57}}},
+	{"x86", &model_x86, {{PT_X86_64, 48}, {PT_X86_64, 40}}},
+	{"x86-5l", &model_x86, {{PT_X86_64_5L, 57}, {PT_X86_64_5L, 48}}},
 	{"smmu",
 	 &model_smmu,
 	 {{PT_ARM_LPAE_S1_4K, 48, 0},
@@ -286,7 +336,8 @@ int main(int argc, char **argv)
 			printf("SKIP: QEMU for %s is not installed\n", walkers[i].model->name);
 			return 77;
 		}
-		data = q.mem_first + TABLES_LEN;
+		result_page = q.mailbox = q.mem_first + TABLES_LEN;
+		data = result_page + RESULT_LEN;
 		for (uint64_t at = data; at < data + DATA_LEN; at += 8)
 			*(uint64_t *)at = at;
 		for (size_t k = 0; walkers[i].shapes[k].aw; k++)
@@ -294,6 +345,6 @@ int main(int argc, char **argv)
 		qemu_stop(&q);
 		return 0;
 	}
-	fprintf(stderr, "usage: tables_test vtd|amd|smmu [PROBES]\n");
+	fprintf(stderr, "usage: walkers vtd|amd|smmu|x86|x86-5l [PROBES]\n");
 	return 2;
 }
