@@ -8,6 +8,7 @@
  * tables have to map both.
  */
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include "qemu.h"
 
@@ -147,7 +148,7 @@ static unsigned cpu_access(struct qemu *q, uint64_t iova, enum walker_access acc
 
 	if (error & 8) {
 		fprintf(stderr, "FAIL: reserved bits at %#llx\n", (unsigned long long)iova);
-		return MODEL_FAULT_UNKNOWN;
+		exit(1);
 	}
 	return error ? MODEL_FAULT_ANY : MODEL_FAULT_NONE;
 }
@@ -163,4 +164,5 @@ const struct iommu_model model_x86 = {
 	.start = start,
 	.invalidate = forget,
 	.access = cpu_access,
+	.accessed = 1 << 5,
 };

@@ -197,7 +197,7 @@ static unsigned smmu_fault(struct qemu *q, uint64_t *addr)
 
 const struct iommu_model model_smmu = {
 	.name = "smmuv3",
-	.arm = true,
+	.machine = MACHINE_ARM,
 	.args = {"-M", "virt,iommu=smmuv3,highmem=off,memory-backend=ram", "-cpu", "cortex-a57"},
 	.start = smmu_start,
 	.invalidate = smmu_invalidate,

@@ -12,10 +12,6 @@
 #include "qemu.h"
 
 #define MEM_LEN	    (256ul << 20)
-#define X86_FIRST   0x1000000ul /* below is the firmware's */
-#define ARM_FIRST   0x40000000ul
-#define X86_EDU	    0xfe000000ul
-#define ARM_EDU	    0x10000000ul
 #define ARM_ECAM    0x3f000000ul
 #define EDU_DEVFN   0x20
 #define EDU_BUFFER  0x40000
@@ -23,6 +19,17 @@
 #define EDU_TARGET  0x88
 #define EDU_COUNT   0x90
 #define EDU_COMMAND 0x98
+
+static const struct {
+	const char *program;
+	uint64_t first; /* of memory that is mapped here; of x86 what is below is the firmware's */
+	uint64_t skipped;
+	uint64_t edu;
+} machines[MACHINE_NR] = {
+	[MACHINE_X86] = {"qemu-system-x86_64", 0x1000000, 0x1000000, 0xfe000000},
+	[MACHINE_ARM] = {"qemu-system-aarch64", 0x40000000, 0, 0x10000000},
+	[MACHINE_RISCV] = {"qemu-system-riscv64", 0x80000000, 0, 0},
+};
 
 static void die(const char *what)
 {
@@ -83,7 +90,7 @@ uint64_t qemu_read64(struct qemu *q, uint64_t addr)
 
 static void config_write(struct qemu *q, unsigned off, uint32_t value)
 {
-	if (q->arm) {
+	if (q->machine == MACHINE_ARM) {
 		qemu_write32(q, ARM_ECAM + (EDU_DEVFN << 12) + off, value);
 		return;
 	}
@@ -134,7 +141,7 @@ static void write_rom(const char *path, const struct iommu_model *model)
 	if (model->rom)
 		model->rom(rom);
 	else
-		sleeping_rom(rom, model->arm);
+		sleeping_rom(rom, model->machine == MACHINE_ARM);
 	if (!to || fwrite(rom, sizeof(rom), 1, to) != 1 || fclose(to))
 		die(path);
 }
@@ -150,7 +157,7 @@ static bool exists(const char *program)
 static void run(const struct iommu_model *model, const char *rom, const char *mem, int in, int out)
 {
 	const char *argv[40] = {
-		model->arm ? "qemu-system-aarch64" : "qemu-system-x86_64",
+		machines[model->machine].program,
 		"-nodefaults",
 		"-no-user-config",
 		"-display",
@@ -178,8 +185,10 @@ static void run(const struct iommu_model *model, const char *rom, const char *me
 		nr++;
 	for (size_t i = 0; model->args[i]; i++)
 		argv[nr++] = model->args[i];
-	argv[nr++] = "-device";
-	argv[nr++] = "edu,addr=04.0,dma_mask=0xffffffffffffffff";
+	if (!model->access) {
+		argv[nr++] = "-device";
+		argv[nr++] = "edu,addr=04.0,dma_mask=0xffffffffffffffff";
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0)
 		_exit(127);
@@ -190,8 +199,7 @@ static void run(const struct iommu_model *model, const char *rom, const char *me
 /* The guest's memory from mem_first on, here at the same addresses. */
 static void map_memory(struct qemu *q, int fd)
 {
-	uint64_t first = q->arm ? ARM_FIRST : X86_FIRST;
-	uint64_t off = q->arm ? 0 : X86_FIRST;
+	uint64_t first = machines[q->machine].first, off = machines[q->machine].skipped;
 	void *at = mmap((void *)first, MEM_LEN - off, PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_FIXED_NOREPLACE, fd, (off_t)off);
 
@@ -201,14 +209,26 @@ static void map_memory(struct qemu *q, int fd)
 	q->mem_end = first + MEM_LEN - off;
 }
 
+static void start_edu(struct qemu *q)
+{
+	/* Its registers' address, memory accesses and bus mastering. */
+	config_write(q, 0x10, (uint32_t)q->edu);
+	config_write(q, 0x04, 0x6);
+	qemu_write64(q, q->edu + EDU_COUNT, 8);
+	if (qemu_read32(q, q->edu) != 0x010000ed) {
+		fprintf(stderr, "edu is not there\n");
+		exit(1);
+	}
+}
+
 bool qemu_start(struct qemu *q, const struct iommu_model *model)
 {
 	char rom[64], mem[160];
 	int to[2], from[2];
 	int fd = memfd_create("guest", 0);
 
-	*q = (struct qemu){.arm = model->arm, .edu = model->arm ? ARM_EDU : X86_EDU};
-	if (!exists(model->arm ? "qemu-system-aarch64" : "qemu-system-x86_64"))
+	*q = (struct qemu){.machine = model->machine, .edu = machines[model->machine].edu};
+	if (!exists(machines[model->machine].program))
 		return false;
 	snprintf(rom, sizeof(rom), "/tmp/ioas-walkers-%d.rom", getpid());
 	write_rom(rom, model);
@@ -225,14 +245,10 @@ bool qemu_start(struct qemu *q, const struct iommu_model *model)
 	q->to = fdopen(to[1], "w");
 	q->from = fdopen(from[0], "r");
 	map_memory(q, fd);
-	/* Its registers' address, memory accesses and bus mastering. */
-	config_write(q, 0x10, (uint32_t)q->edu);
-	config_write(q, 0x04, 0x6);
-	qemu_write64(q, q->edu + EDU_COUNT, 8);
-	if (qemu_read32(q, q->edu) != 0x010000ed) {
-		fprintf(stderr, "edu is not there\n");
-		exit(1);
-	}
+	if (model->access)
+		qemu_read32(q, q->mem_first);
+	else
+		start_edu(q);
 	unlink(rom);
 	close(fd);
 	return true;

@@ -12,11 +12,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
+enum machine { MACHINE_X86, MACHINE_ARM, MACHINE_RISCV, MACHINE_NR };
+
 /* Guest memory, as far as it is mapped here too; MEM_FIRST is also the same address here. */
 struct qemu {
 	FILE *to, *from;
 	int pid;
-	bool arm;
+	enum machine machine;
 	uint64_t mem_first, mem_end;
 	uint64_t edu;	  /* its registers */
 	uint64_t mailbox; /* a page of the machine's memory, mapped at MAILBOX */
@@ -31,7 +33,7 @@ enum walker_access { WALKER_READ = 1, WALKER_WRITE = 2, WALKER_FETCH = 3 };
 /* A sort of IOMMU, in registers of its own; or a processor, which walks for its own accesses. */
 struct iommu_model {
 	const char *name;
-	bool arm;
+	enum machine machine;
 	const char *args[6]; /* to QEMU, up to NULL */
 	/* Fills 64 KiB of zeroes with a firmware. NULL: one that sleeps. */
 	void (*rom)(uint8_t *rom);
@@ -48,6 +50,8 @@ struct iommu_model {
 	 * address. MODEL_FAULT_UNKNOWN: the model does not always say.
 	 */
 	unsigned (*fault)(struct qemu *q, uint64_t *addr);
+	bool no_fetch;	   /* of a processor: it cannot try */
+	uint64_t accessed; /* of a processor: the bit of an entry that it sets; the next is dirty */
 	/* Of a processor, instead of fault: one access. NULL: edu makes them. */
 	unsigned (*access)(struct qemu *q, uint64_t iova, enum walker_access access,
 			   uint64_t *value);
@@ -55,7 +59,7 @@ struct iommu_model {
 
 enum model_fault { MODEL_FAULT_NONE, MODEL_FAULT_ANY, MODEL_FAULT_UNKNOWN };
 
-extern const struct iommu_model model_vtd, model_amd, model_smmu, model_x86;
+extern const struct iommu_model model_vtd, model_amd, model_smmu, model_x86, model_riscv;
 
 /* false: there is no such QEMU. Whatever goes wrong later ends the program with a line. */
 bool qemu_start(struct qemu *q, const struct iommu_model *model);

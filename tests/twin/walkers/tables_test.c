@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Description: QEMU's IOMMU models, and its x86 processor, walk page tables of ours, in the memory
- * where we made them, and find what we say is there: the same bytes at each address that is mapped,
- * and a fault everywhere else. Maps and unmaps go on meanwhile.
- * walkers vtd|amd|smmu|x86|x86-5l [PROBES]; 77: there is no QEMU.
+ * Description: QEMU's IOMMU models, and its x86 and RISC-V processors, walk page tables of ours, in
+ * the memory where we made them, and find what we say is there: the same bytes at each address that
+ * is mapped, and a fault everywhere else. Maps and unmaps go on meanwhile.
+ * walkers vtd|amd|smmu|x86|x86-5l|riscv [PROBES]; 77: there is no QEMU.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -211,20 +211,21 @@ static void probe_write(const struct iommu_model *model, const struct pt *pt, io
 }
 
 /* Of a leaf that is there: did an access through it make it dirty, and any accessed? */
-static void check_bits(const struct pt *pt, iova_t iova, bool write)
+static void check_bits(const struct iommu_model *model, const struct pt *pt, iova_t iova,
+		       bool write)
 {
 	struct pt_step steps[8];
 	unsigned nr = pt_trace(pt, iova, steps, 8);
-	uint64_t bits = steps[nr - 1].entry & 0x60;
+	uint64_t both = model->accessed * 3, bits = steps[nr - 1].entry & both;
 
-	if (bits != (write ? 0x60 : 0x20) && !(bits == 0x60 && !write))
-		fail("accessed and dirty bits", iova, bits, write ? 0x60 : 0x20);
+	if (bits != both && (write || bits != model->accessed))
+		fail("accessed and dirty bits", iova, bits, write ? both : model->accessed);
 }
 
 /* One access of a processor's. A fetch is a call: what it finds there is a return. */
 static void probe_cpu(const struct iommu_model *model, const struct pt *pt, iova_t iova)
 {
-	enum walker_access access = 1 + (enum walker_access)rnd(3);
+	enum walker_access access = 1 + (enum walker_access)rnd(model->no_fetch ? 2 : 3);
 	uint64_t token = rnd(UINT64_MAX), value = token, before = 0;
 	uint32_t prot;
 	volatile uint64_t *at = meant(pt, iova, &prot);
@@ -244,7 +245,7 @@ static void probe_cpu(const struct iommu_model *model, const struct pt *pt, iova
 	if (at && access == WALKER_WRITE && *at != (allowed ? token : before))
 		fail("a write", iova, *at, allowed ? token : before);
 	if (allowed)
-		check_bits(pt, iova, access == WALKER_WRITE);
+		check_bits(model, pt, iova, access == WALKER_WRITE);
 	if (at)
 		*at = before;
 }
@@ -257,7 +258,8 @@ struct shape {
 
 static void run_shape(const struct iommu_model *model, const struct shape *shape, uint64_t nr)
 {
-	struct pt_config config = {.format = shape->format, .aw = shape->aw};
+	struct pt_config config = {
+		.format = shape->format, .aw = shape->aw, .dirty = model->access};
 	struct pt_root root;
 	struct pt *pt;
 
@@ -315,6 +317,15 @@ static const struct {
 	{"amd", &model_amd, {{PT_AMDV1, 48}, {PT_AMDV1, 39}, {PT_AMDV1, 57}}},
 	{"x86", &model_x86, {{PT_X86_64, 48}, {PT_X86_64, 40}}},
 	{"x86-5l", &model_x86, {{PT_X86_64_5L, 57}, {PT_X86_64_5L, 48}}},
+	{"riscv",
+	 &model_riscv,
+	 {{PT_RISCV_SV39, 39},
+	  {PT_RISCV_SV48, 48},
+	  {PT_RISCV_SV57, 57},
+	  /* QEMU 7.2 takes second-stage addresses for sign-extended, too: half of them. */
+	  {PT_RISCV_SV39X4, 40, 1},
+	  {PT_RISCV_SV48X4, 49, 1},
+	  {PT_RISCV_SV57X4, 57, 1}}},
 	{"smmu",
 	 &model_smmu,
 	 {{PT_ARM_LPAE_S1_4K, 48, 0},
@@ -345,6 +356,6 @@ int main(int argc, char **argv)
 		qemu_stop(&q);
 		return 0;
 	}
-	fprintf(stderr, "usage: walkers vtd|amd|smmu|x86|x86-5l [PROBES]\n");
+	fprintf(stderr, "usage: walkers vtd|amd|smmu|x86|x86-5l|riscv [PROBES]\n");
 	return 2;
 }
