@@ -81,7 +81,7 @@ static bool attribute(const struct kind_unit *unit, unsigned index, struct kind_
 		return true;
 	case 1:
 		snprintf(out->name, sizeof(out->name), "amd-iommu/features");
-		snprintf(out->text, sizeof(out->text), "0:%" PRIx64, features(unit));
+		snprintf(out->text, sizeof(out->text), "%" PRIx64 ":0", features(unit));
 		return true;
 	}
 	return false;

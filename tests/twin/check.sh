@@ -9,7 +9,8 @@
 # The real kernels are built by oracle.sh once (about 5 minutes and a few hundred MB in the user's
 # cache for each of two) and boot in seconds. A program that includes testcmd's declarations runs
 # where there is no IOMMU, since 6.12 serves IOMMU_TEST_CMD only there; one about the legacy container
-# on the kernel that has it. "Also run with: ARGUMENT" in a program's second line makes another run.
+# on the kernel that has it. "Also run with: ARGUMENT" in a program makes another run; "Compared on: FILE" is the
+# machine here, below tests/uapi, that is to be like QEMU's.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
@@ -86,6 +87,8 @@ if ! grep -q '^CapEff:.*1ffffffffff$' /proc/self/status && unshare -r true 2>/de
 fi
 for run in "${runs[@]}"; do
 	machine=(--device nvme,drive=null,size=64M)
+	name=$(sed -n 's|^/\* Compared on: \(.*\) \*/$|\1|p' "$top/tests/uapi/${run%% *}.c")
+	[ -z "$name" ] || machine=(--set abi=6.12 --machine "$top/tests/uapi/$name")
 	[ "${guest[$run]}" != testcmd ] || machine=(--selftest-abi --set abi=6.12 --set memlock=on)
 	# shellcheck disable=SC2206
 	words=($run)

@@ -86,7 +86,10 @@ static void read_vtd(int device, struct ioas_topology_iommu *iommu)
 	if (!read_number(device, "iommu/intel-iommu/cap", &cap) ||
 	    !read_number(device, "iommu/intel-iommu/ecap", &ecap))
 		return;
+	iommu->kind = "vtd";
 	iommu->aw = (uint8_t)((cap >> 16 & 0x3f) + 1);
+	iommu->page_sizes = 1ull << 12 | (cap >> 34 & 1) << 21 | (cap >> 35 & 1) << 30;
+	iommu->coherency = ecap >> 7 & 1;
 	iommu->ats = ecap >> 2 & 1;
 	iommu->nested = ecap >> 26 & 1;
 	iommu->pri = ecap >> 29 & 1;
@@ -96,6 +99,32 @@ static void read_vtd(int device, struct ioas_topology_iommu *iommu)
 		if (iommu->pasid_lg2 > IOAS_PASID_BITS)
 			iommu->pasid_lg2 = IOAS_PASID_BITS;
 	}
+}
+
+/* What the first features register of AMD's says. */
+static void read_amd(int device, struct ioas_topology_iommu *iommu)
+{
+	uint64_t efr;
+
+	if (!read_number(device, "iommu/amd-iommu/features", &efr))
+		return;
+	iommu->kind = "amd";
+	iommu->pri = efr >> 1 & 1;
+	iommu->dirty = efr >> 52 & 1;
+	iommu->coherency = true;
+	if (efr >> 4 & 1) {
+		iommu->pasid_lg2 = (uint8_t)((efr >> 32 & 0x1f) + 1);
+		if (iommu->pasid_lg2 > IOAS_PASID_BITS)
+			iommu->pasid_lg2 = IOAS_PASID_BITS;
+	}
+}
+
+/* Of others only the name says something. */
+static const char *kind_of(const char *name)
+{
+	if (!strncmp(name, "smmu3.", 6))
+		return "smmuv3";
+	return strncmp(name, "riscv-iommu@", 12) ? "soft" : "riscv";
 }
 
 /* The index of the IOMMU that a device links to by `name`; "": of those that link to none. */
@@ -118,8 +147,9 @@ static int find_iommu(struct reader *reader, int device, const char name[64], ui
 		return -ENOMEM;
 	import->iommus = iommus;
 	memcpy(names[import->iommu_nr], name, sizeof(*names));
-	iommus[import->iommu_nr] = (struct ioas_topology_iommu){.kind = "soft"};
+	iommus[import->iommu_nr] = (struct ioas_topology_iommu){.kind = kind_of(name)};
 	read_vtd(device, &iommus[import->iommu_nr]);
+	read_amd(device, &iommus[import->iommu_nr]);
 	import->iommu_nr++;
 	return 0;
 }

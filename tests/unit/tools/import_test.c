@@ -314,12 +314,50 @@ static void sysfs_shows_drivers_groups_and_iommus(void **arg)
 	assert_int_equal(ioas_topology_group_nr(topology), 2);
 	function = ioas_topology_find(topology, at("01:00.0"));
 	assert_int_equal(function->iommu, ioas_topology_find(topology, at("00:01.0"))->iommu);
+	assert_string_equal(ioas_topology_iommu(topology, function->iommu)->kind, "vtd");
 	assert_int_equal(ioas_topology_iommu(topology, function->iommu)->aw, 48);
+	assert_int_equal(ioas_topology_iommu(topology, function->iommu)->page_sizes,
+			 1ull << 12 | 1ull << 21 | 1ull << 30);
+	assert_true(ioas_topology_iommu(topology, function->iommu)->coherency);
 	ioas_topology_destroy(topology);
 
 	/* The kernel that has them in one group knows something that we do not. */
 	write_link("0000:01:00.0", "iommu_group", "../../../kernel/iommu_groups/4");
 	topology = read_root("the kernel has 1 in other groups");
+	ioas_topology_destroy(topology);
+}
+
+/* By their registers, where the kernel shows them, or by their names. */
+static void iommus_have_their_kind(void **arg)
+{
+	static const struct {
+		const char *name, *kind;
+	} all[] = {{"ivhd3", "amd"},
+		   {"smmu3.0x0000000009050000", "smmuv3"},
+		   {"riscv-iommu@3010000.iommu", "riscv"}};
+	struct space disk = endpoint(0x1234, 1, false);
+	const struct ioas_topology_iommu *amd;
+	struct ioas_topology *topology;
+	char name[] = "0000:00:01.0";
+
+	for (unsigned i = 0; i < 3; i++) {
+		name[9] = (char)('1' + i);
+		write_file(name, "config", disk.bytes, CONFIG_LEN);
+		write_link(name, "iommu", all[i].name);
+	}
+	write_file("0000:00:01.0", "ivhd3/amd-iommu/features", "10000f00000012:0\n", 17);
+	topology = read_root("");
+	for (unsigned i = 0; i < 3; i++) {
+		name[9] = (char)('1' + i);
+		assert_string_equal(
+			ioas_topology_iommu(topology,
+					    ioas_topology_find(topology, at(name + 5))->iommu)
+				->kind,
+			all[i].kind);
+	}
+	amd = ioas_topology_iommu(topology, ioas_topology_find(topology, at("00:01.0"))->iommu);
+	assert_int_equal(amd->pasid_lg2, 16);
+	assert_true(amd->pri && amd->dirty && amd->coherency);
 	ioas_topology_destroy(topology);
 }
 
@@ -338,6 +376,7 @@ static void a_copy_without_groups_has_those_behind_an_iommu(void **arg)
 	make_folder("0000:00:02.0", "iommu/ivhd0");
 	topology = read_root("");
 	assert_int_equal(ioas_topology_iommu_nr(topology), 1);
+	assert_string_equal(ioas_topology_iommu(topology, 0)->kind, "soft");
 	assert_int_equal(ioas_topology_group_nr(topology), 2);
 	assert_int_equal(ioas_topology_group_of(topology, at("00:02.0")), UINT32_MAX);
 	ioas_topology_destroy(topology);
@@ -405,6 +444,7 @@ int main(void)
 		cmocka_unit_test(doubtful_machines_are_refused_or_remarked_on),
 		cmocka_unit_test_setup_teardown(sysfs_shows_drivers_groups_and_iommus, make_root,
 						remove_root),
+		cmocka_unit_test_setup_teardown(iommus_have_their_kind, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(a_copy_without_groups_has_those_behind_an_iommu,
 						make_root, remove_root),
 		cmocka_unit_test_setup_teardown(sysfs_without_privileges_is_guessed_from, make_root,
