@@ -238,6 +238,26 @@ void bench_step_registers(struct bench *bench)
 	}
 }
 
+/* A burst: every register it goes by, then the doorbell. */
+void bench_step_tlpgun(struct bench *bench)
+{
+	struct input *in = &bench->in;
+	uint32_t ctrl = input_below(in, 64) | input_below(in, 2) << 16;
+
+	bench_write(bench, 0, IOAS_TLPGUN_DOORBELL, IOAS_TLPGUN_STOP, 4);
+	bench_write(bench, 0, IOAS_TLPGUN_ADDR, pick_value(bench), 8);
+	bench_write(bench, 0, IOAS_TLPGUN_LEN, pick_value(bench), 8);
+	bench_write(bench, 0, IOAS_TLPGUN_COUNT, input_below(in, 64), 8);
+	bench_write(bench, 0, IOAS_TLPGUN_STRIDE, pick_value(bench), 8);
+	bench_write(bench, 0, IOAS_TLPGUN_BUF, pick_value(bench), 8);
+	bench_write(bench, 0, IOAS_TLPGUN_BUF_STRIDE, input_rarely(in, 4) ? pick_value(bench) : 0,
+		    8);
+	bench_write(bench, 0, IOAS_TLPGUN_RID, input_below(in, 1000), 4);
+	bench_write(bench, 0, IOAS_TLPGUN_PASID, input_below(in, 4), 4);
+	bench_write(bench, 0, IOAS_TLPGUN_CTRL, ctrl, 4);
+	bench_write(bench, 0, IOAS_TLPGUN_DOORBELL, 1 + input_below(in, 2), 4);
+}
+
 void bench_check_tlpgun(struct bench *bench)
 {
 	uint64_t word = 0x1122334455667788ull;

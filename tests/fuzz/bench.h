@@ -40,6 +40,7 @@ void bench_reset(struct bench *bench);
 
 /* Config space, BARs and ioctls of the device, in any way. */
 void bench_step_registers(struct bench *bench);
+void bench_step_tlpgun(struct bench *bench);
 /* NVMe: queues are set up, and a command goes into one. */
 void bench_nvme_enable(struct bench *bench);
 void bench_step_nvme(struct bench *bench);

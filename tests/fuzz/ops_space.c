@@ -460,6 +460,17 @@ uint32_t rig_make_hwpt(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioa
 	rig_expect(rig, "a page table", rig_ioctl(rig, rig->ctx[ctx], IOMMU_HWPT_ALLOC, &cmd),
 		   m_hwpt_alloc(&rig->model, ctx, &want));
 	rig_expect(rig, "a page table", cmd.out_hwpt_id, want.out_hwpt_id);
+	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING) {
+		struct iommu_hwpt_set_dirty_tracking track = {
+			.size = sizeof(track),
+			.flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE,
+			.hwpt_id = cmd.out_hwpt_id,
+		};
+
+		rig_expect(rig, "tracking",
+			   rig_ioctl(rig, rig->ctx[ctx], IOMMU_HWPT_SET_DIRTY_TRACKING, &track),
+			   m_set_dirty(&rig->model, ctx, &track));
+	}
 	return cmd.out_hwpt_id;
 }
 

@@ -308,23 +308,30 @@ void rig_step_loan(struct rig *rig)
 	struct m_outcome want;
 	struct ioas_dma dma;
 	uint8_t zeros[LEN_MAX] = {0};
+	unsigned ctx;
 
 	tlp.op = IOAS_TLP_WRITE;
 	want = m_judge(&rig->model, dev, &tlp);
 	if (!tlp.len || !attach || want.reason || tlp.flags & IOAS_TLP_RID ||
 	    !rig->ctx[rig->model.dev[dev].ctx])
 		return;
+	ctx = (unsigned)rig->model.dev[dev].ctx;
+	/* Once that bits were read a write sets them again, whatever is remembered. */
+	for (unsigned i = 0; i < 2; i++) {
+		fire(rig, dev, rig->device[dev].issuer, &tlp);
+		rig_read_dirty(rig, ctx, attach->hwpt);
+	}
 	say(rig, dev, &tlp, LEND, &want);
 	fuzz_counts.tlps++;
 	ioas_dma_init(&dma, rig->device[dev].issuer);
 	rig_expect(rig, "a loan", ioas_dma_add(&dma, &tlp), 0);
 	m_move(&rig->model, dev, &tlp, &want, tlp.len, zeros);
-	rig_read_dirty(rig, (unsigned)rig->model.dev[dev].ctx, attach->hwpt);
+	rig_read_dirty(rig, ctx, attach->hwpt);
 	for (unsigned i = 0; i < dma.iov_nr; i++)
 		memset(dma.iov[i].iov_base, 0, dma.iov[i].iov_len);
 	ioas_dma_end(&dma);
 	ioas_dma_fini(&dma);
 	m_move(&rig->model, dev, &tlp, &want, tlp.len, zeros);
 	rig_compare(rig);
-	rig_read_dirty(rig, (unsigned)rig->model.dev[dev].ctx, attach->hwpt);
+	rig_read_dirty(rig, ctx, attach->hwpt);
 }

@@ -18,8 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	fuzz_counts.inputs++;
 	bench_open(&bench, models[model], data + !!len, len - !!len);
-	while (!input_over(&bench.in))
-		bench_step_registers(&bench);
+	while (!input_over(&bench.in)) {
+		if (model != 1 && input_rarely(&bench.in, 8))
+			bench_step_tlpgun(&bench);
+		else
+			bench_step_registers(&bench);
+	}
 	if (model == 1)
 		bench_check_nvme(&bench);
 	else
