@@ -122,6 +122,27 @@ static void the_map_is_full_when_the_slots_of_a_class_are(void **arg)
 	mem_map_destroy(map);
 }
 
+/* What page tables hold whose entries have 48 bits of output. */
+static void a_map_of_48_bits_stays_inside(void **arg)
+{
+	struct mem_window *window, *other;
+	struct mem_map *map;
+
+	assert_int_equal(mem_map_new(48, &map), 0);
+	assert_int_equal(mem_window_new(map, 0, NULL, (1ull << 41) + 4096, &window), -ENOSPC);
+	assert_int_equal(mem_window_new(map, 1ull << 40, NULL, 1ull << 41, &window), 0);
+	assert_int_equal(mem_window_new(map, 4096, NULL, 4096, &other), 0);
+	assert_true(window->pa + window->len <= 1ull << 48);
+	assert_int_equal(window->pa & ((1ull << 41) - 1), 1ull << 40);
+	assert_ptr_equal(mem_window_find(map, window->pa + window->len - 1), window);
+	assert_ptr_equal(mem_window_find(map, other->pa), other);
+	assert_null(mem_window_find(map, other->pa + 4096));
+	assert_null(mem_window_find(map, window->pa + window->len));
+	mem_window_destroy(map, other);
+	mem_window_destroy(map, window);
+	mem_map_destroy(map);
+}
+
 static void many_windows_of_one_class_stay_apart(void **arg)
 {
 	enum { NR = 5000 };
@@ -147,6 +168,7 @@ int main(void)
 		cmocka_unit_test(window_is_congruent_with_its_iova_and_never_at_zero),
 		cmocka_unit_test(find_agrees_with_a_linear_search),
 		cmocka_unit_test(the_map_is_full_when_the_slots_of_a_class_are),
+		cmocka_unit_test(a_map_of_48_bits_stays_inside),
 		cmocka_unit_test(many_windows_of_one_class_stay_apart),
 	};
 
