@@ -123,7 +123,8 @@ static size_t replace(size_t total, size_t at, size_t gone, const uint8_t *with,
 	if (total - gone + len > sizeof(input))
 		return total;
 	memmove(input + at + len, input + at + gone, total - at - gone);
-	memcpy(input + at, with, len);
+	if (len)
+		memcpy(input + at, with, len);
 	return total - gone + len;
 }
 
