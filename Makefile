@@ -6,7 +6,7 @@ TSAN := build-tsan
 FUZZ := build-fuzz
 SECONDS := 60
 
-.PHONY: help build run check check-asan check-tsan check-formats check-kernel-selftests check-twin twin-topology bench lint fuzz clean
+.PHONY: help build run check check-asan check-tsan check-formats check-kinds check-kernel-selftests check-twin twin-topology bench lint fuzz clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
@@ -16,6 +16,7 @@ help:
 	@echo '  make build       just build: build/ioas, build/libioas.so, build/libioas-preload.so'
 	@echo '  make check-asan  only the tests under ASan and UBSan'
 	@echo '  make check-formats  all end-to-end tests over page tables of each format (10 minutes)'
+	@echo '  make check-kinds  all end-to-end tests behind each kind of IOMMU (10 minutes)'
 	@echo '  make check-kernel-selftests  only the kernel'"'"'s own iommufd selftests (part of check)'
 	@echo '  make check-twin  tests/uapi on a real Linux kernel too, which it builds first (10 minutes, once)'
 	@echo '  make twin-topology [QEMU='"'"'-device pcie-root-port,id=a -device e1000e,bus=a'"'"']'
@@ -56,6 +57,12 @@ check-formats:
 	@scripts/deps.sh build run check
 	@scripts/build.sh $(BUILD)
 	@scripts/check-formats.sh $(BUILD)
+
+# Nor of this: after a change to kinds of IOMMU.
+check-kinds:
+	@scripts/deps.sh build run check
+	@scripts/build.sh $(BUILD)
+	@scripts/check-kinds.sh $(BUILD)
 
 check-kernel-selftests:
 	@scripts/deps.sh build run check

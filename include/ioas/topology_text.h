@@ -3,8 +3,8 @@
  * A topology as lines of text, one a function or an IOMMU: how it goes from one process to another,
  * and a short way to write one down. Machine files for people are YAML and the tool's.
  *
- *   iommu kind=soft,aw=48,pasid=20,pasid0apart,ats,pri,dirty,nested,page_sizes=0x1000,
- *         reserved=0xfee00000-0xfeefffff+...
+ *   iommu kind=soft,aw=48,pasid=20,pasid0apart,ats,pri,dirty,nested,coherency,
+ *         page_sizes=0x1000,reserved=0xfee00000-0xfeefffff+...
  *   function
  * addr=0000:00:01.0,type=root-port,secondary=01,subordinate=02,acs,acs_cap=5f,acs_ctrl=1d,iommu=0,...
  *

@@ -86,12 +86,28 @@ static void scan_one(const char *bdf)
 	check(!strcmp(strrchr(link, '/'), "/vfio-pci"));
 }
 
+/* EAL takes virtual addresses as IOVAs if VT-d has 47 bits for them, or there is none. */
+static void scan_vtd(void)
+{
+	FILE *file = fopen64(DEV "/iommu/intel-iommu/cap", "r");
+	unsigned long long cap = 0;
+	glob_t dmar;
+
+	check(file || errno == ENOENT);
+	check(glob("/sys/devices/virtual/iommu/dmar*/intel-iommu/cap", 0, NULL, &dmar) ==
+	      (file ? 0 : GLOB_NOMATCH));
+	if (!file)
+		return;
+	check(fscanf(file, "%llx", &cap) == 1 && (cap >> 16 & 0x3f) + 1 >= 47);
+	fclose(file);
+	globfree(&dmar);
+}
+
 static void scan(void)
 {
 	DIR *dir = opendir("/sys/bus/pci/devices");
 	struct dirent *entry;
 	bool found = false;
-	glob_t dmar;
 	int groups = 0;
 
 	check(dir);
@@ -102,9 +118,7 @@ static void scan(void)
 		found |= !strcmp(entry->d_name, BDF);
 	}
 	check(!closedir(dir) && found);
-	check(!fopen64(DEV "/iommu/intel-iommu/cap", "r") && errno == ENOENT);
-	check(glob("/sys/devices/virtual/iommu/dmar*/intel-iommu/cap", 0, NULL, &dmar) ==
-	      GLOB_NOMATCH);
+	scan_vtd();
 	check(access("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", F_OK) ||
 	      !access("/sys/module/vfio", F_OK));
 	check(!access("/sys/module", F_OK) && !access("/sys/module/vfio", F_OK));
