@@ -37,7 +37,7 @@ kernel_deb()
 	local shared=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/kernel-oracle
 	local version
 
-	deb=$(ls "${ORACLE_DIR:-$shared}/$kernel_package"_*.deb 2>/dev/null | tail -n 1)
+	deb=$(ls "${ORACLE_DIR:-$shared}/$kernel_package"_*.deb 2>/dev/null | tail -n 1) || deb=
 	[ -z "$deb" ] || return 0
 	version=$(apt-cache policy "$kernel_package" 2>/dev/null | sed -n 's/^ *Candidate: //p')
 	if [ -z "$version" ] || [ "$version" = '(none)' ]; then
@@ -61,7 +61,7 @@ kernel_fetch()
 	kernel_deb
 	if [ -z "$deb" ]; then
 		# No package lists here: what was built earlier will do.
-		kernel=$(ls -d "$cache/$kernel_package"-*/ 2>/dev/null | tail -n 1)
+		kernel=$(ls -d "$cache/$kernel_package"-*/ 2>/dev/null | tail -n 1) || kernel=
 		[ -n "$kernel" ] || skip "apt-cache knows no $kernel_package (apt-get update?)"
 		return 0
 	fi
