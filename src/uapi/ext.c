@@ -42,15 +42,15 @@ static int by_file(struct uapi_call *call, uint32_t dev_id, struct ext_device *o
 }
 
 /* A machine that was described has it at hand; else it is made for the call, and is small. */
-static int find_topology(struct uapi_call *call, struct ext_device *out)
+int ext_find_topology(struct uapi_call *call, struct ext_device *device)
 {
 	int rc;
 
-	out->topology = ioas_pci_topology(call->file->iommu);
-	if (out->topology || !out->pci)
+	device->topology = ioas_pci_topology(call->file->iommu);
+	if (device->topology)
 		return 0;
-	rc = ioas_pci_describe(call->file->iommu, &out->copy, call->why);
-	out->topology = out->copy;
+	rc = ioas_pci_describe(call->file->iommu, &device->copy, call->why);
+	device->topology = device->copy;
 	return rc;
 }
 
@@ -63,8 +63,6 @@ int ext_begin(struct uapi_call *call, uint32_t dev_id, struct ext_device *out)
 	pthread_mutex_lock(&uapi->vfio_lock);
 	rc = call->file->ops == &device_file_ops ? by_file(call, dev_id, out)
 						 : by_id(call, dev_id, out);
-	if (!rc)
-		rc = find_topology(call, out);
 	if (rc)
 		pthread_mutex_unlock(&uapi->vfio_lock);
 	return rc;
@@ -177,7 +175,10 @@ long ext_list_call(struct uapi_call *call, size_t entry_len,
 		rc = ext_begin(call, cmd->dev_id, &device);
 	if (rc)
 		return rc;
-	rc = device.pci ? gather(&device, &list) : 0;
+	if (device.pci)
+		rc = ext_find_topology(call, &device);
+	if (device.pci && !rc)
+		rc = gather(&device, &list);
 	ext_end(call, &device);
 	if (!rc)
 		rc = answer(call, &list);

@@ -23,16 +23,18 @@
 struct ext_device {
 	struct ioas_device *dev;	      /* NULL: it sends no TLPs */
 	struct ioas_pci *pci;		      /* NULL: it is not on PCI */
-	const struct ioas_topology *topology; /* that it is in; NULL: none */
+	const struct ioas_topology *topology; /* after ext_find_topology */
 	struct ioas_topology *copy;	      /* ext_end frees it */
 	struct obj_ctx *ctx; /* whose ids the caller knows; NULL: none, it is not bound to one */
 };
 
 /*
- * Finds it, and takes vfio_lock. 0; -ENOENT, -EINVAL as uapi_ext.h says; -ENOMEM. An error has let
- * the lock go.
+ * Finds it, and takes vfio_lock. 0; -ENOENT, -EINVAL as uapi_ext.h says. An error has let the lock
+ * go.
  */
 int ext_begin(struct uapi_call *call, uint32_t dev_id, struct ext_device *out);
+/* The tree that it is in; for one on PCI, between begin and end. 0; -ENOMEM. */
+int ext_find_topology(struct uapi_call *call, struct ext_device *device);
 void ext_end(struct uapi_call *call, struct ext_device *device);
 
 uint32_t ext_address(struct ioas_pci_addr addr); /* as uapi_ext.h has it */

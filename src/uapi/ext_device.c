@@ -58,9 +58,11 @@ long ioas_get_device(struct uapi_call *call)
 	else
 		cmd->out_flags = IOAS_DEVICE_BOUND;
 	if (device.pci)
+		rc = ext_find_topology(call, &device);
+	if (device.pci && !rc)
 		describe_pci(&device, cmd);
 	ext_end(call, &device);
-	return uapi_respond(call);
+	return rc ? rc : uapi_respond(call);
 }
 
 /* Who has a function of the group, as far as this process knows. */
