@@ -250,18 +250,19 @@ static long dispatch_sized(struct uapi_call *call, const struct uapi_op *op, uin
 	return rc ? rc : op->handler(call);
 }
 
-/* Where the table ends: IOMMU_TEST_CMD, beyond a hole, is for who has a use for it. */
+/*
+ * Is the number within the table (*ours), and is there such an ioctl? IOMMU_TEST_CMD, beyond a hole
+ * at the table's end, is for who has a use for it.
+ */
 static const struct uapi_op *find_iommufd(const struct ioas_iommu *iommu, uint32_t cmd, bool *ours)
 {
-	uint32_t last = iommu->config.abi_6_12 ? IOMMUFD_LAST_6_12 : IOMMUFD_LAST;
+	uint32_t known = iommu->config.abi_6_12 ? IOMMUFD_LAST_6_12 : IOMMUFD_LAST;
+	uint32_t last = iommu->config.selftest ? NR(IOMMU_TEST_CMD) : known;
 
 	*ours = NR(cmd) >= IOMMUFD_BASE && NR(cmd) <= last;
-	if (iommu->config.selftest) {
-		*ours = NR(cmd) >= IOMMUFD_BASE && NR(cmd) <= NR(IOMMU_TEST_CMD);
-		if (NR(cmd) > last && cmd != IOMMU_TEST_CMD)
-			return NULL;
-	}
-	return *ours ? find(&uapi_iommufd_table, cmd) : NULL;
+	if (!*ours || (NR(cmd) > known && cmd != IOMMU_TEST_CMD))
+		return NULL;
+	return find(&uapi_iommufd_table, cmd);
 }
 
 long uapi_dispatch_iommufd(struct uapi_call *call, uint32_t cmd)
