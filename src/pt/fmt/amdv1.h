@@ -145,35 +145,9 @@ static inline bool FMT(reserved)(uint64_t entry, unsigned level)
 	return entry & (FMT(is_leaf)(entry, level) ? AMDV1_LEAF_RSVD : AMDV1_TABLE_RSVD);
 }
 
-static inline uint64_t FMT(without_tracking)(uint64_t entry)
-{
-	return entry;
-}
-
-static inline uint64_t FMT(set_accessed)(uint64_t entry)
-{
-	return entry | AMDV1_A;
-}
-
-static inline bool FMT(is_dirty)(uint64_t entry)
-{
-	return entry & AMDV1_D;
-}
-
-static inline uint64_t FMT(set_dirty)(uint64_t entry)
-{
-	return entry | AMDV1_D;
-}
-
-static inline uint64_t FMT(clean)(uint64_t entry)
-{
-	return entry & ~AMDV1_D;
-}
-
-static inline void FMT(clear_dirty)(_Atomic uint64_t *entry)
-{
-	atomic_fetch_and_explicit(entry, ~AMDV1_D, memory_order_seq_cst);
-}
+#define FMT_ACCESSED AMDV1_A
+#define FMT_DIRTY    AMDV1_D
+#include "pt/fmt/bits.h"
 
 static inline unsigned FMT(table_level)(uint64_t entry, unsigned level)
 {

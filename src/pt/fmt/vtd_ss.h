@@ -114,35 +114,9 @@ static inline bool FMT(reserved)(uint64_t entry, unsigned level)
 	       entry & VTDSS_ADDR_MASK & ((1ull << PT_LEVEL_LG2(level)) - 1);
 }
 
-static inline uint64_t FMT(without_tracking)(uint64_t entry)
-{
-	return entry;
-}
-
-static inline uint64_t FMT(set_accessed)(uint64_t entry)
-{
-	return entry | VTDSS_A;
-}
-
-static inline bool FMT(is_dirty)(uint64_t entry)
-{
-	return entry & VTDSS_D;
-}
-
-static inline uint64_t FMT(set_dirty)(uint64_t entry)
-{
-	return entry | VTDSS_D;
-}
-
-static inline uint64_t FMT(clean)(uint64_t entry)
-{
-	return entry & ~VTDSS_D;
-}
-
-static inline void FMT(clear_dirty)(_Atomic uint64_t *entry)
-{
-	atomic_fetch_and_explicit(entry, ~VTDSS_D, memory_order_seq_cst);
-}
+#define FMT_ACCESSED VTDSS_A
+#define FMT_DIRTY    VTDSS_D
+#include "pt/fmt/bits.h"
 
 static inline unsigned FMT(table_level)(uint64_t entry, unsigned level)
 {
