@@ -99,7 +99,7 @@ if [ "$mode" = --fill ]; then
 					chosen = chosen (chosen == "" ? "" : ",") best
 			}
 			gsub(/,/, ", ", chosen)
-			cut = match($0, /\|[^|]*\|[^|]*\|[^|]*\|/)
+			match($0, /\|[^|]*\|[^|]*\|[^|]*\|/)
 			$0 = substr($0, 1, RLENGTH) " " chosen " |"
 		}
 		{ print }' "$work/by" "$work/lines" "$page" >"$work/page"

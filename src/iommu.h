@@ -40,9 +40,8 @@ struct pci_bus;
 struct uapi;
 
 struct ioas_iommu {
-	struct ioas_iommu_config config; /* constant */
-	unsigned
-		aw; /* address bits that all IOMMUs of the machine have; constant once it is made */
+	struct ioas_iommu_config config;  /* constant */
+	unsigned aw;			  /* what all IOMMUs of the machine have; constant then */
 	enum pt_format pt_format;	  /* constant: of the page tables of soft IOMMUs */
 	struct kind_unit own;		  /* constant: the IOMMU of what no machine describes */
 	const struct kind_unit *unit;	  /* constant once it is made: the machine's first IOMMU */
