@@ -64,4 +64,31 @@ static inline int make_configs(void **state)
 	return 0;
 }
 
+static uint64_t page_len; /* of the table made last */
+
+static inline struct pt *pt_make(const struct pt_config *config)
+{
+	struct pt *pt;
+
+	assert_int_equal(pt_new(config, &pt), 0);
+	page_len = 1ull << pt_page_lg2(pt);
+	return pt;
+}
+
+static inline void unmap_all(struct pt *pt)
+{
+	struct pt_gather gather = {NULL};
+
+	pt_unmap(pt, 0, UINT64_MAX, &gather);
+	pt_gather_free(&gather);
+}
+
+static inline struct pt_stats stats_of(const struct pt *pt)
+{
+	struct pt_stats stats;
+
+	pt_stats(pt, &stats);
+	return stats;
+}
+
 #endif
