@@ -168,6 +168,7 @@ static int build(struct machine *machine, const char *text, struct ioas_why *why
 	struct ioas_iommu_config config = {
 		.host_ops = atomic_load(&door.tracing) ? &host_ops_traced : &host_ops,
 		.host = machine,
+		.memory_told = true,
 	};
 	int rc = each_line(text, &config, NULL, NULL, why);
 

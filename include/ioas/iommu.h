@@ -78,6 +78,13 @@ struct ioas_iommu_config {
 	 * real, and an ordinary user's limit of a few MiB would keep most programs out.
 	 */
 	bool memlock;
+	/*
+	 * Who uses the instance promises to take no memory of this process away but by
+	 * ioas_memory_change. Then what is mapped for DMA is there as it was, and a device writes
+	 * it past a later mprotect too, as on a real system. Off, other memory may lie at the
+	 * address since, and such a write is a fault.
+	 */
+	bool memory_told;
 	const struct ioas_host_ops *host_ops;
 	void *host;
 };

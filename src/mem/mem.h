@@ -137,12 +137,15 @@ int mem_guard_store(void *dst, uint64_t value, unsigned size);
  */
 size_t mem_force_copy(void *at, void *buf, size_t len, bool write);
 int mem_force_store(void *at, uint64_t value, unsigned size);
-/* A guarded copy to pinned memory `at`, or from it, and where that fails one past protections. */
-static inline size_t mem_pinned_copy(void *at, void *buf, size_t len, bool write)
+/*
+ * A guarded copy to pinned memory `at`, or from it, and where that fails one past protections, if
+ * the instance would know of other memory there (`told`: its config's memory_told).
+ */
+static inline size_t mem_pinned_copy(void *at, void *buf, size_t len, bool write, bool told)
 {
 	size_t done = write ? mem_guard_copy(at, buf, len) : mem_guard_copy(buf, at, len);
 
-	if (__builtin_expect(done == len, 1))
+	if (__builtin_expect(done == len, 1) || !told)
 		return done;
 	return done + mem_force_copy((char *)at + done, (char *)buf + done, len - done, write);
 }

@@ -108,7 +108,8 @@ int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *
 		rc = ioas_batch_at(batch, &rest, &host, &len);
 		if (rc)
 			break;
-		copied = mem_pinned_copy(host, own, len, tlp->op != IOAS_TLP_READ);
+		copied = mem_pinned_copy(host, own, len, tlp->op != IOAS_TLP_READ,
+					 batch->issuer->dev->iommu->config.memory_told);
 		if (copied < len)
 			return lost(batch, tlp, tlp->len - rest.len + copied);
 		own += len;

@@ -90,8 +90,8 @@ static enum ioas_fault_reason copy_batch(struct ioas_issuer *issuer, const struc
 		if (reason)
 			break;
 		++*leaves;
-		copied =
-			mem_pinned_copy(span.host, buf + *done, span.len, tlp->op != IOAS_TLP_READ);
+		copied = mem_pinned_copy(span.host, buf + *done, span.len, tlp->op != IOAS_TLP_READ,
+					 issuer->dev->iommu->config.memory_told);
 		*done += copied;
 		if (copied < span.len)
 			reason = IOAS_FAULT_MEMORY;

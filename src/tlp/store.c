@@ -22,7 +22,8 @@ static enum ioas_fault_reason store(struct ioas_issuer *issuer, const struct ioa
 	if (!reason)
 		reason = tlp_translate(issuer, route, tlp->op, tlp->addr, tlp->len, &span);
 	if (!reason && mem_guard_store(span.host, value, (unsigned)tlp->len) &&
-	    mem_force_store(span.host, value, (unsigned)tlp->len))
+	    !(issuer->dev->iommu->config.memory_told &&
+	      !mem_force_store(span.host, value, (unsigned)tlp->len)))
 		reason = IOAS_FAULT_MEMORY;
 	return reason;
 }

@@ -8,7 +8,7 @@ static struct rig rig;
 
 static int setup(void **arg)
 {
-	rig_start(&rig, NULL);
+	rig_start(&rig, &(struct ioas_iommu_config){.memory_told = true});
 	return 0;
 }
 
@@ -125,6 +125,31 @@ static void memory_that_the_program_protects_is_reached(void **arg)
 	munmap(memory, 2 * PAGE);
 }
 
+/* Nobody said that the program put other memory there, which the device was never given. */
+static void read_only_memory_that_came_later_is_not_written(void **arg)
+{
+	struct rig untold;
+	uint64_t faults;
+	char *memory, byte = 'x';
+	struct mem_window *window;
+
+	rig_start(&untold, NULL);
+	memory = rig_pages(1);
+	window = rig_map(&untold, BASE, memory, PAGE, IOAS_PROT_READ | IOAS_PROT_WRITE);
+	faults = ioas_device_counters(untold.dev)->faults;
+	assert_ptr_equal(
+		mmap(memory, PAGE, PROT_READ, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		memory);
+	assert_int_equal(ioas_dma_write(untold.issuer, BASE, &byte, 1), -EFAULT);
+	assert_int_equal(rig_fault(&untold, faults + 1).reason, IOAS_FAULT_MEMORY);
+	assert_int_equal(ioas_dma_store(untold.issuer, BASE + 8, 1, 8), -EFAULT);
+	assert_int_equal(rig_fault(&untold, faults + 2).reason, IOAS_FAULT_MEMORY);
+	assert_int_equal(memory[0] | memory[8], 0);
+	rig_unmap(&untold, BASE, window);
+	munmap(memory, PAGE);
+	rig_stop(&untold);
+}
+
 static void a_store_writes_its_size_and_checks_alignment(void **arg)
 {
 	char *memory = rig_pages(1);
@@ -174,6 +199,7 @@ int main(void)
 		cmocka_unit_test(a_fault_in_the_middle_names_the_first_bad_address),
 		cmocka_unit_test(memory_that_the_program_took_away_is_a_fault),
 		cmocka_unit_test(memory_that_the_program_protects_is_reached),
+		cmocka_unit_test(read_only_memory_that_came_later_is_not_written),
 		cmocka_unit_test(a_store_writes_its_size_and_checks_alignment),
 		cmocka_unit_test(malformed_tlps_are_refused_without_a_record),
 		cmocka_unit_test(a_range_that_wraps_is_beyond_the_width),
