@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* IOMMU_TEST_CMD's viommus: caches, events, memory behind them and queues. */
+#include "testcmd.h"
+
+/* What a viommu of a device is made of, with all that it takes. */
+struct guest {
+	struct world *w;
+	int fd;
+	uint32_t ioas, test, device, parent, viommu, nested, vdevice;
+};
+
+static long viommu_alloc(struct guest *g, struct testcmd_viommu *data, uint32_t len)
+{
+	struct iommu_viommu_alloc cmd = {.size = sizeof(cmd),
+					 .type = TESTCMD_TYPE_VIOMMU,
+					 .dev_id = g->device,
+					 .hwpt_id = g->parent,
+					 .data_len = len,
+					 .data_uptr = (uintptr_t)data};
+	long rc = w_ioctl(g->w, g->fd, IOMMU_VIOMMU_ALLOC, &cmd);
+
+	g->viommu = cmd.out_viommu_id;
+	return rc;
+}
+
+static long vdevice_alloc(struct guest *g, uint64_t virt_id)
+{
+	struct iommu_vdevice_alloc cmd = {.size = sizeof(cmd),
+					  .viommu_id = g->viommu,
+					  .dev_id = g->device,
+					  .virt_id = virt_id};
+	long rc = w_ioctl(g->w, g->fd, IOMMU_VDEVICE_ALLOC, &cmd);
+
+	g->vdevice = cmd.out_vdevice_id;
+	return rc;
+}
+
+static void guest_setup(struct guest *g, struct world *w)
+{
+	struct testcmd_hwpt data = {.iotlb = 1};
+	struct iommu_hwpt_alloc parent = {.flags = IOMMU_HWPT_ALLOC_NEST_PARENT};
+	struct iommu_hwpt_alloc nested = {.data_type = TESTCMD_TYPE_HWPT,
+					  .data_len = sizeof(data),
+					  .data_uptr = (uintptr_t)&data};
+	struct iommu_test_cmd cmd;
+
+	g->w = w;
+	g->fd = w_open(w, "/dev/iommu");
+	g->ioas = w_ioas(w, g->fd);
+	assert_int_equal(device(w, g->fd, g->ioas, 0, &cmd), 0);
+	g->test = cmd.device.out_test_id;
+	g->device = cmd.device.out_device_id;
+	parent.dev_id = nested.dev_id = g->device;
+	parent.pt_id = g->ioas;
+	assert_int_equal(hwpt_alloc(w, g->fd, &parent), 0);
+	g->parent = parent.out_hwpt_id;
+	assert_int_equal(SWEEP(w, g->fd, g->parent + 1, viommu_alloc(g, NULL, 0)), 0);
+	nested.pt_id = g->viommu;
+	assert_int_equal(SWEEP(w, g->fd, g->viommu + 1, hwpt_alloc(w, g->fd, &nested)), 0);
+	g->nested = nested.out_hwpt_id;
+}
+
+static long attach(struct guest *g, uint32_t pt)
+{
+	struct iommu_test_cmd cmd = {.replace = {.pt_id = pt}};
+
+	return testcmd(g->w, g->fd, TESTCMD_REPLACE, g->test, &cmd);
+}
+
+static long cache(struct guest *g, uint32_t index, uint32_t value)
+{
+	struct iommu_test_cmd cmd = {.check_word = {.index = index, .value = value}};
+
+	return testcmd(g->w, g->fd, TESTCMD_CHECK_CACHE, g->device, &cmd);
+}
+
+static long invalidate(struct guest *g, struct testcmd_viommu_invalidate *entry, uint32_t *nr)
+{
+	struct iommu_hwpt_invalidate cmd = {.size = sizeof(cmd),
+					    .hwpt_id = g->viommu,
+					    .data_uptr = (uintptr_t)entry,
+					    .data_type = TESTCMD_TYPE_INVALIDATE,
+					    .entry_len = sizeof(*entry),
+					    .entry_num = *nr};
+	long rc = w_ioctl(g->w, g->fd, IOMMU_HWPT_INVALIDATE, &cmd);
+
+	*nr = cmd.entry_num;
+	return rc;
+}
+
+static void test_viommu_caches(void **state)
+{
+	struct guest g;
+	struct testcmd_viommu_invalidate entry[] = {
+		{.virt_id = 77, .index = 1}, {.virt_id = 77, .index = 3}, {.virt_id = 78}};
+	uint32_t nr = 3;
+
+	guest_setup(&g, *state);
+	assert_int_equal(attach(&g, g.nested), -ENOENT);
+	assert_int_equal(SWEEP(g.w, g.fd, g.nested + 1, vdevice_alloc(&g, 77)), 0);
+	assert_int_equal(attach(&g, g.nested), 0);
+	assert_int_equal(cache(&g, 1, TESTCMD_CACHE_INITIAL), 0);
+	assert_int_equal(cache(&g, 4, TESTCMD_CACHE_INITIAL), -EINVAL);
+	assert_int_equal(invalidate(&g, entry, &nr), -EINVAL);
+	assert_int_equal(nr, 2);
+	assert_int_equal(cache(&g, 0, TESTCMD_CACHE_INITIAL), 0);
+	assert_int_equal(cache(&g, 1, 0), 0);
+	assert_int_equal(cache(&g, 3, 0), 0);
+	entry[0] = (struct testcmd_viommu_invalidate){.flags = 1, .virt_id = 77};
+	nr = 1;
+	assert_int_equal(invalidate(&g, entry, &nr), 0);
+	assert_int_equal(cache(&g, 0, 0), 0);
+	entry[1].flags = 2;
+	nr = 2;
+	assert_int_equal(invalidate(&g, entry, &nr), -EOPNOTSUPP);
+	assert_int_equal(nr, 1);
+	entry[1] = (struct testcmd_viommu_invalidate){.virt_id = 77, .index = 4};
+	nr = 2;
+	assert_int_equal(invalidate(&g, entry, &nr), -EINVAL);
+	assert_int_equal(nr, 1);
+
+	/* The device takes its vdevice along, whose id stays taken. */
+	assert_int_equal(destroy(g.w, g.fd, g.test), 0);
+	assert_int_equal(destroy(g.w, g.fd, g.vdevice), -ENOENT);
+	assert_int_equal(destroy(g.w, g.fd, g.nested), 0);
+	assert_int_equal(destroy(g.w, g.fd, g.viommu), 0);
+}
+
+static void test_viommu_events(void **state)
+{
+	struct guest g;
+	struct iommu_veventq_alloc cmd = {
+		.size = sizeof(cmd), .type = TESTCMD_TYPE_VEVENTQ, .veventq_depth = 2};
+	struct iommu_test_cmd event = {0};
+	struct {
+		struct iommufd_vevent_header header;
+		struct testcmd_vevent data;
+	} got = {0};
+
+	guest_setup(&g, *state);
+	event.vevent.device_id = g.device;
+	assert_int_equal(testcmd(g.w, g.fd, TESTCMD_VEVENT, 0, &event), -ENOENT);
+	assert_int_equal(vdevice_alloc(&g, 99), 0);
+	assert_int_equal(testcmd(g.w, g.fd, TESTCMD_VEVENT, 0, &event), -ENOENT);
+	assert_int_equal(attach(&g, g.nested), 0);
+	assert_int_equal(testcmd(g.w, g.fd, TESTCMD_VEVENT, 0, &event), -EOPNOTSUPP);
+	cmd.viommu_id = g.viommu;
+	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_VEVENTQ_ALLOC, &cmd), 0);
+	assert_int_equal(testcmd(g.w, g.fd, TESTCMD_VEVENT, 0, &event), 0);
+	assert_int_equal(ioas_file_pread(g.w->file[cmd.out_veventq_fd - 1000], &g.w->caller,
+					 (uintptr_t)&got, sizeof(got), 0),
+			 sizeof(got));
+	assert_int_equal(got.header.sequence, 0);
+	assert_int_equal(got.data.virt_id, 99);
+}
+
+static void test_viommu_memory(void **state)
+{
+	struct guest g;
+	struct testcmd_viommu data = {.in_data = 0x1234};
+
+	guest_setup(&g, *state);
+	assert_int_equal(SWEEP(g.w, g.fd, g.nested + 1, viommu_alloc(&g, &data, sizeof(data))), 0);
+	assert_int_equal(data.out_data, 0x1234);
+	assert_int_equal(data.out_mmap_offset, 4096);
+	assert_int_equal(data.out_mmap_length, 8192);
+	assert_int_equal(viommu_alloc(&g, &data, 7), -EINVAL);
+	assert_int_equal(viommu_alloc(&g, &data, 25), -EINVAL);
+	/* What is asked for fits, but not the answer. */
+	assert_int_equal(viommu_alloc(&g, &data, 8), -EINVAL);
+}
+
+static long hw_queue(struct guest *g, uint32_t index, uint64_t iova, uint32_t *id)
+{
+	struct iommu_hw_queue_alloc cmd = {.size = sizeof(cmd),
+					   .viommu_id = g->viommu,
+					   .type = TESTCMD_TYPE_HW_QUEUE,
+					   .index = index,
+					   .nesting_parent_iova = iova,
+					   .length = PAGE};
+	long rc = w_ioctl(g->w, g->fd, IOMMU_HW_QUEUE_ALLOC, &cmd);
+
+	*id = cmd.out_hw_queue_id;
+	return rc;
+}
+
+static void test_viommu_queues(void **state)
+{
+	struct guest g;
+	uint64_t iova = IOVA;
+	uint32_t id[2], none;
+	struct iommu_ioas_unmap unmap = {.size = sizeof(unmap), .iova = IOVA, .length = 2 * PAGE};
+
+	guest_setup(&g, *state);
+	assert_int_equal(w_map(g.w, g.fd, g.ioas, FIXED, g.w->page, 2 * PAGE, &iova), 0);
+	assert_int_equal(hw_queue(&g, 2, IOVA, &none), -EINVAL);
+	assert_int_equal(hw_queue(&g, 2, IOVA - PAGE, &none), -ENOENT);
+	assert_int_equal(hw_queue(&g, 1, IOVA, &none), -EIO);
+	assert_int_equal(SWEEP(g.w, g.fd, g.nested + 1, hw_queue(&g, 0, IOVA, &id[0])), 0);
+	assert_int_equal(hw_queue(&g, 0, IOVA, &none), -EEXIST);
+	assert_int_equal(hw_queue(&g, 1, IOVA + PAGE, &id[1]), 0);
+	assert_int_equal(destroy(g.w, g.fd, id[0]), -EBUSY);
+	unmap.ioas_id = g.ioas;
+	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_IOAS_UNMAP, &unmap), -EBUSY);
+	assert_int_equal(destroy(g.w, g.fd, id[1]), 0);
+	assert_int_equal(destroy(g.w, g.fd, id[0]), 0);
+	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_IOAS_UNMAP, &unmap), 0);
+
+	/* Both end with the file, in whatever order. */
+	assert_int_equal(w_map(g.w, g.fd, g.ioas, FIXED, g.w->page, 2 * PAGE, &iova), 0);
+	assert_int_equal(hw_queue(&g, 0, IOVA, &id[0]), 0);
+	assert_int_equal(hw_queue(&g, 1, IOVA + PAGE, &id[1]), 0);
+	w_close(g.w, g.fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_viommu_caches, world_setup_selftest,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_viommu_events, world_setup_selftest,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_viommu_memory, world_setup_selftest,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_viommu_queues, world_setup_selftest,
+						world_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
