@@ -33,7 +33,7 @@ void ioas_guard_enable(bool on)
  * size_t guard_copy(dst, src, len): bytes not copied. Short copies go by 16 bytes (rep movsb is
  * slow to start); a fault there falls into the byte copy, which faults again exactly where it must
  * end. int guard_load_N(src, uint64_t *value), guard_store_N(dst, value), guard_touch_write(dst): 0
- * or -EFAULT.
+ * or -EFAULT. guard_exchange(dst, old, value): -EAGAIN, too.
  */
 __asm__(".pushsection .text\n"
 	".balign 16\n"
@@ -68,6 +68,12 @@ __asm__(".pushsection .text\n"
 	"guard_store_4:	movl %esi, (%rdi)\n	xor %eax, %eax\n	ret\n"
 	"guard_store_8:	movq %rsi, (%rdi)\n	xor %eax, %eax\n	ret\n"
 	"guard_touch_write:	lock orb $0, (%rdi)\n	xor %eax, %eax\n	ret\n"
+	"guard_exchange:	mov %rsi, %rax\n"
+	"	lock cmpxchgq %rdx, (%rdi)\n"
+	"	mov $0, %eax\n"
+	"	je 2f\n"
+	"	mov $-11, %eax\n" /* -EAGAIN */
+	"2:	ret\n"
 	"guard_single_end:\n"
 	"	mov $-14, %eax\n" /* -EFAULT */
 	"	ret\n"
@@ -83,6 +89,7 @@ int guard_store_2(void *dst, uint64_t value);
 int guard_store_4(void *dst, uint64_t value);
 int guard_store_8(void *dst, uint64_t value);
 int guard_touch_write(void *dst);
+int guard_exchange(void *dst, uint64_t old, uint64_t value);
 
 extern const char guard_words[], guard_words_end[], guard_bytes[], guard_bytes_end[];
 extern const char guard_single[], guard_single_end[];
@@ -154,6 +161,11 @@ static size_t fast_copy(void *dst, const void *src, size_t len)
 	return len - guard_copy(dst, src, len);
 }
 
+static int fast_exchange(void *dst, uint64_t old, uint64_t value)
+{
+	return guard_exchange(dst, old, value);
+}
+
 static int fast_touch(void *addr, bool write)
 {
 	uint64_t value;
@@ -179,6 +191,11 @@ static size_t fast_copy(void *dst, const void *src, size_t len)
 }
 
 static int fast_store(void *dst, uint64_t value, size_t size)
+{
+	return -EFAULT;
+}
+
+static int fast_exchange(void *dst, uint64_t old, uint64_t value)
 {
 	return -EFAULT;
 }
@@ -237,6 +254,42 @@ static int kernel_touch_write(char *page)
 			   FUTEX_OP(FUTEX_OP_OR, 0, FUTEX_OP_CMP_LT, 0));
 
 	return rc < 0 ? -EFAULT : 0;
+}
+
+/*
+ * No system call exchanges 8 bytes of user memory, but one changes bits of 4: bits are set and
+ * cleared one at a time, if it was `old` before, and all that differs from `value` then is somebody
+ * else's doing.
+ */
+static int kernel_exchange(uint64_t *at, uint64_t old, uint64_t value)
+{
+	uint64_t found;
+
+	if (kernel_copy(&found, at, sizeof(found)) != sizeof(found))
+		return -EFAULT;
+	if (found != old)
+		return -EAGAIN;
+	for (unsigned bit = 0; bit < 64; bit++) {
+		int op = value >> bit & 1 ? FUTEX_OP_OR : FUTEX_OP_ANDN;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+		uint32_t *half = (uint32_t *)at + (bit < 32);
+#else
+		uint32_t *half = (uint32_t *)at + (bit >= 32);
+#endif
+		if ((old ^ value) >> bit & 1 &&
+		    sys_call(SYS_futex, half, FUTEX_WAKE_OP_PRIVATE, 0, NULL, half,
+			     FUTEX_OP((op | FUTEX_OP_OPARG_SHIFT), (int)(bit & 31), FUTEX_OP_CMP_LT,
+				      0)) < 0)
+			return -EFAULT;
+	}
+	if (kernel_copy(&found, at, sizeof(found)) != sizeof(found))
+		return -EFAULT;
+	return found == value ? 0 : -EAGAIN;
+}
+
+int mem_guard_exchange(void *at, uint64_t old, uint64_t value)
+{
+	return fast() ? fast_exchange(at, old, value) : kernel_exchange(at, old, value);
 }
 
 static int kernel_touch_read(char *page, size_t pages)

@@ -11,6 +11,7 @@
 #ifndef MEM_MEM_H
 #define MEM_MEM_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <ioas/types.h>
 #include "mem/lend.h"
@@ -131,6 +132,12 @@ size_t mem_guard_copy(void *dst, const void *src, size_t len);
 /* One aligned store of 1, 2, 4 or 8 bytes with release order. 0 or -EFAULT. */
 int mem_guard_store(void *dst, uint64_t value, unsigned size);
 /*
+ * Puts `value` in the place of `old`, 8 aligned bytes, at once. 0; -EAGAIN it is another; -EFAULT.
+ * Without the fast path the kernel does it, bit by bit: if another changes the word meanwhile, bits
+ * that differ between `old` and `value` may be changed in what it wrote.
+ */
+int mem_guard_exchange(void *at, uint64_t old, uint64_t value);
+/*
  * Copies to pinned memory `at` of this process, or (`write` false) from it, though the program may
  * have forbidden itself to: where a guarded copy has failed. Slow. They return what guarded ones
  * do; memory that is not there is not there for these either. Never for what a caller points at.
@@ -148,6 +155,18 @@ static inline size_t mem_pinned_copy(void *at, void *buf, size_t len, bool write
 	if (__builtin_expect(done == len, 1) || !told)
 		return done;
 	return done + mem_force_copy((char *)at + done, (char *)buf + done, len - done, write);
+}
+/* The same; what the program may not touch it does not change meanwhile. */
+static inline int mem_pinned_exchange(void *at, uint64_t old, uint64_t value, bool told)
+{
+	uint64_t found;
+	int rc = mem_guard_exchange(at, old, value);
+
+	if (__builtin_expect(rc != -EFAULT, 1) || !told)
+		return rc;
+	if (mem_force_copy(at, &found, sizeof(found), false) != sizeof(found))
+		return -EFAULT;
+	return found == old ? mem_force_store(at, value, sizeof(value)) : -EAGAIN;
 }
 /* Reads (and for `write` atomically rewrites) a byte of every page of a range. 0 or -EFAULT. */
 int mem_guard_touch(void *addr, size_t len, bool write);

@@ -161,6 +161,33 @@ static void store_writes_exactly_its_size(void **arg)
 	munmap(at, 2 * PAGE);
 }
 
+static void exchange_takes_only_what_was_expected(void **arg)
+{
+	static const uint64_t words[] = {0, 1, 1ull << 31, 1ull << 32, 0x8000000000000040, ~0ull};
+	char *at = pages_with_hole(2, UNMAPPED), *only = pages_with_hole(2, PROT_READ);
+	uint64_t *word = (uint64_t *)(at + 64);
+
+	begin(arg);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
+			*word = words[i];
+			assert_int_equal(mem_guard_exchange(word, words[i] ^ 2, words[k]), -EAGAIN);
+			assert_int_equal(*word, words[i]);
+			assert_int_equal(mem_guard_exchange(word, words[i], words[k]), 0);
+			assert_int_equal(*word, words[k]);
+		}
+	assert_int_equal(mem_guard_exchange(at + PAGE, 0, 1), -EFAULT);
+	assert_int_equal(mem_pinned_exchange(at + PAGE, 0, 1, true), -EFAULT);
+	word = (uint64_t *)(only + PAGE);
+	assert_int_equal(mem_guard_exchange(word, *word, 1), -EFAULT);
+	assert_int_equal(mem_pinned_exchange(word, *word + 1, 1, true), -EAGAIN);
+	assert_int_equal(mem_pinned_exchange(word, *word, 1, false), -EFAULT);
+	assert_int_equal(mem_pinned_exchange(word, *word, 1, true), 0);
+	assert_int_equal(*word, 1);
+	munmap(at, PAGE);
+	munmap(only, 2 * PAGE);
+}
+
 static void touch_finds_the_page_that_is_not_there_and_changes_nothing(void **arg)
 {
 	static const int kinds[] = {PROT_NONE, PROT_READ, UNMAPPED};
@@ -247,6 +274,7 @@ int main(void)
 		BOTH_WAYS(copy_to_read_only_memory_writes_nothing),
 		BOTH_WAYS(copy_from_a_truncated_file_stops_at_its_end),
 		BOTH_WAYS(store_writes_exactly_its_size),
+		BOTH_WAYS(exchange_takes_only_what_was_expected),
 		BOTH_WAYS(touch_finds_the_page_that_is_not_there_and_changes_nothing),
 		BOTH_WAYS(accesses_leave_errno_alone),
 		BOTH_WAYS(own_process_as_caller),
