@@ -40,6 +40,8 @@ struct pt_foreign {
 	unsigned aw;	  /* input bits, 32..59; where they are sign-extended, all the format has */
 	unsigned pa_bits; /* output bits; 0: as many as the format has */
 	bool update;	  /* the hardware sets accessed and dirty bits */
+	uint64_t used;	  /* with `update`: bits it sets besides, in every entry that it uses */
+	bool priv_writes; /* privileged requests may write what is read-only */
 	/* The root: aligned to its length, pt_foreign_root_len. */
 	pa_t root;
 	/* Reads the entry at `pa`. 0, or -errno: the walk ends with PT_FAULT_READ. */

@@ -26,13 +26,13 @@ static bool foreign_input(unsigned aw, iova_t iova)
 	return !(iova >> (aw - 1)) || iova >> (aw - 1) == UINT64_MAX >> (aw - 1);
 }
 
-static bool foreign_allows(uint32_t prot, uint32_t access)
+static bool foreign_allows(const struct pt_foreign *table, uint32_t prot, uint32_t access)
 {
 	bool priv = access & PT_ACCESS_PRIV;
 
 	if (access & PT_ACCESS_READ && !(prot & IOAS_PROT_READ))
 		return false;
-	if (access & PT_ACCESS_WRITE && !(prot & IOAS_PROT_WRITE))
+	if (access & PT_ACCESS_WRITE && !(prot & IOAS_PROT_WRITE) && !(priv && table->priv_writes))
 		return false;
 	if (access & PT_ACCESS_EXEC && prot & (priv ? PT_PROT_NO_EXEC_PRIV : PT_PROT_NO_EXEC))
 		return false;
@@ -50,6 +50,8 @@ static int foreign_use(const struct pt_foreign *table, struct pt_foreign_walk *o
 		value = FMT(set_accessed)(value);
 	if (leaf && write)
 		value = FMT(set_dirty)(value);
+	if (table->update)
+		value |= table->used;
 	if (value == out->entry)
 		return 0;
 	if (!table->update)
@@ -76,7 +78,7 @@ static int foreign_leaf(const struct pt_foreign *table, iova_t iova, uint32_t ac
 	pa = FMT(leaf_pa)(out->entry, lg2) | (iova & mask);
 	if (pa >> table->pa_bits)
 		return foreign_fault(out, PT_FAULT_OUTPUT);
-	if (!foreign_allows(out->prot, access))
+	if (!foreign_allows(table, out->prot, access))
 		return foreign_fault(out, PT_FAULT_PERMISSION);
 	/* Of a leaf that goes on beyond the output's width, what is inside. */
 	while ((pa | mask) >> table->pa_bits)
