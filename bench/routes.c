@@ -204,8 +204,10 @@ static void stop(struct bench *bench)
 static struct pt *by_set(struct route_set *set, const pasid_t *pasid)
 {
 	struct route_entry *entry = route_entry_find(set, pasid);
+	const struct pt_target *to =
+		entry ? atomic_load_explicit(&entry->to, memory_order_acquire) : NULL;
 
-	return entry ? atomic_load_explicit(&entry->pt, memory_order_acquire) : NULL;
+	return to ? to->pt : NULL;
 }
 
 static struct pt *by_step(struct bench *bench, uint32_t flags, uint32_t ident)

@@ -72,8 +72,17 @@ enum ioas_fault_reason {
 	IOAS_FAULT_NO_READ,  /* mapped, without read permission */
 	IOAS_FAULT_NO_WRITE, /* mapped, without write permission */
 	IOAS_FAULT_MEMORY,   /* mapped, but the program took the memory away */
-	IOAS_PASSED_CLAIMED, /* passed by the route of whose requester ID it claimed */
-	IOAS_PASSED_PEER,    /* a port turned it to a peer: the IOMMU never saw it */
+	/* Of page tables that a program keeps itself: */
+	IOAS_FAULT_NO_EXEC,	  /* mapped, without permission to execute */
+	IOAS_FAULT_PRIVILEGE,	  /* for privileged requests only, or for none of these */
+	IOAS_FAULT_RESERVED,	  /* an entry has what its format reserves */
+	IOAS_FAULT_OUTPUT,	  /* an entry leads beyond the output's width */
+	IOAS_FAULT_ACCESSED,	  /* the accessed flag is clear and nobody sets it */
+	IOAS_FAULT_CHANGING,	  /* an entry changed each time it was to be updated */
+	IOAS_FAULT_NO_PASID,	  /* the program's table of PASIDs has none of that number */
+	IOAS_FAULT_BAD_STRUCTURE, /* what leads to the page table is not valid */
+	IOAS_PASSED_CLAIMED,	  /* passed by the route of whose requester ID it claimed */
+	IOAS_PASSED_PEER,	  /* a port turned it to a peer: the IOMMU never saw it */
 };
 
 /* Did the bytes of a record move? Then it is not of a fault, but of a way around the IOMMU. */
@@ -81,12 +90,22 @@ bool ioas_fault_passed(enum ioas_fault_reason reason);
 
 /* What an entry of a page table was when it was looked up. */
 enum ioas_fault_entry {
-	IOAS_FAULT_ENTRY_EMPTY, /* not present */
-	IOAS_FAULT_ENTRY_TABLE, /* leads to the next level */
-	IOAS_FAULT_ENTRY_LEAF,	/* gives the memory's address */
+	IOAS_FAULT_ENTRY_EMPTY,	    /* not present */
+	IOAS_FAULT_ENTRY_TABLE,	    /* leads to the next level */
+	IOAS_FAULT_ENTRY_LEAF,	    /* gives the memory's address */
+	IOAS_FAULT_ENTRY_INVALID,   /* present, and not valid */
+	IOAS_FAULT_ENTRY_STRUCTURE, /* of no page table, but of what leads to it */
+};
+
+/* What stage 2 was asked for. */
+enum ioas_fault_during {
+	IOAS_FAULT_DURING_DATA,	     /* the address of the request */
+	IOAS_FAULT_DURING_TABLE,     /* an entry of the page table of stage 1 */
+	IOAS_FAULT_DURING_STRUCTURE, /* what leads to that: a table of PASIDs */
 };
 
 #define IOAS_FAULT_LEVELS 6
+#define IOAS_FAULT_STAGE1 16
 #define IOAS_NAME_LEN	  32
 
 /*
@@ -105,6 +124,22 @@ struct ioas_fault {
 	uint16_t reason;
 	uint32_t ioas_id; /* 0: attached to nothing, or to a space without an id */
 	uint32_t hwpt_id;
+	/*
+	 * Where the page table is a program's own (stage 1) on a nest parent (stage 2): which one
+	 * refused, 0 otherwise; and the entries of stage 1 that were read, in that order. `level`
+	 * and `nearest`, below, are then of stage 2 and the address `gpa` in it, the last one that
+	 * it was asked for.
+	 */
+	uint16_t stage;
+	uint16_t during; /* enum ioas_fault_during: if stage 2 refused */
+	uint32_t stage1_nr;
+	uint64_t gpa;
+	struct {
+		uint16_t level; /* 0: of no page table */
+		uint16_t kind;	/* enum ioas_fault_entry */
+		uint64_t gpa;	/* where it is */
+		uint64_t entry;
+	} stage1[IOAS_FAULT_STAGE1];
 	uint32_t level_nr; /* page-table entries looked up, from the top */
 	struct {
 		uint16_t level; /* 1 is the level of the smallest pages */

@@ -90,13 +90,17 @@ struct kind_ops {
 		      bool small_pages, struct kind_paging *out, struct ioas_why *why);
 
 	/*
-	 * A page table in the program's memory on top of hwpt->parent: sets hwpt->kind. NULL: the
-	 * kind cannot nest, -EOPNOTSUPP.
+	 * A page table in the program's memory on top of hwpt->parent: sets hwpt->kind, and
+	 * hwpt->to where devices' requests are to be translated (tlp/nested.h). NULL: the kind
+	 * cannot nest, -EOPNOTSUPP.
 	 */
 	int (*nested)(struct kind_device *dev, struct obj_hwpt *hwpt, uint32_t flags,
 		      const struct kind_data *data, struct ioas_why *why);
 	void (*nested_free)(struct obj_hwpt *hwpt);
-	/* -EINVAL, -EOPNOTSUPP, -EFAULT; array->done says how far it came. */
+	/*
+	 * -EINVAL, -EOPNOTSUPP, -EFAULT; array->done says how far it came. Who calls this sees to
+	 * it that nothing remembered is used any more (obj_hwpt_drain_locked).
+	 */
 	int (*nested_invalidate)(struct obj_hwpt *hwpt, struct kind_array *array,
 				 struct ioas_why *why);
 

@@ -53,6 +53,7 @@ static void set_spec(struct kind_unit *unit, const struct ioas_topology_iommu *s
 	if (!replaced)
 		return;
 	unit->spec.dirty = true;
+	unit->spec.nested = type->nests;
 	unit->spec.coherency = type->coherency;
 	unit->spec.pasid_0_apart = unit->spec.pasid_0_apart && type->pasid_0_apart;
 }
@@ -68,6 +69,11 @@ static int check_spec(const struct kind_unit *unit, struct ioas_why *why)
 			       type->ops->name, unit->number);
 	if (unit->spec.coherency && !type->coherency)
 		return why_set(why, -EINVAL, "%s %u: its page tables cannot enforce coherency",
+			       type->ops->name, unit->number);
+	if (unit->spec.nested && !type->nests)
+		return why_set(why, -EINVAL,
+			       "%s %u: programs cannot have page tables of their own on its (there "
+			       "is no such format in the ABI)",
 			       type->ops->name, unit->number);
 	if (unit->spec.aw && (unit->spec.aw < AW_MIN || unit->spec.aw > config->aw))
 		return why_set(why, -EINVAL,
@@ -94,6 +100,7 @@ static int set_width(struct kind_unit *unit, bool asked, struct ioas_why *why)
 			       pt_format_name(unit->table.format), aw);
 	unit->table.aw = aw;
 	unit->pasid_table.aw = aw;
+	unit->nest_table.aw = aw;
 	return 0;
 }
 
@@ -127,6 +134,7 @@ static int set_pages(struct kind_unit *unit, struct ioas_why *why)
 	unit->page_sizes = max < 63 ? has & ((2ull << max) - 1) : has;
 	unit->table.max_leaf_lg2 = leaf_of(&unit->table, max);
 	unit->pasid_table.max_leaf_lg2 = leaf_of(&unit->pasid_table, max);
+	unit->nest_table.max_leaf_lg2 = leaf_of(&unit->nest_table, max);
 	return 0;
 }
 
@@ -170,9 +178,12 @@ int kind_unit_init(struct kind_unit *unit, struct ioas_iommu *iommu,
 			       spec ? spec->kind : config->kind);
 	set_spec(unit, spec);
 	unit->table.aw = aw ? aw : AW_DEFAULT;
+	unit->nest_table.format = PT_FORMAT_NR;
 	rc = check_spec(unit, why);
 	if (!rc)
 		rc = unit->type->formats(unit, why);
+	if (unit->nest_table.format == PT_FORMAT_NR)
+		unit->nest_table.format = unit->table.format;
 	if (!rc)
 		rc = set_width(unit, spec ? spec->aw : config->aw, why);
 	if (!rc)
@@ -181,6 +192,7 @@ int kind_unit_init(struct kind_unit *unit, struct ioas_iommu *iommu,
 		return rc;
 	unit->table.coherent = unit->spec.coherency;
 	unit->pasid_table.coherent = unit->spec.coherency;
+	unit->nest_table.coherent = unit->spec.coherency;
 	unit->pasid_0_apart = unit->spec.pasid_0_apart && !config->pasid_0_same;
 	unit->pasid_0_same = !unit->pasid_0_apart && unit->type->pasid_0_same;
 	unit->type->sysfs_name(unit, unit->name);
@@ -202,12 +214,14 @@ unsigned kind_unit_pa_bits(const struct kind_unit *unit)
 }
 
 /* Requests without a PASID may also go through a table that was made for PASIDs. */
-int kind_unit_check_table(const struct kind_unit *unit, bool pasid, const struct pt *pt,
+int kind_unit_check_table(const struct kind_unit *unit, bool pasid, const struct pt_target *to,
 			  struct ioas_why *why)
 {
-	enum pt_format format = pt_format(pt);
+	enum pt_format format = pt_format(to->pt);
 
 	if (format == unit->pasid_table.format || (!pasid && format == unit->table.format))
+		return 0;
+	if (unit->spec.nested && format == unit->nest_table.format && (to->stage1 || !pasid))
 		return 0;
 	return why_set(why, -EINVAL, "the page table has format %s, its %s needs %s%s",
 		       pt_format_name(format), unit->type->ops->name,
@@ -268,10 +282,10 @@ static int check_flags(struct kind_device *dev, uint32_t flags, struct ioas_why 
 	const struct kind_unit *unit = unit_of(dev);
 	const char *name = unit->type->ops->name;
 
-	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
-		return why_set(why, -EOPNOTSUPP, "page tables of the %s cannot be nested on yet",
-			       name);
-	if (flags & ~(IOMMU_HWPT_ALLOC_DIRTY_TRACKING | IOMMU_HWPT_ALLOC_PASID))
+	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT && !unit->spec.nested)
+		return why_set(why, -EOPNOTSUPP, "page tables of the %s cannot be nested on", name);
+	if (flags & ~(IOMMU_HWPT_ALLOC_DIRTY_TRACKING | IOMMU_HWPT_ALLOC_PASID |
+		      IOMMU_HWPT_ALLOC_NEST_PARENT))
 		return why_set(why, -EOPNOTSUPP, "flags 0x%x are not supported", flags);
 	if (flags & IOMMU_HWPT_ALLOC_PASID && !pasid_lg2(dev))
 		return why_set(why, -EOPNOTSUPP, "the device sends no PASIDs");
@@ -301,7 +315,9 @@ int kind_unit_paging(struct kind_device *dev, uint32_t flags, const struct kind_
 		return why_set(why, -EOPNOTSUPP, "no page table here takes data of type %u",
 			       data->type);
 	*out = (struct kind_paging){
-		.pt = *kind_unit_table(unit, flags & IOMMU_HWPT_ALLOC_PASID),
+		.pt = flags & IOMMU_HWPT_ALLOC_NEST_PARENT
+			      ? unit->nest_table
+			      : *kind_unit_table(unit, flags & IOMMU_HWPT_ALLOC_PASID),
 		.dirty = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
 		.coherent = unit->spec.coherency,
 	};
@@ -315,21 +331,26 @@ int kind_unit_attach(struct kind_device *dev, const pasid_t *pasid, struct obj_h
 		     struct obj_hwpt *old, struct ioas_why *why)
 {
 	const struct kind_unit *unit = unit_of(dev);
+	const struct obj_hwpt *paging = obj_hwpt_paging(hwpt);
 
 	if (hwpt->fault)
 		return why_set(why, -ENODEV,
 			       "page table %u takes page requests, which the device does not send",
 			       hwpt->obj.id);
-	if (hwpt->dirty && !unit->spec.dirty)
+	if (hwpt->parent && !unit->spec.nested)
+		return why_set(why, -EINVAL,
+			       "page table %u is nested, which %s, the device's IOMMU, cannot",
+			       hwpt->obj.id, unit->name);
+	if (paging->dirty && !unit->spec.dirty)
 		return why_set(why, -EINVAL,
 			       "page table %u tracks dirty pages, which %s, the device's IOMMU, "
 			       "cannot",
-			       hwpt->obj.id, unit->name);
-	if (hwpt->coherent != unit->spec.coherency)
+			       paging->obj.id, unit->name);
+	if (paging->coherent != unit->spec.coherency)
 		return why_set(why, -EINVAL,
 			       "page table %u %s coherency, which %s, the device's IOMMU, %s",
-			       hwpt->obj.id, hwpt->coherent ? "enforces" : "does not enforce",
-			       unit->name, hwpt->coherent ? "cannot" : "does");
+			       paging->obj.id, paging->coherent ? "enforces" : "does not enforce",
+			       unit->name, paging->coherent ? "cannot" : "does");
 	return 0;
 }
 

@@ -34,7 +34,8 @@ struct kind_unit {
 	char name[KIND_NAME_LEN];	 /* constant: in /sys/class/iommu */
 	/* Constant: of requests without a PASID, and of those with one. */
 	struct pt_config table, pasid_table;
-	uint64_t page_sizes;   /* constant: bit n, 2^n bytes; of `table` */
+	struct pt_config nest_table; /* constant: of what page tables of programs are nested on */
+	uint64_t page_sizes;	     /* constant: bit n, 2^n bytes; of `table` */
 	struct ioas_range msi; /* constant: PCI memory writes there are interrupts; KIND_NOWHERE */
 	bool pasid_0_same;     /* constant: a request with PASID 0 is as one without */
 	bool pasid_0_apart;    /* constant: PASID 0 can be attached beside requests without one */
@@ -60,11 +61,12 @@ struct kind_type {
 	bool pasid_0_same;  /* else: does it take PASID 0 for none, or refuse it? */
 	bool msi_window;    /* the first reserved range is where interrupts are written to */
 	bool pasid_dirty;   /* page tables for PASIDs can have dirty tracking */
+	bool nests;	    /* programs can have page tables of their own on its */
 	unsigned msi_nr, reserved_nr; /* of the ranges below; those of interrupts come first */
 	struct ioas_range reserved[KIND_RESERVED_MAX];
 	/*
-	 * Sets the formats of both tables and checks what is the kind's own; width and page sizes
-	 * are settled afterwards. 0; -EINVAL.
+	 * Sets the formats of both tables, and of nest_table where it is not that of `table`, and
+	 * checks what is the kind's own; width and page sizes are settled afterwards. 0; -EINVAL.
 	 */
 	int (*formats)(struct kind_unit *unit, struct ioas_why *why);
 	/* The data of GET_HW_INFO; NULL: none. */
@@ -103,7 +105,7 @@ static inline const struct pt_config *kind_unit_table(const struct kind_unit *un
 unsigned kind_unit_pa_bits(const struct kind_unit *unit);
 
 /* Can it walk that table for requests with a PASID, or without? 0; -EINVAL with a line. */
-int kind_unit_check_table(const struct kind_unit *unit, bool pasid, const struct pt *pt,
+int kind_unit_check_table(const struct kind_unit *unit, bool pasid, const struct pt_target *to,
 			  struct ioas_why *why);
 
 /* The operations that all kinds have in common; kind_device is a struct kind_own. */

@@ -207,13 +207,22 @@ static int check_hwpt(struct change *c, struct obj_hwpt *hwpt)
 			   : 0;
 }
 
+static void leave_list(struct obj_attach *attach)
+{
+	if (attach->hwpt && attach->hwpt->parent)
+		LIST_REMOVE(attach, in_hwpt);
+}
+
 /* The books of a route that has changed. */
 static void settle(struct obj_attach *attach, struct obj_hwpt *hwpt)
 {
 	struct obj_hwpt *old = attach->hwpt;
 
 	hwpt->obj.users++;
+	leave_list(attach);
 	attach->hwpt = hwpt;
+	if (hwpt->parent)
+		LIST_INSERT_HEAD(&hwpt->attached, attach, in_hwpt);
 	if (!old)
 		return;
 	obj_fault_detach_locked(attach, old);
@@ -223,8 +232,8 @@ static void settle(struct obj_attach *attach, struct obj_hwpt *hwpt)
 }
 
 /*
- * enter() has been done. No kind that has TLPs can walk a page table of the program's: they are
- * blocked there. And such a kind's attach has nothing to undo when the route fails.
+ * enter() has been done. The attach of a kind that has TLPs has nothing to undo when the route
+ * fails.
  */
 static int move(struct change *c, struct obj_hwpt *hwpt)
 {
@@ -233,7 +242,7 @@ static int move(struct change *c, struct obj_hwpt *hwpt)
 	int rc = check_hwpt(c, hwpt);
 
 	if (!rc && dev)
-		rc = route_attach(dev, pasid_of(attach), hwpt->pt, c->why);
+		rc = route_attach_to(dev, pasid_of(attach), hwpt->to, c->why);
 	if (rc < 0)
 		return rc;
 	while ((peer = next_peer(c, peer)))
@@ -250,7 +259,7 @@ static int change_hwpt(struct change *c, struct obj_hwpt *hwpt)
 
 	if (c->attach->hwpt == hwpt) {
 		if (dev)
-			trace_route(dev, pasid_of(c->attach), hwpt->pt, hwpt->pt, IOAS_TRACE_NO_OP);
+			trace_route(dev, pasid_of(c->attach), hwpt->to, hwpt->to, IOAS_TRACE_NO_OP);
 		return 1;
 	}
 	rc = enter(c, ioas);
@@ -366,6 +375,7 @@ static void detach_locked(struct obj_attach *attach)
 		route_detach(device->dev, pasid_of(attach));
 	if (ops->detach)
 		ops->detach(device->kind, pasid_of(attach));
+	leave_list(attach);
 	attach->hwpt = NULL;
 	obj_fault_detach_locked(attach, hwpt);
 	unreserve(attach, ioas_of(hwpt));

@@ -38,6 +38,7 @@ int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *
 		return rc;
 	}
 	hwpt->ioas = ioas;
+	hwpt->to = pt_target(hwpt->pt);
 	hwpt->ops = kind->ops;
 	hwpt->flags = request->flags;
 	hwpt->dirty = paging.dirty;

@@ -2,8 +2,10 @@
 /* A page table of the program's own, on top of one that a space keeps filled. */
 #include <errno.h>
 #include <ioas/uapi/iommufd.h>
+#include "iommu.h"
 #include "obj/obj.h"
 #include "obj/viommu.h"
+#include "route/route.h"
 #include "util/why.h"
 
 #define FLAGS_KNOWN (IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID)
@@ -66,6 +68,7 @@ int obj_nested_alloc_locked(struct obj_hwpt *parent, struct obj_viommu *viommu,
 	hwpt->flags = request->flags;
 	hwpt->parent = parent;
 	hwpt->viommu = viommu;
+	LIST_INIT(&hwpt->attached);
 	rc = build(hwpt, request, why);
 	if (rc) {
 		obj_abort(obj);
@@ -77,6 +80,18 @@ int obj_nested_alloc_locked(struct obj_hwpt *parent, struct obj_viommu *viommu,
 		parent->obj.users++;
 	*out = hwpt;
 	return 0;
+}
+
+void obj_hwpt_drain_locked(struct obj_hwpt *hwpt)
+{
+	struct obj_attach *attach;
+
+	inflight_wait(&hwpt->obj.ctx->iommu->inflight);
+	LIST_FOREACH(attach, &hwpt->attached, in_hwpt)
+	{
+		if (attach->device->dev)
+			mem_lend_idle(&attach->device->dev->lent);
+	}
 }
 
 void obj_nested_destroy(struct obj *obj)

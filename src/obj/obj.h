@@ -130,6 +130,9 @@ struct obj_hwpt {
 	void *kind;		    /* constant: that kind's part */
 	uint32_t flags;		    /* constant: IOMMU_HWPT_ALLOC_* */
 	struct obj_fault *fault;    /* constant: where page requests go; this is a user; or NULL */
+	/* Constant: where routes lead; of an OBJ_NESTED the kind's stage 1. NULL: they are blocked.
+	 */
+	struct pt_target *to;
 
 	/* OBJ_HWPT */
 	struct obj_ioas *ioas; /* constant; this is one of its users */
@@ -142,6 +145,7 @@ struct obj_hwpt {
 	/* OBJ_NESTED */
 	struct obj_hwpt *parent;   /* constant; this is one of its users, or a viommu's */
 	struct obj_viommu *viommu; /* constant; this is one of its users; NULL: no viommu between */
+	LIST_HEAD(, obj_attach) attached; /* (ctx->lock) whose requests go here */
 };
 
 /* What IOMMU_HWPT_ALLOC asks for. */
@@ -169,6 +173,11 @@ int obj_nested_alloc_locked(struct obj_hwpt *parent, struct obj_viommu *viommu,
 void obj_hwpt_set_fault_locked(struct obj_hwpt *hwpt, struct obj_fault *fault);
 void obj_hwpt_destroy(struct obj *obj);
 void obj_nested_destroy(struct obj *obj);
+/*
+ * What was looked up in an OBJ_NESTED until now is used no more on return: nothing of it is
+ * remembered or in flight, and nothing lent that went through it. ctx->lock held.
+ */
+void obj_hwpt_drain_locked(struct obj_hwpt *hwpt);
 /* For an OBJ_NESTED its parent's: the page table on an IOAS under any hwpt. */
 static inline struct obj_hwpt *obj_hwpt_paging(struct obj_hwpt *hwpt)
 {
@@ -177,10 +186,11 @@ static inline struct obj_hwpt *obj_hwpt_paging(struct obj_hwpt *hwpt)
 
 /* Where requests of one form of a device go. */
 struct obj_attach {
-	struct obj_device *device; /* constant */
-	bool has_pasid;		   /* constant; false: requests without one */
-	pasid_t pasid;		   /* constant */
-	struct obj_hwpt *hwpt;	   /* (ctx->lock) this is a user; NULL: nowhere */
+	struct obj_device *device;	/* constant */
+	bool has_pasid;			/* constant; false: requests without one */
+	pasid_t pasid;			/* constant */
+	struct obj_hwpt *hwpt;		/* (ctx->lock) this is a user; NULL: nowhere */
+	LIST_ENTRY(obj_attach) in_hwpt; /* (ctx->lock) if that is an OBJ_NESTED: its `attached` */
 
 	/* Page requests that came this way (the lock of hwpt->fault; empty where there is none). */
 	struct obj_fault_groups groups; /* those that have no answer yet */

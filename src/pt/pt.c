@@ -124,6 +124,7 @@ static void configure(struct pt *pt, const struct pt_config *config, const struc
 	if (config->max_leaf_lg2 && config->max_leaf_lg2 < max)
 		max = config->max_leaf_lg2;
 	pt->ops = ops;
+	pt->target.pt = pt;
 	pt->aw = config->aw;
 	pt->last = (1ull << bits) - 1;
 	pt->levels = ops->levels(config->aw);
@@ -284,10 +285,15 @@ struct ioas_range pt_aperture(const struct pt *pt)
 	return pt->aperture;
 }
 
+struct pt_target *pt_target(struct pt *pt)
+{
+	return pt ? &pt->target : NULL;
+}
+
 void pt_label(struct pt *pt, uint32_t ioas_id, uint32_t hwpt_id)
 {
 	pt->ioas_id = ioas_id;
-	pt->hwpt_id = hwpt_id;
+	pt->target.hwpt_id = hwpt_id;
 }
 
 uint32_t pt_ioas_id(const struct pt *pt)
@@ -297,5 +303,5 @@ uint32_t pt_ioas_id(const struct pt *pt)
 
 uint32_t pt_hwpt_id(const struct pt *pt)
 {
-	return pt->hwpt_id;
+	return pt->target.hwpt_id;
 }

@@ -27,6 +27,7 @@
 
 struct pt;
 struct pt_meta;
+struct stage1;
 
 enum pt_format {
 	PT_AMDV1,	    /* AMD I/O Virtualization Technology Specification 48882, 2.2.3 */
@@ -228,6 +229,18 @@ unsigned pt_format_pa_bits(enum pt_format format);
 bool pt_format_has_aw(enum pt_format format, unsigned aw);
 /* The page sizes of tables of that width, which there must be, as a bit mask. */
 uint64_t pt_format_page_sizes(enum pt_format format, unsigned aw);
+
+/*
+ * What requests are led to: a page table by itself, or a stage 1 of the program's (tlp/nested.h)
+ * whose outputs are that page table's inputs. Who reads a pointer to this sees both or neither.
+ */
+struct pt_target {
+	struct pt *pt;	       /* constant */
+	struct stage1 *stage1; /* constant; NULL: none, `pt` alone */
+	uint32_t hwpt_id;      /* of its HWPT; 0: it has none */
+};
+/* That of a page table by itself; lives as long as it does. NULL for NULL. */
+struct pt_target *pt_target(struct pt *pt);
 
 /* Names of whom it serves, for fault records only. */
 void pt_label(struct pt *pt, uint32_t ioas_id, uint32_t hwpt_id);

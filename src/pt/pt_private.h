@@ -99,7 +99,8 @@ struct pt {
 	struct pt_table *recent; /* writers only: the level 1 table used last, NULL: none */
 	iova_t recent_first;	 /* writers only: where it begins */
 	uint64_t tables;	 /* writers only */
-	uint32_t ioas_id, hwpt_id;
+	uint32_t ioas_id;
+	struct pt_target target; /* constant: itself */
 };
 
 /* The operations of a format; NULL: there is none of that number. */

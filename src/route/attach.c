@@ -100,52 +100,52 @@ int route_check(struct ioas_device *dev, const pasid_t *pasid, struct ioas_why *
 struct change {
 	struct ioas_device *dev;
 	const pasid_t *pasid;
-	struct pt *pt;
-	struct route_shared *shared; /* the reference to pt, which the entry takes over; or NULL */
+	struct pt_target *to;
+	struct route_shared *shared; /* the reference to it, which the entry takes over; or NULL */
 	struct ioas_why *why;
 };
 
 /* Somebody else of the set is attached, and the device is not. */
 static int join(const struct change *c, struct route_entry *entry)
 {
-	struct pt *pt = atomic_load_explicit(&entry->pt, memory_order_relaxed);
+	struct pt_target *to = atomic_load_explicit(&entry->to, memory_order_relaxed);
 
-	if (pt != c->pt)
+	if (to != c->to)
 		return why_set(
 			c->why, -EINVAL,
 			"%s shares requester IDs with %s, which is attached elsewhere (address "
 			"space %u, page table %u): the IOMMU cannot tell them apart",
-			c->dev->name, entry->first->name, pt ? pt_ioas_id(pt) : 0,
-			pt ? pt_hwpt_id(pt) : 0);
+			c->dev->name, entry->first->name, to ? pt_ioas_id(to->pt) : 0,
+			to ? to->hwpt_id : 0);
 	if (route_entry_add(entry, c->dev))
 		return -ENOMEM;
-	trace_route(c->dev, c->pasid, pt, pt, IOAS_TRACE_NO_OP);
+	trace_route(c->dev, c->pasid, to, to, IOAS_TRACE_NO_OP);
 	return 1;
 }
 
-/* The entry has been turned from `old` to c->pt, for all who are attached by way of it. */
-static void tell(const struct change *c, const struct route_entry *entry, const struct pt *old,
-		 enum ioas_trace_cause cause)
+/* The entry has been turned from `old` to c->to, for all who are attached by way of it. */
+static void tell(const struct change *c, const struct route_entry *entry,
+		 const struct pt_target *old, enum ioas_trace_cause cause)
 {
 	if (!entry->first)
 		trace_route(c->dev, c->pasid, old, NULL, IOAS_TRACE_DETACH);
 	else
-		trace_route(entry->first, c->pasid, old, c->pt, cause);
+		trace_route(entry->first, c->pasid, old, c->to, cause);
 	for (const struct route_user *user = entry->more; user; user = user->next)
-		trace_route(user->dev, c->pasid, old, c->pt, cause);
+		trace_route(user->dev, c->pasid, old, c->to, cause);
 }
 
 static void point(const struct change *c, struct route_entry *entry, bool attached)
 {
-	struct pt *old = atomic_exchange_explicit(&entry->pt, c->pt, memory_order_seq_cst);
+	struct pt_target *old = atomic_exchange_explicit(&entry->to, c->to, memory_order_seq_cst);
 	struct route_shared *shared = entry->shared;
 
-	if (old && old != c->pt)
+	if (old && old != c->to)
 		drain_set(c->dev->set);
 	if (trace_on(c->dev->iommu))
 		tell(c, entry, old,
 		     !attached	    ? IOAS_TRACE_ATTACH
-		     : old == c->pt ? IOAS_TRACE_NO_OP
+		     : old == c->to ? IOAS_TRACE_NO_OP
 				    : IOAS_TRACE_REPLACE);
 	entry->shared = c->shared;
 	if (shared)
@@ -183,18 +183,18 @@ static int wide_enter(struct route_set *wide, const struct change *c)
 
 	if (!entry)
 		return -ENOMEM;
-	if (entry->first && entry->pt != c->pt && !(entry->first == c->dev && !entry->more)) {
+	if (entry->first && entry->to != c->to && !(entry->first == c->dev && !entry->more)) {
 		const struct ioas_device *other =
 			entry->first == c->dev ? entry->more->dev : entry->first;
 
 		return why_set(c->why, -EINVAL,
 			       "PASID %u of shared work queues is machine-wide, and %s routes it "
 			       "elsewhere (page table %u)",
-			       *c->pasid, other->name, entry->pt ? pt_hwpt_id(entry->pt) : 0);
+			       *c->pasid, other->name, entry->to ? entry->to->hwpt_id : 0);
 	}
 	if (!route_entry_has(entry, c->dev) && route_entry_add(entry, c->dev))
 		return -ENOMEM;
-	entry->pt = c->pt;
+	entry->to = c->to;
 	return 0;
 }
 
@@ -205,7 +205,7 @@ static void wide_leave(struct route_set *wide, const struct change *c)
 	if (entry)
 		route_entry_del(entry, c->dev);
 	if (entry && !entry->first)
-		entry->pt = NULL;
+		entry->to = NULL;
 	route_entry_trim(wide, c->pasid);
 }
 
@@ -214,17 +214,17 @@ static int change_wide(const struct change *c)
 {
 	struct route_set *wide = route_wide(c->dev->iommu)->set;
 	struct route_entry *entry;
-	struct pt *was;
+	struct pt_target *was;
 	int rc;
 
 	pthread_mutex_lock(&wide->lock);
 	entry = route_entry_find(wide, c->pasid);
-	was = entry && route_entry_has(entry, c->dev) ? entry->pt : NULL;
+	was = entry && route_entry_has(entry, c->dev) ? entry->to : NULL;
 	rc = wide_enter(wide, c);
 	if (!rc) {
 		rc = change(c);
 		if (rc < 0 && was)
-			route_entry_find(wide, c->pasid)->pt = was;
+			route_entry_find(wide, c->pasid)->to = was;
 		else if (rc < 0)
 			wide_leave(wide, c);
 	}
@@ -238,12 +238,12 @@ static int attach_locked(const struct change *c)
 
 	if (rc)
 		return rc;
-	if (c->pt && pt_aw(c->pt) > c->dev->aw)
+	if (c->to && pt_aw(c->to->pt) > c->dev->aw)
 		return why_set(c->why, -EINVAL,
 			       "%s: its IOMMU has %u address bits, the page table %u", c->dev->name,
-			       c->dev->aw, pt_aw(c->pt));
-	if (c->pt && !is_wide(c->dev, c->pasid)) {
-		rc = kind_unit_check_table(c->dev->unit, c->pasid, c->pt, c->why);
+			       c->dev->aw, pt_aw(c->to->pt));
+	if (c->to && !is_wide(c->dev, c->pasid)) {
+		rc = kind_unit_check_table(c->dev->unit, c->pasid, c->to, c->why);
 		if (rc)
 			return rc;
 	}
@@ -255,7 +255,13 @@ static int attach_locked(const struct change *c)
 
 int route_attach(struct ioas_device *dev, const pasid_t *pasid, struct pt *pt, struct ioas_why *why)
 {
-	struct change c = {.dev = dev, .pasid = pasid, .pt = pt, .why = why};
+	return route_attach_to(dev, pasid, pt_target(pt), why);
+}
+
+int route_attach_to(struct ioas_device *dev, const pasid_t *pasid, struct pt_target *to,
+		    struct ioas_why *why)
+{
+	struct change c = {.dev = dev, .pasid = pasid, .to = to, .why = why};
 	int rc;
 
 	pthread_mutex_lock(&dev->set->lock);
@@ -287,7 +293,7 @@ void route_detach(struct ioas_device *dev, const pasid_t *pasid)
 		if (!entry->first)
 			point(&c, entry, true);
 		else
-			trace_route(dev, pasid, entry->pt, entry->pt, IOAS_TRACE_LEAVE);
+			trace_route(dev, pasid, entry->to, entry->to, IOAS_TRACE_LEAVE);
 		route_entry_trim(dev->set, pasid);
 	}
 	pthread_mutex_unlock(&dev->set->lock);
@@ -312,7 +318,7 @@ static int attach_space(struct ioas_device *dev, const pasid_t *pasid, struct io
 	if (!rc)
 		rc = route_shared_get(dev->iommu, space, config, &c.shared, why);
 	if (!rc) {
-		c.pt = route_shared_pt(c.shared);
+		c.to = pt_target(route_shared_pt(c.shared));
 		rc = attach_locked(&c);
 		if (rc)
 			route_shared_put(dev->iommu, c.shared);

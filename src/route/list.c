@@ -5,7 +5,7 @@
 static void describe(const struct ioas_device *dev, const struct route_entry *entry,
 		     struct ioas_route *out)
 {
-	struct pt *pt = atomic_load_explicit(&entry->pt, memory_order_relaxed);
+	const struct pt_target *to = atomic_load_explicit(&entry->to, memory_order_relaxed);
 
 	*out = (struct ioas_route){0};
 	if (route_entry_has(entry, dev))
@@ -16,9 +16,9 @@ static void describe(const struct ioas_device *dev, const struct route_entry *en
 		out->flags |= IOAS_ROUTE_OTHERS;
 	if (entry->shared)
 		out->space = route_shared_space(entry->shared);
-	if (pt) {
-		out->ioas_id = pt_ioas_id(pt);
-		out->pt_id = pt_hwpt_id(pt);
+	if (to) {
+		out->ioas_id = pt_ioas_id(to->pt);
+		out->pt_id = to->hwpt_id;
 	} else {
 		out->flags |= IOAS_ROUTE_BLOCKED;
 	}

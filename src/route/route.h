@@ -119,13 +119,16 @@ void route_device_destroy(struct ioas_device *dev);
  */
 int route_check(struct ioas_device *dev, const pasid_t *pasid, struct ioas_why *why);
 /*
- * Points the device's requests (of *pasid; NULL: without one) at `pt` (NULL: attached, but
- * blocked). A device that is attached moves, and all of its share set that are attached with it. On
- * return no TLP uses the old table, lent spans included: what was lent is waited for. 0; 1 a device
- * of its share set had it there already: nothing to do; -EINVAL as route_check, or a device of its
- * share set is attached elsewhere, or a machine-wide PASID is; -ENOMEM. An error leaves the old
- * route.
+ * Points the device's requests (of *pasid; NULL: without one) at `to` (NULL: attached, but
+ * blocked), which stays until they go elsewhere. A device that is attached moves, and all of its
+ * share set that are attached with it. On return no TLP uses the old table, lent spans included:
+ * what was lent is waited for. 0; 1 a device of its share set had it there already: nothing to do;
+ * -EINVAL as route_check, or a device of its share set is attached elsewhere, or a machine-wide
+ * PASID is; -ENOMEM. An error leaves the old route.
  */
+int route_attach_to(struct ioas_device *dev, const pasid_t *pasid, struct pt_target *to,
+		    struct ioas_why *why);
+/* The same at a page table by itself. */
 int route_attach(struct ioas_device *dev, const pasid_t *pasid, struct pt *pt,
 		 struct ioas_why *why);
 /*
@@ -148,10 +151,10 @@ struct route_user {
 	struct route_user *next;
 };
 
-/* Where requests of one PASID, or without one, go. All but pt: (set->lock). */
+/* Where requests of one PASID, or without one, go. All but to: (set->lock). */
 struct route_entry {
-	struct pt *_Atomic pt;	   /* NULL: blocked */
-	struct ioas_device *first; /* who is attached; NULL: nobody */
+	struct pt_target *_Atomic to; /* NULL: blocked */
+	struct ioas_device *first;    /* who is attached; NULL: nobody */
 	struct route_user *more;
 	struct route_shared *shared; /* of ioas_device_attach; NULL for route_attach */
 };

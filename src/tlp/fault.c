@@ -13,6 +13,7 @@
 #include <time.h>
 #include "iommu.h"
 #include "route/route.h"
+#include "tlp/nested.h"
 #include "tlp/tlp.h"
 #include "trace/trace.h"
 #include "util/alloc.h"
@@ -45,20 +46,43 @@ void fault_log_destroy(struct fault_log *log)
 }
 
 /* What the page table says of the address. In flight. */
-static void look_up(struct ioas_fault *fault, const struct pt *pt)
+static void look_in(struct ioas_fault *fault, const struct pt *pt, iova_t addr)
 {
 	struct pt_step steps[IOAS_FAULT_LEVELS];
 
-	fault->ioas_id = pt_ioas_id(pt);
-	fault->hwpt_id = pt_hwpt_id(pt);
-	fault->level_nr = pt_trace(pt, fault->addr, steps, IOAS_FAULT_LEVELS);
+	fault->level_nr = pt_trace(pt, addr, steps, IOAS_FAULT_LEVELS);
 	for (uint32_t i = 0; i < fault->level_nr; i++) {
 		fault->level[i].level = steps[i].level;
 		fault->level[i].kind = steps[i].kind;
 		fault->level[i].index = steps[i].index;
 		fault->level[i].entry = steps[i].entry;
 	}
-	fault->has_nearest = !pt_nearest(pt, fault->addr, &fault->nearest, &fault->nearest_prot);
+	fault->has_nearest = !pt_nearest(pt, addr, &fault->nearest, &fault->nearest_prot);
+}
+
+/* The same of both dimensions. When stage 1 has refused, stage 2 was not asked for the address. */
+static void look_nested(struct ioas_fault *fault, struct ioas_iommu *iommu,
+			const struct tlp_route *route)
+{
+	struct nested_request request = nested_request_of(route->tlp, fault->addr);
+	struct nested_found found;
+
+	fault->hwpt_id = route->stage1->to.hwpt_id;
+	if (nested_walk(iommu, route->stage1, &request, &found, fault) == TLP_MOVING)
+		fault->stage = 0;
+	if (fault->stage != 1)
+		look_in(fault, route->pt, fault->gpa);
+}
+
+static void look_up(struct ioas_fault *fault, struct ioas_iommu *iommu,
+		    const struct tlp_route *route)
+{
+	fault->ioas_id = pt_ioas_id(route->pt);
+	fault->hwpt_id = pt_hwpt_id(route->pt);
+	if (route->stage1)
+		look_nested(fault, iommu, route);
+	else
+		look_in(fault, route->pt, fault->addr);
 }
 
 /* Whose requester ID it is, as far as that can be said: who is attached there. */
@@ -95,7 +119,7 @@ void fault_look(struct ioas_fault *fault, struct ioas_device *dev, const struct 
 	if (dev->bus == ROUTE_PCI)
 		fault->id = (rid_t)route.id;
 	if (routed)
-		look_up(fault, route.pt);
+		look_up(fault, dev->iommu, &route);
 	if (route.claimed && route.set)
 		name_owner(fault, route.set, tlp);
 }

@@ -43,6 +43,14 @@ static const char *const reason_names[] = {
 	[IOAS_FAULT_NO_READ] = "mapped without read permission",
 	[IOAS_FAULT_NO_WRITE] = "mapped without write permission",
 	[IOAS_FAULT_MEMORY] = "mapped, but the memory is gone",
+	[IOAS_FAULT_NO_EXEC] = "mapped without permission to execute",
+	[IOAS_FAULT_PRIVILEGE] = "mapped without permission for requests of this privilege",
+	[IOAS_FAULT_RESERVED] = "an entry has reserved bits set",
+	[IOAS_FAULT_OUTPUT] = "an entry leads beyond the width of addresses",
+	[IOAS_FAULT_ACCESSED] = "the accessed flag is clear, and the IOMMU is not to set it",
+	[IOAS_FAULT_CHANGING] = "an entry changed each time its accessed bit was to be set",
+	[IOAS_FAULT_NO_PASID] = "the table of PASIDs has no such PASID",
+	[IOAS_FAULT_BAD_STRUCTURE] = "what leads to the page table is not valid",
 	[IOAS_PASSED_CLAIMED] = "passed, by the route of whose requester ID it claimed",
 	[IOAS_PASSED_PEER] = "passed, without the IOMMU: a port turned it to a peer",
 };
@@ -80,6 +88,7 @@ static void add_requester(struct text *text, const struct ioas_fault *fault)
 
 static void add_summary(struct text *text, const struct ioas_fault *fault)
 {
+	static const char *const stages[] = {"", "stage 1: ", "stage 2: "};
 	const struct ioas_tlp *tlp = &fault->tlp;
 
 	add(text, "%s %" PRIu64 ": %s (", ioas_fault_passed(fault->reason) ? "passed by" : "fault",
@@ -92,7 +101,8 @@ static void add_summary(struct text *text, const struct ioas_fault *fault)
 	    tlp->addr);
 	if (fault->addr != tlp->addr)
 		add(text, ", failed at %#" PRIx64, fault->addr);
-	add(text, ": %s", ioas_fault_reason_name(fault->reason));
+	add(text, ": %s%s", stages[fault->stage <= 2 ? fault->stage : 0],
+	    ioas_fault_reason_name(fault->reason));
 	if (*fault->other)
 		add(text, " (%s)", fault->other);
 }
@@ -107,25 +117,56 @@ static void add_route(struct text *text, const struct ioas_fault *fault)
 		add(text, ", page table (HWPT) %u", fault->hwpt_id);
 }
 
-static void add_levels(struct text *text, const struct ioas_fault *fault)
+static const char *kind_name(unsigned kind)
 {
 	static const char *const kinds[] = {
 		[IOAS_FAULT_ENTRY_EMPTY] = "not present",
 		[IOAS_FAULT_ENTRY_TABLE] = "leads to a table",
 		[IOAS_FAULT_ENTRY_LEAF] = "leaf",
+		[IOAS_FAULT_ENTRY_INVALID] = "not valid",
+		[IOAS_FAULT_ENTRY_STRUCTURE] = "leads to the page table",
 	};
 
+	return kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : "unknown";
+}
+
+/* The program's own table; and from which address stage 2 goes on. */
+static void add_stage1(struct text *text, const struct ioas_fault *fault)
+{
+	static const char *const during[] = {
+		[IOAS_FAULT_DURING_DATA] = "of the request",
+		[IOAS_FAULT_DURING_TABLE] = "of an entry of stage 1",
+		[IOAS_FAULT_DURING_STRUCTURE] = "of what leads to stage 1",
+	};
+
+	for (uint32_t i = 0; i < fault->stage1_nr && i < IOAS_FAULT_STAGE1; i++) {
+		if (fault->stage1[i].level)
+			add(text, "\n  stage 1, level %u", fault->stage1[i].level);
+		else
+			add(text, "\n  before stage 1");
+		add(text, ", at GPA %#" PRIx64 ": 0x%016" PRIx64 " %s", fault->stage1[i].gpa,
+		    fault->stage1[i].entry, kind_name(fault->stage1[i].kind));
+	}
+	if (fault->stage == 2)
+		add(text, "\n  stage 2, of GPA %#" PRIx64 ", %s", fault->gpa,
+		    fault->during <= IOAS_FAULT_DURING_STRUCTURE ? during[fault->during]
+								 : "unknown");
+	else if (fault->stage1_nr && fault->stage != 1)
+		add(text, "\n  stage 2, of GPA %#" PRIx64, fault->gpa);
+}
+
+static void add_levels(struct text *text, const struct ioas_fault *fault)
+{
 	for (uint32_t i = 0; i < fault->level_nr && i < IOAS_FAULT_LEVELS; i++)
 		add(text, "\n  level %u, entry %3u: 0x%016" PRIx64 " %s", fault->level[i].level,
-		    fault->level[i].index, fault->level[i].entry,
-		    fault->level[i].kind <= IOAS_FAULT_ENTRY_LEAF ? kinds[fault->level[i].kind]
-								  : "unknown");
+		    fault->level[i].index, fault->level[i].entry, kind_name(fault->level[i].kind));
 }
 
 static void add_nearest(struct text *text, const struct ioas_fault *fault)
 {
 	static const char *const access[] = {"no access", "read only", "write only", "read, write"};
 	const struct ioas_range *range = &fault->nearest;
+	iova_t addr = fault->stage1_nr || fault->stage ? fault->gpa : fault->addr;
 
 	if (!fault->has_nearest) {
 		add(text, "\n  nothing is mapped");
@@ -133,10 +174,10 @@ static void add_nearest(struct text *text, const struct ioas_fault *fault)
 	}
 	add(text, "\n  nearest mapping: 0x%" PRIx64 "..0x%" PRIx64 " (%s), ", range->first,
 	    range->last, access[fault->nearest_prot & 3]);
-	if (fault->addr > range->last)
-		add(text, "which ends %#" PRIx64 " bytes before", fault->addr - range->last - 1);
-	else if (fault->addr < range->first)
-		add(text, "which starts %#" PRIx64 " bytes after", range->first - fault->addr);
+	if (addr > range->last)
+		add(text, "which ends %#" PRIx64 " bytes before", addr - range->last - 1);
+	else if (addr < range->first)
+		add(text, "which starts %#" PRIx64 " bytes after", range->first - addr);
 	else
 		add(text, "which holds the address");
 }
@@ -151,6 +192,9 @@ int ioas_fault_format(const struct ioas_fault *fault, char *buf, size_t len)
 	add_summary(&text, fault);
 	if (fault->level_nr || fault->has_nearest || fault->reason >= IOAS_FAULT_WIDTH) {
 		add_route(&text, fault);
+		add_stage1(&text, fault);
+		if (fault->stage == 1)
+			return (int)text.len;
 		add_levels(&text, fault);
 		add_nearest(&text, fault);
 	}

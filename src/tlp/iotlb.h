@@ -12,6 +12,9 @@
  *
  * A leaf of a page table that tracks dirty bits is remembered for writing once its bit is set: who
  * clears bits begins a generation.
+ *
+ * Of a stage 1 in the program's memory both stages are remembered as one. What the program changes
+ * there without saying so may go on as it was, as with any IOMMU; INVALIDATE begins a generation.
  */
 #ifndef TLP_IOTLB_H
 #define TLP_IOTLB_H
@@ -21,6 +24,7 @@
 
 struct mem_window;
 struct pt;
+struct stage1;
 
 /* By which form of request: flags and PASID. 0: not to be remembered. */
 static inline uint64_t iotlb_form(const struct ioas_tlp *tlp)
@@ -37,6 +41,8 @@ struct iotlb_entry {
 	uintptr_t to_host; /* an IOVA plus this is where this process sees it */
 	struct mem_window *window;
 	uint32_t ops; /* 1 << enum ioas_tlp_op */
+	/* An IOVA plus this is what the page table translates: 0, unless a stage 1 is before it. */
+	uint64_t to_table;
 };
 
 /* Smaller leaves are many, larger ones have room for what they are a part of. */
@@ -50,6 +56,7 @@ struct iotlb {
 	struct {
 		uint64_t generation, form;
 		struct pt *pt;
+		struct stage1 *stage1;
 	} route; /* the newest */
 	struct iotlb_entry pages[1 << IOTLB_PAGES_LG2];
 	struct iotlb_entry large[1 << IOTLB_LARGE_LG2];

@@ -114,7 +114,8 @@ static int make_room(struct ioas_dma *dma)
 
 static bool has_room(const struct ioas_dma *dma)
 {
-	return dma->iov_nr < dma->iov_cap && dma->hold_nr + 2 <= dma->hold_cap;
+	return dma->iov_nr < dma->iov_cap && dma->hold_nr + 2 <= dma->hold_cap &&
+	       dma->written_nr < dma->written_cap;
 }
 
 /* A hold keeps all of its window, so neighbours in one window need one. In flight, with room. */
@@ -151,8 +152,7 @@ static enum ioas_fault_reason lend_batch(struct ioas_dma *dma, const struct ioas
 {
 	struct ioas_issuer *issuer = dma->issuer;
 	enum ioas_fault_reason reason = tlp_route(issuer, tlp, route);
-	struct pt *pt = route->pt;
-	uint64_t before = *done;
+	bool note = !reason && tlp->op == IOAS_TLP_WRITE && pt_dirty_possible(route->pt);
 
 	for (unsigned i = 0; !reason && *done < tlp->len && i < BATCH_LEAVES && has_room(dma);
 	     i++) {
@@ -163,11 +163,12 @@ static enum ioas_fault_reason lend_batch(struct ioas_dma *dma, const struct ioas
 		if (reason)
 			break;
 		add_span(dma, &span);
+		if (note)
+			note_written(dma, route->pt,
+				     tlp_table_addr(issuer, route, tlp->addr + *done), span.len);
 		*done += span.len;
 		++*leaves;
 	}
-	if (*done > before && tlp->op == IOAS_TLP_WRITE && pt_dirty_possible(pt))
-		note_written(dma, pt, tlp->addr + before, *done - before);
 	return reason;
 }
 

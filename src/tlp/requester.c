@@ -6,6 +6,7 @@
  */
 #include "iommu.h"
 #include "route/route.h"
+#include "tlp/nested.h"
 #include "tlp/tlp.h"
 
 /*
@@ -67,14 +68,30 @@ static enum ioas_fault_reason check_form(struct ioas_device *dev, const struct i
 	return IOAS_FAULT_NONE;
 }
 
+/*
+ * Where requests of a PASID, or without one, go. A stage 1 with a table of PASIDs of its own has
+ * all of them by one attach: that of requests without one.
+ */
+static const struct pt_target *find_target(struct route_set *set, const pasid_t *pasid)
+{
+	const struct route_entry *entry = route_entry_find(set, pasid);
+	const struct pt_target *to =
+		entry ? atomic_load_explicit(&entry->to, memory_order_acquire) : NULL;
+
+	if (__builtin_expect(to || !pasid, 1))
+		return to;
+	to = atomic_load_explicit(&set->untagged.to, memory_order_acquire);
+	return to && to->stage1 && to->stage1->pasids ? to : NULL;
+}
+
 enum ioas_fault_reason tlp_find_route(struct ioas_device *dev, const struct ioas_tlp *tlp,
 				      struct tlp_route *out)
 {
-	const struct route_entry *entry;
+	const struct pt_target *to;
 	enum ioas_fault_reason reason;
 	bool tagged = tlp->flags & IOAS_TLP_PASID;
 
-	*out = (struct tlp_route){.id = dev->id};
+	*out = (struct tlp_route){.id = dev->id, .tlp = tlp};
 	if (!atomic_load_explicit(&dev->dma_on, memory_order_acquire))
 		return IOAS_FAULT_BUS_MASTER;
 	reason = find_set(dev, tlp, out);
@@ -88,9 +105,12 @@ enum ioas_fault_reason tlp_find_route(struct ioas_device *dev, const struct ioas
 		return IOAS_FAULT_INTERRUPT;
 	if (tagged && !tlp->pasid && dev->pasid_0_same)
 		tagged = false;
-	entry = route_entry_find(out->set, tagged ? &tlp->pasid : NULL);
-	out->pt = entry ? atomic_load_explicit(&entry->pt, memory_order_acquire) : NULL;
-	return out->pt ? IOAS_FAULT_NONE : IOAS_FAULT_NO_ROUTE;
+	to = find_target(out->set, tagged ? &tlp->pasid : NULL);
+	if (!to)
+		return IOAS_FAULT_NO_ROUTE;
+	out->pt = to->pt;
+	out->stage1 = to->stage1;
+	return IOAS_FAULT_NONE;
 }
 
 enum ioas_fault_reason tlp_route(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
@@ -106,6 +126,8 @@ enum ioas_fault_reason tlp_route(struct ioas_issuer *issuer, const struct ioas_t
 		    1)) {
 		*out = (struct tlp_route){
 			.pt = tlb->route.pt,
+			.stage1 = tlb->route.stage1,
+			.tlp = tlp,
 			.form = form,
 			.set = issuer->dev->set,
 			.id = issuer->dev->id,
@@ -119,5 +141,6 @@ enum ioas_fault_reason tlp_route(struct ioas_issuer *issuer, const struct ioas_t
 	tlb->route.generation = tlb->generation;
 	tlb->route.form = form;
 	tlb->route.pt = out->pt;
+	tlb->route.stage1 = out->stage1;
 	return IOAS_FAULT_NONE;
 }

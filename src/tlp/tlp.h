@@ -6,6 +6,7 @@
  *   requester.c  bus master -> source -> requester -> declared form -> route
  *   iotlb.h      what an issuer remembers of the next step
  *   translate.c  page table -> permission -> window; alone calls pt_walk
+ *   nested.c     the same where a stage 1 of the program's comes first
  *   batch.c      the same for models that go on to the memory by themselves
  *   fault.c      what did not pass
  *   inflight.c   the promise that UNMAP and DETACH keep
@@ -45,7 +46,9 @@ static inline void tlp_leave(struct ioas_issuer *issuer)
 /* Where a transaction goes, and by whose requester ID. */
 struct tlp_route {
 	struct pt *pt;
-	uint64_t form; /* iotlb_form; 0: by another's requester ID */
+	struct stage1 *stage1;	    /* what comes before that; NULL: nothing */
+	const struct ioas_tlp *tlp; /* whose route it is */
+	uint64_t form;		    /* iotlb_form; 0: by another's requester ID */
 	struct route_set *set;
 	uint32_t id;  /* on the wire; PCI: with its segment */
 	bool claimed; /* the set is not the device's own */
@@ -97,6 +100,21 @@ int tlp_to_peer(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *bu
 #define TLP_MOVING ((enum ioas_fault_reason)255)
 enum ioas_fault_reason tlp_translate(struct ioas_issuer *issuer, const struct tlp_route *route,
 				     unsigned op, iova_t addr, uint64_t len, struct tlp_span *out);
+
+/*
+ * One dimension: what `pt` says of `addr` for `op`. In flight only. IOAS_FAULT_NONE, or the reason.
+ */
+enum ioas_fault_reason tlp_walk(const struct pt *pt, unsigned op, iova_t addr,
+				struct pt_walk *walk);
+/*
+ * The address in the page table of the route, of the byte at `addr` that tlp_translate has just
+ * found.
+ */
+static inline iova_t tlp_table_addr(const struct ioas_issuer *issuer, const struct tlp_route *route,
+				    iova_t addr)
+{
+	return route->stage1 ? addr + issuer->tlb.hot->to_table : addr;
+}
 
 /*
  * Where this process sees the byte that a page table leads to, for tests: when it answers, the

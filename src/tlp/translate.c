@@ -4,6 +4,7 @@
 #include "iommu.h"
 #include "mem/mem.h"
 #include "route/route.h"
+#include "tlp/nested.h"
 #include "tlp/tlp.h"
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -41,8 +42,9 @@ static void widen(const struct pt *pt, const struct pt_walk *leaf, const struct 
 /* All of the leaf, which lies in one window; where that is in several pieces, what was asked for.
  */
 static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, unsigned op,
-		     iova_t addr, const struct pt_walk *walk, const struct tlp_span *span)
+		     iova_t addr, const struct nested_found *found, const struct tlp_span *span)
 {
+	const struct pt_walk *walk = &found->walk;
 	struct iotlb_entry *entry = iotlb_place(&issuer->tlb, route->form, addr, walk->leaf_len);
 	bool whole = mem_window_whole(span->window);
 	uint64_t before = whole ? addr - walk->leaf_first : 0;
@@ -58,39 +60,74 @@ static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, 
 		.ops = (walk->prot & IOAS_PROT_READ ? 1u << IOAS_TLP_READ : 0u) |
 		       (walk->prot & IOAS_PROT_WRITE ? 1u << IOAS_TLP_WRITE : 0u),
 	};
-	if (walk->tracked && op != IOAS_TLP_WRITE)
+	if ((walk->tracked || found->clean) && op != IOAS_TLP_WRITE)
 		entry->ops &= ~(1u << IOAS_TLP_WRITE);
-	if (whole && !walk->tracked && walk->leaf_len >= WIDEN_LEN)
+	if (__builtin_expect(route->stage1 != NULL, 0)) {
+		entry->to_table = found->gpa - addr;
+		entry->ops |= 1u << op;
+	} else if (whole && !walk->tracked && walk->leaf_len >= WIDEN_LEN)
 		widen(route->pt, walk, span->window, entry);
 	issuer->tlb.hot = entry;
+}
+
+static inline __attribute__((always_inline)) enum ioas_fault_reason
+walk(const struct pt *pt, unsigned op, iova_t addr, struct pt_walk *out)
+{
+	int rc = pt_walk(pt, addr, out);
+
+	if (rc)
+		return rc == -ERANGE ? IOAS_FAULT_WIDTH : IOAS_FAULT_NOT_MAPPED;
+	if (op == IOAS_TLP_WRITE && !(out->prot & IOAS_PROT_WRITE))
+		return IOAS_FAULT_NO_WRITE;
+	if (op == IOAS_TLP_READ && !(out->prot & IOAS_PROT_READ))
+		return IOAS_FAULT_NO_READ;
+	return IOAS_FAULT_NONE;
+}
+
+enum ioas_fault_reason tlp_walk(const struct pt *pt, unsigned op, iova_t addr, struct pt_walk *out)
+{
+	return walk(pt, op, addr, out);
+}
+
+static __attribute__((noinline)) enum ioas_fault_reason walk_nested(struct ioas_iommu *iommu,
+								    const struct tlp_route *route,
+								    iova_t addr,
+								    struct nested_found *out)
+{
+	struct nested_request request = nested_request_of(route->tlp, addr);
+
+	return nested_walk(iommu, route->stage1, &request, out, NULL);
 }
 
 /* Not remembered: through the page table. A range that wraps runs into the end of the width. */
 static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_route *route,
 				   unsigned op, iova_t addr, uint64_t len, struct tlp_span *out)
 {
+	struct ioas_iommu *iommu = issuer->dev->iommu;
+	struct nested_found found;
+	enum ioas_fault_reason reason;
 	struct mem_window *window;
-	struct pt_walk walk;
-	int rc = pt_walk(route->pt, addr, &walk);
 
-	if (rc)
-		return rc == -ERANGE ? IOAS_FAULT_WIDTH : IOAS_FAULT_NOT_MAPPED;
-	if (op == IOAS_TLP_WRITE && !(walk.prot & IOAS_PROT_WRITE))
-		return IOAS_FAULT_NO_WRITE;
-	if (op == IOAS_TLP_READ && !(walk.prot & IOAS_PROT_READ))
-		return IOAS_FAULT_NO_READ;
-	window = mem_window_find(issuer->dev->iommu->mem, walk.pa);
+	if (__builtin_expect(route->stage1 != NULL, 0)) {
+		reason = walk_nested(iommu, route, addr, &found);
+	} else {
+		found.clean = false;
+		reason = walk(route->pt, op, addr, &found.walk);
+	}
+	if (reason)
+		return reason;
+	window = mem_window_find(iommu->mem, found.walk.pa);
 	if (!window)
 		return IOAS_FAULT_MEMORY;
-	out->len = least(len, walk.leaf_len - (addr - walk.leaf_first));
-	out->host = mem_window_at(window, walk.pa - window->pa, &out->len);
+	out->len = least(len, found.walk.leaf_len - (addr - found.walk.leaf_first));
+	out->host = mem_window_at(window, found.walk.pa - window->pa, &out->len);
 	out->window = window;
 	if (!out->host)
 		return TLP_MOVING;
-	if (__builtin_expect(walk.tracked, 0) && op == IOAS_TLP_WRITE)
-		pt_dirty_mark(route->pt, &walk);
-	if (route->form)
-		remember(issuer, route, op, addr, &walk, out);
+	if (__builtin_expect(found.walk.tracked, 0) && op == IOAS_TLP_WRITE)
+		pt_dirty_mark(route->pt, &found.walk);
+	if (route->form || route->stage1)
+		remember(issuer, route, op, addr, &found, out);
 	return IOAS_FAULT_NONE;
 }
 

@@ -10,24 +10,50 @@ static const struct trace_name tlp_flags[] = {
 	{0, NULL},
 };
 
-static void add_walk(struct trace_line *line, const struct ioas_fault *fault)
+static const char *kind_name(unsigned kind)
 {
 	static const char *const kinds[] = {
-		[IOAS_FAULT_ENTRY_EMPTY] = "empty",
-		[IOAS_FAULT_ENTRY_TABLE] = "table",
-		[IOAS_FAULT_ENTRY_LEAF] = "leaf",
+		[IOAS_FAULT_ENTRY_EMPTY] = "empty",	    [IOAS_FAULT_ENTRY_TABLE] = "table",
+		[IOAS_FAULT_ENTRY_LEAF] = "leaf",	    [IOAS_FAULT_ENTRY_INVALID] = "invalid",
+		[IOAS_FAULT_ENTRY_STRUCTURE] = "structure",
 	};
 
+	return kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : "unknown";
+}
+
+/* Of page tables of the program's own. */
+static void add_stages(struct trace_line *line, const struct ioas_fault *fault)
+{
+	static const char *const during[] = {"data", "table", "structure"};
+
+	if (!fault->stage && !fault->stage1_nr)
+		return;
+	line_number(line, "stage", fault->stage);
+	if (fault->stage == 2 && fault->during <= IOAS_FAULT_DURING_STRUCTURE)
+		line_string(line, "during", during[fault->during]);
+	if (fault->stage != 1)
+		line_hex(line, "gpa", fault->gpa);
+	line_open(line, "stage1", '[');
+	for (uint32_t i = 0; i < fault->stage1_nr && i < IOAS_FAULT_STAGE1; i++) {
+		line_open(line, NULL, '{');
+		line_number(line, "level", fault->stage1[i].level);
+		line_hex(line, "gpa", fault->stage1[i].gpa);
+		line_hex(line, "entry", fault->stage1[i].entry);
+		line_string(line, "kind", kind_name(fault->stage1[i].kind));
+		line_close(line, '}');
+	}
+	line_close(line, ']');
+}
+
+static void add_walk(struct trace_line *line, const struct ioas_fault *fault)
+{
 	line_open(line, "walk", '[');
 	for (uint32_t i = 0; i < fault->level_nr && i < IOAS_FAULT_LEVELS; i++) {
 		line_open(line, NULL, '{');
 		line_number(line, "level", fault->level[i].level);
 		line_number(line, "index", fault->level[i].index);
 		line_hex(line, "entry", fault->level[i].entry);
-		line_string(line, "kind",
-			    fault->level[i].kind <= IOAS_FAULT_ENTRY_LEAF
-				    ? kinds[fault->level[i].kind]
-				    : "unknown");
+		line_string(line, "kind", kind_name(fault->level[i].kind));
 		line_close(line, '}');
 	}
 	line_close(line, ']');
@@ -72,6 +98,7 @@ void trace_fault_line(struct trace_line *line, const struct ioas_fault *fault)
 	line_string(line, "reason", ioas_fault_reason_name(fault->reason));
 	line_number(line, "ioas_id", fault->ioas_id);
 	line_number(line, "hwpt_id", fault->hwpt_id);
+	add_stages(line, fault);
 	add_walk(line, fault);
 	add_nearest(line, fault);
 }

@@ -32,19 +32,19 @@ void trace_event(struct ioas_iommu *iommu, const struct ioas_trace_event *event)
 	iommu->config.host_ops->trace(iommu->config.host, event);
 }
 
-static struct ioas_trace_target target(const struct pt *pt)
+static struct ioas_trace_target target(const struct pt_target *at)
 {
-	struct ioas_trace_target to = {.there = pt};
+	struct ioas_trace_target to = {.there = at};
 
-	if (pt) {
-		to.ioas_id = pt_ioas_id(pt);
-		to.hwpt_id = pt_hwpt_id(pt);
+	if (at) {
+		to.ioas_id = pt_ioas_id(at->pt);
+		to.hwpt_id = at->hwpt_id;
 	}
 	return to;
 }
 
-void trace_route_event(struct ioas_device *dev, const pasid_t *pasid, const struct pt *from,
-		       const struct pt *to, enum ioas_trace_cause cause)
+void trace_route_event(struct ioas_device *dev, const pasid_t *pasid, const struct pt_target *from,
+		       const struct pt_target *to, enum ioas_trace_cause cause)
 {
 	struct ioas_trace_event event = {
 		.kind = IOAS_TRACE_ROUTE,

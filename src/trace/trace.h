@@ -38,15 +38,16 @@ void trace_copied(struct ioas_trace_args *args, uint64_t arg, uint64_t va, const
 uint64_t trace_now(void);
 
 void trace_event(struct ioas_iommu *iommu, const struct ioas_trace_event *event);
-void trace_route_event(struct ioas_device *dev, const pasid_t *pasid, const struct pt *from,
-		       const struct pt *to, enum ioas_trace_cause cause);
+void trace_route_event(struct ioas_device *dev, const pasid_t *pasid, const struct pt_target *from,
+		       const struct pt_target *to, enum ioas_trace_cause cause);
 
 /*
  * A device's route changed: requests with `pasid` (NULL: those without one) went to `from` and go
  * to `to` (NULL: they are blocked). `from` must not have ended yet.
  */
-static inline void trace_route(struct ioas_device *dev, const pasid_t *pasid, const struct pt *from,
-			       const struct pt *to, enum ioas_trace_cause cause)
+static inline void trace_route(struct ioas_device *dev, const pasid_t *pasid,
+			       const struct pt_target *from, const struct pt_target *to,
+			       enum ioas_trace_cause cause)
 {
 	if (trace_on(dev->iommu))
 		trace_route_event(dev, pasid, from, to, cause);

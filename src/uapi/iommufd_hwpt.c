@@ -180,10 +180,15 @@ static int invalidate_viommu(struct uapi_call *call, struct obj_viommu *viommu,
 static int invalidate_nested(struct uapi_call *call, struct obj_hwpt *hwpt,
 			     struct kind_array *array)
 {
+	int rc;
+
 	if (!hwpt->ops->nested_invalidate)
 		return why_set(call->why, -EOPNOTSUPP, "page table %u has nothing to invalidate",
 			       hwpt->obj.id);
-	return hwpt->ops->nested_invalidate(hwpt, array, call->why);
+	rc = hwpt->ops->nested_invalidate(hwpt, array, call->why);
+	if (array->done)
+		obj_hwpt_drain_locked(hwpt);
+	return rc;
 }
 
 static int invalidate_locked(struct uapi_call *call, uint32_t id, struct kind_array *array)

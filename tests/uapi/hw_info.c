@@ -211,9 +211,8 @@ static void check_nesting(int fd, uint32_t dev, const char *kind, const struct a
 		has = bits(answer->vtd.ecap_reg, 26, 26);
 	else if (!strcmp(kind, "smmuv3"))
 		has = bits(answer->smmuv3.idr[0], 0, 0);
-	if (!has)
-		check("one to nest on", alloc(fd, dev, ioas, IOMMU_HWPT_ALLOC_NEST_PARENT),
-		      -EOPNOTSUPP);
+	check("one to nest on", alloc(fd, dev, ioas, IOMMU_HWPT_ALLOC_NEST_PARENT),
+	      has ? 0 : -EOPNOTSUPP);
 	check("IOMMU_DESTROY", destroy(fd, ioas), 0);
 }
 

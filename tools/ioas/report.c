@@ -54,6 +54,25 @@ static void write_time(struct json *json, uint64_t time_ns)
 	json_string(json, "time", all);
 }
 
+/* Of page tables of the program's own: docs/report.md. */
+static void write_stages(struct json *json, const struct ioas_fault *fault)
+{
+	if (!fault->stage && !fault->stage1_nr)
+		return;
+	json_number(json, "stage", fault->stage);
+	if (fault->stage != 1)
+		json_address(json, "gpa", fault->gpa);
+	json_open(json, "stage1", '[');
+	for (uint32_t i = 0; i < fault->stage1_nr && i < IOAS_FAULT_STAGE1; i++) {
+		json_open(json, NULL, '{');
+		json_number(json, "level", fault->stage1[i].level);
+		json_address(json, "gpa", fault->stage1[i].gpa);
+		json_address(json, "entry", fault->stage1[i].entry);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
 static void write_walk(struct json *json, const struct ioas_fault *fault)
 {
 	json_open(json, "walk", '[');
@@ -103,6 +122,7 @@ static void write_fault(struct json *json, const struct ioas_fault *fault)
 	json_string(json, "reason", ioas_fault_reason_name(fault->reason));
 	json_number(json, "ioas_id", fault->ioas_id);
 	json_number(json, "hwpt_id", fault->hwpt_id);
+	write_stages(json, fault);
 	write_walk(json, fault);
 	write_nearest(json, fault);
 	json_string(json, "text", text);

@@ -95,7 +95,7 @@ static inline bool rig_grants(struct rig *rig, uint32_t flags)
 /* Calls `check` for a description, and with all there is to be or not to be. */
 static inline void units_of(const struct ioas_topology_iommu *spec, void (*check)(struct rig *rig))
 {
-	for (unsigned flags = 0; flags < 16; flags++) {
+	for (unsigned flags = 0; flags < 32; flags++) {
 		struct ioas_topology_iommu one = *spec;
 		struct rig rig;
 
@@ -103,6 +103,7 @@ static inline void units_of(const struct ioas_topology_iommu *spec, void (*check
 		one.pri = flags & 2;
 		one.dirty = flags & 4;
 		one.coherency = flags & 8 && kind_find(spec->kind)->coherency;
+		one.nested = flags & 16 && kind_find(spec->kind)->nests;
 		rig_begin(&rig, &one);
 		check(&rig);
 		rig_end(&rig);
@@ -147,7 +148,7 @@ static inline void check_common(struct rig *rig)
 	assert_int_equal(!!(rig->info.capabilities & IOMMU_HW_CAP_DIRTY_TRACKING), spec->dirty);
 	assert_int_equal(rig->info.max_pasid_lg2, spec->pasid_lg2);
 	assert_int_equal(rig_grants(rig, PASID), spec->pasid_lg2 > 0);
-	assert_false(rig_grants(rig, NEST));
+	assert_int_equal(rig_grants(rig, NEST), rig->unit.spec.nested);
 	assert_false(rig_grants(rig, 1u << 9));
 	assert_int_equal(pt_aw(pt), rig->dev->aw);
 	assert_int_equal(rig->unit.page_sizes, pt_page_sizes(pt));

@@ -80,7 +80,7 @@ static struct pt *route_of(struct ioas_device *dev, int pasid)
 	pasid_t number = (pasid_t)pasid;
 	struct route_entry *entry = route_entry_find(dev->set, pasid < 0 ? NULL : &number);
 
-	return entry ? entry->pt : NULL;
+	return entry && entry->to ? entry->to->pt : NULL;
 }
 
 #define BOTH (IOAS_FORM_RID | IOAS_FORM_PASID)

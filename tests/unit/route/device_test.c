@@ -71,15 +71,15 @@ static void devices_of_one_space_share_a_table(void **arg)
 	assert_int_equal(ioas_device_attach(b, &first, NULL), 0);
 	assert_int_equal(first.domains, 1);
 	assert_int_equal(first.refs, 1);
-	assert_ptr_equal(a->set->untagged.pt, first.last_pt);
-	assert_ptr_equal(b->set->untagged.pt, first.last_pt);
+	assert_ptr_equal(a->set->untagged.to, pt_target(first.last_pt));
+	assert_ptr_equal(b->set->untagged.to, pt_target(first.last_pt));
 
 	assert_int_equal(ioas_device_attach(b, &second, NULL), 0);
 	assert_int_equal(first.domains, 1);
 	assert_int_equal(second.domains, 1);
-	assert_ptr_equal(b->set->untagged.pt, second.last_pt);
+	assert_ptr_equal(b->set->untagged.to, pt_target(second.last_pt));
 	ioas_device_detach(a);
-	assert_null(a->set->untagged.pt);
+	assert_null(a->set->untagged.to);
 	assert_int_equal(first.domains, 0);
 	assert_int_equal(first.refs, 0);
 	ioas_device_detach(b);
@@ -100,7 +100,7 @@ static void a_failed_attach_leaves_the_old_route(void **arg)
 	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), 0);
 	assert_int_equal(ioas_device_attach(dev, &good, NULL), 0);
 	assert_int_equal(ioas_device_attach(dev, &bad, NULL), -EADDRINUSE);
-	assert_ptr_equal(dev->set->untagged.pt, good.last_pt);
+	assert_ptr_equal(dev->set->untagged.to, pt_target(good.last_pt));
 	assert_int_equal(good.domains, 1);
 	assert_int_equal(bad.refs + bad.domains, 0);
 	ioas_device_detach(dev);
@@ -119,7 +119,7 @@ static void a_table_of_ones_own_replaces_the_shared_one(void **arg)
 	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), 0);
 	assert_int_equal(ioas_device_attach(dev, &space, NULL), 0);
 	assert_int_equal(route_attach(dev, NULL, pt, NULL), 0);
-	assert_ptr_equal(dev->set->untagged.pt, pt);
+	assert_ptr_equal(dev->set->untagged.to, pt_target(pt));
 	assert_int_equal(space.refs + space.domains, 0);
 	route_detach(dev, NULL);
 	ioas_device_unbind(dev);

@@ -103,7 +103,7 @@ static void lookups_take_nothing(void **arg)
 	for (unsigned i = 0; i < PASIDS; i++) {
 		pasid_t pasid = pasid_of(i);
 
-		found += route_entry_find(dev[0]->set, &pasid)->pt != NULL;
+		found += route_entry_find(dev[0]->set, &pasid)->to != NULL;
 	}
 	inflight_leave(&issuer->mark);
 	assert_int_equal(taken, 0);

@@ -368,7 +368,25 @@ static void a_fault_tells_all_of_its_record(void **state)
 	     "{\"first\":\"0x8000\",\"last\":\"0xffffffffffffffff\",\"read\":true,"
 	     "\"write\":false}");
 	says(json, "other", NULL);
+	says(json, "stage", NULL);
 	cJSON_Delete(json);
+	fault.stage = 2;
+	fault.during = IOAS_FAULT_DURING_TABLE;
+	fault.gpa = 0x5000;
+	fault.stage1_nr = 1;
+	fault.stage1[0].level = 4;
+	fault.stage1[0].kind = IOAS_FAULT_ENTRY_TABLE;
+	fault.stage1[0].gpa = 0x1008;
+	fault.stage1[0].entry = 0x5007;
+	json = line_of(&event, "fault");
+	says(json, "stage", "2");
+	says(json, "during", "table");
+	says(json, "gpa", "0x5000");
+	says(json, "stage1",
+	     "[{\"level\":4,\"gpa\":\"0x1008\",\"entry\":\"0x5007\",\"kind\":\"table\"}]");
+	cJSON_Delete(json);
+	fault.stage = 0;
+	fault.stage1_nr = 0;
 	fault.tlp.flags = IOAS_TLP_PRIV | IOAS_TLP_EXEC;
 	fault.tlp.at = IOAS_TLP_TRANSLATED;
 	fault.has_nearest = 0;
