@@ -4,28 +4,39 @@
  *
  * A program may take SIGALRM inside our pwrite and call pwrite again from the handler, on the same
  * thread, so signals are blocked around everything that takes a lock: all but SIGSEGV and SIGBUS,
- * which a guarded copy raises on purpose. Cancellation is held off for the same reason.
- * The gate is held for reading meanwhile; fork takes it for writing.
+ * which a guarded copy raises on purpose.
+ *
+ * The short way in is one store, that this thread is inside, and one load, that nothing is the
+ * matter. What may be the matter (door.hold) shuts it: fork waits until nobody is inside; once the
+ * program cancels threads, cancellation is held off for each call; a child of vfork or fork, whose
+ * engine this is not, is found out by its number.
  */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <linux/membarrier.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ioas/guard.h>
 #include <ioas/run.h>
 #include "preload.h"
 #include "real.h"
 
+static struct door_page shut;				     /* until the door is active */
+static pthread_mutex_t hold_mtx = PTHREAD_MUTEX_INITIALIZER; /* innermost */
+
 struct door door = {
+	.page = &shut,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.machine_mtx = PTHREAD_MUTEX_INITIALIZER,
-	.gate = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP,
+	.fork_mtx = PTHREAD_MUTEX_INITIALIZER,
 	.lock_fd = -1,
 	.fault_fd = -1,
 	.trace_fd = -1,
 };
+__thread int door_vforks;
 __thread int door_inside;
 __thread struct machine *door_machine;
 
@@ -45,28 +56,151 @@ static void block_signals(sigset_t *old)
  */
 bool door_own(void)
 {
-	if (unlikely(!atomic_load_explicit(door.alive, memory_order_relaxed)))
+	if (unlikely(!atomic_load_explicit(&door.page->alive, memory_order_relaxed)))
 		owner_lone_child();
-	return getpid() == door.pid;
+	return (likely(!door_vforks) && !(atomic_load(&door.hold) & HOLD_TWINS)) ||
+	       getpid() == door.pid;
+}
+
+void door_barrier(void)
+{
+	if (atomic_load(&door.hold) & HOLD_FENCE)
+		atomic_thread_fence(memory_order_seq_cst);
+	else
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+/* (hold_mtx) */
+static void set_quick(void)
+{
+	atomic_store(&door.page->quick, atomic_load(&door.active) && !atomic_load(&door.hold));
+}
+
+void door_hold(uint32_t reason)
+{
+	sigset_t mask;
+
+	block_signals(&mask);
+	pthread_mutex_lock(&hold_mtx);
+	if (!(atomic_fetch_or(&door.hold, reason) & reason)) {
+		set_quick();
+		door_barrier();
+	}
+	pthread_mutex_unlock(&hold_mtx);
+	real.pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+void door_unhold(uint32_t reason)
+{
+	sigset_t mask;
+
+	block_signals(&mask);
+	pthread_mutex_lock(&hold_mtx);
+	atomic_fetch_and(&door.hold, ~reason);
+	set_quick();
+	pthread_mutex_unlock(&hold_mtx);
+	real.pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+void door_fork_begin(void)
+{
+	pthread_mutex_lock(&door.fork_mtx);
+	door_hold(HOLD_FORK);
+	thread_wait();
+}
+
+void door_fork_end(void)
+{
+	door_unhold(HOLD_FORK);
+	pthread_mutex_unlock(&door.fork_mtx);
+}
+
+void door_child(void)
+{
+	pthread_mutex_init(&hold_mtx, NULL);
+	pthread_mutex_init(&door.fork_mtx, NULL);
+	thread_child();
+	door.pid = getpid();
+	atomic_store(&door.page->alive, 1);
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0))
+		atomic_fetch_or(&door.hold, HOLD_FENCE);
+	door_unhold(HOLD_FORK | HOLD_TWINS);
+}
+
+static void come_in(struct door_thread *self, uint32_t inside)
+{
+	atomic_store_explicit(&self->inside, inside, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/*
+ * The type as well: glibc's handler of an asynchronous cancellation that is on its way does not ask
+ * whether cancellation has been disabled meanwhile.
+ */
+static void hold_cancellation(struct door_call *call)
+{
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &call->cancel_type);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancel);
+}
+
+static void allow_cancellation(const struct door_call *call)
+{
+	pthread_setcancelstate(call->cancel, NULL);
+	pthread_setcanceltype(call->cancel_type, NULL);
+}
+
+/* Nobody comes in while a thread forks, but who is in already may come in again. */
+static bool long_way(struct door_call *call, uint32_t inside)
+{
+	struct door_thread *self = call->self;
+
+	for (;;) {
+		come_in(self, inside);
+		if (!door_own())
+			return false;
+		hold_cancellation(call);
+		come_in(self, inside + 1);
+		atomic_thread_fence(memory_order_seq_cst);
+		if (inside || !(atomic_load(&door.hold) & HOLD_FORK))
+			return true;
+		come_in(self, inside);
+		pthread_mutex_lock(&door.fork_mtx);
+		pthread_mutex_unlock(&door.fork_mtx);
+		allow_cancellation(call);
+	}
 }
 
 bool door_enter_masked(struct door_call *call)
 {
-	call->err = errno;
-	if (!door_own())
+	struct door_thread *self = thread_self();
+	uint32_t inside;
+
+	if (unlikely(!self))
 		return false;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancel);
-	pthread_rwlock_rdlock(&door.gate);
+	call->err = errno;
+	call->self = self;
+	inside = atomic_load_explicit(&self->inside, memory_order_relaxed);
+	come_in(self, inside + 1);
+	call->quick = atomic_load_explicit(&door.page->quick, memory_order_relaxed) && !door_vforks;
+	if (unlikely(!call->quick) && !long_way(call, inside))
+		return false;
 	door_inside++;
 	return true;
 }
 
 void door_leave_masked(struct door_call *call)
 {
+	struct door_thread *self = call->self;
+
 	door_inside--;
-	pthread_rwlock_unlock(&door.gate);
-	pthread_setcancelstate(call->cancel, NULL);
+	atomic_store_explicit(&self->inside,
+			      atomic_load_explicit(&self->inside, memory_order_relaxed) - 1,
+			      memory_order_release);
 	errno = call->err;
+	if (unlikely(!call->quick))
+		allow_cancellation(call);
+	if (unlikely(atomic_load_explicit(&self->cancel, memory_order_relaxed)))
+		thread_cancel(self);
 }
 
 bool door_enter(struct door_call *call)
@@ -107,21 +241,25 @@ static int watch_forks(void)
 		munmap(page, 4096);
 		return rc;
 	}
-	door.alive = page;
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0))
+		atomic_fetch_or(&door.hold, HOLD_FENCE);
+	door.page = page;
 	return 0;
 }
 
 /* What failed may be tried again: each step is done once. */
 static int activate(void)
 {
-	int rc = door.alive ? 0 : watch_forks();
+	int rc = door.page != &shut ? 0 : watch_forks();
 
 	if (rc)
 		return rc;
-	atomic_store(door.alive, 1);
+	atomic_store(&door.page->alive, 1);
 	door.pid = getpid();
 	caller_init(&door.caller);
-	rc = owner_init();
+	rc = thread_init();
+	if (!rc)
+		rc = owner_init();
 	if (!rc)
 		rc = signal_init();
 	if (!rc)
@@ -147,6 +285,7 @@ int door_activate(void)
 			door_say("cannot start in %s: %s", door.run, strerror(-rc));
 		else
 			atomic_store_explicit(&door.active, true, memory_order_release);
+		door_unhold(0); /* quick from now on, if it can be */
 	}
 	pthread_mutex_unlock(&once);
 	real.pthread_sigmask(SIG_SETMASK, &mask, NULL);

@@ -158,9 +158,7 @@ static void put_forgotten(struct machine *machine)
 		pthread_mutex_unlock(&door.lock);
 		if (!obj)
 			return;
-		ioas_file_put(obj->file);
-		owner_unlock(owner_obj_byte(obj));
-		stand_free(obj);
+		stand_retire(obj);
 	}
 }
 
@@ -197,7 +195,7 @@ int owner_takeover(struct machine *machine, bool quiet)
 	return rc == -EBUSY || !rc ? rc : -EBUSY;
 }
 
-static sigset_t fork_mask;	/* of the forking thread; under the gate */
+static sigset_t fork_mask;	/* of the forking thread; under the fork lock */
 static __thread bool fork_skip; /* a child of vfork forks: nothing here is its own */
 
 static void fork_prepare(void)
@@ -212,7 +210,7 @@ static void fork_prepare(void)
 	sigdelset(&set, SIGSEGV);
 	sigdelset(&set, SIGBUS);
 	real.pthread_sigmask(SIG_SETMASK, &set, &mask);
-	pthread_rwlock_wrlock(&door.gate);
+	door_fork_begin();
 	fork_mask = mask;
 	door_inside++;
 	pthread_mutex_lock(&door.machine_mtx);
@@ -234,7 +232,7 @@ static void fork_parent(void)
 			ioas_iommu_resume(machine->iommu);
 	pthread_mutex_unlock(&door.machine_mtx);
 	door_inside--;
-	pthread_rwlock_unlock(&door.gate);
+	door_fork_end();
 	real.pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
@@ -243,7 +241,6 @@ static void become_child(bool lost)
 {
 	pthread_mutex_init(&door.lock, NULL);
 	pthread_mutex_init(&door.machine_mtx, NULL);
-	door.gate = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 	for (struct machine *machine = door.machines; machine; machine = machine->older) {
 		machine->inherited = true;
 		machine->lost |= lost;
@@ -252,8 +249,7 @@ static void become_child(bool lost)
 	for (struct door_obj *obj = door.objs; obj; obj = obj->next)
 		atomic_store(&obj->usable, false);
 	door.machine = NULL;
-	door.pid = getpid();
-	atomic_store(door.alive, 1);
+	door_child();
 }
 
 static void fork_child(void)

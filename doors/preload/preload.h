@@ -9,21 +9,22 @@
  *   owner.c   which process may use it (fork, exec)
  *   tell.c    lines for the run's trace, if there is one
  *   call.c    in and out of the engine: signals, cancellation, the fork gate
+ *   thread.c  what is known of each thread that was inside; threads of the engine
  *   caller.c  the program as the engine sees it
  *   hidden.c  descriptors of the engine, out of the program's reach
  *   pinned.c  memory mapped for DMA, when the program gives it up
  *   proc.c    files of /proc that are shown otherwise
  *   heap.c    blocks of malloc that are mapped for DMA, when they are freed
  *   map.c     mappings of ours    trap.c  a fault in a BAR     insn*.c  the instruction that
- * faulted signal.c  the program's SIGSEGV and SIGBUS handlers, chained thread.c  threads of the
- * engine wrap_*.c  the interposed functions: thin, they decide "ours or not" and translate errno
+ * faulted signal.c  the program's SIGSEGV and SIGBUS handlers, chained
+ *   wrap_*.c  the interposed functions: thin, they decide "ours or not" and translate errno
  *
  * An *object* is what one open made: a descriptor that the program holds, which is a named memfd
  * or, for a queue, one end of a socket pair; and the engine's file.
  * Numbers, mappings and calls in progress count references; the last one closes it.
  *
- * Lock order: gate (read) -> machine lock -> door.lock. Signals are blocked under all of them, but
- * for SIGSEGV and SIGBUS, which nothing under door.lock can raise.
+ * Lock order: fork lock -> being inside -> machine lock -> door.lock. Signals are blocked under all
+ * of them, but for SIGSEGV and SIGBUS, which nothing under door.lock can raise.
  */
 #ifndef PRELOAD_PRELOAD_H
 #define PRELOAD_PRELOAD_H
@@ -37,6 +38,7 @@
 #include <ioas/door.h>
 #include "util/tree.h"
 
+#define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define MEMFD_TAG   "ioas:"
 #define DEVICE_NAME "vfio-device:" /* of a memfd, before the index */
@@ -61,25 +63,42 @@ struct door_obj {
 	int own, peer;		  /* (lock) a queue's: both ends, hidden; else -1 */
 	struct tree_node by_file; /* (lock) in poll.c's tree, if `queued` */
 	bool queued, ready;
-	_Atomic bool usable;   /* stand_ready has nothing to do */
-	_Atomic int64_t pos;   /* of read() and write() */
-	pid_t tid;	       /* constant: a fail-nth file, of that thread; else 0 */
-	bool forgotten;	       /* (lock) closed in a child that does not own it */
-	bool said;	       /* (machine lock) why it is not usable */
-	struct door_obj *next; /* (lock) in door.objs */
+	_Atomic bool usable;	/* stand_ready has nothing to do */
+	_Atomic int64_t pos;	/* of read() and write() */
+	pid_t tid;		/* constant: a fail-nth file, of that thread; else 0 */
+	bool forgotten;		/* (lock) closed in a child that does not own it */
+	bool said;		/* (machine lock) why it is not usable */
+	struct door_obj *next;	/* (lock) in door.objs */
+	struct door_obj *grave; /* (lock) next in the list of those whose last close has begun */
 	struct door_obj **prev;
+};
+
+/* Why the short way into the engine is shut; door.hold has these bits. */
+enum {
+	HOLD_FORK = 1,	 /* a thread forks: nobody comes in */
+	HOLD_CANCEL = 2, /* the program cancels threads: ever since */
+	HOLD_TWINS = 4,	 /* there was a process with this memory besides children of vfork */
+	HOLD_FENCE = 8,	 /* no membarrier(2): who comes in must order his own stores */
+};
+
+/* On a page of its own, which is all zero in a child of fork or clone. */
+struct door_page {
+	_Atomic uint32_t alive; /* this is the process that door's state belongs to */
+	_Atomic uint32_t quick; /* active, and door.hold is 0 */
 };
 
 struct door {
 	char *run; /* constant: the run folder, absolute, no slash at its end; NULL: door is shut */
 	size_t run_len;
 	pid_t pid;		     /* who this process is, to tell a vfork child */
-	_Atomic uint32_t *alive;     /* 0 in a child of fork or clone: the page is wiped there */
-	_Atomic bool active;	     /* handlers, gate and hidden descriptors are in place */
+	struct door_page *page;	     /* constant once active */
+	_Atomic uint32_t hold;	     /* HOLD_* */
+	_Atomic bool dying;	     /* an object's last close waits for who uses it */
+	_Atomic bool active;	     /* handlers, page and hidden descriptors are in place */
 	_Atomic bool dev_dir;	     /* a folder of device nodes may be open or current */
 	pthread_mutex_t lock;	     /* table changes, maps, lists */
 	pthread_mutex_t machine_mtx; /* the machine lock */
-	pthread_rwlock_t gate;	     /* read: inside the engine; write: fork */
+	pthread_mutex_t fork_mtx;    /* the fork lock: held from before fork to after */
 	struct machine *machine;     /* (machine lock) where new opens go */
 	struct machine *machines;    /* (lock to change) all, newest first; none ever goes */
 	struct door_obj *objs;	     /* (lock) all */
@@ -89,6 +108,8 @@ struct door {
 };
 
 extern struct door door;
+/* Above zero: this may be a child of vfork, which has its parent's thread-local memory. */
+extern __thread int door_vforks __attribute__((tls_model("initial-exec")));
 /* Above zero: this thread is inside the engine, whose libc calls are left alone. */
 extern __thread int door_inside __attribute__((tls_model("initial-exec")));
 /* The machine this thread is inside of: where a descriptor made meanwhile belongs. */
@@ -96,10 +117,14 @@ extern __thread struct machine *door_machine __attribute__((tls_model("initial-e
 
 /* call.c */
 
+struct door_thread;
+
 struct door_call {
+	struct door_thread *self;
 	sigset_t mask;
-	int cancel;
+	int cancel, cancel_type;
 	int err;
+	bool quick; /* came by the short way, and may hold objects without a reference */
 };
 
 /* Is this the process that the door's state belongs to, and not a child of vfork? */
@@ -110,6 +135,16 @@ void door_leave(struct door_call *call);
 /* The same inside a signal handler that has blocked everything. */
 bool door_enter_masked(struct door_call *call);
 void door_leave_masked(struct door_call *call);
+/* Shuts the short way for a reason, for all who are not inside yet; and opens it again. */
+void door_hold(uint32_t reason);
+void door_unhold(uint32_t reason);
+/* What any thread stored before it looked at what we have stored is now seen here. */
+void door_barrier(void);
+/* Around fork: nobody else is inside. In the child, `door` is put right by owner.c. */
+void door_fork_begin(void);
+void door_fork_end(void);
+/* In a child that has the engine's memory for itself: nobody but this thread is there. */
+void door_child(void);
 /* -errno to errno and -1. */
 long door_result(long rc);
 /* Handlers, gate, hidden descriptors: once, before the first machine. 0 or -errno, said. */
@@ -127,6 +162,14 @@ bool table_maybe(int fd);
 bool table_maybe_any(void);
 /* The object behind fd, with a reference, if the descriptor still is what it was; else NULL. */
 struct door_obj *table_get(int fd);
+/*
+ * Lock-free and without a system call, for a call that came by the short way: what the table says
+ * of fd. The object stays until table_unuse, one at a time.
+ */
+struct door_obj *table_use(struct door_thread *self, int fd);
+void table_unuse(struct door_thread *self);
+/* The kernel has just handed out fd for what is not ours. Returns fd. */
+int table_fresh(int fd);
 /* Under door.lock: sets (taking over a reference) and returns what was there. -ENOMEM in *err. */
 struct door_obj *table_set(int fd, struct door_obj *obj, int *err);
 /* The next descriptor in `first`..`last` that may be ours; -1 none. Under door.lock. */
@@ -137,8 +180,12 @@ struct door_obj *stand_new(struct machine *machine, struct ioas_file *file,
 /* Under door.lock, or before threads: enters an object whose identity is set into door.objs. */
 void stand_link(struct door_obj *obj);
 void stand_get(struct door_obj *obj);
-/* Not under door.lock. The last one is the last close. */
+/* Not under door.lock. The last one is the last close, which waits for who uses the object. */
 void stand_put(struct door_obj *obj);
+/* Closes what nobody uses any more. (in the engine) */
+void stand_reap(void);
+/* An object that is in no list any more: as stand_put's last one. */
+void stand_retire(struct door_obj *obj);
 /* Frees what stand_new made, with its hidden descriptors. */
 void stand_free(struct door_obj *obj);
 /* A descriptor for a new object, entered into the table; takes over the object's reference. */
@@ -330,6 +377,32 @@ void heap_drain(void);
 bool heap_free(void *ptr);
 bool heap_realloc(void *ptr, size_t size, void **result);
 int heap_trim(size_t pad);
+
+/* thread.c */
+
+/* Of one thread. Records are used again, and never freed. */
+struct door_thread {
+	_Atomic uint32_t inside;      /* calls of it that are in the engine */
+	_Atomic pthread_t cancel;     /* to be cancelled when it is out; 0: no */
+	struct door_obj *_Atomic obj; /* which it uses without a reference */
+	_Atomic bool taken;	      /* by a thread that runs */
+	_Atomic pthread_t thread;     /* which one */
+	struct door_thread *next;     /* constant: all there are */
+} __attribute__((aligned(64)));
+
+extern __thread struct door_thread *door_self __attribute__((tls_model("initial-exec")));
+
+int thread_init(void);
+/* This thread's record; NULL: no memory. Safe in signal handlers. */
+struct door_thread *thread_self(void);
+/* Does any thread use the object? After door_barrier. */
+bool thread_uses(const struct door_obj *obj);
+/* Waits until nobody but this thread is inside. After door_barrier, under HOLD_FORK. */
+void thread_wait(void);
+/* In a child: forgets all other threads. */
+void thread_child(void);
+/* Cancels this thread, if it is meant; not in the engine. */
+void thread_cancel(struct door_thread *self);
 
 /* signal.c */
 

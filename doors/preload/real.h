@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -69,6 +70,10 @@ typedef int real_compare(const struct dirent **, const struct dirent **);
 	X(sighandler_t, signal, (int, sighandler_t))                                             \
 	X(sighandler_t, sysv_signal, (int, sighandler_t))                                        \
 	X(int, sigprocmask, (int, const sigset_t *, sigset_t *))                                 \
+	X(ssize_t, recvmsg, (int, struct msghdr *, int))                                         \
+	X(int, recvmmsg, (int, struct mmsghdr *, unsigned, int, struct timespec *))              \
+	X(int, clone, (int (*)(void *), void *, int, void *, ...))                               \
+	X(int, pthread_cancel, (pthread_t))                                                      \
 	X(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)) \
 	X(int, pthread_sigmask, (int, const sigset_t *, sigset_t *))
 

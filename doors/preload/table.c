@@ -3,8 +3,11 @@
  * Which descriptors are ours.
  *
  * Slots by number, in chunks that are never freed, so that "not ours" (nearly every call of every
- * program) is answered by two loads without a lock. What is found is checked against the kernel's
- * idea of the number: libc closes some descriptors where no interposed call sees it.
+ * program) is answered by two loads without a lock. A number can come to mean something else where
+ * no interposed call sees it: inside libc (0 to 2 only), by a system call that does not go through
+ * libc, by io_uring. So what is found is checked against the kernel's idea of the number, except
+ * for an ioctl of ours (table_use): that none but our descriptors understand, and it is the call
+ * that programs make millions of times.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -70,6 +73,49 @@ struct door_obj *table_get(int fd)
 	if (stale)
 		stand_put(stale);
 	return obj;
+}
+
+/*
+ * Numbers below are moved about by daemon() and its like inside libc. A last close that begins
+ * after the slot has been read twice finds the object in our record (stand_retire).
+ */
+struct door_obj *table_use(struct door_thread *self, int fd)
+{
+	slot_t *slot = fd > STDERR_FILENO ? slot_of(fd) : NULL;
+	struct door_obj *obj, *again;
+
+	if (!slot)
+		return NULL;
+	again = atomic_load_explicit(slot, memory_order_acquire);
+	do {
+		obj = again;
+		atomic_store_explicit(&self->obj, obj, memory_order_relaxed);
+		atomic_signal_fence(memory_order_seq_cst);
+		again = atomic_load_explicit(slot, memory_order_acquire);
+	} while (unlikely(again != obj));
+	return obj;
+}
+
+void table_unuse(struct door_thread *self)
+{
+	atomic_store_explicit(&self->obj, NULL, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (unlikely(atomic_load_explicit(&door.dying, memory_order_relaxed)))
+		stand_reap();
+}
+
+int table_fresh(int fd)
+{
+	struct door_call call;
+	struct door_obj *obj;
+
+	if (likely(fd < 0 || !table_maybe(fd)) || !door_enter(&call))
+		return fd;
+	obj = table_get(fd); /* which forgets what is there no more */
+	if (obj)
+		stand_put(obj);
+	door_leave(&call);
+	return fd;
 }
 
 static slot_t *slot_make(int fd)
@@ -147,6 +193,53 @@ static void stand_unlink(struct door_obj *obj)
 	pthread_mutex_unlock(&door.lock);
 }
 
+static struct door_obj *graves; /* (lock) objects whose last close has begun */
+
+/* Takes one out that no thread uses. */
+static struct door_obj *take_grave(void)
+{
+	struct door_obj *obj = NULL;
+
+	pthread_mutex_lock(&door.lock);
+	for (struct door_obj **at = &graves; *at && !obj; at = obj ? at : &(*at)->grave)
+		if (!thread_uses(*at)) {
+			obj = *at;
+			*at = obj->grave;
+		}
+	atomic_store(&door.dying, graves != NULL);
+	pthread_mutex_unlock(&door.lock);
+	return obj;
+}
+
+void stand_reap(void)
+{
+	struct door_obj *obj;
+
+	while ((obj = take_grave())) {
+		if (obj->file) {
+			ioas_file_put(obj->file);
+			owner_unlock(owner_obj_byte(obj));
+		}
+		stand_free(obj);
+	}
+}
+
+/*
+ * After the first barrier, the records tell who has found the object in the table. After the
+ * second, who does not see that something is dying is seen to have left.
+ */
+void stand_retire(struct door_obj *obj)
+{
+	door_barrier();
+	pthread_mutex_lock(&door.lock);
+	obj->grave = graves;
+	graves = obj;
+	atomic_store(&door.dying, true);
+	pthread_mutex_unlock(&door.lock);
+	door_barrier();
+	stand_reap();
+}
+
 /*
  * The engine copy of a process that does not own the devices must not be touched: what it closes is
  * remembered, for the case that it takes them over.
@@ -164,11 +257,7 @@ void stand_put(struct door_obj *obj)
 	if (forget)
 		return;
 	stand_unlink(obj);
-	if (obj->file) {
-		ioas_file_put(obj->file);
-		owner_unlock(owner_obj_byte(obj));
-	}
-	stand_free(obj);
+	stand_retire(obj);
 }
 
 void stand_free(struct door_obj *obj)

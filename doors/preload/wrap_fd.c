@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include "preload.h"
 #include "real.h"
 #include "wrap.h"
@@ -172,7 +173,7 @@ int dup(int fd)
 	real_need();
 	if (unlikely(hidden_has(fd)) && !door_inside)
 		return (int)door_result(-EBADF);
-	return unlikely(table_maybe(fd)) ? dup_ours(fd, F_DUPFD, 0) : real.dup(fd);
+	return unlikely(table_maybe(fd)) ? dup_ours(fd, F_DUPFD, 0) : table_fresh(real.dup(fd));
 }
 
 /* dup2 when either number is ours, or the target is hidden. */
@@ -241,11 +242,47 @@ int fcntl(int fd, int cmd, ...)
 	va_end(ap);
 	if (unlikely(hidden_has(fd)) && !door_inside)
 		return (int)door_result(-EBADF);
-	if ((cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) && unlikely(table_maybe(fd)))
-		return dup_ours(fd, cmd, (int)(intptr_t)arg);
-	return real.fcntl(fd, cmd, arg);
+	if (cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC)
+		return real.fcntl(fd, cmd, arg);
+	return unlikely(table_maybe(fd)) ? dup_ours(fd, cmd, (int)(intptr_t)arg)
+					 : table_fresh(real.fcntl(fd, cmd, arg));
 }
 ALIAS(fcntl64, fcntl)
+
+/* Descriptors that came with a message. */
+static void fresh_rights(struct msghdr *msg)
+{
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(msg); at; at = CMSG_NXTHDR(msg, at)) {
+		int *fds = (int *)(void *)CMSG_DATA(at);
+
+		if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(*fds)) <= at->cmsg_len; i++)
+			table_fresh(fds[i]);
+	}
+}
+
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t rc;
+
+	real_need();
+	rc = real.recvmsg(fd, msg, flags);
+	if (rc >= 0 && unlikely(table_maybe_any()))
+		fresh_rights(msg);
+	return rc;
+}
+
+int recvmmsg(int fd, struct mmsghdr *msgs, unsigned nr, int flags, struct timespec *timeout)
+{
+	int rc;
+
+	real_need();
+	rc = real.recvmmsg(fd, msgs, nr, flags, timeout);
+	for (int i = 0; i < rc && unlikely(table_maybe_any()); i++)
+		fresh_rights(&msgs[i].msg_hdr);
+	return rc;
+}
 
 /* None of the devices can seek. */
 off_t lseek(int fd, off_t off, int whence)

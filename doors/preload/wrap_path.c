@@ -98,7 +98,7 @@ static int open_any(int dirfd, const char *path, int flags, mode_t mode)
 	}
 	if (path_ours(dirfd, path, &ours))
 		return open_ours(dirfd, &ours, flags, mode);
-	return real.openat(dirfd, path, flags, mode);
+	return table_fresh(real.openat(dirfd, path, flags, mode));
 }
 
 #define OPEN_MODE(flags, mode)                                     \
