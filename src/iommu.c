@@ -7,6 +7,7 @@
 #include "mem/account.h"
 #include "mem/file.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 #define AW_MIN 32
@@ -164,8 +165,8 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 		return rc == -EOPNOTSUPP ? -EINVAL : rc;
 	}
 	inflight_init(&iommu->inflight);
-	pthread_mutex_init(&iommu->pages_lock, NULL);
-	pthread_mutex_init(&iommu->dmabuf_lock, NULL);
+	lock_init(&iommu->pages_lock, LOCK_PAGES);
+	lock_init(&iommu->dmabuf_lock, LOCK_DMABUFS);
 	rc = mem_map_new(kind_unit_pa_bits(&iommu->own), &iommu->mem);
 	if (!rc)
 		rc = account_new(iommu, &iommu->account);

@@ -13,8 +13,10 @@
  *   an access' lock -> space (with ctx->lock not held while it moves); its list of pins: innermost
  *   vfio_lock -> pci control -> the model's lock -> pci irq
  *   vfio_lock -> pci bus
- *   pci bus -> route table
+ *   pci bus -> route device, and route table
  *   fault log -> (nothing)
+ *
+ * Debug builds hold every lock that is taken against this, as the ranks of util/lock.h.
  *
  * So UNMAP waits for what is lent with the space locked, and RESET with pci control: who has memory
  * lent or is in flight takes none of these but fault log, its model's lock and pci irq.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "nvme/keys.h"
 #include "nvme/nvme.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 #define STACK_LEN (256 * 1024) /* the program's static TLS is taken from it */
@@ -267,7 +268,7 @@ static int create(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 	}
 	nvme_serial(nvme->serial, keys.serial, addr);
 	make_uuid(nvme);
-	pthread_mutex_init(&nvme->lock, NULL);
+	lock_init(&nvme->lock, LOCK_MODEL);
 	pthread_cond_init(&nvme->flr_done, NULL);
 	for (uint16_t i = 0; i < NVME_QUEUES; i++)
 		nvme->sq[i].id = nvme->cq[i].id = i;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tlpgun/gun.h"
+#include "util/lock.h"
 
 #define STACK_LEN (256 * 1024) /* the program's static TLS is taken from it */
 
@@ -15,7 +16,7 @@ int gun_new(const struct gun_shape *shape, struct ioas_tlpgun **out)
 	if (!gun)
 		return -ENOMEM;
 	gun->shape = *shape;
-	pthread_mutex_init(&gun->lock, NULL);
+	lock_init(&gun->lock, LOCK_MODEL);
 	pthread_cond_init(&gun->work, NULL);
 	pthread_cond_init(&gun->idle, NULL);
 	gun->buf = calloc(1, shape->buf_len);

@@ -14,6 +14,7 @@
 #include "iommu.h"
 #include "mem/account.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/sys.h"
 #include "util/tree.h"
 #include "util/why.h"
@@ -128,7 +129,7 @@ int account_new(struct ioas_iommu *iommu, struct account **out)
 		free(account);
 		return -ENOMEM;
 	}
-	pthread_mutex_init(&account->lock, NULL);
+	lock_init(&account->lock, LOCK_ACCOUNT);
 	*out = account;
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "mem/file.h"
 #include "mem/mem.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/sys.h"
 #include "util/tree.h"
 #include "util/why.h"
@@ -53,7 +54,7 @@ int mem_files_new(struct mem_files **out)
 
 	if (!files)
 		return -ENOMEM;
-	pthread_mutex_init(&files->lock, NULL);
+	lock_init(&files->lock, LOCK_FILES);
 	*out = files;
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "iommu.h"
 #include "mem/mem.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 
 #define CLASS_BITS  6
 #define CLASS_MIN   13u /* 4 KiB and room */
@@ -258,7 +259,7 @@ int mem_map_new(unsigned pa_bits, struct mem_map **out)
 	if (!map)
 		return -ENOMEM;
 	map->shift = shift_of(pa_bits);
-	pthread_mutex_init(&map->lock, NULL);
+	lock_init(&map->lock, LOCK_MAP);
 	pins_init(&map->pins);
 	*out = map;
 	return 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "mem/mem.h"
+#include "util/lock.h"
 #include "util/sys.h"
 
 #define PAGE	 4096ul
@@ -90,7 +91,7 @@ void *pins_map_pages(size_t len)
 void pins_init(struct mem_pins *pins)
 {
 	memset(pins, 0, sizeof(*pins));
-	pthread_mutex_init(&pins->lock, NULL);
+	lock_init(&pins->lock, LOCK_PINS);
 	pins->tree.update = update;
 	bounds(pins);
 }

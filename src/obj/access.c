@@ -2,6 +2,7 @@
 /* An access with an id: a user of its IOAS for as long as it is attached there. */
 #include <errno.h>
 #include "obj/obj.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 /* The IOAS, counted as used, so that it can be attached to without the context's lock. */
@@ -60,7 +61,7 @@ int obj_access_new(struct obj_ctx *ctx, uint32_t ioas_id, const struct ioas_acce
 		obj_abort(obj);
 		return why_set(why, rc, "no memory for an access");
 	}
-	pthread_mutex_init(&access->moving, NULL);
+	lock_init(&access->moving, LOCK_MOVING);
 	rc = obj_access_replace(access, ioas_id, why);
 	if (rc) {
 		ioas_access_destroy(access->access);

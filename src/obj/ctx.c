@@ -5,6 +5,7 @@
 #include "obj/obj.h"
 #include "obj/viommu.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 /* In order of dying when the context ends: users before what they use. */
@@ -43,8 +44,8 @@ int obj_ctx_new(struct ioas_iommu *iommu, struct ioas_caller *caller, struct obj
 	ctx->caller = caller;
 	ctx->regions.update = obj_region_update;
 	atomic_init(&ctx->refs, 1);
-	pthread_mutex_init(&ctx->lock, NULL);
-	pthread_mutex_init(&ctx->ids_lock, NULL);
+	lock_init(&ctx->lock, LOCK_CTX);
+	lock_init(&ctx->ids_lock, LOCK_IDS);
 	pthread_cond_init(&ctx->idle, NULL);
 	TAILQ_INIT(&ctx->refused);
 	*out = ctx;

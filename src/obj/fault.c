@@ -13,6 +13,7 @@
 #include <ioas/uapi/iommufd.h>
 #include "obj/obj.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 
 enum state { INCOMPLETE, QUEUED, READ };
 
@@ -49,7 +50,7 @@ int obj_fault_alloc(struct obj_ctx *ctx, struct obj_fault **out)
 	if (rc)
 		return rc;
 	fault = (struct obj_fault *)obj;
-	pthread_mutex_init(&fault->lock, NULL);
+	lock_init(&fault->lock, LOCK_QUEUE);
 	TAILQ_INIT(&fault->queue);
 	*out = fault;
 	return 0;

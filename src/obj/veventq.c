@@ -12,6 +12,7 @@
 #include <ioas/uapi/iommufd.h>
 #include "obj/viommu.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 struct event {
@@ -54,8 +55,8 @@ int obj_veventq_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t 
 	veventq->viommu = viommu;
 	veventq->depth = depth;
 	STAILQ_INIT(&veventq->events);
-	pthread_mutex_init(&veventq->read_lock, NULL);
-	pthread_mutex_init(&veventq->lock, NULL);
+	lock_init(&veventq->read_lock, LOCK_QUEUE_READ);
+	lock_init(&veventq->lock, LOCK_QUEUE);
 	veventq->by_type.key = type;
 	keys_insert(&viommu->veventqs, &veventq->by_type);
 	viommu->obj.users++;

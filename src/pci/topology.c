@@ -8,6 +8,7 @@
 #include "pci/desc.h"
 #include "route/route.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 /* Holes of the machine's address map that firmware places BARs in. */
@@ -33,7 +34,7 @@ int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out)
 	if (!bus)
 		return -ENOMEM;
 	bus->iommu = iommu;
-	pthread_mutex_init(&bus->lock, NULL);
+	lock_init(&bus->lock, LOCK_PCI_BUS);
 	clear_map(bus);
 	*out = bus;
 	return 0;
@@ -257,8 +258,8 @@ static int function_new(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 	pci->wakeup = -1;
 	pci->err_trigger = -1;
 	pci->req_trigger = -1;
-	pthread_mutex_init(&pci->control, NULL);
-	pthread_mutex_init(&pci->irq, NULL);
+	lock_init(&pci->control, LOCK_PCI_CONTROL);
+	lock_init(&pci->irq, LOCK_PCI_IRQ);
 	*out = pci;
 	return msix_init(pci);
 }

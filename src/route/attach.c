@@ -13,6 +13,7 @@
 #include "route/route.h"
 #include "trace/trace.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 /*
@@ -28,11 +29,13 @@ int route_wide_new(struct ioas_iommu *iommu, struct route_wide **out)
 	struct route_wide *wide = alloc_zero(1, sizeof(*wide));
 	int rc = wide ? route_set_new(iommu, &wide->set) : -ENOMEM;
 
-	if (rc)
+	if (rc) {
 		free(wide);
-	else
-		*out = wide;
-	return rc;
+		return rc;
+	}
+	lock_rank(&wide->set->lock, LOCK_WIDE);
+	*out = wide;
+	return 0;
 }
 
 void route_wide_destroy(struct route_wide *wide)

@@ -11,6 +11,7 @@
 #include "iommu.h"
 #include "route/route.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 
 #define LEAF_LG2 6
 #define MID_LG2	 7
@@ -52,7 +53,7 @@ int route_set_new(struct ioas_iommu *iommu, struct route_set **out)
 		return -ENOMEM;
 	set->iommu = iommu;
 	set->refs = 1;
-	pthread_mutex_init(&set->lock, NULL);
+	lock_init(&set->lock, LOCK_SET);
 	LIST_INIT(&set->members);
 	*out = set;
 	return 0;

@@ -10,6 +10,7 @@
 #include "route/route.h"
 #include "space/space.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 
 struct route_shared {
 	struct ioas_space *space; /* constant, a reference; the key, with */
@@ -126,7 +127,7 @@ int route_shares_new(struct route_shares **out)
 
 	if (!shares)
 		return -ENOMEM;
-	pthread_mutex_init(&shares->lock, NULL);
+	lock_init(&shares->lock, LOCK_SHARED);
 	*out = shares;
 	return 0;
 }

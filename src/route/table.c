@@ -11,6 +11,7 @@
 #include "iommu.h"
 #include "route/route.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 
 #define LEVELS 4
 
@@ -116,7 +117,7 @@ int route_table_new(struct ioas_iommu *iommu, struct route_table **out)
 
 	if (!table)
 		return -ENOMEM;
-	pthread_mutex_init(&table->lock, NULL);
+	lock_init(&table->lock, LOCK_TABLE);
 	for (unsigned bus = 0; bus < ROUTE_BUS_NR; bus++) {
 		table->root[bus] = alloc_zero(1, sizeof(*table->root[bus]));
 		whole &= table->root[bus] != NULL;

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include "space/access.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 int ioas_access_new(struct ioas_iommu *iommu, const struct ioas_access_ops *ops, void *arg,
@@ -27,8 +28,8 @@ int ioas_access_new(struct ioas_iommu *iommu, const struct ioas_access_ops *ops,
 	access->arg = arg;
 	access->pinning = flags & IOAS_ACCESS_PINS;
 	access->link[0].access = access->link[1].access = access;
-	pthread_rwlock_init(&access->lock, NULL);
-	pthread_mutex_init(&access->pins_lock, NULL);
+	lock_init_rw(&access->lock, LOCK_ACCESS);
+	lock_init(&access->pins_lock, LOCK_ACCESS_PINS);
 	*out = access;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "space/private.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 static const struct ioas_range everything = {0, UINT64_MAX};
@@ -25,7 +26,7 @@ int ioas_space_new(struct ioas_iommu *iommu, struct ioas_space **out)
 	zones_set(&space->zones, &everything, 1, true);
 	areas_init(&space->areas);
 	reserved_init(&space->reserved);
-	pthread_mutex_init(&space->lock, NULL);
+	lock_init(&space->lock, LOCK_SPACE);
 	pthread_cond_init(&space->idle, NULL);
 	space->iommu = iommu;
 	space->refs = 1;

@@ -17,6 +17,7 @@
 #include "tlp/tlp.h"
 #include "trace/trace.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 
 #define KEPT 1024
 
@@ -32,7 +33,7 @@ int fault_log_new(struct fault_log **out)
 
 	if (!log)
 		return -ENOMEM;
-	pthread_mutex_init(&log->lock, NULL);
+	lock_init(&log->lock, LOCK_FAULTS);
 	*out = log;
 	return 0;
 }

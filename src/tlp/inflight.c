@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <time.h>
 #include "tlp/inflight.h"
+#include "util/lock.h"
 #include "util/sys.h"
 
 #define SPINS  256
@@ -11,7 +12,7 @@
 
 void inflight_init(struct inflight *inflight)
 {
-	pthread_mutex_init(&inflight->lock, NULL);
+	lock_init(&inflight->lock, LOCK_INFLIGHT);
 	inflight->list = NULL;
 	atomic_init(&inflight->waits, 0);
 }

@@ -7,6 +7,7 @@
 #include "pci/pci.h"
 #include "uapi/uapi.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 
 #define MISC_MAJOR  10
 #define IOMMU_MINOR 127
@@ -26,7 +27,7 @@ int uapi_new(struct ioas_iommu *iommu, struct uapi **out)
 		free(uapi);
 		return -ENOMEM;
 	}
-	pthread_mutex_init(&uapi->vfio_lock, NULL);
+	lock_init(&uapi->vfio_lock, LOCK_VFIO);
 	*out = uapi;
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "space/space.h"
 #include "uapi/testcmd.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 #define PAGE	4096u
@@ -78,7 +79,7 @@ static int access_new(struct uapi_call *call, struct test_access **out)
 
 	if (!access)
 		return why_set(call->why, -ENOMEM, "no memory for an access");
-	pthread_mutex_init(&access->lock, NULL);
+	lock_init(&access->lock, LOCK_TEST_ACCESS);
 	access->pins = cmd->access.flags & TESTCMD_ACCESS_NEEDS_PIN;
 	rc = obj_access_new(call->file->priv, cmd->id, &access_ops, access,
 			    access->pins ? IOAS_ACCESS_PINS : 0, &access->access, call->why);

@@ -11,6 +11,7 @@
 #include "util/alloc.h"
 #include "util/why.h"
 #include "vfio/vfio.h"
+#include "util/lock.h"
 
 static int container_open(struct ioas_file *file, struct ioas_why *why)
 {
@@ -20,7 +21,7 @@ static int container_open(struct ioas_file *file, struct ioas_why *why)
 		return why_set(why, -ENOMEM, "no memory for a container");
 	container->iommu = file->iommu;
 	container->refs = 1;
-	pthread_mutex_init(&container->lock, NULL);
+	lock_init(&container->lock, LOCK_CONTAINER);
 	file->priv = container;
 	return 0;
 }
