@@ -5,8 +5,10 @@ ASAN := build-asan
 TSAN := build-tsan
 FUZZ := build-fuzz
 SECONDS := 60
+SEED := $(shell date +%s)
+COUNT := 20
 
-.PHONY: help build run check check-asan check-tsan check-formats check-kinds check-kernel-selftests check-twin twin-topology bench lint fuzz clean
+.PHONY: help build run check check-asan check-tsan check-formats check-kinds check-kernel-selftests check-twin twin-topology bench lint fuzz mutate clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
@@ -26,7 +28,9 @@ help:
 	@echo '  make check-tsan  only the tests with threads under TSan'
 	@echo '  make fuzz [SECONDS=60] [TARGET=engine]'
 	@echo '                   libFuzzer on each target of tests/fuzz, judged by tests/model (docs/reliability.md)'
-	@echo '  make clean       remove build/, build-asan/, build-tsan/ and build-fuzz/'
+	@echo '  make mutate [SEED=n] [COUNT=20]'
+	@echo '                   changes one line of the engine, runs the tests, COUNT times: which test catches it?'
+	@echo '  make clean       remove build/, build-asan/, build-tsan/, build-fuzz/ and build-mutate/'
 	@echo
 	@echo 'Missing Debian packages are installed first (apt-get, through sudo if need be).'
 	@echo 'After a build:  build/ioas run --device nvme,drive=disk.img -- qemu-img info nvme://0000:01:00.0/1'
@@ -95,5 +99,10 @@ fuzz:
 	@scripts/deps.sh build fuzz
 	@scripts/fuzz.sh $(FUZZ) $(SECONDS) $(TARGET)
 
+# Goes on where it was ended, if the tree is the same.
+mutate:
+	@scripts/deps.sh build run check
+	@scripts/mutate.sh $(SEED) $(COUNT)
+
 clean:
-	rm -rf $(BUILD) $(ASAN) $(TSAN) $(FUZZ)
+	rm -rf $(BUILD) $(ASAN) $(TSAN) $(FUZZ) build-mutate

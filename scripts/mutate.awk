@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+# The mutations of scripts/mutate.sh: reads sources, prints those that the seed chooses, one a line:
+#
+#   INDEX FILE LINE OPERATOR NEW-LINE
+#
+# awk -v seed=N -v count=N -f scripts/mutate.awk FILE...
+#
+# First a file, by weight and how much there is to change in it; then an operator of those that apply
+# there, each as likely; then a line. No line is printed twice in the same form.
+
+# Comments and strings become blanks of the same length, so that positions stay.
+function blank(text, from, len) {
+	return substr(text, 1, from - 1) sprintf("%" len "s", "") substr(text, from + len)
+}
+
+function masked(line,	at) {
+	if (in_comment) {
+		at = index(line, "*/")
+		if (!at)
+			return ""
+		in_comment = 0
+		line = blank(line, 1, at + 1)
+	}
+	while (match(line, /"(\\.|[^"\\])*"|'(\\.|[^'\\])'|\/\*([^*]|\*[^\/])*\*\/|\/\/.*/))
+		line = blank(line, RSTART, RLENGTH)
+	at = index(line, "/*")
+	if (at) {
+		in_comment = 1
+		line = substr(line, 1, at - 1)
+	}
+	return line
+}
+
+function offer(operator, text,	key) {
+	key = FILENAME SUBSEP FNR SUBSEP text
+	if (text == $0 || (key in offered))
+		return
+	offered[key] = 1
+	key = FILENAME SUBSEP operator
+	if (!(key in nr))
+		operators[FILENAME, ++operator_nr[FILENAME]] = operator
+	where[key, ++nr[key]] = FNR
+	what[key, nr[key]] = text
+	candidates[FILENAME]++
+}
+
+# Each place of a pattern: the part of it behind `skip` characters and before `keep` becomes `to`.
+function each(operator, code, pattern, skip, keep, to,	at, rest, from) {
+	rest = code
+	from = 0
+	while (match(rest, pattern)) {
+		at = from + RSTART + skip
+		offer(operator, substr($0, 1, at - 1) to substr($0, at + RLENGTH - skip - keep))
+		from += RSTART + RLENGTH - 1 - keep
+		rest = substr(code, from + 1)
+	}
+}
+
+# The text between the parenthesis at `open` and its partner; "" if that is on another line.
+function inside(code, open,	i, depth, c) {
+	for (i = open; i <= length(code); i++) {
+		c = substr(code, i, 1)
+		depth += (c == "(") - (c == ")")
+		if (!depth)
+			return substr($0, open + 1, i - open - 1)
+	}
+	return ""
+}
+
+function negate(code,	open, text) {
+	if (!match(code, /(if|while) \(/))
+		return
+	open = RSTART + RLENGTH - 1
+	text = inside(code, open)
+	if (text != "")
+		offer("negate", substr($0, 1, open) "!(" text ")" substr($0, open + length(text) + 1))
+}
+
+function statements(code,	indent) {
+	match(code, /^\t*/)
+	indent = substr(code, 1, RLENGTH)
+	if (code ~ /^\t+[a-z_][a-zA-Z0-9_.>-]*\(.*\);$/ && code !~ /^\t+(assert|held|lock_held)/) {
+		if (code ~ /(unpin|put|release|unref|detach|free|destroy|close)[a-z_]*\(/)
+			offer("leave-a-pin", indent ";")
+		else
+			offer("drop-call", indent ";")
+		if (code ~ /unlock\(/ && before ~ "^" indent "[^\t}].*;$" && before !~ /^\t+(return|goto|break|continue|case)/)
+			offer("unlock-early", "(one statement earlier)")
+	}
+	if (code ~ /^\t\t+return.*;$/)
+		offer("drop-return", indent ";")
+	if (code ~ /^\t+return -E[A-Z0-9]+;$/)
+		offer("no-error", indent "return 0;")
+	if (code ~ /^\t+[a-z_][a-zA-Z0-9_.>\[\]-]* [|&+-]?= [^=].*;$/)
+		offer("drop-assignment", indent ";")
+}
+
+function changes(code) {
+	if (code == "" || code ~ /^#/ || code !~ /^\t/)
+		return
+	statements(code)
+	negate(code)
+	each("flip", code, " < ", 0, 0, " <= ")
+	each("flip", code, " <= ", 0, 0, " < ")
+	each("flip", code, " > ", 0, 0, " >= ")
+	each("flip", code, " >= ", 0, 0, " > ")
+	each("flip", code, " == ", 0, 0, " != ")
+	each("flip", code, " != ", 0, 0, " == ")
+	each("off-by-one", code, " [+-] 1[^0-9a-zA-Z_.]", 0, 1, "")
+	each("and-or", code, " && ", 0, 0, " || ")
+	each("and-or", code, " \\|\\| ", 0, 0, " \\&\\& ")
+	each("drop-not", code, "[( ]![a-z(]", 1, 1, "")
+	each("skip-permission", code, " [|] [A-Z_]*(READ|WRITE|PERM|RW|EXEC|PRIV|DIRTY|ACCESS|FLAG|NO_|P_)[A-Z_]*", 0, 0, "")
+	each("skip-permission", code, " & [A-Z_]*(READ|WRITE|PERM|RW|EXEC|PRIV|DIRTY|ACCESS|FLAG|NO_|P_)[A-Z_]*", 0, 0, "")
+	each("forget-the-pasid", code, "[ (][*]?([a-z]+->|[a-z]+[.])?pasid[,;)]", 1, 1, "0")
+	each("swap-first-last", code, "[a-z_>.]first[^a-z_0-9]", 1, 1, "last")
+	each("swap-first-last", code, "[ (]first[^a-z_0-9]", 1, 1, "last")
+	each("swap-first-last", code, "[a-z_>.]last[^a-z_0-9]", 1, 1, "first")
+	each("swap-first-last", code, "[ (]last[^a-z_0-9]", 1, 1, "first")
+}
+
+# Exact in doubles, hence the same in every awk.
+function below(n) {
+	state = (state * 16807) % 2147483647
+	return int(state / 2147483647 * n)
+}
+
+function weight(file) {
+	if (file ~ /^src\/(tlp|space|route|mem|obj|pt)\//)
+		return 3
+	if (file ~ /^(src\/(kind|uapi)|models\/nvme)\//)
+		return 2
+	return 1
+}
+
+FNR == 1 {
+	in_comment = 0
+	before = ""
+	files[++file_nr] = FILENAME
+}
+
+{
+	code = masked($0)
+	sub(/[ \t]+$/, "", code)
+	changes(code)
+	before = code
+}
+
+END {
+	state = (seed * 7919 + 104729) % 2147483646 + 1
+	for (i = 0; i < 10; i++)
+		below(2)
+	for (i = 1; i <= file_nr; i++)
+		sum += weight(files[i]) * candidates[files[i]]
+	while (printed < count && tries++ < count * 100) {
+		at = below(sum)
+		for (i = 1; (at -= weight(files[i]) * candidates[files[i]]) >= 0; i++)
+			;
+		operator = operators[files[i], below(operator_nr[files[i]]) + 1]
+		key = files[i] SUBSEP operator
+		at = below(nr[key]) + 1
+		if ((key, at) in used)
+			continue
+		used[key, at] = 1
+		print ++printed, files[i], where[key, at], operator, what[key, at]
+	}
+}

@@ -1,0 +1,243 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# scripts/mutate.sh SEED COUNT [MINUTES]: would the tests find a bug? Changes a line of src/ or
+# models/nvme (scripts/mutate.awk), builds, runs the tests until one fails, takes the change back; COUNT
+# times, for the seed the same each time. Ends with "mutations: N caught, N survived".
+#
+# Works in copies of the tree, one a CPU (MUTATE_JOBS), in build-mutate/. A change that does not
+# compile, or compiles to the same code, is replaced by another. What is done is in
+# build-mutate/seed-SEED.log, a line a mutation, so that the next call goes on where one was ended;
+# diffs are beside it. A test that takes several times as long as it should has caught the change.
+set -u -o pipefail
+cd "$(dirname "$0")/.." || exit 1
+seed=${1:?usage: scripts/mutate.sh SEED COUNT} count=${2:?usage: scripts/mutate.sh SEED COUNT}
+root=$PWD/build-mutate
+jobs=${MUTATE_JOBS:-$(nproc)}
+log=$root/seed-$seed.log diffs=$root/seed-$seed list=$root/seed-$seed.list
+options="-Ddebug=false -Doptimization=2 -Dwerror=false -Dlock-order=enabled"
+
+list_files() {
+	git ls-files -co --exclude-standard
+}
+
+# What the copies are made of; another tree begins anew.
+state() {
+	list_files | sort | xargs sha1sum 2>/dev/null | sha1sum | cut -c 1-40
+}
+
+# Each test is a script of its own in a copy: FOLDER/tests/NAME, with what ninja has to build for it.
+# A line of the table: name, suite, folder of src it is about, targets.
+make_table() {
+	local folder=$1
+	mkdir -p "$folder/tests"
+	meson introspect --targets "$folder/tree/build" >"$folder/targets.json"
+	meson introspect --tests "$folder/tree/build" | jq -r --slurpfile targets "$folder/targets.json" \
+		--arg build "$folder/tree/build" '
+		($targets[0] | map({key: .id, value: [.filename[] | ltrimstr($build + "/")]}) | from_entries) as $file
+		| .[] | (.suite | map(ltrimstr("uiommufd:"))) as $suites
+		| select($suites[0] | IN("unit", "uapi", "flow"))
+		| [.name, $suites[0], $suites[1] // "-", ([.depends[] | $file[.] // [] | .[]] | join(",")),
+		   ([.env | to_entries[] | "\(.key)=\(.value)"] | map(@sh) | join(" ")), (.cmd | @sh)] | @tsv' |
+		while IFS=$'\t' read -r name suite about targets env cmd; do
+			printf '#!/bin/sh\ncd %q\necho 1000 >/proc/self/oom_score_adj\nexec env %s %s\n' "$folder/tree/build" "$env" "$cmd" \
+				>"$folder/tests/$name"
+			chmod +x "$folder/tests/$name"
+			printf '%s\t%s\t%s\t%s\n' "$name" "$suite" "$about" "$targets"
+		done >"$folder/table"
+}
+
+# A copy of the tree, built, with its tests' scripts.
+make_copy() {
+	local folder=$1
+	rm -rf "$folder"
+	mkdir -p "$folder/tree"
+	list_files | cpio -pdm --quiet "$folder/tree" 2>/dev/null
+	# shellcheck disable=SC2086
+	(cd "$folder/tree" && meson setup build $options && ninja -C build) >"$folder/build.log" 2>&1 || {
+		tail -n 30 "$folder/build.log"
+		echo "mutate: the tree does not build"
+		return 1
+	}
+	make_table "$folder"
+	mkdir -p "$folder/pristine"
+	(cd "$folder/tree/build" && find src models -name '*.o' | cpio -pdm --quiet "../../pristine")
+}
+
+# run_test FOLDER NAME LIMIT
+run_test() {
+	TMPDIR=$1/tmp timeout -k 2 "$3" "$1/tests/$2" >"$1/test.log" 2>&1 </dev/null
+}
+
+# How long each test takes, all of which must pass: a line a test, the fastest first.
+measure() {
+	local folder=$1 name suite about targets begun status
+	mkdir -p "$folder/tmp"
+	while IFS=$'\t' read -r name suite about targets; do
+		begun=$(date +%s%N)
+		run_test "$folder" "$name" 600
+		status=$?
+		if [ $status != 0 ] && [ $status != 77 ]; then
+			tail -n 20 "$folder/test.log" >&2
+			echo "mutate: $name fails without a mutation" >&2
+			return 1
+		fi
+		[ $status = 77 ] || printf '%s\t%s\t%s\t%s\t%s\n' $((($(date +%s%N) - begun) / 1000000)) "$name" "$suite" "$about" "$targets"
+	done <"$folder/table" | sort -n >"$root/times.new" || return 1
+	mv "$root/times.new" "$root/times"
+}
+
+# The tests for a file, in the order in which they are run, a stage a line: those of its folder, the
+# other unit tests, programs, end to end.
+stages() {
+	local about
+	case $1 in
+	models/*) about=models ;;
+	src/*/*) about=${1#src/} about=${about%%/*} ;;
+	*) about=- ;;
+	esac
+	awk -F '\t' -v about="$about" '
+		{ stage = $3 == "unit" ? ($4 == about ? 1 : $4 == "fuzz" ? 3 : 2) : $3 == "uapi" ? 4 : 5 }
+		# Of a model only what has it inside can tell.
+		about == "models" && stage == 2 && $4 != "tools" { next }
+		{ print stage "\t" $1 "\t" $2 "\t" $5 }' "$root/times" | sort -n -k 1,1 -k 2,2
+}
+
+# Applies a mutation: apply TREE FILE LINE OPERATOR NEW
+apply() {
+	local file=$1/$2
+	cp -p "$file" "$1/../original"
+	if [ "$4" = unlock-early ]; then
+		awk -v at="$3" 'NR == at - 1 { held = $0; next } { print } NR == at { print held }' "$1/../original" >"$file"
+	else
+		NEW=$5 awk -v at="$3" 'NR == at { print ENVIRON["NEW"]; next } { print }' "$1/../original" >"$file"
+	fi
+}
+
+# Whether all that was compiled since the stamp is what it was without the mutation.
+same_code() {
+	local object
+	for object in $(cd "$1/tree/build" && find src models -name '*.o' -newer "$1/stamp"); do
+		cmp -s "$1/tree/build/$object" "$1/pristine/$object" || return 1
+	done
+}
+
+# The verdict about the tree as it is: "VERDICT TEST".
+verdict() {
+	local folder=$1 file=$2 stage millis name targets limit built='' build
+	touch "$folder/stamp"
+	sleep 0.01
+	ninja -C "$folder/tree/build" src/libengine.a models/libnvme.a >"$folder/build.log" 2>&1 || {
+		echo 'unbuilt -'
+		return
+	}
+	if same_code "$folder"; then
+		echo 'same -'
+		return
+	fi
+	stages "$file" >"$folder/stages"
+	while IFS=$'\t' read -r stage millis name targets; do
+		# A stage's programs are linked together, when it is its turn.
+		if [ "$stage" != "$built" ]; then
+			build=$(awk -F '\t' -v stage="$stage" '$1 == stage { print $4 }' "$folder/stages" | tr ',' '\n' | sort -u)
+			# shellcheck disable=SC2086
+			ninja -C "$folder/tree/build" $build >"$folder/build.log" 2>&1 || {
+				echo 'unbuilt -'
+				return
+			}
+			built=$stage
+		fi
+		limit=$((millis * 8 / 1000 + 15))
+		run_test "$folder" "$name" "$limit"
+		case $? in
+		0 | 77) ;;
+		124 | 137)
+			echo "caught $name(hangs)"
+			return
+			;;
+		*)
+			# What goes end to end may fail for want of time: it has to do so twice.
+			if [ "$stage" -lt 4 ] || ! run_test "$folder" "$name" "$limit"; then
+				echo "caught $name"
+				return
+			fi
+			;;
+		esac
+	done <"$folder/stages"
+	echo 'survived -'
+}
+
+# The next of the list, unless enough are done or under way: "INDEX FILE LINE OPERATOR NEW".
+take_next() {
+	(
+		flock 9
+		while :; do
+			good=$(grep -cE '^[0-9]+ (caught|survived) ' "$log")
+			busy=$(find "$root/busy" -type f | wc -l)
+			if [ "$good" -ge "$count" ]; then
+				exit 1
+			elif [ $((good + busy)) -lt "$count" ]; then
+				break
+			fi
+			flock -u 9
+			sleep 1
+			flock 9
+		done
+		done_list=$(cut -d ' ' -f 1 "$log" && ls "$root/busy")
+		line=$(awk -v done="$done_list" 'BEGIN { split(done, d, "\n"); for (i in d) gone[d[i]] = 1 } !($1 in gone) { print; exit }' "$list")
+		[ -n "$line" ] || exit 1
+		touch "$root/busy/${line%% *}"
+		printf '%s\n' "$line"
+	) 9>"$root/lock"
+}
+
+# One copy's work.
+work() {
+	local folder=$1 line index file at operator new answer begun
+	while line=$(take_next); do
+		IFS=' ' read -r index file at operator new <<<"$line"
+		apply "$folder/tree" "$file" "$at" "$operator" "$new"
+		begun=$(date +%s)
+		diff -u --label "$file" --label "$operator" "$folder/original" "$folder/tree/$file" >"$diffs/$index.diff"
+		answer=$(verdict "$folder" "$file")
+		cat "$folder/original" >"$folder/tree/$file"
+		rm -rf "$folder/tmp" && mkdir "$folder/tmp"
+		(
+			flock 9
+			printf '%s %s %s:%s %s %s\n' "$index" "$answer" "$file" "$at" "$operator" "$(($(date +%s) - begun))s" |
+				tee -a "$log"
+			rm -f "$root/busy/$index"
+		) 9>"$root/lock"
+	done
+}
+
+mkdir -p "$root" "$diffs"
+rm -rf "$root/busy" && mkdir "$root/busy"
+if [ "$(cat "$root/state" 2>/dev/null)" != "$(state)" ]; then
+	echo "mutate: $jobs copies of the tree, built; all tests without a mutation"
+	rm -f "$root"/seed-*.log "$root/times"
+	for job in $(seq "$jobs"); do
+		make_copy "$root/$job" || exit 1
+	done
+	measure "$root/1" || exit 1
+	state >"$root/state"
+fi
+mkdir -p "$diffs" && touch "$log"
+# shellcheck disable=SC2046
+awk -v seed="$seed" -v count=$((count * 4 + 40)) -f scripts/mutate.awk \
+	$(git ls-files 'src/*.c' 'src/*.h' 'models/nvme/*.c' 'models/nvme/*.h') >"$list"
+for job in $(seq "$jobs"); do
+	work "$root/$job" &
+done
+trap 'kill $(jobs -p) 2>/dev/null' INT TERM
+wait
+
+for index in $(awk '$2 == "survived" { print $1 }' "$log"); do
+	echo
+	cat "$diffs/$index.diff"
+done
+echo
+awk '{ n[$2]++ } $2 == "caught" { sub(/\(hangs\)/, "", $3); by[$3]++ } END {
+	for (test in by) printf "  %4d by %s\n", by[test], test | "sort -rn"
+	close("sort -rn")
+	printf "replaced: %d that do not compile, %d that change no code\n", n["unbuilt"], n["same"]
+	printf "mutations: %d caught, %d survived\n", n["caught"], n["survived"] }' "$log"
