@@ -8,7 +8,7 @@
  * all that. tests/unit/kind reads the registers back and holds them against what the engine does.
  *
  *   soft.c    nothing of a vendor's, any format
- *   vtd.c     Intel VT-d
+ *   vtd.c     Intel VT-d; vtd_nested.c: first-stage tables of programs
  *   amd.c     AMD I/O virtualization
  *   smmuv3.c  Arm SMMUv3
  *   riscv.c   RISC-V

@@ -6,12 +6,15 @@
  *
  * Requests without a PASID are looked up in the PASID table as well, at the entry that RID_PASID
  * names, which without ECAP.RPS is 0 (9.5): so PASID 0 is no PASID of its own.
+ *
+ * Programs nest first-stage tables of theirs on those (vtd_nested.c).
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <ioas/uapi/iommufd.h>
 #include "kind/unit.h"
+#include "kind/vtd.h"
 
 #define MSI_FIRST 0xfee00000u /* 3.14: interrupt requests are never translated */
 #define MSI_LAST  0xfeefffffu
@@ -33,10 +36,10 @@ static int formats(struct kind_unit *unit, struct ioas_why *why)
 	return 0;
 }
 
-/* Accessed and dirty bits belong to scalable mode, as PASIDs do. */
+/* Accessed and dirty bits belong to scalable mode, as PASIDs and nesting do. */
 static bool scalable(const struct kind_unit *unit)
 {
-	return unit->spec.pasid_lg2 || unit->spec.dirty;
+	return unit->spec.pasid_lg2 || unit->spec.dirty || unit->spec.nested;
 }
 
 /* 11.4.2. Each bit of SAGAW is a number of levels, from 2: those up to what the width needs. */
@@ -53,7 +56,9 @@ static uint64_t capability(const struct kind_unit *unit)
 	       kind_bit(35, unit->page_sizes >> 30 & 1) |      /* 1 GiB */
 	       kind_bit(39, true) |			       /* PSI */
 	       kind_field(53, 48, unit->table.aw - PAGE_LG2) | /* MAMV */
-	       kind_bit(54, true) | kind_bit(55, true);	       /* DWD, DRD */
+	       kind_bit(54, true) | kind_bit(55, true) |       /* DWD, DRD */
+	       kind_bit(56, unit->spec.nested) |	       /* FS1GP */
+	       kind_bit(60, unit->spec.nested);		       /* FS5LP */
 }
 
 /* 11.4.3. */
@@ -66,13 +71,17 @@ static uint64_t extended(const struct kind_unit *unit)
 	       kind_bit(2, spec->ats) | kind_bit(3, true) |	       /* DT, IR */
 	       kind_bit(7, spec->coherency) |			       /* SC */
 	       kind_field(17, 8, IOTLB_REGS / OFFSET_UNIT) |	       /* IRO */
+	       kind_bit(26, spec->nested) |			       /* NEST */
 	       kind_bit(29, spec->pri) |			       /* PRS */
-	       kind_bit(30, pasids) | kind_bit(31, pasids) |	       /* ERS, SRS */
+	       kind_bit(30, pasids) |				       /* ERS */
+	       kind_bit(31, pasids || spec->nested) |		       /* SRS */
+	       kind_bit(34, spec->nested) |			       /* EAFS */
 	       kind_field(39, 35, pasids ? spec->pasid_lg2 - 1u : 0) | /* PSS */
 	       kind_bit(40, pasids) |				       /* PASID */
 	       kind_bit(43, scalable(unit)) |			       /* SMTS */
 	       kind_bit(45, spec->dirty) |			       /* SSADS */
 	       kind_bit(46, scalable(unit)) |			       /* SSTS */
+	       kind_bit(47, spec->nested) |			       /* FSTS */
 	       kind_bit(48, scalable(unit));			       /* SMPWCS */
 }
 
@@ -121,6 +130,9 @@ static const struct kind_ops ops = {
 	.name = "VT-d IOMMU",
 	.hw_info = kind_unit_hw_info,
 	.paging = kind_unit_paging,
+	.nested = vtd_nested,
+	.nested_free = vtd_nested_free,
+	.nested_invalidate = vtd_nested_invalidate,
 	.attach = kind_unit_attach,
 };
 
@@ -132,6 +144,7 @@ const struct kind_type kind_vtd = {
 	.pasid_0_same = true,
 	.msi_window = true,
 	.pasid_dirty = true,
+	.nests = true,
 	.msi_nr = 1,
 	.reserved_nr = 1,
 	.reserved = {{MSI_FIRST, MSI_LAST}},

@@ -161,6 +161,20 @@ enum iommu_hwpt_data_type {
 	IOMMU_HWPT_DATA_AMD_GUEST = 3,
 };
 
+enum iommu_hwpt_vtd_s1_flags {
+	IOMMU_VTD_S1_SRE = 1 << 0,  /* privileged requests are let in */
+	IOMMU_VTD_S1_EAFE = 1 << 1, /* entries have an extended accessed flag */
+	IOMMU_VTD_S1_WPE = 1 << 2,  /* what is read-only is so for privileged requests, too */
+};
+
+/* IOMMU_HWPT_DATA_VTD_S1: a first-stage table, as a PASID table entry says it (VT-d 9.6). */
+struct iommu_hwpt_vtd_s1 {
+	IOAS_UAPI_U64 flags;
+	IOAS_UAPI_U64 pgtbl_addr; /* where the table is, in the nest parent */
+	uint32_t addr_width;	  /* 48 or 57 */
+	uint32_t __reserved;
+};
+
 /* Makes a page table for a device, on an IOAS (or nested on another page table). */
 struct iommu_hwpt_alloc {
 	uint32_t size;
@@ -260,6 +274,23 @@ struct iommu_hwpt_get_dirty_bitmap {
 	IOAS_UAPI_U64 length;
 	IOAS_UAPI_U64 page_size;
 	IOAS_UAPI_U64 data;
+};
+
+enum iommu_hwpt_invalidate_data_type {
+	IOMMU_HWPT_INVALIDATE_DATA_VTD_S1 = 0,
+	IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 = 1,
+};
+
+enum iommu_hwpt_vtd_s1_invalidate_flags {
+	IOMMU_VTD_INV_FLAGS_LEAF = 1 << 0, /* only leaves have changed */
+};
+
+/* IOMMU_HWPT_INVALIDATE_DATA_VTD_S1. addr 0 and npages UINT64_MAX is everything. */
+struct iommu_hwpt_vtd_s1_invalidate {
+	IOAS_UAPI_U64 addr;   /* of 4 KiB pages */
+	IOAS_UAPI_U64 npages; /* of 4 KiB */
+	uint32_t flags;
+	uint32_t __reserved;
 };
 
 /*

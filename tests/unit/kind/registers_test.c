@@ -34,18 +34,23 @@ static void check_vtd(struct rig *rig)
 	assert_int_equal(bits(data.ecap_reg, 40, 40), !!pasid);
 	assert_int_equal(bits(data.ecap_reg, 39, 35), pasid ? rig->info.max_pasid_lg2 - 1 : 0);
 	assert_int_equal(bits(data.ecap_reg, 30, 30), !!pasid);
-	assert_int_equal(bits(data.ecap_reg, 31, 31), !!pasid);
+	assert_int_equal(bits(data.ecap_reg, 31, 31), pasid || rig_grants(rig, NEST));
 	assert_int_equal(bits(data.ecap_reg, 2, 2), rig->unit.spec.ats);
 	assert_int_equal(bits(data.ecap_reg, 29, 29), rig->unit.spec.pri);
 	assert_int_equal(bits(data.ecap_reg, 7, 7), !!(pt_prot_fit(pt, 0) & PT_PROT_COHERENT));
 	assert_int_equal(bits(data.ecap_reg, 45, 45), rig_grants(rig, DIRTY));
 	/* What needs scalable mode has it; its PASIDs have second-stage tables. */
-	assert_int_equal(bits(data.ecap_reg, 43, 43), pasid || rig_grants(rig, DIRTY));
+	assert_int_equal(bits(data.ecap_reg, 43, 43),
+			 pasid || rig_grants(rig, DIRTY) || rig_grants(rig, NEST));
 	assert_int_equal(bits(data.ecap_reg, 46, 46), bits(data.ecap_reg, 43, 43));
-	assert_int_equal(bits(data.ecap_reg, 47, 47), 0);
+	/* First-stage tables are there to be nested, with all that the ABI's data can ask for. */
+	assert_int_equal(bits(data.ecap_reg, 47, 47), rig_grants(rig, NEST));
+	assert_int_equal(bits(data.ecap_reg, 34, 34), rig_grants(rig, NEST));
+	assert_int_equal(bits(data.cap_reg, 56, 56), rig_grants(rig, NEST));
+	assert_int_equal(bits(data.cap_reg, 60, 60), rig_grants(rig, NEST));
 	if (pasid)
 		assert_int_equal(pt_format(pasid), PT_VTD_SS);
-	/* No RID_PASID but 0, so PASID 0 is taken; no nesting, and none is granted. */
+	/* No RID_PASID but 0, so PASID 0 is taken; nesting is granted where it is told. */
 	assert_int_equal(bits(data.ecap_reg, 49, 49), rig->info.pasid_0_apart);
 	assert_true(rig->dev->pasid_0_same);
 	assert_int_equal(bits(data.ecap_reg, 26, 26), rig_grants(rig, NEST));

@@ -38,6 +38,8 @@ static void contradictions(void **state)
 		{.kind = "riscv", .pasid_0_apart = true},
 		{.kind = "smmuv3", .coherency = true},
 		{.kind = "riscv", .coherency = true},
+		{.kind = "riscv", .nested = true},
+		{.kind = "soft", .nested = true},
 		{.kind = "riscv", .pasid_lg2 = 16},
 		{.kind = "vtd", .page_sizes = M2},
 		{.kind = "vtd", .page_sizes = K4 | K64},
