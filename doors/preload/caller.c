@@ -83,6 +83,16 @@ static void unpin(struct ioas_caller *caller, uint64_t va, uint64_t len, void *h
 	heap_unpinned(va, va + len);
 }
 
+static int capable(struct ioas_caller *caller, int cap)
+{
+	return creds_capable(cap);
+}
+
+static uint32_t uid(struct ioas_caller *caller)
+{
+	return creds_uid();
+}
+
 static int fd_hide(struct ioas_caller *caller, int fd)
 {
 	return hidden_add(fd);
@@ -101,6 +111,8 @@ void caller_init(struct ioas_caller *caller)
 	ops.eventfd_get = eventfd_get;
 	ops.fd_get = fd_get;
 	ops.fd_hide = fd_hide;
+	ops.capable = capable;
+	ops.uid = uid;
 	ops.file_ready = poll_ready;
 	*caller = *mem_self_caller();
 	caller->ops = &ops;

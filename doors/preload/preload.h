@@ -11,6 +11,7 @@
  *   call.c    in and out of the engine: signals, cancellation, the fork gate
  *   thread.c  what is known of each thread that was inside; threads of the engine
  *   caller.c  the program as the engine sees it
+ *   creds.c   its user and capabilities
  *   hidden.c  descriptors of the engine, out of the program's reach
  *   pinned.c  memory mapped for DMA, when the program gives it up
  *   proc.c    files of /proc that are shown otherwise
@@ -272,6 +273,13 @@ void owner_adopt(void);
  */
 bool owner_adopt_fd(int fd);
 
+/* creds.c: what this thread may do, asked for once */
+
+int creds_capable(int cap);
+uint32_t creds_uid(void);
+/* Who this thread is, or what it may do, may have changed: all threads ask again. */
+void creds_changed(void);
+
 /* caller.c */
 void caller_init(struct ioas_caller *caller);
 
@@ -388,6 +396,11 @@ struct door_thread {
 	_Atomic bool taken;	      /* by a thread that runs */
 	_Atomic pthread_t thread;     /* which one */
 	struct door_thread *next;     /* constant: all there are */
+	struct door_creds {
+		uint32_t seen; /* as of which change; 0: never asked */
+		uint32_t uid;
+		uint64_t caps; /* effective, a bit each */
+	} creds;	       /* its own */
 } __attribute__((aligned(64)));
 
 extern __thread struct door_thread *door_self __attribute__((tls_model("initial-exec")));

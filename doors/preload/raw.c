@@ -3,8 +3,9 @@
  * System calls that programs make past libc's functions for them, as far as they go through libc
  * at all: syscall(), clone() and vfork().
  *
- * Of syscall() those are looked at that change which number means which descriptor, or make a
- * process with our memory. The rest, and what inline assembly does, goes to the kernel unseen.
+ * Of syscall() those are looked at that change which number means which descriptor, who this is and
+ * what he may do, or that make a process with our memory. The rest, and what inline assembly does,
+ * goes to the kernel unseen.
  */
 #include <errno.h>
 #include <linux/sched.h>
@@ -72,21 +73,14 @@ __asm__(".pushsection .text\n"
 	".type syscall, @function\n"
 	"syscall:\n"
 	"	.cfi_startproc\n"
-	"	cmp $3, %rdi\n" /* SYS_close */
-	"	je 2f\n"
-	"	cmp $33, %rdi\n" /* SYS_dup2 */
-	"	je 2f\n"
-	"	cmp $56, %rdi\n" /* SYS_clone */
-	"	je 2f\n"
-	"	cmp $58, %rdi\n" /* SYS_vfork */
-	"	je 2f\n"
-	"	cmp $292, %rdi\n" /* SYS_dup3 */
-	"	je 2f\n"
-	"	cmp $435, %rdi\n" /* SYS_clone3 */
-	"	je 2f\n"
-	"	cmp $436, %rdi\n" /* SYS_close_range */
-	"	je 2f\n"
-	"1:	mov %rdi, %rax\n"
+	"	cmp $512, %rdi\n" /* RAW_NR */
+	"	jae raw_kernel\n"
+	"	lea raw_seen(%rip), %rax\n"
+	"	cmpb $0, (%rax, %rdi)\n"
+	"	jne 2f\n"
+	/* long raw_kernel(long nr, ...): by the kernel, whatever it is */
+	"raw_kernel:\n"
+	"	mov %rdi, %rax\n"
 	"	mov %rsi, %rdi\n"
 	"	mov %rdx, %rsi\n"
 	"	mov %rcx, %rdx\n"
@@ -117,17 +111,31 @@ __asm__(".pushsection .text\n"
 	"	mov 40(%rsp), %r9\n"
 	"	lea 56(%rsp), %rsp\n"
 	"	.cfi_adjust_cfa_offset -56\n"
-	"	jz 1b\n"
+	"	jz raw_kernel\n"
 	"	ret\n"
 	"	.cfi_endproc\n"
 	".size syscall, .-syscall\n"
 	".popsection\n");
 
+#define RAW_NR 512 /* as above */
+#define HIDDEN __attribute__((visibility("hidden")))
+
+/* Which numbers are looked at. */
+extern const unsigned char raw_seen[RAW_NR] HIDDEN;
+const unsigned char raw_seen[RAW_NR] = {
+	[SYS_close] = 1,   [SYS_close_range] = 1, [SYS_dup2] = 1,      [SYS_dup3] = 1,
+	[SYS_clone] = 1,   [SYS_clone3] = 1,	  [SYS_vfork] = 1,     [SYS_capset] = 1,
+	[SYS_setuid] = 1,  [SYS_setreuid] = 1,	  [SYS_setresuid] = 1, [SYS_setns] = 1,
+	[SYS_unshare] = 1,
+};
+
+long raw_kernel(long nr, ...) HIDDEN;
+
 /*
  * The arguments of a syscall() above, its number first. True: it is done, and its result is in
  * args[0].
  */
-bool raw_call(long args[6]) __attribute__((visibility("hidden")));
+bool raw_call(long args[6]) HIDDEN;
 bool raw_call(long args[6])
 {
 	if (!door.run || door_inside)
@@ -149,9 +157,14 @@ bool raw_call(long args[6])
 		if ((args[1] & (CLONE_VM | CLONE_THREAD)) == CLONE_VM)
 			door_hold(HOLD_TWINS);
 		return false;
-	default: /* SYS_vfork, SYS_clone3: its flags are in memory */
+	case SYS_vfork:
+	case SYS_clone3: /* its flags are in memory */
 		door_hold(HOLD_TWINS);
 		return false;
+	default: /* who may do what */
+		args[0] = raw_kernel(args[0], args[1], args[2], args[3]);
+		creds_changed();
+		return true;
 	}
 }
 

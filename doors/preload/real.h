@@ -14,6 +14,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+struct __user_cap_header_struct;
+struct __user_cap_data_struct;
+
 typedef int real_filter(const struct dirent *);
 typedef int real_compare(const struct dirent **, const struct dirent **);
 
@@ -72,6 +75,13 @@ typedef int real_compare(const struct dirent **, const struct dirent **);
 	X(int, sigprocmask, (int, const sigset_t *, sigset_t *))                                 \
 	X(ssize_t, recvmsg, (int, struct msghdr *, int))                                         \
 	X(int, recvmmsg, (int, struct mmsghdr *, unsigned, int, struct timespec *))              \
+	X(int, setuid, (uid_t))                                                                  \
+	X(int, seteuid, (uid_t))                                                                 \
+	X(int, setreuid, (uid_t, uid_t))                                                         \
+	X(int, setresuid, (uid_t, uid_t, uid_t))                                                 \
+	X(int, capset, (struct __user_cap_header_struct *, struct __user_cap_data_struct *))     \
+	X(int, unshare, (int))                                                                   \
+	X(int, setns, (int, int))                                                                \
 	X(int, clone, (int (*)(void *), void *, int, void *, ...))                               \
 	X(int, pthread_cancel, (pthread_t))                                                      \
 	X(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)) \

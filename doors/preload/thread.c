@@ -100,6 +100,7 @@ struct door_thread *thread_self(void)
 	if (self && !door_self) {
 		atomic_store(&self->thread, pthread_self());
 		atomic_store(&self->cancel, 0);
+		self->creds.seen = 0;
 		door_self = self;
 		pthread_setspecific(key, self);
 	}
@@ -130,6 +131,7 @@ void thread_wait(void)
 
 void thread_child(void)
 {
+	creds_changed(); /* a clone may have become another user */
 	for (struct door_thread *at = atomic_load(&all); at; at = at->next) {
 		if (at == door_self)
 			continue;

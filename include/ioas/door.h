@@ -47,11 +47,6 @@ struct ioas_node {
  */
 int ioas_node_at(struct ioas_iommu *iommu, size_t index, struct ioas_node *out);
 
-struct ioas_limits {
-	uint32_t uid;
-	uint64_t memlock; /* RLIMIT_MEMLOCK in bytes; UINT64_MAX: none */
-};
-
 struct ioas_caller_ops {
 	/* Copy between the caller's memory at `va` and ours. 0 or -EFAULT. */
 	int (*copy_from)(struct ioas_caller *caller, void *dst, uint64_t va, size_t len);
@@ -94,8 +89,10 @@ struct ioas_caller_ops {
 	void (*file_ready)(struct ioas_caller *caller, struct ioas_file *file, bool ready);
 	/* Capability checks (CAP_*): 1 or 0. */
 	int (*capable)(struct ioas_caller *caller, int cap);
-	/* Whom to charge for pinned memory, and how much there may be. */
-	void (*limits)(struct ioas_caller *caller, struct ioas_limits *out);
+	/* Whom to charge for pinned memory: the real user ID. */
+	uint32_t (*uid)(struct ioas_caller *caller);
+	/* How much there may be: RLIMIT_MEMLOCK in bytes; UINT64_MAX: any. */
+	uint64_t (*memlock)(struct ioas_caller *caller);
 };
 
 /* Embedded first in a door's own struct. Must outlive the files opened with it. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <ioas/door.h>
 #include <ioas/run.h>
 #include "iommu.h"
@@ -54,6 +55,8 @@ struct account {
 	/* (lock) This process, and when it began, so that each MAP need not read /proc. */
 	pid_t self_pid;
 	uint64_t self_start;
+	pid_t *page; /* (lock) self_pid too, or 0: all zero in a child of fork. NULL: no such page
+		      */
 };
 
 static struct entry *entry_of(struct tree_node *node)
@@ -116,6 +119,19 @@ static void entry_put(struct tree *tree, struct entry *entry)
 	free(entry);
 }
 
+static pid_t *page_new(void)
+{
+	long page = sys_call(SYS_mmap, NULL, PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page < 0)
+		return NULL;
+	if (!sys_call(SYS_madvise, page, PAGE, MADV_WIPEONFORK))
+		return (pid_t *)page;
+	sys_call(SYS_munmap, page, PAGE);
+	return NULL;
+}
+
 int account_new(struct ioas_iommu *iommu, struct account **out)
 {
 	struct account *account = alloc_zero(1, sizeof(*account));
@@ -130,6 +146,7 @@ int account_new(struct ioas_iommu *iommu, struct account **out)
 		return -ENOMEM;
 	}
 	lock_init(&account->lock, LOCK_ACCOUNT);
+	account->page = page_new();
 	*out = account;
 	return 0;
 }
@@ -140,6 +157,8 @@ void account_destroy(struct account *account)
 		return;
 	iommu_counters_free(account->iommu, account->totals);
 	pthread_mutex_destroy(&account->lock);
+	if (account->page)
+		sys_call(SYS_munmap, account->page, PAGE);
 	free(account);
 }
 
@@ -169,24 +188,35 @@ static uint64_t start_of(pid_t pid)
 	return start;
 }
 
+/* (lock) The number of this process: a child has another one, and finds the page wiped. */
+static pid_t self_pid(struct account *account)
+{
+	if (account->page && *account->page)
+		return *account->page;
+	return (pid_t)sys_call(SYS_getpid);
+}
+
 /*
- * This process (pid 0) is asked for its number each time, since a child has another one, and for
- * its start once. Of others it is not known here whether the number still means the same.
+ * This process (pid 0) is asked for its start once. Of others it is not known here whether the
+ * number still means the same.
  */
 static struct account_process *process_get(struct account *account,
 					   const struct ioas_caller *caller)
 {
-	pid_t pid = caller->pid ? caller->pid : (pid_t)sys_call(SYS_getpid);
+	pid_t pid = caller->pid;
 	uint64_t start = caller->pid ? start_of(pid) : 0;
 	struct account_process *process;
 
 	pthread_mutex_lock(&account->lock);
-	if (!caller->pid && pid != account->self_pid) {
-		account->self_start = start_of(pid);
+	if (!pid) {
+		pid = self_pid(account);
+		if (pid != account->self_pid)
+			account->self_start = start_of(pid);
 		account->self_pid = pid;
-	}
-	if (!caller->pid)
+		if (account->page)
+			*account->page = pid;
 		start = account->self_start;
+	}
 	process = entry_get(&account->processes, (uint64_t)pid, start, sizeof(*process));
 	pthread_mutex_unlock(&account->lock);
 	return process;
@@ -205,17 +235,13 @@ static struct account_user *user_get(struct account *account, uint32_t uid)
 static int payer_init(struct account *account, enum account_rule rule, bool limited,
 		      struct ioas_caller *caller, struct account_payer *out)
 {
-	struct ioas_limits limits;
-
 	*out = (struct account_payer){.account = account,
 				      .rule = rule,
 				      .limited = limited && account->enforce,
 				      .caller = caller};
 	out->process = process_get(account, caller);
-	if (out->process && rule == ACCOUNT_USER) {
-		caller->ops->limits(caller, &limits);
-		out->user = user_get(account, limits.uid);
-	}
+	if (out->process && rule == ACCOUNT_USER)
+		out->user = user_get(account, caller->ops->uid(caller));
 	if (out->process && (out->user || rule != ACCOUNT_USER))
 		return 0;
 	account_payer_fini(out);
@@ -273,17 +299,15 @@ static int add_limited(_Atomic uint64_t *counter, struct account_payer *payer, u
 		       const char *whose, uint64_t who, struct ioas_why *why)
 {
 	uint64_t have = atomic_load_explicit(counter, memory_order_relaxed);
-	struct ioas_limits limits = {.memlock = UINT64_MAX};
+	uint64_t limit = payer->limited ? payer->caller->ops->memlock(payer->caller) : UINT64_MAX;
 
-	if (payer->limited)
-		payer->caller->ops->limits(payer->caller, &limits);
 	do {
-		if (have + len < len || have + len > (limits.memlock & ~(PAGE - 1)))
+		if (have + len < len || have + len > (limit & ~(PAGE - 1)))
 			return why_set(why, -ENOMEM,
 				       "%" PRIu64 " KiB are to be pinned, %s %" PRIu64
 				       " has pinned %" PRIu64 " KiB, and RLIMIT_MEMLOCK is %" PRIu64
 				       " KiB (ulimit -l)",
-				       len / 1024, whose, who, have / 1024, limits.memlock / 1024);
+				       len / 1024, whose, who, have / 1024, limit / 1024);
 	} while (!atomic_compare_exchange_weak_explicit(
 		counter, &have, have + len, memory_order_relaxed, memory_order_relaxed));
 	return 0;

@@ -99,14 +99,17 @@ static int fd_get(struct ioas_caller *caller, int fd)
 	return copy == -EINVAL ? -EBADF : (int)copy;
 }
 
-static void limits(struct ioas_caller *caller, struct ioas_limits *out)
+static uint32_t uid(struct ioas_caller *caller)
+{
+	return (uint32_t)sys_call(SYS_getuid);
+}
+
+static uint64_t memlock(struct ioas_caller *caller)
 {
 	struct rlimit limit;
 
-	out->uid = (uint32_t)sys_call(SYS_getuid);
-	out->memlock = UINT64_MAX;
-	if (!sys_call(SYS_prlimit64, 0, RLIMIT_MEMLOCK, NULL, &limit))
-		out->memlock = limit.rlim_cur;
+	return sys_call(SYS_prlimit64, 0, RLIMIT_MEMLOCK, NULL, &limit) ? UINT64_MAX
+									: limit.rlim_cur;
 }
 
 static const struct ioas_caller_ops ops = {
@@ -119,7 +122,8 @@ static const struct ioas_caller_ops ops = {
 	.eventfd_get = eventfd_get,
 	.fd_get = fd_get,
 	.capable = capable,
-	.limits = limits,
+	.uid = uid,
+	.memlock = memlock,
 };
 
 /* pid 0 is "this process" in every call that takes one, also in a child after fork. */

@@ -34,14 +34,17 @@ static int capable(struct ioas_caller *caller, int cap)
 	return ((struct person *)caller)->privileged;
 }
 
-static void limits(struct ioas_caller *caller, struct ioas_limits *out)
+static uint32_t uid(struct ioas_caller *caller)
 {
-	const struct person *person = (struct person *)caller;
-
-	*out = (struct ioas_limits){.uid = person->uid, .memlock = person->memlock};
+	return ((struct person *)caller)->uid;
 }
 
-static const struct ioas_caller_ops ops = {.capable = capable, .limits = limits};
+static uint64_t memlock(struct ioas_caller *caller)
+{
+	return ((struct person *)caller)->memlock;
+}
+
+static const struct ioas_caller_ops ops = {.capable = capable, .uid = uid, .memlock = memlock};
 
 static struct person person(pid_t pid, uint32_t uid, uint64_t pages)
 {

@@ -21,13 +21,17 @@ static int capable(struct ioas_caller *caller, int cap)
 	return ((struct person *)caller)->privileged;
 }
 
-static void limits(struct ioas_caller *caller, struct ioas_limits *out)
+static uint32_t uid(struct ioas_caller *caller)
 {
-	*out = (struct ioas_limits){.uid = (uint32_t)caller->pid,
-				    .memlock = ((struct person *)caller)->memlock};
+	return (uint32_t)caller->pid;
 }
 
-static const struct ioas_caller_ops ops = {.capable = capable, .limits = limits};
+static uint64_t memlock(struct ioas_caller *caller)
+{
+	return ((struct person *)caller)->memlock;
+}
+
+static const struct ioas_caller_ops ops = {.capable = capable, .uid = uid, .memlock = memlock};
 
 static struct person person(pid_t pid, uint64_t pages)
 {

@@ -72,9 +72,14 @@ static int fd_get(struct ioas_caller *caller, int fd)
 	return mem_self_caller()->ops->fd_get(mem_self_caller(), fd);
 }
 
-static void limits(struct ioas_caller *caller, struct ioas_limits *out)
+static uint32_t uid(struct ioas_caller *caller)
 {
-	mem_self_caller()->ops->limits(mem_self_caller(), out);
+	return mem_self_caller()->ops->uid(mem_self_caller());
+}
+
+static uint64_t memlock(struct ioas_caller *caller)
+{
+	return mem_self_caller()->ops->memlock(mem_self_caller());
 }
 
 static const struct ioas_caller_ops caller_ops = {
@@ -87,7 +92,8 @@ static const struct ioas_caller_ops caller_ops = {
 	.eventfd_get = eventfd_get,
 	.fd_get = fd_get,
 	.capable = capable,
-	.limits = limits,
+	.uid = uid,
+	.memlock = memlock,
 };
 
 static uint64_t bar_read(void *model, unsigned bar, uint64_t off, unsigned size)
