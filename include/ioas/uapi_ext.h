@@ -223,4 +223,20 @@ struct ioas_detach {
 };
 #define IOAS_DETACH _IO(';', 0xe7)
 
+/*
+ * For IOMMU_HWPT_INVALIDATE of a page table made with IOMMU_HWPT_DATA_AMD_GUEST, for which Linux
+ * has no data: commands as a guest writes them to its command buffer (AMD 48882 2.4), with the
+ * guest's own domain, device and PASID, of 16 bytes each. The opcode is in bits 63:60 of the first
+ * word. EOPNOTSUPP another opcode than those below; EINVAL reserved bits.
+ */
+#define IOAS_HWPT_INVALIDATE_DATA_AMD 0x494f4101u
+struct ioas_amd_command {
+	uint64_t word[2];
+};
+enum ioas_amd_opcode {
+	IOAS_AMD_INVALIDATE_DEVTAB_ENTRY = 2,
+	IOAS_AMD_INVALIDATE_IOMMU_PAGES = 3,
+	IOAS_AMD_INVALIDATE_IOMMU_ALL = 8,
+};
+
 #endif

@@ -6,11 +6,15 @@
  *
  * With both in one device table entry and no nesting, requests without a PASID are as those with
  * PASID 0 (GIOV, 2.2.2.1): so PASID 0 is no PASID of its own.
+ *
+ * Programs nest guest page tables, and the table of PASIDs that leads to them, on host page tables
+ * (amd_nested.c).
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <ioas/uapi/iommufd.h>
+#include "kind/amd.h"
 #include "kind/unit.h"
 
 /* 2.1.2: special address ranges. Interrupts, and what belonged to HyperTransport. */
@@ -34,17 +38,18 @@ static uint64_t features(const struct kind_unit *unit)
 {
 	const struct ioas_topology_iommu *spec = &unit->spec;
 	bool pasids = spec->pasid_lg2, five = unit->table.aw > FOUR_LEVELS;
+	bool guest = pasids || spec->nested;
 	unsigned gcr3 = pasids ? (spec->pasid_lg2 - 1u) / GCR3_LEVEL_LG2 : 0;
 
 	return kind_bit(1, spec->pri) |				       /* PPRSup */
-	       kind_bit(3, pasids) | kind_bit(4, pasids) |	       /* NXSup, GTSup */
+	       kind_bit(3, guest) | kind_bit(4, guest) |	       /* NXSup, GTSup */
 	       kind_bit(6, true) |				       /* IASup */
 	       kind_field(11, 10, five) |			       /* HATS */
-	       kind_field(13, 12, pasids && five) |		       /* GATS */
+	       kind_field(13, 12, guest && five) |		       /* GATS */
 	       kind_field(15, 14, gcr3) |			       /* GLXSup */
 	       kind_field(36, 32, pasids ? spec->pasid_lg2 - 1u : 0) | /* PASmax */
-	       kind_bit(37, pasids) |				       /* USSup */
-	       kind_bit(48, pasids) |				       /* GIoSup */
+	       kind_bit(37, guest) |				       /* USSup */
+	       kind_bit(48, guest) |				       /* GIoSup */
 	       kind_bit(49, spec->dirty) |			       /* HASup */
 	       kind_bit(50, pasids && spec->pri) |		       /* EPHSup */
 	       kind_bit(52, spec->dirty);			       /* HDSup */
@@ -91,7 +96,10 @@ static const struct kind_ops ops = {
 	.name = "AMD IOMMU",
 	.hw_info = kind_unit_hw_info,
 	.paging = kind_unit_paging,
-	.attach = kind_unit_attach,
+	.nested = amd_nested,
+	.nested_free = amd_nested_free,
+	.nested_invalidate = amd_nested_invalidate,
+	.attach = amd_attach,
 };
 
 const struct kind_type kind_amd = {
@@ -101,6 +109,7 @@ const struct kind_type kind_amd = {
 	.coherency = true,
 	.pasid_0_same = true,
 	.msi_window = true,
+	.nests = true,
 	.msi_nr = 1,
 	.reserved_nr = 2,
 	.reserved = {{MSI_FIRST, MSI_LAST}, {HT_FIRST, HT_LAST}},

@@ -9,7 +9,7 @@
  *
  *   soft.c    nothing of a vendor's, any format
  *   vtd.c     Intel VT-d; vtd_nested.c: first-stage tables of programs
- *   amd.c     AMD I/O virtualization
+ *   amd.c     AMD I/O virtualization; amd_nested.c: guest translation of programs
  *   smmuv3.c  Arm SMMUv3
  *   riscv.c   RISC-V
  *

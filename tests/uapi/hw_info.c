@@ -209,6 +209,8 @@ static void check_nesting(int fd, uint32_t dev, const char *kind, const struct a
 
 	if (!strcmp(kind, "vtd"))
 		has = bits(answer->vtd.ecap_reg, 26, 26);
+	else if (!strcmp(kind, "amd"))
+		has = bits(answer->amd.efr, 4, 4);
 	else if (!strcmp(kind, "smmuv3"))
 		has = bits(answer->smmuv3.idr[0], 0, 0);
 	check("one to nest on", alloc(fd, dev, ioas, IOMMU_HWPT_ALLOC_NEST_PARENT),

@@ -175,6 +175,11 @@ struct iommu_hwpt_vtd_s1 {
 	uint32_t __reserved;
 };
 
+/* IOMMU_HWPT_DATA_AMD_GUEST: a guest's device table entry (48882 2.2.2.1). */
+struct iommu_hwpt_amd_guest {
+	IOAS_UAPI_U64 dte[4];
+};
+
 /* Makes a page table for a device, on an IOAS (or nested on another page table). */
 struct iommu_hwpt_alloc {
 	uint32_t size;

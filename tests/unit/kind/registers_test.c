@@ -69,6 +69,7 @@ static void check_amd(struct rig *rig)
 	struct pt *pt = rig_table(rig, 0), *pasid = rig_table(rig, PASID);
 	struct iommu_hw_info_amd data;
 	struct pt_root root;
+	bool guest;
 
 	check_common(rig);
 	assert_int_equal(rig->info.type, IOMMU_HW_INFO_TYPE_AMD);
@@ -80,9 +81,11 @@ static void check_amd(struct rig *rig)
 	/* As many levels as told, or fewer where fewer do. */
 	assert_true(root.levels <= bits(data.efr, 11, 10) + 4);
 	assert_true(bits(data.efr, 11, 10) == 0 || root.levels == bits(data.efr, 11, 10) + 4);
-	assert_int_equal(bits(data.efr, 4, 4), !!pasid);
-	assert_int_equal(bits(data.efr, 3, 3), !!pasid);
-	assert_int_equal(bits(data.efr, 37, 37), !!pasid);
+	/* Guest translation is what PASIDs have, and what is nested. */
+	guest = pasid || rig_grants(rig, NEST);
+	assert_int_equal(bits(data.efr, 4, 4), guest);
+	assert_int_equal(bits(data.efr, 3, 3), guest);
+	assert_int_equal(bits(data.efr, 37, 37), guest);
 	assert_int_equal(bits(data.efr, 36, 32), pasid ? rig->info.max_pasid_lg2 - 1 : 0);
 	if (pasid) {
 		pt_root(pasid, &root);
@@ -93,7 +96,7 @@ static void check_amd(struct rig *rig)
 		assert_true(bits(data.efr, 15, 14) * 9 < rig->info.max_pasid_lg2);
 	}
 	/* GIOV is how requests without a PASID find a table beside those with one. */
-	assert_int_equal(bits(data.efr, 48, 48), !!pasid);
+	assert_int_equal(bits(data.efr, 48, 48), guest);
 	assert_false(rig->info.pasid_0_apart);
 	assert_true(rig->dev->pasid_0_same);
 	assert_int_equal(bits(data.efr, 1, 1), rig->unit.spec.pri);
