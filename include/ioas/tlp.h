@@ -302,6 +302,15 @@ static inline int ioas_batch_at(struct ioas_batch *batch, const struct ioas_tlp 
 
 /* Copies tlp->len bytes. As ioas_tlp_issue; -EAGAIN as above, when a part may have been copied. */
 int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *buf);
+/*
+ * Copies `len` bytes between `host`, which ioas_batch_at has given in this batch for the bytes of
+ * `tlp` from its byte `off` on, and `buf`. 0; -EFAULT the program took the memory away, and that is
+ * on record.
+ */
+int ioas_batch_move(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t off, void *host,
+		    void *buf, uint64_t len);
+/* As ioas_tlp_store; -EAGAIN as above. */
+int ioas_batch_store(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t value);
 
 /* What went through a device, kept by the engine. Plain 64-bit counters that only grow. */
 struct ioas_device_counters {

@@ -168,6 +168,13 @@ static inline int mem_pinned_exchange(void *at, uint64_t old, uint64_t value, bo
 		return -EFAULT;
 	return found == old ? mem_force_store(at, value, sizeof(value)) : -EAGAIN;
 }
+/* The same for one aligned store with release order. 0 or -EFAULT. */
+static inline int mem_pinned_store(void *at, uint64_t value, unsigned size, bool told)
+{
+	if (__builtin_expect(!mem_guard_store(at, value, size), 1))
+		return 0;
+	return told ? mem_force_store(at, value, size) : -EFAULT;
+}
 /* Reads (and for `write` atomically rewrites) a byte of every page of a range. 0 or -EFAULT. */
 int mem_guard_touch(void *addr, size_t len, bool write);
 /* The same by one system call where the kernel can, for long ranges. 0, -EFAULT or -ENOMEM. */

@@ -94,6 +94,33 @@ static int lost(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t d
 	return fault_record(batch->issuer, &fault);
 }
 
+int ioas_batch_move(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t off, void *host,
+		    void *buf, uint64_t len)
+{
+	size_t copied = mem_pinned_copy(host, buf, len, tlp->op != IOAS_TLP_READ,
+					batch->issuer->dev->iommu->config.memory_told);
+
+	return __builtin_expect(copied == len, 1) ? 0 : lost(batch, tlp, off + copied);
+}
+
+int ioas_batch_store(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t value)
+{
+	uint64_t len;
+	void *host;
+	int rc;
+
+	if (!tlp_is_word(tlp))
+		return -EINVAL;
+	rc = ioas_batch_at(batch, tlp, &host, &len);
+	if (__builtin_expect(rc, 0))
+		return rc;
+	if (__builtin_expect(mem_pinned_store(host, value, (unsigned)tlp->len,
+					      batch->issuer->dev->iommu->config.memory_told),
+			     0))
+		return lost(batch, tlp, 0);
+	return 0;
+}
+
 int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *buf)
 {
 	struct ioas_tlp rest = *tlp;
@@ -101,17 +128,15 @@ int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *
 	int rc = tlp_valid(tlp) ? 0 : -EINVAL;
 
 	while (!rc && rest.len) {
-		size_t copied;
 		uint64_t len;
 		void *host;
 
 		rc = ioas_batch_at(batch, &rest, &host, &len);
 		if (rc)
 			break;
-		copied = mem_pinned_copy(host, own, len, tlp->op != IOAS_TLP_READ,
-					 batch->issuer->dev->iommu->config.memory_told);
-		if (copied < len)
-			return lost(batch, tlp, tlp->len - rest.len + copied);
+		rc = ioas_batch_move(batch, tlp, tlp->len - rest.len, host, own, len);
+		if (rc)
+			break;
 		own += len;
 		rest.addr += len;
 		rest.len -= len;

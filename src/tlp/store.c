@@ -6,12 +6,6 @@
 #include "route/route.h"
 #include "tlp/tlp.h"
 
-static bool is_word(const struct ioas_tlp *tlp)
-{
-	return tlp->op == IOAS_TLP_WRITE && tlp->len && tlp->len <= 8 &&
-	       !(tlp->len & (tlp->len - 1)) && !(tlp->addr & (tlp->len - 1));
-}
-
 /* In flight. A leaf starts and ends on pages, so that the aligned span is whole. */
 static enum ioas_fault_reason store(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
 				    struct tlp_route *route, uint64_t value)
@@ -21,9 +15,8 @@ static enum ioas_fault_reason store(struct ioas_issuer *issuer, const struct ioa
 
 	if (!reason)
 		reason = tlp_translate(issuer, route, tlp->op, tlp->addr, tlp->len, &span);
-	if (!reason && mem_guard_store(span.host, value, (unsigned)tlp->len) &&
-	    !(issuer->dev->iommu->config.memory_told &&
-	      !mem_force_store(span.host, value, (unsigned)tlp->len)))
+	if (!reason && mem_pinned_store(span.host, value, (unsigned)tlp->len,
+					issuer->dev->iommu->config.memory_told))
 		reason = IOAS_FAULT_MEMORY;
 	return reason;
 }
@@ -37,7 +30,7 @@ int ioas_tlp_store(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, uint6
 	struct route_turn turn;
 	bool again;
 
-	if (!is_word(tlp))
+	if (!tlp_is_word(tlp))
 		return -EINVAL;
 	if (__builtin_expect(tlp_turns(issuer, tlp, &turn), 0))
 		return tlp_to_peer(issuer, tlp, &value, &turn);

@@ -299,6 +299,61 @@ static void memory_that_went_is_a_fault(void **arg)
 	assert_int_equal(fault.addr, IOVA + PAGE);
 }
 
+static void a_store_writes_its_size(void **arg)
+{
+	struct ioas_tlp tlp = {.addr = IOVA + 16, .op = IOAS_TLP_WRITE};
+	struct mem_window *readable =
+		rig_map(&rig, IOVA + 4 * PAGE, memory + 6 * PAGE, PAGE, IOAS_PROT_READ);
+	struct ioas_batch batch;
+
+	ioas_batch_begin(&batch, rig.issuer);
+	for (unsigned size = 1; size <= 16; size++) {
+		bool good = size == 1 || size == 2 || size == 4 || size == 8;
+
+		memset(memory, 0x55, 64);
+		tlp.len = size;
+		assert_int_equal(ioas_batch_store(&batch, &tlp, 0x1122334455667788),
+				 good ? 0 : -EINVAL);
+		assert_memory_equal(memory + 16, "\x88\x77\x66\x55\x44\x33\x22\x11",
+				    good ? size : 0);
+		assert_int_equal(memory[16 + (good ? size : 0)], 0x55);
+	}
+	tlp.len = 8;
+	tlp.addr = IOVA + 4;
+	assert_int_equal(ioas_batch_store(&batch, &tlp, 1), -EINVAL);
+	tlp.addr = IOVA + 4 * PAGE;
+	assert_int_equal(ioas_batch_store(&batch, &tlp, 1), -EFAULT);
+	tlp.op = IOAS_TLP_READ;
+	assert_int_equal(ioas_batch_store(&batch, &tlp, 1), -EINVAL);
+	ioas_batch_end(&batch);
+	rig_unmap(&rig, IOVA + 4 * PAGE, readable);
+}
+
+/* As for a copy, but that the record names the byte of the whole TLP. */
+static void what_is_moved_names_the_lost_byte(void **arg)
+{
+	struct ioas_tlp tlp = {.addr = IOVA + 64, .len = 3 * PAGE, .op = IOAS_TLP_WRITE};
+	uint64_t seq = ioas_device_counters(rig.dev)->faults, len;
+	struct ioas_batch batch;
+	struct ioas_fault fault;
+	static char buf[2 * PAGE];
+	void *host;
+
+	memset(buf, 'm', sizeof(buf));
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(ioas_batch_at(&batch, &tlp, &host, &len), 0);
+	assert_int_equal(len, 3 * PAGE);
+	assert_int_equal(ioas_batch_move(&batch, &tlp, 100, (char *)host + 100, buf, PAGE), 0);
+	assert_memory_equal(memory + 164, buf, PAGE);
+	munmap(memory + 2 * PAGE, PAGE);
+	assert_int_equal(ioas_batch_move(&batch, &tlp, PAGE, (char *)host + PAGE, buf, PAGE),
+			 -EFAULT);
+	ioas_batch_end(&batch);
+	assert_int_equal(ioas_fault_read(rig.iommu, &seq, &fault, 1), 1);
+	assert_int_equal(fault.reason, IOAS_FAULT_MEMORY);
+	assert_int_equal(fault.addr, IOVA + 2 * PAGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +368,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(an_unmap_waits_for_its_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(memory_that_went_is_a_fault, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_store_writes_its_size, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_moved_names_the_lost_byte, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
