@@ -37,6 +37,7 @@ static int start_locked(struct nvme *nvme)
 		close(nvme->eventfd);
 		return -rc;
 	}
+	nvme_turn_give(&nvme->turn);
 	__atomic_store_n(&nvme->running, true, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -57,14 +58,19 @@ static void wake(struct nvme *nvme)
 			;
 }
 
+bool nvme_runs(struct nvme *nvme)
+{
+	return __atomic_load_n(&nvme->running, __ATOMIC_ACQUIRE);
+}
+
 void nvme_kick(struct nvme *nvme)
 {
-	if (!__atomic_load_n(&nvme->running, __ATOMIC_ACQUIRE)) {
+	if (!nvme_runs(nvme)) {
 		pthread_mutex_lock(&nvme->lock);
 		start_or_fail_locked(nvme);
 		pthread_mutex_unlock(&nvme->lock);
 	}
-	if (__atomic_load_n(&nvme->running, __ATOMIC_ACQUIRE))
+	if (nvme_runs(nvme))
 		wake(nvme);
 }
 

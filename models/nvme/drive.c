@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "nvme/drive.h"
+#include "util/sys.h"
 #include "util/why.h"
 
 #define ZERO_LEN 65536
@@ -29,6 +32,48 @@ static int measure(struct nvme_drive *drive, const char *path, uint64_t *len, st
 	return 0;
 }
 
+static int open_file(struct nvme_drive *drive, const char *path, uint64_t *len,
+		     struct ioas_why *why)
+{
+	if (!drive->readonly)
+		drive->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (drive->fd < 0 &&
+	    (drive->readonly || errno == EACCES || errno == EROFS || errno == EPERM)) {
+		drive->fd = open(path, O_RDONLY | O_CLOEXEC);
+		drive->readonly = true;
+	}
+	if (drive->fd < 0)
+		return why_set(why, -errno, "drive=%s: %s", path, strerror(errno));
+	return measure(drive, path, len, why);
+}
+
+/*
+ * A file that nobody else has, so that all but copying works as with any other. It is shared memory
+ * since, after a fork, the drive may be the child's.
+ */
+static int open_ram(struct nvme_drive *drive, uint64_t len, struct ioas_why *why)
+{
+	char path[40];
+	long fd = sys_call(SYS_memfd_create, "ioas-nvme-ram", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return why_set(why, (int)fd, "drive=ram: %s", strerror((int)-fd));
+	/* Opened once more by name: that is where a door hides what is not the program's. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%ld", fd);
+	drive->fd = open(path, O_RDWR | O_CLOEXEC);
+	sys_call(SYS_close, fd);
+	if (drive->fd < 0 || ftruncate(drive->fd, (off_t)len))
+		return why_set(why, -errno, "drive=ram: %s", strerror(errno));
+	drive->memory = mmap(NULL, len, drive->readonly ? PROT_READ : PROT_READ | PROT_WRITE,
+			     MAP_SHARED, drive->fd, 0);
+	if (drive->memory == MAP_FAILED) {
+		drive->memory = NULL;
+		return why_set(why, -errno, "drive=ram: %s", strerror(errno));
+	}
+	madvise(drive->memory, len, MADV_HUGEPAGE); /* where the machine has some */
+	return 0;
+}
+
 int drive_open(struct nvme_drive *drive, const struct nvme_drive_config *config,
 	       struct ioas_why *why)
 {
@@ -39,32 +84,28 @@ int drive_open(struct nvme_drive *drive, const struct nvme_drive_config *config,
 		.fd = -1,
 		.readonly = config->readonly,
 		.is_volatile = config->is_volatile,
+		.at_hand = !config->is_volatile,
 		.lba_lg2 = config->lba_lg2,
 	};
-	if (strcmp(config->path, "null")) {
-		if (!drive->readonly)
-			drive->fd = open(config->path, O_RDWR | O_CLOEXEC);
-		if (drive->fd < 0 &&
-		    (drive->readonly || errno == EACCES || errno == EROFS || errno == EPERM)) {
-			drive->fd = open(config->path, O_RDONLY | O_CLOEXEC);
-			drive->readonly = true;
-		}
-		if (drive->fd < 0)
-			return why_set(why, -errno, "drive=%s: %s", config->path, strerror(errno));
-		rc = measure(drive, config->path, &len, why);
-	}
+	if (!strcmp(config->path, "ram"))
+		rc = open_ram(drive, len, why);
+	else if (strcmp(config->path, "null"))
+		rc = open_file(drive, config->path, &len, why);
 	drive->blocks = len >> drive->lba_lg2;
 	if (!rc && !drive->blocks)
 		rc = why_set(why, -EINVAL, "drive=%s holds no block of %u bytes", config->path,
 			     1u << drive->lba_lg2);
-	if (rc && drive->fd >= 0)
-		close(drive->fd);
+	drive->memory_len = drive->memory ? len : 0;
+	if (rc)
+		drive_close(drive);
 	return rc;
 }
 
 void drive_close(struct nvme_drive *drive)
 {
 	volatile_fini(&drive->cache);
+	if (drive->memory)
+		munmap(drive->memory, drive->memory_len);
 	if (drive->fd >= 0)
 		close(drive->fd);
 }

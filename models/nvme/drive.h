@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a controller stores its blocks on: a file, a block device, or nothing.
+ * What a controller stores its blocks on: a file, a block device, memory, or nothing.
  */
 #ifndef NVME_DRIVE_H
 #define NVME_DRIVE_H
@@ -10,8 +10,8 @@
 #include "nvme/volatile.h"
 
 struct nvme_drive_config {
-	const char *path; /* "null": moves no data */
-	uint64_t size;	  /* of null, bytes */
+	const char *path; /* "null": moves no data; "ram": in memory */
+	uint64_t size;	  /* of these, bytes */
 	unsigned lba_lg2; /* 9 or 12 */
 	bool readonly;
 	bool is_volatile;
@@ -19,6 +19,9 @@ struct nvme_drive_config {
 
 struct nvme_drive {
 	int fd; /* -1: null */
+	uint64_t memory_len;
+	uint8_t *memory; /* ram: all of it, which `fd` is a file of, too; else NULL */
+	bool at_hand;	 /* much can be done at once, without waiting for a disk (direct.c) */
 	bool readonly;
 	bool is_block;
 	bool is_volatile;
@@ -36,6 +39,12 @@ void drive_close(struct nvme_drive *drive);
 static inline bool drive_is_null(const struct nvme_drive *drive)
 {
 	return drive->fd < 0;
+}
+
+/* Are its blocks what only system calls lead to? */
+static inline bool drive_in_file(const struct nvme_drive *drive)
+{
+	return drive->fd >= 0 && !drive->memory;
 }
 
 /*

@@ -24,45 +24,55 @@ static nvme_status media_status(struct nvme *nvme, int err, bool write)
 	return write ? NVME_WRITE_FAULT : NVME_READ_ERROR;
 }
 
-static uint64_t slba(const struct nvme_cmd *cmd)
-{
-	return cmd->cdw10 | (uint64_t)cmd->cdw11 << 32;
-}
-
 static bool in_range(const struct nvme *nvme, uint64_t first, uint64_t nr)
 {
 	return nr <= nvme->drive.blocks && first <= nvme->drive.blocks - nr;
 }
 
-/* Checks of a command on a range of blocks. */
-static nvme_status check_range(struct nvme *nvme, struct nvme_req *req, bool data, bool write)
+nvme_status nvme_check_range(struct nvme *nvme, const struct nvme_cmd *cmd, bool data, bool write)
 {
-	const struct nvme_cmd *cmd = &req->cmd;
 	uint64_t nr = (cmd->cdw12 & 0xffff) + 1;
 	uint64_t len = nr << nvme->drive.lba_lg2;
 
 	/* No metadata, so no protection information either. */
 	if (NVME_RW_PRINFO(cmd->cdw12) || (data && len > NVME_DATA_MAX))
 		return NVME_INVALID_FIELD | NVME_DNR;
-	if (!in_range(nvme, slba(cmd), nr))
+	if (!in_range(nvme, nvme_slba(cmd), nr))
 		return NVME_LBA_OUT_OF_RANGE | NVME_DNR;
 	if (write && nvme->drive.readonly)
 		return NVME_WRITE_PROTECTED | NVME_DNR;
-	req->off = slba(cmd) << nvme->drive.lba_lg2;
+	return NVME_SUCCESS;
+}
+
+/* The same, and what follows from it for the request. */
+static nvme_status check_range(struct nvme *nvme, struct nvme_req *req, bool data, bool write)
+{
+	const struct nvme_cmd *cmd = &req->cmd;
+	uint64_t len = (uint64_t)((cmd->cdw12 & 0xffff) + 1) << nvme->drive.lba_lg2;
+	nvme_status status = nvme_check_range(nvme, cmd, data, write);
+
+	if (status)
+		return status;
+	req->off = nvme_slba(cmd) << nvme->drive.lba_lg2;
 	req->done = 0;
 	req->sync = write && (cmd->cdw12 & NVME_RW_FUA || !nvme_write_cache(nvme));
 	return data ? nvme_prp(nvme, req, len) : NVME_SUCCESS;
 }
 
-static void count(struct nvme *nvme, const struct nvme_req *req)
+void nvme_count_io(struct nvme *nvme, uint8_t opcode, uint64_t len)
 {
-	if (req->cmd.opcode == NVME_IO_WRITE) {
+	if (opcode == NVME_IO_WRITE) {
 		nvme->host_writes++;
-		nvme->written_sectors += req->len >> 9;
+		nvme->written_sectors += len >> 9;
 	} else {
 		nvme->host_reads++;
-		nvme->read_sectors += req->len >> 9;
+		nvme->read_sectors += len >> 9;
 	}
+}
+
+static void count(struct nvme *nvme, const struct nvme_req *req)
+{
+	nvme_count_io(nvme, req->cmd.opcode, req->len);
 }
 
 /*
@@ -255,6 +265,19 @@ static nvme_status cached(struct nvme *nvme, struct nvme_req *req)
 	return settle(nvme, req, req->sync);
 }
 
+static nvme_status in_memory(struct nvme *nvme, struct nvme_req *req)
+{
+	struct nvme_cursor cursor = {0};
+	nvme_status status =
+		nvme_copy(nvme, req, &cursor, nvme->drive.memory + req->off, req->len,
+			  req->cmd.opcode == NVME_IO_WRITE ? IOAS_TLP_READ : IOAS_TLP_WRITE);
+
+	ioas_dma_end(&req->dma);
+	if (!status)
+		count(nvme, req);
+	return status;
+}
+
 static nvme_status read_write(struct nvme *nvme, struct nvme_req *req)
 {
 	struct nvme_drive *drive = &nvme->drive;
@@ -275,6 +298,8 @@ static nvme_status read_write(struct nvme *nvme, struct nvme_req *req)
 		count(nvme, req);
 		return NVME_SUCCESS;
 	}
+	if (drive->memory)
+		return in_memory(nvme, req);
 	if (drive->is_volatile)
 		return cached(nvme, req);
 	nvme_ring_start(nvme, req, write ? NVME_RING_WRITE : NVME_RING_READ);

@@ -8,9 +8,9 @@
 #include "util/why.h"
 
 const struct ioas_model_key nvme_keys[] = {
-	{"drive", "FILE", "raw image or block device that holds the blocks; null: moves no data",
-	 true},
-	{"size", "SIZE", "size of drive=null, such as 1G", false},
+	{"drive", "FILE",
+	 "raw image or block device that holds the blocks; ram: memory; null: moves no data", true},
+	{"size", "SIZE", "size of drive=ram and drive=null, such as 1G", false},
 	{"lba", "512|4096", "bytes a block (512)", false},
 	{"readonly", "on|off", "refuse to write (on by itself for a file that is read-only)",
 	 false},
@@ -91,7 +91,8 @@ static int parse(const struct ioas_param *param, struct nvme_keys *out, struct i
 int nvme_keys_parse(const struct ioas_param *params, size_t nr, struct nvme_keys *out,
 		    struct ioas_why *why)
 {
-	bool null;
+	const char *path;
+	bool made;
 
 	*out = (struct nvme_keys){.drive.lba_lg2 = 9};
 	for (size_t i = 0; i < nr; i++) {
@@ -102,13 +103,16 @@ int nvme_keys_parse(const struct ioas_param *params, size_t nr, struct nvme_keys
 	}
 	if (!out->drive.path || !*out->drive.path)
 		return why_set(why, -EINVAL, "nvme needs drive=FILE");
-	null = !strcmp(out->drive.path, "null");
-	if (null && !out->drive.size)
-		return why_set(why, -EINVAL, "drive=null needs size=SIZE");
-	if (!null && out->drive.size)
-		return why_set(why, -EINVAL, "size= goes with drive=null; a file has its own");
-	if (null && out->drive.is_volatile)
-		return why_set(why, -EINVAL, "volatile=on: drive=null keeps nothing to lose");
+	path = out->drive.path;
+	made = !strcmp(path, "null") || !strcmp(path, "ram");
+	if (made && !out->drive.size)
+		return why_set(why, -EINVAL, "drive=%s needs size=SIZE", path);
+	if (!made && out->drive.size)
+		return why_set(why, -EINVAL,
+			       "size= goes with drive=ram and drive=null; a file has its own");
+	if (made && out->drive.is_volatile)
+		return why_set(why, -EINVAL,
+			       "volatile=on goes with a file: drive=%s is lost anyway", path);
 	return 0;
 }
 

@@ -14,16 +14,17 @@ static struct nvme_error_entry *new_entry(struct nvme *nvme)
 	return entry;
 }
 
-void nvme_log_error(struct nvme *nvme, const struct nvme_req *req)
+void nvme_log_error(struct nvme *nvme, const struct nvme_sq *sq, const struct nvme_cmd *cmd,
+		    nvme_status status)
 {
 	struct nvme_error_entry *entry = new_entry(nvme);
 
-	entry->sqid = req->sq->id;
-	entry->cid = req->cmd.cid;
-	entry->status = (uint16_t)(req->status << 1 | req->sq->cq->phase);
-	entry->nsid = req->cmd.nsid;
-	if (req->sq->id)
-		entry->lba = req->cmd.cdw10 | (uint64_t)req->cmd.cdw11 << 32;
+	entry->sqid = sq->id;
+	entry->cid = cmd->cid;
+	entry->status = (uint16_t)(status << 1 | sq->cq->phase);
+	entry->nsid = cmd->nsid;
+	if (sq->id)
+		entry->lba = nvme_slba(cmd);
 }
 
 void nvme_log_db_error(struct nvme *nvme)

@@ -3,15 +3,16 @@
  * An NVM Express 1.4 controller with one namespace behind a software IOMMU.
  *
  * Register accesses come from the program's threads, perhaps from inside a signal handler; they
- * only note what was written and wake the *worker*, the controller's one thread, which alone owns
- * queues, requests and features. The worker starts with the first need, sleeps in an eventfd when
- * there is nothing to do, and is gone between suspend and the next need.
+ * note what was written and wake the *worker*, the controller's one thread. Queues, requests and
+ * features belong to whoever has the *turn*: the worker while it is at work, or a thread that rings
+ * a doorbell, for what can be done at once (direct.c). The worker starts with the first need,
+ * sleeps in an eventfd when there is nothing to do, and is gone between suspend and the next need.
  *
  * A *request* is a command from its fetch to its completion. Its data is a list of *segments*
  * (IOVA ranges, from the PRPs). Drive I/O runs on the host spans of those segments, through
  * io_uring where the kernel lets us.
  *
- * Lock order: nvme.lock -> (nothing of the engine but interrupts).
+ * Lock order: the turn -> nvme.lock -> (nothing of the engine but interrupts).
  */
 #ifndef NVME_NVME_H
 #define NVME_NVME_H
@@ -24,6 +25,7 @@
 #include <liburing.h>
 #include "nvme/drive.h"
 #include "nvme/spec.h"
+#include "nvme/turn.h"
 
 #define NVME_IO_QUEUES	 64
 #define NVME_QUEUES	 (NVME_IO_QUEUES + 1)
@@ -81,7 +83,7 @@ struct nvme_req {
 	unsigned rest_cap;
 };
 
-/* Worker-owned but for what is atomic, which bar_write uses. size 0: no such queue. */
+/* Of the turn but for what is atomic, which bar_write uses. size 0: no such queue. */
 struct nvme_sq {
 	uint16_t id;
 	struct nvme_cq *cq;
@@ -96,7 +98,7 @@ struct nvme_sq {
 struct nvme_cq {
 	uint16_t id;
 	uint16_t vector;
-	bool ien;
+	_Atomic bool ien;
 	bool phase;
 	bool asserting; /* (lock) counted in nvme.intx */
 	iova_t base;
@@ -110,21 +112,22 @@ struct nvme_cq {
 
 struct nvme {
 	struct ioas_pci *pci;
-	struct ioas_issuer *issuer; /* worker's */
+	struct ioas_issuer *issuer; /* (turn) */
 	struct nvme_drive drive;
 	char serial[21]; /* constant */
 	uint8_t uuid[16];
 
 	pthread_mutex_t lock;
 	pthread_cond_t flr_done;
-	uint32_t aqa, intms;	/* (lock) */
-	uint64_t asq, acq;	/* (lock) */
-	_Atomic uint32_t cc;	/* (lock) for writing */
-	_Atomic uint32_t csts;	/* (lock) for writing */
-	bool reset_wanted;	/* (lock) CC.EN went 1 -> 0 */
-	bool flr_wanted;	/* (lock) */
-	bool stop_wanted;	/* (lock) */
-	bool running;		/* (lock) the worker exists */
+	uint32_t aqa, intms;   /* (lock) */
+	uint64_t asq, acq;     /* (lock) */
+	_Atomic uint32_t cc;   /* (lock) for writing */
+	_Atomic uint32_t csts; /* (lock) for writing */
+	bool reset_wanted;     /* (lock) CC.EN went 1 -> 0 */
+	bool flr_wanted;       /* (lock) */
+	bool stop_wanted;      /* (lock) */
+	bool running;	       /* (lock) the worker exists; else it is nobody's turn */
+	struct nvme_turn turn;
 	unsigned intx;		/* (lock) completion queues that want the pin high */
 	pthread_t thread;	/* (lock) */
 	int eventfd;		/* of the worker while it runs */
@@ -134,7 +137,7 @@ struct nvme {
 	_Atomic uint64_t db_sq[NVME_MASK_WORDS];
 	_Atomic uint64_t db_cq[NVME_MASK_WORDS];
 
-	/* From here on: the worker's, or whoever holds the lock while there is none. */
+	/* From here on: of the turn, or of whoever holds the lock while there is no worker. */
 	bool enabled;
 	bool failed; /* CSTS.CFS: nothing is fetched or posted until a reset */
 	bool dropping;
@@ -170,6 +173,8 @@ struct nvme {
 };
 
 /* ctrl.c: life, and the worker. */
+/* Is there a worker? */
+bool nvme_runs(struct nvme *nvme);
 /* Makes the worker look at what changed, and starts it where there is none. */
 void nvme_kick(struct nvme *nvme);
 /* As nvme_kick for things under `lock`, which the caller holds. */
@@ -190,7 +195,41 @@ bool nvme_work_waits(struct nvme *nvme);
 uint64_t nvme_bar_read(void *model, unsigned bar, uint64_t off, unsigned size);
 void nvme_bar_write(void *model, unsigned bar, uint64_t off, uint64_t value, unsigned size);
 
+/* direct.c: with the turn. Fetches, does and completes what can be done at once; how many. */
+uint32_t nvme_direct(struct nvme *nvme, struct nvme_sq *sq);
+/* A doorbell has been rung: does what can be done at once, or has it done. Any thread. */
+void nvme_rung(struct nvme *nvme, struct nvme_sq *sq);
+
 /* queue.c: fetch, post, interrupt. */
+/* `nr` commands have been fetched. */
+static inline void nvme_sq_advance(struct nvme_sq *sq, uint32_t nr)
+{
+	uint32_t size = atomic_load_explicit(&sq->size, memory_order_relaxed);
+
+	sq->head += nr;
+	if (sq->head >= size)
+		sq->head -= size;
+}
+/* Where the next completion goes; the program may answer it from now on. */
+static inline iova_t nvme_cq_advance(struct nvme_cq *cq)
+{
+	uint32_t tail = atomic_load_explicit(&cq->tail, memory_order_relaxed);
+	uint32_t next = tail + 1;
+
+	if (next == atomic_load_explicit(&cq->size, memory_order_relaxed)) {
+		next = 0;
+		cq->phase = !cq->phase;
+	}
+	/* Before the program can see the entry, so that its answering doorbell is in range. */
+	atomic_store_explicit(&cq->tail, next, memory_order_release);
+	return cq->base + ((uint64_t)tail << NVME_CQE_LEN_LG2);
+}
+/* The second half of a completion: the queue's head, whose it is, the status, the phase. */
+static inline uint64_t nvme_cqe_high(const struct nvme_sq *sq, uint16_t cid, nvme_status status)
+{
+	return sq->head | (uint64_t)sq->id << 16 | (uint64_t)cid << 32 |
+	       (uint64_t)(uint16_t)(status << 1 | sq->cq->phase) << 48;
+}
 static inline void nvme_mask_set(uint64_t *mask, unsigned bit)
 {
 	mask[bit / 64] |= 1ull << bit % 64;
@@ -232,6 +271,14 @@ nvme_status nvme_get_log(struct nvme *nvme, struct nvme_req *req);
 nvme_status nvme_get_features(struct nvme *nvme, struct nvme_req *req);
 nvme_status nvme_set_features(struct nvme *nvme, struct nvme_req *req);
 void nvme_features_reset(struct nvme *nvme);
+static inline uint64_t nvme_slba(const struct nvme_cmd *cmd)
+{
+	return cmd->cdw10 | (uint64_t)cmd->cdw11 << 32;
+}
+/* Checks of a command on a range of blocks. */
+nvme_status nvme_check_range(struct nvme *nvme, const struct nvme_cmd *cmd, bool data, bool write);
+/* A read or write, or the like, of so many bytes is done. */
+void nvme_count_io(struct nvme *nvme, uint8_t opcode, uint64_t len);
 /* An I/O of the request's spans ended: result bytes or -errno. */
 void nvme_io_done(struct nvme *nvme, struct nvme_req *req, int64_t result);
 
@@ -244,7 +291,8 @@ void nvme_event_unmask(struct nvme *nvme, enum nvme_event type);
 void nvme_event_deliver(struct nvme *nvme);
 
 /* log.c */
-void nvme_log_error(struct nvme *nvme, const struct nvme_req *req);
+void nvme_log_error(struct nvme *nvme, const struct nvme_sq *sq, const struct nvme_cmd *cmd,
+		    nvme_status status);
 void nvme_log_db_error(struct nvme *nvme);
 uint8_t nvme_critical(const struct nvme *nvme);
 

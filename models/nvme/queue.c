@@ -96,17 +96,9 @@ static bool full(const struct nvme_cq *cq)
 /* Writes one completion. The phase bit goes last, in one store with what identifies the command. */
 static void post(struct nvme *nvme, struct nvme_cq *cq, const struct nvme_req *req)
 {
-	uint32_t tail = get(&cq->tail);
-	iova_t addr = cq->base + ((uint64_t)tail << NVME_CQE_LEN_LG2);
-	uint64_t low = req->dw0;
-	uint64_t high = req->sq->head | (uint64_t)req->sq->id << 16 | (uint64_t)req->cmd.cid << 32 |
-			(uint64_t)(uint16_t)(req->status << 1 | cq->phase) << 48;
-	uint32_t next = (tail + 1) % get(&cq->size);
+	uint64_t low = req->dw0, high = nvme_cqe_high(req->sq, req->cmd.cid, req->status);
+	iova_t addr = nvme_cq_advance(cq);
 
-	/* Before the program can see the entry, so that its answering doorbell is in range. */
-	atomic_store_explicit(&cq->tail, next, memory_order_release);
-	if (!next)
-		cq->phase = !cq->phase;
 	if (ioas_dma_write(nvme->issuer, addr, &low, 8) ||
 	    ioas_dma_store(nvme->issuer, addr + 8, high, 8)) {
 		if (cq->id)
@@ -142,7 +134,7 @@ void nvme_complete(struct nvme *nvme, struct nvme_req *req)
 	struct nvme_cq *cq = req->sq->cq;
 
 	if (req->status && !nvme->dropping)
-		nvme_log_error(nvme, req);
+		nvme_log_error(nvme, req->sq, &req->cmd, req->status);
 	if (nvme->dropping || nvme->failed) {
 		retire(nvme, req);
 		return;
@@ -227,6 +219,11 @@ bool nvme_sq_run(struct nvme *nvme, struct nvme_sq *sq)
 	/* tail >= size: a doorbell that raced with the queue's making. */
 	if (!size || tail >= size || tail == sq->head || sq->cq->backlog)
 		return false; /* a doorbell or a queue with room sets it ready again */
+	if (sq->id && nvme->drive.at_hand && nvme_direct(nvme, sq)) {
+		if (sq->head != tail)
+			nvme_mask_set(nvme->ready, sq->id);
+		return true;
+	}
 	n = tail > sq->head ? tail - sq->head : size - sq->head;
 	if (n > NVME_FETCH)
 		n = NVME_FETCH;
@@ -248,7 +245,7 @@ bool nvme_sq_run(struct nvme *nvme, struct nvme_sq *sq)
 			poll(NULL, 0, 1); /* memory is short; it passes */
 			break;
 		}
-		sq->head = (sq->head + 1) % size;
+		nvme_sq_advance(sq, 1);
 		req->cmd = nvme->fetch[i];
 		start(nvme, req);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registers and doorbells (3.1). Runs in the program's threads: notes what was written, wakes the
- * worker. Registers take 4 and 8 bytes; narrower writes are ignored, narrower reads give the part.
+ * Registers and doorbells (3.1). Runs in the program's threads: notes what was written, does what
+ * can be done at once, wakes the worker for the rest. Registers take 4 and 8 bytes; narrower writes
+ * are ignored, narrower reads give the part.
  */
 #include "nvme/nvme.h"
 
@@ -129,8 +130,7 @@ static void sq_doorbell(struct nvme *nvme, struct nvme_sq *sq, uint32_t value)
 		return;
 	}
 	atomic_store_explicit(&sq->tail, value, memory_order_release);
-	atomic_fetch_or(&nvme->db_sq[sq->id / 64], 1ull << sq->id % 64);
-	nvme_kick(nvme);
+	nvme_rung(nvme, sq);
 }
 
 static void cq_doorbell(struct nvme *nvme, struct nvme_cq *cq, uint32_t value)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The worker: looks at what was written, runs queues in turn, sleeps when there is nothing.
+ * The worker: looks at what was written, runs queues in turn, sleeps when there is nothing. It has
+ * the turn (turn.h) except while it looks for work, or sleeps.
  *
  * Before it sleeps it clears `awake` and looks once more; whoever brings work sets it, and writes
  * the eventfd only if it was clear. The ring tells of ended I/O through the same eventfd, but only
@@ -222,6 +223,7 @@ void *nvme_worker(void *arg)
 	for (;;) {
 		bool any = false;
 
+		nvme_turn_take(&nvme->turn);
 		if (atomic_exchange(&nvme->attention, false)) {
 			attend(nvme);
 			any = true;
@@ -239,9 +241,11 @@ void *nvme_worker(void *arg)
 		nvme_ring_submit(nvme);
 		any |= nvme_ring_reap(nvme, false);
 		nvme_interrupt(nvme);
+		nvme_turn_give(&nvme->turn);
 		if (!any && !work_comes(nvme))
 			nap(nvme);
 	}
+	/* It stays taken. */
 	drain(nvme);
 	nvme_interrupt(nvme);
 	nvme_ring_close(nvme);

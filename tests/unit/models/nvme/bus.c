@@ -94,6 +94,53 @@ int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsi
 	return 0;
 }
 
+void ioas_batch_begin(struct ioas_batch *batch, struct ioas_issuer *issuer)
+{
+	*batch = (struct ioas_batch){.issuer = issuer};
+}
+
+void ioas_batch_end(struct ioas_batch *batch)
+{
+}
+
+/* Nothing is remembered, so that ioas_batch_at comes here for each TLP; page by page. */
+int ioas_batch_find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void **host,
+		    uint64_t *len)
+{
+	uint64_t rest = 4096 - tlp->addr % 4096;
+
+	if (!tlp->len)
+		return -EINVAL;
+	*len = tlp->len < rest ? tlp->len : rest;
+	if (!allowed(tlp->addr, *len,
+		     tlp->op == IOAS_TLP_WRITE ? IOAS_PROT_WRITE : IOAS_PROT_READ)) {
+		bus.faults++;
+		return -EFAULT;
+	}
+	*host = bus_at(tlp->addr);
+	return 0;
+}
+
+int ioas_batch_move(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t off, void *host,
+		    void *buf, uint64_t len)
+{
+	if (tlp->op == IOAS_TLP_WRITE)
+		memcpy(host, buf, len);
+	else
+		memcpy(buf, host, len);
+	return 0;
+}
+
+int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *buf)
+{
+	return ioas_tlp_issue(batch->issuer, tlp, buf);
+}
+
+int ioas_batch_store(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t value)
+{
+	return ioas_dma_store(batch->issuer, tlp->addr, value, (unsigned)tlp->len);
+}
+
 void ioas_dma_init(struct ioas_dma *dma, struct ioas_issuer *issuer)
 {
 	memset(dma, 0, sizeof(*dma));

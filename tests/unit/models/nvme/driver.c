@@ -22,8 +22,8 @@ void driver_plug(struct driver *drv, const char *keys)
 	struct ioas_why why = {""};
 	int rc;
 
-	params[nr++] = (struct ioas_param){"drive", drv->fd < 0 ? "null" : drv->path};
-	if (drv->fd < 0) {
+	params[nr++] = (struct ioas_param){"drive", drv->made ? drv->made : drv->path};
+	if (drv->made) {
 		snprintf(size, sizeof(size), "%llu", (unsigned long long)drv->len);
 		params[nr++] = (struct ioas_param){"size", size};
 	}
@@ -46,7 +46,9 @@ void driver_open(struct driver *drv, uint64_t len, const char *keys)
 	drv->next = BUS_BASE;
 	drv->len = len;
 	drv->fd = -1;
-	if (!strstr(keys, "null")) {
+	if (!strcmp(keys, "null") || !strcmp(keys, "ram"))
+		drv->made = keys;
+	if (!drv->made) {
 		uint8_t *buf = malloc(len);
 
 		drv->fd = memfd_create("drive", MFD_CLOEXEC);

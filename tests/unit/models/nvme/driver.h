@@ -30,12 +30,16 @@ struct driver {
 	iova_t next; /* free memory of the bus */
 	uint32_t cc;
 	char path[64];
-	int fd; /* of the drive file, -1: none */
+	int fd;		  /* of the drive file, -1: none */
+	const char *made; /* instead of a file: "null" or "ram" */
 	uint64_t len;
 	uint16_t cid;
 };
 
-/* A drive file of `len` bytes with a pattern in it (0: null drive), and a controller on it. */
+/*
+ * A drive file of `len` bytes with a pattern in it, and a controller on it. `keys` "null" or "ram":
+ * drive=null or drive=ram.
+ */
 void driver_open(struct driver *drv, uint64_t len, const char *keys);
 void driver_close(struct driver *drv);
 /* Creates the controller on drv->path anew; what was not flushed is lost. */

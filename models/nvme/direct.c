@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads and writes that need nothing but memory, or what the kernel has at hand: fetched, done and
+ * completed many at a time, without a request, a lock or an allocation. Whatever is not of this
+ * kind stays in its queue for the long way (queue.c), which repeats all checks.
+ *
+ * The thread that rings a doorbell does this by itself where it is nobody else's turn: that is
+ * cheaper than to tell the worker, be it asleep or on another processor.
+ */
+#include <errno.h>
+#include <sys/uio.h>
+#include "nvme/nvme.h"
+#include "util/sys.h"
+
+#define SPANS	 (2 * (4096u << NVME_MPS_MAX) / 4096) /* of two pages at worst */
+#define MARK_LEN 8192u /* copied under one mark: that long an UNMAP waits */
+#define ROUNDS	 4     /* before a doorbell leaves the rest to the worker */
+
+struct span {
+	void *host;
+	uint64_t len;
+	uint64_t off; /* in the TLP */
+	unsigned tlp;
+};
+
+struct direct {
+	struct nvme *nvme;
+	struct ioas_batch batch;
+	uint64_t copied; /* in this batch */
+	struct ioas_tlp tlp[2];
+	struct span span[SPANS];
+	unsigned span_nr;
+};
+
+/* What a page's worth or two lies in, by TLPs; 0: a list, or not well-formed. */
+static unsigned pages(struct direct *d, const struct nvme_cmd *cmd, uint64_t len, uint8_t op)
+{
+	uint64_t page = 1ull << d->nvme->page_lg2, first = page - (cmd->prp1 & (page - 1));
+
+	d->tlp[0] = (struct ioas_tlp){.addr = cmd->prp1, .len = len, .op = op};
+	if (cmd->prp1 % 4)
+		return 0;
+	if (len <= first)
+		return 1;
+	if (len - first > page || cmd->prp2 & (page - 1))
+		return 0;
+	d->tlp[0].len = first;
+	d->tlp[1] = (struct ioas_tlp){.addr = cmd->prp2, .len = len - first, .op = op};
+	return 2;
+}
+
+/* Where the bytes of a TLP are: 0, -EFAULT, -EAGAIN the long way. */
+static int find(struct direct *d, unsigned i)
+{
+	struct ioas_tlp tlp = d->tlp[i];
+
+	while (tlp.len) {
+		struct span *span = &d->span[d->span_nr];
+		int rc;
+
+		if (d->span_nr == SPANS)
+			return -EAGAIN;
+		rc = ioas_batch_at(&d->batch, &tlp, &span->host, &span->len);
+		if (rc)
+			return rc;
+		span->off = tlp.addr - d->tlp[i].addr;
+		span->tlp = i;
+		d->span_nr++;
+		tlp.addr += span->len;
+		tlp.len -= span->len;
+	}
+	return 0;
+}
+
+static nvme_status copy(struct direct *d, uint8_t *at, uint64_t len)
+{
+	for (unsigned i = 0; i < d->span_nr; i++) {
+		const struct span *span = &d->span[i];
+
+		if (ioas_batch_move(&d->batch, &d->tlp[span->tlp], span->off, span->host, at,
+				    span->len))
+			return NVME_DATA_TRANSFER_ERROR;
+		at += span->len;
+	}
+	d->copied += len;
+	return NVME_SUCCESS;
+}
+
+/* What the kernel need not wait for. All of it, or the long way. */
+static nvme_status read_cached(struct direct *d, uint64_t off, uint64_t len)
+{
+	struct nvme_drive *drive = &d->nvme->drive;
+	struct iovec iov[SPANS];
+	long rc;
+
+	for (unsigned i = 0; i < d->span_nr; i++)
+		iov[i] = (struct iovec){d->span[i].host, d->span[i].len};
+	rc = sys_call(SYS_preadv2, drive->fd, iov, d->span_nr, off, 0, RWF_NOWAIT);
+	if (rc == -EOPNOTSUPP)
+		drive->at_hand = false;
+	d->copied += len;
+	return rc == (long)len ? NVME_SUCCESS : NVME_LATER;
+}
+
+static bool suits(struct nvme *nvme, const struct nvme_cmd *cmd)
+{
+	const struct nvme_drive *drive = &nvme->drive;
+	bool write = cmd->opcode == NVME_IO_WRITE;
+
+	if ((!write && cmd->opcode != NVME_IO_READ) || cmd->flags || cmd->nsid != 1)
+		return false;
+	if (drive_in_file(drive) && (write || cmd->cdw12 & NVME_RW_FUA))
+		return false;
+	return !nvme_check_range(nvme, cmd, true, write);
+}
+
+static nvme_status run(struct direct *d, const struct nvme_cmd *cmd)
+{
+	struct nvme *nvme = d->nvme;
+	struct nvme_drive *drive = &nvme->drive;
+	uint64_t off = nvme_slba(cmd) << drive->lba_lg2;
+	uint64_t len = (uint64_t)((cmd->cdw12 & 0xffff) + 1) << drive->lba_lg2;
+	nvme_status status = NVME_SUCCESS;
+	unsigned nr;
+
+	if (!suits(nvme, cmd))
+		return NVME_LATER;
+	d->span_nr = 0;
+	nr = pages(d, cmd, len, cmd->opcode == NVME_IO_WRITE ? IOAS_TLP_READ : IOAS_TLP_WRITE);
+	if (!nr)
+		return NVME_LATER;
+	for (unsigned i = 0; i < nr; i++) {
+		int rc = find(d, i);
+
+		if (rc)
+			return rc == -EFAULT ? NVME_DATA_TRANSFER_ERROR : NVME_LATER;
+	}
+	if (drive->memory)
+		status = copy(d, drive->memory + off, len);
+	else if (drive_in_file(drive))
+		status = read_cached(d, off, len);
+	if (!status)
+		nvme_count_io(nvme, cmd->opcode, len);
+	return status;
+}
+
+/* How many of a queue's commands may be done now: what is there in one piece, and has room. */
+static uint32_t may_run(const struct nvme_sq *sq)
+{
+	const struct nvme_cq *cq = sq->cq;
+	uint32_t size = atomic_load_explicit(&sq->size, memory_order_relaxed);
+	uint32_t tail = atomic_load_explicit(&sq->tail, memory_order_acquire), n, room;
+
+	if (!size || tail >= size || cq->backlog)
+		return 0;
+	n = (tail >= sq->head ? tail : size) - sq->head;
+	size = atomic_load_explicit(&cq->size, memory_order_relaxed);
+	room = (atomic_load_explicit(&cq->head, memory_order_acquire) + size - 1 -
+		atomic_load_explicit(&cq->tail, memory_order_relaxed)) %
+	       size;
+	if (n > room)
+		n = room;
+	return n < NVME_FETCH ? n : NVME_FETCH;
+}
+
+static int store(struct direct *d, iova_t addr, uint64_t value)
+{
+	struct ioas_tlp tlp = {.addr = addr, .len = 8, .op = IOAS_TLP_WRITE};
+	int rc = ioas_batch_store(&d->batch, &tlp, value);
+
+	if (__builtin_expect(rc != -EAGAIN, 1))
+		return rc;
+	ioas_batch_end(&d->batch);
+	rc = ioas_dma_store(d->nvme->issuer, addr, value, 8);
+	ioas_batch_begin(&d->batch, d->nvme->issuer);
+	return rc;
+}
+
+/* Completions, in the order they are seen. 0 or -EFAULT. */
+static int post(struct direct *d, struct nvme_sq *sq, const nvme_status *status, uint32_t nr)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < nr && !rc; i++) {
+		const struct nvme_cmd *cmd = &d->nvme->fetch[i];
+		uint64_t high = nvme_cqe_high(sq, cmd->cid, status[i]);
+		iova_t addr;
+
+		if (status[i])
+			nvme_log_error(d->nvme, sq, cmd, status[i]);
+		addr = nvme_cq_advance(sq->cq);
+		rc = store(d, addr, 0);
+		if (!rc)
+			rc = store(d, addr + 8, high);
+	}
+	return rc;
+}
+
+static int fetch(struct direct *d, const struct nvme_sq *sq, uint32_t nr)
+{
+	struct ioas_tlp tlp = {
+		.addr = sq->base + ((uint64_t)sq->head << NVME_SQE_LEN_LG2),
+		.len = (uint64_t)nr << NVME_SQE_LEN_LG2,
+		.op = IOAS_TLP_READ,
+	};
+
+	return ioas_batch_copy(&d->batch, &tlp, d->nvme->fetch);
+}
+
+static void renew(struct direct *d)
+{
+	ioas_batch_end(&d->batch);
+	ioas_batch_begin(&d->batch, d->nvme->issuer);
+	d->copied = 0;
+}
+
+/* Queue memory that is not there is the end of a controller. */
+static void die(struct nvme *nvme)
+{
+	nvme_event(nvme, NVME_EVENT_ERROR, NVME_EVENT_ERROR_INTERNAL);
+	nvme_fail(nvme);
+}
+
+uint32_t nvme_direct(struct nvme *nvme, struct nvme_sq *sq)
+{
+	nvme_status status[NVME_FETCH];
+	uint32_t n = may_run(sq), done = 0;
+	struct direct d;
+	int rc;
+
+	if (!n || nvme->failed)
+		return 0;
+	d.nvme = nvme;
+	d.copied = 0;
+	ioas_batch_begin(&d.batch, nvme->issuer);
+	rc = fetch(&d, sq, n);
+	for (; !rc && done < n; done++) {
+		if (d.copied >= MARK_LEN)
+			renew(&d);
+		status[done] = run(&d, &nvme->fetch[done]);
+		if (status[done] == NVME_LATER)
+			break;
+	}
+	nvme_sq_advance(sq, done);
+	if (done)
+		rc = post(&d, sq, status, done);
+	ioas_batch_end(&d.batch);
+	if (rc == -EFAULT)
+		die(nvme);
+	else if (done)
+		nvme_mask_set(nvme->irq, sq->cq->id);
+	return done;
+}
+
+/* Has the queue commands that were not fetched? */
+static bool holds(const struct nvme_sq *sq)
+{
+	return atomic_load_explicit(&sq->size, memory_order_relaxed) &&
+	       atomic_load_explicit(&sq->tail, memory_order_acquire) != sq->head;
+}
+
+/* True: there is more than can be done here, and the worker finds it. */
+static bool leave(struct nvme *nvme, struct nvme_sq *sq)
+{
+	atomic_fetch_or(&nvme->db_sq[sq->id / 64], 1ull << sq->id % 64);
+	return true;
+}
+
+static bool run_one(struct nvme *nvme, struct nvme_sq *sq)
+{
+	for (unsigned round = 0; sq->id && round < ROUNDS && holds(sq); round++)
+		if (!nvme_direct(nvme, sq))
+			break;
+	return holds(sq) && leave(nvme, sq);
+}
+
+static bool run_rung(struct nvme *nvme)
+{
+	bool left = false;
+
+	for (unsigned w = 0; w < NVME_MASK_WORDS; w++) {
+		uint64_t rung = 0;
+
+		if (atomic_load(&nvme->db_sq[w]))
+			rung = atomic_exchange(&nvme->db_sq[w], 0);
+		for (; rung; rung &= rung - 1)
+			left |= run_one(nvme, &nvme->sq[w * 64 + (unsigned)__builtin_ctzll(rung)]);
+	}
+	return left;
+}
+
+/* sq NULL: whatever has been rung. */
+static bool run_here(struct nvme *nvme, struct nvme_sq *sq)
+{
+	bool left;
+
+	if (!nvme->enabled || nvme->failed || nvme->csts & NVME_CSTS_SHST_MASK)
+		return sq ? leave(nvme, sq) : true;
+	left = sq ? run_one(nvme, sq) : run_rung(nvme);
+	nvme_interrupt(nvme);
+	return left;
+}
+
+static bool is_rung(struct nvme *nvme)
+{
+	for (unsigned w = 0; w < NVME_MASK_WORDS; w++)
+		if (atomic_load(&nvme->db_sq[w]))
+			return true;
+	return false;
+}
+
+/*
+ * Whose turn it is looks for doorbells again after giving it away: either he sees ours, or it is
+ * our turn now.
+ */
+void nvme_rung(struct nvme *nvme, struct nvme_sq *sq)
+{
+	bool mine = nvme->drive.at_hand && nvme_turn_try(&nvme->turn);
+
+	if (!mine) {
+		leave(nvme, sq);
+		mine = nvme->drive.at_hand && nvme_turn_try(&nvme->turn);
+		sq = NULL;
+	}
+	for (unsigned round = 0; mine; round++) {
+		bool left = run_here(nvme, sq);
+
+		nvme_turn_give(&nvme->turn);
+		if (left || round == ROUNDS)
+			break;
+		if (!is_rung(nvme))
+			return;
+		sq = NULL;
+		mine = nvme_turn_try(&nvme->turn);
+	}
+	if (mine || !nvme->drive.at_hand || !nvme_runs(nvme))
+		nvme_kick(nvme);
+}
