@@ -1,276 +1,287 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a 4 KiB random read from the NVMe model costs a driver that polls, in the same process: one
- * at a time and 32 at a time, from drive=null (commands, translations and completions alone) and
- * from a file in the page cache. The measure is a plain pread(2) of the same blocks in the same
- * run, which is what the drive's I/O costs in any case.
+ * at a time and 128 at a time, from drive=null (commands, translations and completions alone), from
+ * memory, and from a file in the page cache. Beside each row stands the least that could do it,
+ * measured in windows that alternate with ours: the two rings alone, a memcpy or a preadv of the
+ * same blocks. Then the same model without an IOMMU, two devices driven by two threads beside two
+ * threads of arithmetic, and an UNMAP while the device is at work.
+ *
+ * Prints medians with 10th and 90th percentile, and the median of the ratios; --json for machines.
  */
+#include <dlfcn.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sched.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/mman.h>
-#include <time.h>
+#include <sys/uio.h>
 #include <unistd.h>
-#include <ioas/device.h>
-#include <ioas/iommu.h>
-#include <ioas/model.h>
 #include "bench/bench.h"
+#include "bench/nvme_rig.h"
+#include "nvme/keys.h"
 #include "nvme/spec.h"
-#include "pci/pci.h"
-#include "route/route.h"
 
-#define BLOCK	   4096u
-#define FILE_LEN   (64u << 20)
-#define QUEUE_NR   64u /* entries of each queue */
-#define DEPTH_MAX  32u
-#define OP_NR	   20000u
-#define ROUND_NR   5
-#define MEMORY_LEN (1u << 20)
-#define IOVA	   0x100000000ull
-#define SPIN_NR	   2000 /* looks at a completion queue before others may run */
+#define DRIVE_LEN (256u << 20)
+#define WINDOW	  8192u /* reads of a null drive; of others fewer */
 
-/* Offsets in the memory of both sides. */
-enum { ADMIN_SQ = 0x0000, ADMIN_CQ = 0x1000, IO_SQ = 0x2000, IO_CQ = 0x4000, DATA = 0x10000 };
-
-struct queue {
-	struct nvme_cmd *sq;
-	volatile uint64_t *cq;
-	uint32_t tail, head, doorbell;
-	unsigned phase;
+enum what {
+	NULL_1,
+	NULL_128,
+	RAM_1,
+	RAM_128,
+	FILE_1,
+	FILE_128,
+	PRICE_NULL,
+	PRICE_RAM,
+	PRICE_FILE,
+	TWO,
+	WHAT_NR
 };
 
-struct bench {
-	struct ioas_iommu *iommu;
-	struct ioas_space *space;
-	struct ioas_pci *pci;
-	uint8_t *memory;
-	struct queue admin, io;
+static const struct {
+	const char *name, *key, *peer;
+	unsigned depth;
+	uint32_t nr;
+} row[WHAT_NR] = {
+	{"null, 1 at a time", "null_qd1", "its rings alone", 1, WINDOW},
+	{"null, 128 at a time", "null_qd128", "its rings alone", 128, 8 * WINDOW},
+	{"ram, 1 at a time", "ram_qd1", "memcpy", 1, WINDOW},
+	{"ram, 128 at a time", "ram_qd128", "memcpy", 128, WINDOW},
+	{"file, 1 at a time", "file_qd1", "preadv", 1, WINDOW / 4},
+	{"file, 128 at a time", "file_qd128", "preadv", 128, WINDOW / 4},
+	{"null, 128 at a time", "price_null", "without an IOMMU", 128, 8 * WINDOW},
+	{"ram, 128 at a time", "price_ram", "without an IOMMU", 128, WINDOW},
+	{"file, 128 at a time", "price_file", "without an IOMMU", 128, WINDOW / 4},
+	{"two threads, two devices", "two_devices", "two of arithmetic", 128, 16 * WINDOW},
 };
 
-struct result {
-	const char *name;
-	double ns, spread; /* best round; and how far the worst was from it */
-};
+static struct rig null, ram, file, second, plain[3];
+static uint32_t block[RIG_BLOCKS];
+static uint8_t *memory; /* as much as the drive has */
+static int fd;
+static double ours[WHAT_NR][BENCH_PAIRS], theirs[WHAT_NR][BENCH_PAIRS];
 
-static _Noreturn void give_up(int rc, const char *what)
+static struct rig *rig_of(enum what what)
 {
-	fprintf(stderr, "nvme: %s: %s\n", what, strerror(-rc));
-	exit(1);
+	static struct rig *const rigs[WHAT_NR] = {&null, &null, &ram, &ram,  &file,
+						  &file, &null, &ram, &file, &null};
+
+	return rigs[what];
 }
 
-static void write_reg(struct bench *b, uint64_t off, uint64_t value, unsigned size)
+/* The least a driver and a device have to do between them, in the same memory. */
+static double rings(unsigned depth, uint32_t nr)
 {
-	b->pci->ops->bar_write(b->pci->model, 0, off, value, size);
-}
+	struct nvme_cmd *sq = (void *)null.queues, cmd = {.opcode = NVME_IO_READ}, got;
+	volatile uint64_t *cq = (void *)(null.queues + QUEUE_NR * sizeof(*sq));
+	uint64_t begin = bench_now(), sum = 0;
 
-static void put(struct queue *q, struct nvme_cmd cmd)
-{
-	q->sq[q->tail] = cmd;
-	q->tail = (q->tail + 1) % QUEUE_NR;
-}
-
-static void ring(struct bench *b, struct queue *q)
-{
-	write_reg(b, q->doorbell, q->tail, 4);
-}
-
-/* Takes the completions there are, at least one; returns how many. */
-static unsigned take(struct bench *b, struct queue *q)
-{
-	unsigned nr = 0;
-
-	for (unsigned spin = 0;; spin++) {
-		uint64_t high = __atomic_load_n(&q->cq[q->head * 2 + 1], __ATOMIC_ACQUIRE);
-
-		if ((high >> 48 & 1) == q->phase) {
-			if (high >> 49)
-				give_up(-EIO, "a command");
-			nr++;
-			q->head = (q->head + 1) % QUEUE_NR;
-			q->phase ^= !q->head;
-			continue;
+	for (uint32_t done = 0; done < nr; done += depth) {
+		for (uint32_t i = 0; i < depth; i++) {
+			cmd.cid = (uint16_t)i;
+			cmd.cdw10 = block[(done + i) % RIG_BLOCKS];
+			sq[i] = cmd;
 		}
-		if (nr)
-			break;
-		if (spin % SPIN_NR == SPIN_NR - 1)
-			sched_yield();
-		__builtin_ia32_pause();
-	}
-	write_reg(b, q->doorbell + 4, q->head, 4);
-	return nr;
-}
-
-static void admin(struct bench *b, struct nvme_cmd cmd)
-{
-	put(&b->admin, cmd);
-	ring(b, &b->admin);
-	take(b, &b->admin);
-}
-
-static struct queue queue(struct bench *b, unsigned id, uint64_t sq, uint64_t cq)
-{
-	return (struct queue){
-		.sq = (void *)(b->memory + sq),
-		.cq = (void *)(b->memory + cq),
-		.doorbell = NVME_REG_DOORBELLS + id * 8,
-		.phase = 1,
-	};
-}
-
-static void start(struct bench *b, const char *device)
-{
-	struct ioas_why why = {""};
-	iova_t iova = IOVA;
-	struct ioas_device *dev;
-
-	bench_must(ioas_iommu_new(NULL, &b->iommu), "instance");
-	bench_must(ioas_space_new(b->iommu, &b->space), "space");
-	bench_must(ioas_model_create(b->iommu, device, &b->pci, &why), why.text);
-	b->memory = mmap(NULL, MEMORY_LEN, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (b->memory == MAP_FAILED)
-		give_up(-ENOMEM, "mmap");
-	bench_must(ioas_space_map(b->space, NULL, &iova, (uintptr_t)b->memory, MEMORY_LEN,
-				  IOAS_MAP_FIXED | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
-		   "map");
-	dev = ioas_pci_device(b->pci);
-	bench_must(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), "bind");
-	bench_must(ioas_device_attach(dev, b->space, NULL), "attach");
-	route_dma_enable(dev, true);
-	b->admin = queue(b, 0, ADMIN_SQ, ADMIN_CQ);
-	b->io = queue(b, 1, IO_SQ, IO_CQ);
-	write_reg(b, NVME_REG_AQA, (QUEUE_NR - 1) << 16 | (QUEUE_NR - 1), 4);
-	write_reg(b, NVME_REG_ASQ, IOVA + ADMIN_SQ, 8);
-	write_reg(b, NVME_REG_ACQ, IOVA + ADMIN_CQ, 8);
-	write_reg(b, NVME_REG_CC, NVME_CC_EN | 6 << 16 | 4 << 20, 4);
-	while (!(b->pci->ops->bar_read(b->pci->model, 0, NVME_REG_CSTS, 4) & NVME_CSTS_RDY))
-		sched_yield();
-	admin(b, (struct nvme_cmd){.opcode = NVME_ADM_CREATE_CQ,
-				   .prp1 = IOVA + IO_CQ,
-				   .cdw10 = 1 | (QUEUE_NR - 1) << 16,
-				   .cdw11 = 1});
-	admin(b, (struct nvme_cmd){.opcode = NVME_ADM_CREATE_SQ,
-				   .prp1 = IOVA + IO_SQ,
-				   .cdw10 = 1 | (QUEUE_NR - 1) << 16,
-				   .cdw11 = 1 | 1 << 16});
-}
-
-static void stop(struct bench *b)
-{
-	struct ioas_device *dev = ioas_pci_device(b->pci);
-
-	b->pci->ops->reset(b->pci->model);
-	ioas_device_detach(dev);
-	ioas_device_unbind(dev);
-	ioas_pci_remove(b->pci);
-	ioas_space_put(b->space);
-	ioas_iommu_destroy(b->iommu);
-	munmap(b->memory, MEMORY_LEN);
-}
-
-static uint64_t reads(struct bench *b, unsigned depth)
-{
-	uint64_t begin = bench_now();
-	unsigned out = 0;
-
-	for (unsigned done = 0, sent = 0; done < OP_NR;) {
-		while (out < depth && sent < OP_NR) {
-			put(&b->io,
-			    (struct nvme_cmd){.opcode = NVME_IO_READ,
-					      .nsid = 1,
-					      .cid = (uint16_t)sent,
-					      .prp1 = IOVA + DATA + sent % depth * BLOCK,
-					      .cdw10 = (uint32_t)bench_rnd(FILE_LEN / BLOCK) * 8,
-					      .cdw12 = BLOCK / 512 - 1});
-			sent++;
-			out++;
+		__asm__ volatile("" ::: "memory");
+		for (uint32_t i = 0; i < depth; i++) {
+			got = sq[i];
+			cq[i * 2] = got.cdw10;
+			__atomic_store_n(&cq[i * 2 + 1], got.cid, __ATOMIC_RELEASE);
 		}
-		ring(b, &b->io);
-		unsigned nr = take(b, &b->io);
-
-		done += nr;
-		out -= nr;
+		for (uint32_t i = 0; i < depth; i++)
+			sum += __atomic_load_n(&cq[i * 2 + 1], __ATOMIC_ACQUIRE);
 	}
-	return bench_now() - begin;
+	__asm__ volatile("" ::"r"(sum));
+	return (double)(bench_now() - begin) / nr;
 }
 
-static uint64_t preads(int fd, void *buf)
+static double memcpys(unsigned depth, uint32_t nr)
 {
+	static uint32_t next;
 	uint64_t begin = bench_now();
 
-	for (unsigned i = 0; i < OP_NR; i++)
-		if (pread(fd, buf, BLOCK, (off_t)(bench_rnd(FILE_LEN / BLOCK) * BLOCK)) != BLOCK)
-			give_up(-EIO, "pread");
-	return bench_now() - begin;
+	for (uint32_t i = 0; i < nr; i++)
+		memcpy(ram.data + i % depth * BLOCK,
+		       memory + (uint64_t)block[next++ % RIG_BLOCKS] * BLOCK, BLOCK);
+	return (double)(bench_now() - begin) / nr;
 }
 
-static void note(struct result *result, uint64_t total)
+static double preadvs(unsigned depth, uint32_t nr)
 {
-	double ns = (double)total / OP_NR;
+	static uint32_t next;
+	uint64_t begin = bench_now();
 
-	if (!result->ns || ns < result->ns)
-		result->ns = ns;
-	if (ns > result->spread)
-		result->spread = ns;
+	for (uint32_t i = 0; i < nr; i++) {
+		struct iovec iov = {file.data + i % depth * BLOCK, BLOCK};
+
+		if (preadv(fd, &iov, 1, (off_t)block[next++ % RIG_BLOCKS] * BLOCK) != BLOCK)
+			bench_must(-EIO, "preadv");
+	}
+	return (double)(bench_now() - begin) / nr;
 }
 
-static int make_file(char *path)
-{
-	int fd = mkstemp(path);
-	void *buf = malloc(1 << 20);
+/* Two threads for as long: how many times the work of one they do. */
+struct worker {
+	pthread_t thread;
+	struct rig *rig; /* NULL: arithmetic */
+	pthread_barrier_t *barrier;
+	uint64_t ns;
+};
 
-	if (fd < 0)
-		give_up(-errno, path);
-	if (!buf)
-		give_up(-ENOMEM, path);
-	memset(buf, 0x5a, 1 << 20);
-	for (unsigned i = 0; i < FILE_LEN >> 20; i++)
-		if (write(fd, buf, 1 << 20) != 1 << 20)
-			give_up(-EIO, "write");
-	free(buf);
-	return fd;
+static void work(struct rig *rig)
+{
+	uint64_t x = 1;
+
+	if (rig) {
+		rig_reads(rig, row[TWO].depth, row[TWO].nr);
+		return;
+	}
+	for (uint32_t i = 0; i < 4 * row[TWO].nr; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+	}
+	__asm__ volatile("" ::"r"(x));
 }
 
-static void print(const struct result *result, unsigned nr, bool json)
+static void *run(void *arg)
 {
-	printf(json ? "{\"bench\":\"nvme\"" : "%-16s %10s %10s %10s\n", "4 KiB reads", "ns/op",
-	       "worst", "x pread");
-	for (unsigned i = 0; i < nr; i++)
-		printf(json ? ",\"%s\":{\"ns\":%.1f,\"worst\":%.1f,\"ratio\":%.3f}"
-			    : "%-16s %10.0f %10.0f %9.2fx\n",
-		       result[i].name, result[i].ns, result[i].spread, result[i].ns / result[0].ns);
-	if (json)
-		printf("}\n");
+	struct worker *worker = arg;
+	uint64_t begin;
+
+	pthread_barrier_wait(worker->barrier);
+	begin = bench_now();
+	work(worker->rig);
+	worker->ns = bench_now() - begin;
+	return NULL;
+}
+
+static double gain(struct rig *one, struct rig *other)
+{
+	struct worker worker[2] = {{.rig = one}, {.rig = other}};
+	pthread_barrier_t barrier;
+	uint64_t begin = bench_now(), alone;
+
+	work(one);
+	alone = bench_now() - begin;
+	pthread_barrier_init(&barrier, NULL, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		worker[i].barrier = &barrier;
+		bench_must(-pthread_create(&worker[i].thread, NULL, run, &worker[i]), "thread");
+	}
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(worker[i].thread, NULL);
+	pthread_barrier_destroy(&barrier);
+	return (double)alone / (double)worker[0].ns + (double)alone / (double)worker[1].ns;
+}
+
+static double our_window(enum what what)
+{
+	if (what == TWO)
+		return gain(&null, &second);
+	return rig_reads(rig_of(what), row[what].depth, row[what].nr);
+}
+
+static double their_window(enum what what)
+{
+	switch (what) {
+	case NULL_1:
+	case NULL_128:
+		return rings(row[what].depth, row[what].nr);
+	case RAM_1:
+	case RAM_128:
+		return memcpys(row[what].depth, row[what].nr);
+	case FILE_1:
+	case FILE_128:
+		return preadvs(row[what].depth, row[what].nr);
+	case TWO:
+		return gain(NULL, NULL);
+	default:
+		return rig_reads(&plain[what % 3], row[what].depth, row[what].nr);
+	}
+}
+
+static void show(unsigned w, bool json)
+{
+	double ratio[BENCH_PAIRS];
+
+	for (unsigned i = 0; i < BENCH_PAIRS; i++)
+		ratio[i] = ours[w][i] / theirs[w][i];
+	printf(json ? "{\"row\":\"%s\",\"ours\":%.2f,\"p10\":%.2f,\"p90\":%.2f,\"peer\":\"%s\","
+		      "\"theirs\":%.2f,\"ratio\":%.3f,\"ratio_p10\":%.3f,\"ratio_p90\":%.3f,"
+		      "\"ratio_of_best\":%.3f}\n"
+		    : "%-24s %8.1f (%.1f..%.1f)  %-16s %8.1f  x %.2f (%.2f..%.2f)  best x %.2f\n",
+	       json ? row[w].key : row[w].name, bench_percentile(ours[w], BENCH_PAIRS, 50),
+	       bench_percentile(ours[w], BENCH_PAIRS, 10),
+	       bench_percentile(ours[w], BENCH_PAIRS, 90), row[w].peer,
+	       bench_percentile(theirs[w], BENCH_PAIRS, 50),
+	       bench_percentile(ratio, BENCH_PAIRS, 50), bench_percentile(ratio, BENCH_PAIRS, 10),
+	       bench_percentile(ratio, BENCH_PAIRS, 90),
+	       bench_percentile(ours[w], BENCH_PAIRS, 0) /
+		       bench_percentile(theirs[w], BENCH_PAIRS, 0));
+}
+
+static void fill(char *path)
+{
+	fd = mkstemp(path);
+	memory = mmap(NULL, DRIVE_LEN, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	bench_must(fd < 0 || memory == MAP_FAILED ? -errno : 0, path);
+	memset(memory, 0x5a, DRIVE_LEN);
+	for (uint64_t at = 0; at < DRIVE_LEN; at += 1 << 20)
+		if (pwrite(fd, memory + at, 1 << 20, (off_t)at) != 1 << 20)
+			bench_must(-EIO, "pwrite");
+	for (unsigned i = 0; i < RIG_BLOCKS; i++)
+		block[i] = (uint32_t)bench_rnd(DRIVE_LEN / BLOCK);
+}
+
+static void start_all(void)
+{
+	char path[] = "bench-nvme-XXXXXX", device[64];
+	void *module = dlopen(BARE, RTLD_NOW | RTLD_LOCAL);
+	const struct bare *bare;
+
+	fill(path);
+	snprintf(device, sizeof(device), "drive=%s", path);
+	rig_start(&null, "drive=null,size=256M", block, NULL, NULL);
+	rig_start(&second, "drive=null,size=256M", block, NULL, &null);
+	rig_start(&ram, "drive=ram,size=256M", block, NULL, NULL);
+	rig_start(&file, device, block, NULL, NULL);
+	bench_must(module ? 0 : -ENOENT, BARE);
+	bare = ((const struct bare *(*)(void))dlsym(module, "bench_bare"))();
+	rig_start(&plain[PRICE_NULL % 3], "drive=null,size=256M", block, bare, NULL);
+	rig_start(&plain[PRICE_RAM % 3], "drive=ram,size=256M", block, bare, NULL);
+	rig_start(&plain[PRICE_FILE % 3], device, block, bare, NULL);
+	unlink(path);
 }
 
 int main(int argc, char **argv)
 {
-	struct result result[] = {{.name = "pread"},
-				  {.name = "null QD1"},
-				  {.name = "null QD32"},
-				  {.name = "file QD1"},
-				  {.name = "file QD32"}};
-	char path[] = "bench-nvme-XXXXXX", device[64];
-	struct bench null = {0}, file = {0};
-	int fd = make_file(path);
+	bool json = argc > 1 && !strcmp(argv[1], "--json");
 
-	start(&null, "nvme,drive=null,size=64M");
-	snprintf(device, sizeof(device), "nvme,drive=%s", path);
-	start(&file, device);
-	unlink(path);
-	for (unsigned round = 0; round < ROUND_NR; round++) {
-		note(&result[0], preads(fd, file.memory + DATA));
-		note(&result[1], reads(&null, 1));
-		note(&result[2], reads(&null, DEPTH_MAX));
-		note(&result[3], reads(&file, 1));
-		note(&result[4], reads(&file, DEPTH_MAX));
+	if (argc > 2 || (argc == 2 && !json)) {
+		fputs("usage: bench-nvme [--json]\n", stderr);
+		return 2;
 	}
-	stop(&null);
-	stop(&file);
-	close(fd);
-	print(result, sizeof(result) / sizeof(result[0]), argc > 1 && !strcmp(argv[1], "--json"));
+	rig_guard();
+	start_all();
+	for (unsigned pair = 0; pair < BENCH_PAIRS; pair++)
+		for (unsigned w = 0; w < WHAT_NR; w++) {
+			ours[w][pair] = our_window(w);
+			theirs[w][pair] = their_window(w);
+		}
+	if (!json)
+		printf("%-24s %8s %-16s %-16s %8s\n", "4 KiB reads", "ns", "(p10..p90)", "peer",
+		       "ns");
+	for (unsigned w = 0; w < WHAT_NR; w++)
+		show(w, json);
+	rig_stop(&second);
+	rig_stop(&null);
+	rig_stop(&ram);
+	rig_stop(&file);
+	for (unsigned i = 0; i < 3; i++)
+		rig_stop(&plain[i]);
 	return 0;
 }
