@@ -43,8 +43,7 @@ static double map_unmap(struct pt *pt, uint64_t len, uint64_t nr)
 
 			bench_must(pt_map(pt, iova, PA_BASE + iova, len, RW), "map");
 			pt_unmap(pt, iova, iova + len - 1, &gather);
-			if (gather.tables)
-				pt_gather_free(&gather);
+			pt_gather_free(&gather);
 		}
 		begin = (bench_now() - begin) / (double)nr;
 		best = begin < best ? begin : best;

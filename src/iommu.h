@@ -7,6 +7,7 @@
  *
  *   uapi vfio_lock -> iommufd context (obj), or a container's lock -> route device -> shared tables
  *     (route) -> dmabufs -> space -> pages -> mem map
+ *   a page table's dirty_lock -> space
  *   the issuer list, and who waits for what is lent: below all of them but the mem map
  *   the context's ids_lock, and those of a queue of faults or of events: below the context; the
  *     account's and the files' are innermost

@@ -5,6 +5,7 @@
 #include "iommu.h"
 #include "obj/obj.h"
 #include "space/space.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *request,
@@ -42,6 +43,7 @@ int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *
 	hwpt->ops = kind->ops;
 	hwpt->flags = request->flags;
 	hwpt->dirty = paging.dirty;
+	lock_init(&hwpt->dirty_lock, LOCK_DIRTY);
 	hwpt->coherent = paging.coherent;
 	hwpt->auto_domain = request->auto_domain;
 	TAILQ_INSERT_TAIL(&ioas->hwpts, hwpt, in_ioas);
@@ -63,6 +65,7 @@ void obj_hwpt_destroy(struct obj *obj)
 	TAILQ_REMOVE(&hwpt->ioas->hwpts, hwpt, in_ioas);
 	space_domain_detach(hwpt->ioas->space, hwpt->pt);
 	pt_destroy(hwpt->pt);
+	pthread_mutex_destroy(&hwpt->dirty_lock);
 	if (hwpt->fault)
 		obj_of_fault(hwpt->fault)->users--;
 	hwpt->ioas->obj.users--;

@@ -135,11 +135,12 @@ struct obj_hwpt {
 	struct pt_target *to;
 
 	/* OBJ_HWPT */
-	struct obj_ioas *ioas; /* constant; this is one of its users */
-	struct pt *pt;	       /* constant */
-	bool auto_domain;      /* made by an attach to the IOAS, goes with the last detach */
-	bool dirty;	       /* constant: dirty tracking can be switched on */
-	bool coherent;	       /* constant: all requests through it snoop caches */
+	struct obj_ioas *ioas;	    /* constant; this is one of its users */
+	struct pt *pt;		    /* constant */
+	bool auto_domain;	    /* made by an attach to the IOAS, goes with the last detach */
+	bool dirty;		    /* constant: dirty tracking can be switched on */
+	pthread_mutex_t dirty_lock; /* held while its dirty bits are read, or switched on or off */
+	bool coherent;		    /* constant: all requests through it snoop caches */
 	TAILQ_ENTRY(obj_hwpt) in_ioas; /* (ctx->lock) in ioas->hwpts */
 
 	/* OBJ_NESTED */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Dirty tracking of a page table: on and off, set, read and clear. */
+/* Dirty tracking of a page table: on and off, set, read and clear. dirty.h has the rules. */
 #include <errno.h>
+#include <sched.h>
 #include "pt/pt_private.h"
+#include "tlp/inflight.h"
 
 bool pt_dirty_possible(const struct pt *pt)
 {
@@ -10,7 +12,7 @@ bool pt_dirty_possible(const struct pt *pt)
 
 void pt_dirty_track(struct pt *pt, bool on)
 {
-	atomic_store_explicit(&pt->dirty_tracked, on, memory_order_seq_cst);
+	atomic_store_explicit(&pt->dirty_tracked, on && pt->dirty_possible, memory_order_seq_cst);
 }
 
 bool pt_dirty_tracked(const struct pt *pt)
@@ -18,28 +20,103 @@ bool pt_dirty_tracked(const struct pt *pt)
 	return atomic_load_explicit(&pt->dirty_tracked, memory_order_relaxed);
 }
 
-void pt_dirty_mark(const struct pt *pt, const struct pt_walk *walk)
+static uint64_t entry_bit(size_t bit)
 {
-	pt->ops->dirty_mark(pt, walk);
+	return 1ull << bit % 64;
 }
 
-int pt_dirty_set(const struct pt *pt, iova_t iova)
+/* Sets the bits of all of a leaf's entries, and those that lead there. Relaxed, as dirty.h says. */
+__attribute__((noinline)) static void set_bits(const struct pt *pt, const struct pt_walk *walk,
+					       unsigned map)
+{
+	_Atomic uint64_t *entry = walk->leaf;
+	const struct pt_slab *slab = pt_slab_of(&pt->store, entry);
+	size_t bit = pt_slab_bit(slab, entry);
+
+	/* No longer that leaf: it was taken out under the walker, who is being waited for. */
+	if (atomic_load_explicit(entry, memory_order_relaxed) != walk->entry)
+		return;
+	for (size_t i = bit; i < bit + walk->leaf_nr; i++)
+		atomic_fetch_or_explicit(&slab->bits[map][i / 64], entry_bit(i),
+					 memory_order_relaxed);
+	for (;;) {
+		size_t index = bit / (1ull << (pt->store.table_lg2 - 3));
+
+		entry = slab->meta[index].up;
+		if (!entry)
+			return;
+		slab = pt_slab_of(&pt->store, entry);
+		bit = pt_slab_bit(slab, entry);
+		if (atomic_fetch_or_explicit(&slab->bits[map][bit / 64], entry_bit(bit),
+					     memory_order_relaxed) &
+		    entry_bit(bit))
+			return;
+	}
+}
+
+static inline void mark_in(const struct pt *pt, const struct pt_walk *walk, unsigned map)
+{
+	const struct pt_slab *slab = pt_slab_of(&pt->store, walk->leaf);
+	size_t bit = pt_slab_bit(slab, walk->leaf);
+	uint64_t word = atomic_load_explicit(&slab->bits[map][bit / 64], memory_order_relaxed);
+
+	if (__builtin_expect(!(word & entry_bit(bit)), 0))
+		set_bits(pt, walk, map);
+}
+
+void pt_dirty_mark(const struct pt *pt, const struct pt_walk *walk)
+{
+	mark_in(pt, walk, atomic_load_explicit(&pt->dirty_map, memory_order_acquire));
+}
+
+/*
+ * Counted as one who marks, though not in flight: which map. Who changes it sees the count, or the
+ * change is seen here.
+ */
+static unsigned enter(struct pt *pt)
+{
+	unsigned map;
+
+	for (;;) {
+		map = atomic_load_explicit(&pt->dirty_map, memory_order_seq_cst);
+		atomic_fetch_add_explicit(&pt->dirty_busy[map], 1, memory_order_seq_cst);
+		if (atomic_load_explicit(&pt->dirty_map, memory_order_seq_cst) == map)
+			return map;
+		atomic_fetch_sub_explicit(&pt->dirty_busy[map], 1, memory_order_release);
+	}
+}
+
+static void leave(struct pt *pt, unsigned map)
+{
+	atomic_fetch_sub_explicit(&pt->dirty_busy[map], 1, memory_order_release);
+}
+
+int pt_dirty_set(struct pt *pt, iova_t iova)
 {
 	struct pt_walk walk;
+	unsigned map;
 
 	if (iova > pt->last || pt->ops->walk(pt, iova, &walk))
 		return -ENOENT;
-	pt->ops->dirty_mark(pt, &walk);
+	if (!pt->dirty_possible)
+		return 0;
+	map = enter(pt);
+	mark_in(pt, &walk, map);
+	leave(pt, map);
 	return 0;
 }
 
 /* Addresses up to UINT64_MAX do not occur: the range ends with the width. */
-void pt_dirty_set_range(const struct pt *pt, iova_t first, iova_t last)
+void pt_dirty_set_range(struct pt *pt, iova_t first, iova_t last)
 {
 	uint64_t page_len = 1ull << pt_page_lg2(pt);
+	unsigned map;
 
+	if (!pt->dirty_possible)
+		return;
 	if (last > pt->last)
 		last = pt->last;
+	map = enter(pt);
 	while (first <= last) {
 		struct pt_walk walk;
 
@@ -47,24 +124,48 @@ void pt_dirty_set_range(const struct pt *pt, iova_t first, iova_t last)
 			first = (first | (page_len - 1)) + 1;
 			continue;
 		}
-		pt->ops->dirty_mark(pt, &walk);
+		mark_in(pt, &walk, map);
 		first = walk.leaf_first + walk.leaf_len;
 	}
+	leave(pt, map);
+}
+
+/* What is marked in becomes quiet. */
+static void turn(struct pt *pt, struct inflight *inflight)
+{
+	unsigned map = atomic_load_explicit(&pt->dirty_map, memory_order_relaxed);
+
+	atomic_store_explicit(&pt->dirty_map, !map, memory_order_seq_cst);
+	while (atomic_load_explicit(&pt->dirty_busy[map], memory_order_seq_cst))
+		sched_yield();
+	if (inflight)
+		inflight_wait(inflight);
 }
 
 bool pt_dirty_read(struct pt *pt, struct pt_dirty *read)
 {
-	read->nr = 0;
-	if (read->next < read->first)
-		read->next = read->first;
+	read->nr = read->line_nr = 0;
 	if (read->last > pt->last)
 		read->last = pt->last;
-	return read->next > read->last || pt->ops->dirty_read(pt, read);
+	if (!pt->dirty_possible || read->first > read->last)
+		return true;
+	if (!read->pass) {
+		read->pass = 1;
+		read->next = read->first;
+	}
+	for (; read->pass <= 2; read->pass++, read->next = read->first) {
+		if (!pt->ops->dirty_read(pt, read))
+			return false;
+		if (read->pass == 1)
+			turn(pt, read->inflight);
+	}
+	read->pass = 0;
+	return true;
 }
 
-void pt_dirty_clear(struct pt *pt)
+void pt_dirty_clear(struct pt *pt, struct inflight *inflight)
 {
-	struct pt_dirty all = {.last = UINT64_MAX, .clear = true};
+	struct pt_dirty all = {.last = UINT64_MAX, .clear = true, .inflight = inflight};
 
 	pt_dirty_read(pt, &all);
 }

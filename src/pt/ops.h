@@ -28,7 +28,7 @@ struct mapping {
 	uint64_t len;
 	uint32_t prot;
 	unsigned max_leaf_lg2;
-	struct pt_table *spare; /* tables to use */
+	struct pt_meta *spare; /* tables to use */
 };
 
 static void advance(struct mapping *m, uint64_t len)
@@ -51,11 +51,9 @@ static unsigned entries_of(const struct pt *pt, unsigned level)
 
 static struct pt_meta *meta_of(const struct pt *pt, const struct pt_table *table)
 {
-	size_t len = PT_TABLE_LEN;
+	const struct pt_slab *slab = pt_slab_of(&pt->store, table);
 
-	if (PT_CONCAT && table == pt->root)
-		len = pt->root_entries * sizeof(uint64_t);
-	return (struct pt_meta *)((uintptr_t)table + len);
+	return &slab->meta[((uintptr_t)table - slab->first) / PT_TABLE_LEN];
 }
 
 static unsigned index_of(const struct pt *pt, iova_t iova, unsigned level)
@@ -138,14 +136,14 @@ static struct pt_table *get_child(struct mapping *m, struct pt_table *table, uns
 				  unsigned index)
 {
 	struct pt_table *child = child_of(table, level, index);
-	struct pt_meta *meta;
+	struct pt_meta *meta = m->spare;
 
 	if (child)
 		return child;
-	child = m->spare;
-	meta = meta_of(m->pt, child);
-	m->spare = meta->next ? meta->next->table : NULL;
+	child = meta->table;
+	m->spare = meta->next;
 	meta->next = NULL;
+	meta->up = &table->entry[index];
 	atomic_store_explicit(&table->entry[index], FMT(make_table)((uintptr_t)child, level - 1),
 			      memory_order_release);
 	meta_of(m->pt, table)->live++;
@@ -193,6 +191,7 @@ PT_APART static struct pt_table *descend(struct pt *pt, iova_t first, iova_t las
 	}
 	if (at == 1) {
 		pt->recent = table;
+		pt->recent_meta = meta_of(pt, table);
 		pt->recent_first = first;
 	}
 	*level = at;
@@ -208,18 +207,20 @@ static inline struct pt_table *lowest(struct pt *pt, iova_t first, iova_t last, 
 	return pt->recent;
 }
 
+/* In the order in which they will be used: neighbours in addresses are neighbours in memory. */
 static int spare_tables(struct mapping *m, uint64_t nr)
 {
-	for (uint64_t i = 0; i < nr; i++) {
-		struct pt_table *table = pt_table_new(PT_TABLE_ENTRIES);
+	struct pt_meta **end = &m->spare;
 
-		if (!table) {
-			if (m->spare)
-				pt_table_free_list(meta_of(m->pt, m->spare));
+	for (uint64_t i = 0; i < nr; i++) {
+		struct pt_meta *meta = pt_store_take(&m->pt->store);
+
+		if (!meta) {
+			pt_free_tables(m->pt, m->spare);
 			return -ENOMEM;
 		}
-		meta_of(m->pt, table)->next = m->spare ? meta_of(m->pt, m->spare) : NULL;
-		m->spare = table;
+		*end = meta;
+		end = &meta->next;
 	}
 	return 0;
 }
@@ -255,7 +256,7 @@ static int map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
 		return map_range(pt, table, level, iova, pa, len, prot);
 	atomic_store_explicit(&table->entry[index_of(pt, iova, 1)],
 			      FMT(make_leaf)(1, PT_GRANULE_LG2, pa, prot), memory_order_release);
-	meta_of(pt, table)->live++;
+	pt->recent_meta->live++;
 	return 0;
 }
 
@@ -281,8 +282,9 @@ static void take_out(struct pt *pt, struct pt_table *table, unsigned index, stru
 	meta_of(pt, table)->live--;
 	pt->tables--;
 	pt->recent = NULL;
-	child->next = gather->tables;
-	gather->tables = child;
+	child->next = pt->gone;
+	pt->gone = child;
+	pt_gather_add(gather, pt);
 }
 
 /* Clears the leaves of first..last, which lies below `table`, and takes out tables left empty. */
@@ -322,7 +324,7 @@ static uint64_t clear(struct pt *pt, struct pt_table *table, unsigned level, iov
 /* A page's own leaf, if it is not its table's last. */
 static bool clear_page(struct pt *pt, struct pt_table *table, iova_t iova)
 {
-	struct pt_meta *meta = meta_of(pt, table);
+	struct pt_meta *meta = pt->recent_meta;
 	unsigned index = index_of(pt, iova, 1);
 	uint64_t entry = peek(table, index);
 

@@ -63,26 +63,12 @@ bool pt_format_has_aw(enum pt_format format, unsigned aw)
 	return aw >= 32 && aw <= 57 && formats[format]->levels(aw);
 }
 
-struct pt_table *pt_table_new(unsigned entries)
-{
-	size_t len = entries * sizeof(uint64_t);
-	struct pt_meta *meta;
-	void *table;
-
-	if (inject() || posix_memalign(&table, len, len + sizeof(struct pt_meta)))
-		return NULL;
-	memset(table, 0, len + sizeof(struct pt_meta));
-	meta = (struct pt_meta *)((char *)table + len);
-	meta->table = table;
-	return table;
-}
-
-void pt_table_free_list(struct pt_meta *list)
+void pt_free_tables(struct pt *pt, struct pt_meta *list)
 {
 	while (list) {
 		struct pt_meta *next = list->next;
 
-		free(list->table);
+		pt_store_give(&pt->store, list);
 		list = next;
 	}
 }
@@ -138,6 +124,7 @@ static void configure(struct pt *pt, const struct pt_config *config, const struc
 		pt->aperture.last = pt->last;
 	pt->dirty_possible = config->dirty;
 	pt->tables = 1;
+	pt->gone_first = UINT64_MAX;
 }
 
 int pt_new(const struct pt_config *config, struct pt **out)
@@ -151,8 +138,8 @@ int pt_new(const struct pt_config *config, struct pt **out)
 	if (!pt)
 		return -ENOMEM;
 	configure(pt, config, ops);
-	pt->root = pt_table_new(pt->root_entries);
-	if (!pt->root) {
+	if (pt_store_init(&pt->store, ops->index_lg2 + 3, pt->root_entries * sizeof(uint64_t),
+			  config->dirty, &pt->root)) {
 		free(pt);
 		return -ENOMEM;
 	}
@@ -168,7 +155,7 @@ void pt_destroy(struct pt *pt)
 		return;
 	pt_unmap(pt, 0, UINT64_MAX, &gather);
 	pt_gather_free(&gather);
-	free(pt->root);
+	pt_store_fini(&pt->store);
 	free(pt);
 }
 
@@ -183,13 +170,40 @@ uint64_t pt_unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *ga
 		return 0;
 	if (last > pt->last)
 		last = pt->last;
+	if (pt->dirty_possible) {
+		pt_gather_add(gather, pt);
+		if (first < pt->gone_first)
+			pt->gone_first = first;
+		if (last > pt->gone_last)
+			pt->gone_last = last;
+	}
 	return pt->ops->unmap(pt, first, last, gather);
 }
 
+void pt_gather_add(struct pt_gather *gather, struct pt *pt)
+{
+	if (pt->in_gather)
+		return;
+	pt->in_gather = true;
+	pt->next_gather = gather->list;
+	gather->list = pt;
+}
+
+/* First what the tables that stay say of those that go. */
 void pt_gather_free(struct pt_gather *gather)
 {
-	pt_table_free_list(gather->tables);
-	gather->tables = NULL;
+	struct pt *pt;
+
+	while ((pt = gather->list)) {
+		gather->list = pt->next_gather;
+		pt->in_gather = false;
+		if (pt->gone_first <= pt->gone_last)
+			pt->ops->dirty_forget(pt, pt->gone_first, pt->gone_last);
+		pt->gone_first = UINT64_MAX;
+		pt->gone_last = 0;
+		pt_free_tables(pt, pt->gone);
+		pt->gone = NULL;
+	}
 }
 
 int pt_walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
@@ -216,6 +230,7 @@ void pt_stats(const struct pt *pt, struct pt_stats *out)
 {
 	out->tables = pt->tables;
 	out->leaves = pt->ops->leaves(pt);
+	out->bytes = sizeof(*pt) + pt->store.len;
 }
 
 uint64_t pt_page_sizes(const struct pt *pt)

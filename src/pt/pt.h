@@ -25,8 +25,8 @@
 #include <ioas/types.h>
 #include <ioas/tlp.h>
 
+struct inflight;
 struct pt;
-struct pt_meta;
 struct stage1;
 
 enum pt_format {
@@ -77,8 +77,9 @@ struct pt_config {
 	bool coherent;		    /* every leaf is PT_PROT_COHERENT, if the format can say so */
 };
 
+/* What was unmapped and is not over yet: of which tables. */
 struct pt_gather {
-	struct pt_meta *tables; /* taken out, not freed yet; NULL: none */
+	struct pt *list; /* NULL: of none */
 };
 
 /* What a walk found. */
@@ -87,6 +88,7 @@ struct pt_walk {
 	uint64_t leaf_len; /* bytes of the leaf */
 	iova_t leaf_first; /* first IOVA the leaf translates */
 	uint32_t prot;	   /* enum pt_prot: of all levels */
+	uint16_t leaf_nr;  /* entries it takes */
 	bool tracked;	   /* dirty tracking is on: who goes on to write calls pt_dirty_mark */
 	/* For pt_dirty_mark: the leaf's first entry, and what it looked like. */
 	_Atomic uint64_t *leaf;
@@ -118,9 +120,9 @@ void pt_destroy(struct pt *pt);
 int pt_map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot);
 
 /*
- * Clears every leaf inside first..last; the range cuts no leaf. Tables that became empty go to
- * `gather` (free them with pt_gather_free after inflight_wait). Returns the bytes unmapped. Cannot
- * fail.
+ * Clears every leaf inside first..last; the range cuts no leaf. pt_gather_free ends it, after
+ * inflight_wait and before anything else is mapped there: it frees tables that became empty, and
+ * forgets that what was here was dirty. Returns the bytes unmapped. Neither can fail.
  */
 uint64_t pt_unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather);
 void pt_gather_free(struct pt_gather *gather);
@@ -142,16 +144,13 @@ int pt_nearest(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_
 /*
  * Dirty tracking: which leaves were written through since their bits were last cleared. While it is
  * on, who walks for a write calls pt_dirty_mark after all other checks and before the first byte
- * moves. A new leaf is clean.
+ * moves. A new leaf is clean. The bits stand beside the tables, not in the entries (dirty.h).
  *
- * Bits say that bytes may have been written, not that they have landed: who clears bits calls
- * inflight_wait before anybody relies on the memory; spans lent out are marked again at their end.
+ * Bits say that bytes may have been written. When a reading is over, the bytes behind what it told
+ * are in memory, but for spans lent out: these are marked again at their end.
  */
 
-/*
- * Constant: as configured. A table that cannot track has no use for the other calls: where a format
- * wants dirty bits to allow writes (Arm's, RISC-V's) they do not say what was written.
- */
+/* Constant: as configured. A table that cannot track is never dirty. */
 bool pt_dirty_possible(const struct pt *pt);
 /*
  * On or off; bits stay as they are. Writes in flight at that moment may still be unmarked:
@@ -159,39 +158,53 @@ bool pt_dirty_possible(const struct pt *pt);
  */
 void pt_dirty_track(struct pt *pt, bool on);
 bool pt_dirty_tracked(const struct pt *pt);
-/* Marks the leaf that a walk found. Lock-free, under the walk's in-flight mark. */
+/* Marks the leaf that a walk found, in a table that can track. Lock-free, under the walk's
+ * in-flight mark. */
 void pt_dirty_mark(const struct pt *pt, const struct pt_walk *walk);
-/* Marks the leaf at iova, tracked or not. 0 or -ENOENT. In flight, or the caller serialises. */
-int pt_dirty_set(const struct pt *pt, iova_t iova);
 
 /*
- * Marks every leaf of first..last, leaf by leaf. In flight; or the caller serialises; or something
- * else keeps the tables of what is mapped there.
+ * Marks the leaf at iova, tracked or not (0 or -ENOENT), and every leaf of first..last. The caller
+ * need not be in flight, if he serialises against pt_unmap, or something else keeps the tables of
+ * what is mapped there.
  */
-void pt_dirty_set_range(const struct pt *pt, iova_t first, iova_t last);
+int pt_dirty_set(struct pt *pt, iova_t iova);
+void pt_dirty_set_range(struct pt *pt, iova_t first, iova_t last);
+
+/* 512 smallest pages; bit n of the line: the nth is dirty. */
+struct pt_dirty_line {
+	iova_t first;
+	uint64_t bits[8];
+};
 
 /* A range being read, piece by piece. */
 struct pt_dirty {
-	iova_t first, last;	 /* only what lies here is told */
-	bool clear;		 /* leaves that lie wholly inside become clean */
-	struct ioas_range *runs; /* receives dirty ranges, neighbours joined; NULL: none wanted */
-	size_t nr, max;		 /* told by this call; there is room for */
-	iova_t next;		 /* where to go on; 0 at first */
+	iova_t first, last;	   /* only what lies here is told */
+	bool clear;		   /* leaves that lie wholly inside become clean */
+	struct inflight *inflight; /* of who may be marking; NULL: nobody is in flight */
+	struct ioas_range *runs;   /* receives dirty ranges, neighbours joined; NULL: none wanted */
+	struct pt_dirty_line *lines; /* receives smallest pages, whole ones; NULL: told as ranges */
+	size_t nr, max;		     /* ranges told by this call; there is room for */
+	size_t line_nr, line_max;    /* and lines */
+	/* The reading's own. */
+	iova_t next;
+	unsigned pass; /* 0: to be begun */
 };
 
 /*
- * Tells the dirty ranges from read->next on. true: that was all; false: `runs` is full, call again.
- * The caller serialises it against pt_map and pt_unmap, between the pieces it need not; marking
- * goes on meanwhile.
+ * Tells the dirty ranges. true: that was all; false: `runs` or `lines` is full, call again for
+ * more. What was dirty twice, before an earlier reading that left it so and after, is told twice.
+ * The caller serialises it against pt_map and pt_unmap, between the pieces he need not; one reading
+ * at a time. Marking goes on meanwhile; those in flight are waited for.
  */
 bool pt_dirty_read(struct pt *pt, struct pt_dirty *read);
-/* Makes every leaf clean; serialised as pt_dirty_read. */
-void pt_dirty_clear(struct pt *pt);
+/* Makes every leaf clean, as a reading. */
+void pt_dirty_clear(struct pt *pt, struct inflight *inflight);
 
 /* How much memory and how many leaves, for tests and benchmarks: it counts. Writers only. */
 struct pt_stats {
 	uint64_t tables;
 	uint64_t leaves; /* translations, replicated entries counted once */
+	uint64_t bytes;	 /* of memory, all that belongs to it */
 };
 void pt_stats(const struct pt *pt, struct pt_stats *out);
 

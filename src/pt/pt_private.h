@@ -8,8 +8,7 @@
 #include <stdatomic.h>
 #include "pt/foreign.h"
 #include "pt/pt.h"
-
-#define PT_TABLE_MIN 512 /* no format's tables have fewer entries */
+#include "pt/slab.h"
 
 /* The functions of the format that a .c file compiles: FMT(present) is amdv1_present. */
 #define FMT_CAT2(a, b) a##_##b
@@ -25,19 +24,6 @@
 #define PT_PROT_TRACK (1u << 31)
 
 #define PT_PROT_RW (IOAS_PROT_READ | IOAS_PROT_WRITE)
-
-/* One table as the hardware sees it, aligned to its length, which is the format's. */
-struct pt_table {
-	_Atomic uint64_t entry[PT_TABLE_MIN];
-};
-
-/* What the hardware does not see of a table. Stands behind its entries. */
-struct pt_meta {
-	struct pt_meta *next;	/* in a list of spare or gathered tables */
-	struct pt_table *table; /* constant: the table it is of */
-	uint32_t live;		/* entries that are present */
-	_Atomic bool dirty;	/* a leaf of it is dirty; false is exact only as dirty.h says */
-};
 
 /* One format, compiled from ops.h, walk.h, dirty.h and foreign.h. */
 struct pt_ops {
@@ -58,8 +44,9 @@ struct pt_ops {
 	uint64_t (*leaves)(const struct pt *pt);
 	int (*walk)(const struct pt *pt, iova_t iova, struct pt_walk *out);
 	unsigned (*trace)(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max);
-	void (*dirty_mark)(const struct pt *pt, const struct pt_walk *walk);
+	/* Of the map that nobody marks in; and of both, what leads nowhere. */
 	bool (*dirty_read)(struct pt *pt, struct pt_dirty *read);
+	void (*dirty_forget)(struct pt *pt, iova_t first, iova_t last);
 	int (*nearest)(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_t *prot);
 	int (*foreign)(const struct pt_foreign *table, iova_t iova, uint32_t access,
 		       struct pt_foreign_walk *out);
@@ -95,10 +82,20 @@ struct pt {
 	struct ioas_range aperture; /* constant */
 	bool dirty_possible;	    /* constant */
 	_Atomic bool dirty_tracked;
-	struct pt_table *root;	 /* constant; its entries are what readers follow */
-	struct pt_table *recent; /* writers only: the level 1 table used last, NULL: none */
-	iova_t recent_first;	 /* writers only: where it begins */
-	uint64_t tables;	 /* writers only */
+	_Atomic unsigned dirty_map;	/* the one to mark in; dirty.h says who may change it */
+	_Atomic unsigned dirty_busy[2]; /* who marks in it without being in flight */
+	struct pt_table *root;		/* constant; its entries are what readers follow */
+	struct pt_store store;
+	/* Writers only, as what follows: the level 1 table used last, NULL: none. */
+	struct pt_table *recent;
+	struct pt_meta *recent_meta;
+	iova_t recent_first;	/* where it begins */
+	uint64_t tables;	/* how many there are */
+	struct pt_meta *gone;	/* tables taken out, not freed yet */
+	iova_t gone_first;	/* what was unmapped since lies from here */
+	iova_t gone_last;	/* to here; below gone_first: nothing was */
+	struct pt *next_gather; /* in a gather list */
+	bool in_gather;
 	uint32_t ioas_id;
 	struct pt_target target; /* constant: itself */
 };
@@ -106,9 +103,9 @@ struct pt {
 /* The operations of a format; NULL: there is none of that number. */
 const struct pt_ops *pt_ops_of(enum pt_format format);
 
-/* An empty table of `entries` entries, or NULL. */
-struct pt_table *pt_table_new(unsigned entries);
-/* Frees a list linked by `next`. */
-void pt_table_free_list(struct pt_meta *list);
+/* Gives a list linked by `next` back. */
+void pt_free_tables(struct pt *pt, struct pt_meta *list);
+/* pt_gather_free is to look at pt. */
+void pt_gather_add(struct pt_gather *gather, struct pt *pt);
 
 #endif

@@ -24,8 +24,8 @@ const struct pt_ops FMT_CAT(pt_ops, PT_FMT) = {
 	.leaves = leaves,
 	.walk = walk,
 	.trace = trace,
-	.dirty_mark = dirty_mark,
 	.dirty_read = dirty_read,
+	.dirty_forget = dirty_forget,
 	.nearest = nearest,
 	.foreign = foreign,
 };

@@ -54,6 +54,7 @@ static int arrive(struct way *way, unsigned level, struct pt_walk *out)
 	out->pa = FMT(leaf_pa)(entry, lg2) | (way->iova & mask);
 	out->leaf_len = mask + 1;
 	out->leaf_first = way->iova & ~mask;
+	out->leaf_nr = (uint16_t)(1u << (lg2 - PT_LEVEL_LG2(level)));
 	out->prot = FMT(prot_below)(way->all, way->any, FMT(prot)(entry, level));
 	return 0;
 }

@@ -3,10 +3,11 @@
  * Dirty tracking of a space's page tables. The space's lock keeps tables in place while bits are
  * read; devices go on meanwhile.
  *
- * When reading with `clear` is over, the bytes behind every bit told are in memory: who set the bit
- * was in flight, and is waited for. Spans lent out are not waited for, as that may take as long as
- * a disk: they are marked when they are lent and again when they are back (src/tlp/lend.c), so that
- * bytes which land after a reading are told by the next.
+ * When reading is over, the bytes behind every bit told are in memory: who set the bit was in
+ * flight, and was waited for; and who remembers that he set one (src/tlp/iotlb.h) must look again.
+ * Spans lent out are not waited for, as that may take as long as a disk: they are marked when they
+ * are lent and again when they are back (src/tlp/lend.c), so that bytes which land after a reading
+ * are told by the next.
  */
 #include "space/private.h"
 
@@ -14,7 +15,7 @@ void space_dirty_track(struct ioas_space *space, struct pt *pt, bool on)
 {
 	pthread_mutex_lock(&space->lock);
 	if (on)
-		pt_dirty_clear(pt);
+		pt_dirty_clear(pt, &space->iommu->inflight);
 	pt_dirty_track(pt, on);
 	pthread_mutex_unlock(&space->lock);
 	/* Writes that met it switched off have landed before the caller can think that it is on. */
@@ -25,24 +26,30 @@ bool space_dirty_read(struct ioas_space *space, struct pt *pt, struct pt_dirty *
 {
 	bool all;
 
-	read->nr = 0;
+	read->nr = read->line_nr = 0;
 	if (!pt_dirty_tracked(pt))
 		return true;
+	read->inflight = &space->iommu->inflight;
 	pthread_mutex_lock(&space->lock);
 	all = pt_dirty_read(pt, read);
 	pthread_mutex_unlock(&space->lock);
-	/* Who remembers that a bit is set must look again, and what he wrote be in memory. */
-	if (read->clear)
-		inflight_wait(&space->iommu->inflight);
 	return all;
 }
 
-void space_dirty_put_back(struct ioas_space *space, struct pt *pt, const struct ioas_range *runs,
-			  size_t nr)
+static void put_back_line(struct pt *pt, const struct pt_dirty_line *line)
+{
+	for (unsigned i = 0; i < 512; i++)
+		if (line->bits[i / 64] >> i % 64 & 1)
+			pt_dirty_set(pt, line->first + ((iova_t)i << pt_page_lg2(pt)));
+}
+
+void space_dirty_put_back(struct ioas_space *space, struct pt *pt, const struct pt_dirty *read)
 {
 	pthread_mutex_lock(&space->lock);
-	for (size_t i = 0; i < nr; i++)
-		pt_dirty_set_range(pt, runs[i].first, runs[i].last);
+	for (size_t i = 0; i < read->nr; i++)
+		pt_dirty_set_range(pt, read->runs[i].first, read->runs[i].last);
+	for (size_t i = 0; i < read->line_nr; i++)
+		put_back_line(pt, &read->lines[i]);
 	pthread_mutex_unlock(&space->lock);
 }
 

@@ -32,16 +32,15 @@ void space_domain_detach(struct ioas_space *space, struct pt *pt);
 
 /*
  * Dirty tracking of an attached table (pt_dirty_...), with the space locked.
- * track: on also makes all of it clean; on return every write that it misses has landed.
- * read: as pt_dirty_read, but nothing is dirty while it is off; when `true` is returned and `clear`
- * is set, the bytes behind all that was told have landed, but for spans lent out, which will be
- * dirty again. put_back: what was told of a piece, with `clear`, could not be passed on, and is
- * dirty again. set: the leaf at iova, for a write that only a test made; 0 or -ENOENT.
+ * track: on also makes all of it clean; on return every write that it misses has landed. Not while
+ * a reading goes on.
+ * read: as pt_dirty_read, whose `inflight` it fills in, but nothing is dirty while it is off.
+ * put_back: what was told of a piece, with `clear`, could not be passed on, and is dirty again.
+ * set: the leaf at iova, for a write that only a test made; 0 or -ENOENT.
  */
 void space_dirty_track(struct ioas_space *space, struct pt *pt, bool on);
 bool space_dirty_read(struct ioas_space *space, struct pt *pt, struct pt_dirty *read);
-void space_dirty_put_back(struct ioas_space *space, struct pt *pt, const struct ioas_range *runs,
-			  size_t nr);
+void space_dirty_put_back(struct ioas_space *space, struct pt *pt, const struct pt_dirty *read);
 int space_dirty_set(struct ioas_space *space, struct pt *pt, iova_t iova);
 
 /*

@@ -25,7 +25,7 @@
 
 /* Lent for writing, by this way. */
 struct ioas_dma_written {
-	const struct pt *pt;
+	struct pt *pt;
 	iova_t addr;
 	uint64_t len;
 };
@@ -136,7 +136,7 @@ static void add_span(struct ioas_dma *dma, const struct tlp_span *span)
 }
 
 /* In flight, with room for one. */
-static void note_written(struct ioas_dma *dma, const struct pt *pt, iova_t addr, uint64_t len)
+static void note_written(struct ioas_dma *dma, struct pt *pt, iova_t addr, uint64_t len)
 {
 	struct ioas_dma_written *last = dma->written_nr ? &dma->written[dma->written_nr - 1] : NULL;
 

@@ -2,12 +2,15 @@
 /*
  * Dirty tracking: HWPT_SET_DIRTY_TRACKING, HWPT_GET_DIRTY_BITMAP.
  *
- * Dirty ranges are fetched some hundred at a time, with the space locked, and told to the caller
- * with no lock held. Bits are only ever set in the caller's bitmap, as the kernel does, so that one
- * bitmap can collect from several page tables. Where the caller's memory cannot be written the call
- * succeeds all the same, again as in the kernel; but what was not told stays dirty here.
+ * Dirty pages are fetched with the space locked, half a million at a time as bits, or some hundred
+ * ranges, and told to the caller with no lock held but that of the page table's readings. Bits are
+ * only ever set in the caller's bitmap, as the kernel does, so that one bitmap can collect from
+ * several page tables; where nothing is dirty it is not touched. Where the caller's memory cannot
+ * be written the call succeeds all the same, again as in the kernel; but what was not told stays
+ * dirty here.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <ioas/uapi/iommufd.h>
@@ -16,23 +19,29 @@
 #include "uapi/handlers.h"
 #include "uapi/uapi.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 #define RUN_NR	   256u
+#define LINE_NR	   1024u
+#define LINE_LEN   64u /* bytes of a bitmap whose bits are the table's pages */
 #define WINDOW_LEN 256u
+#define JOINED_LEN 4096u /* bytes of it that are told together: lines that begin in one page */
 
 /* A call of GET_DIRTY_BITMAP at work. */
 struct bitmap {
 	struct uapi_call *call;
-	uint64_t data; /* the caller's bitmap */
-	iova_t iova;   /* of bit 0 */
-	unsigned bit_lg2;
+	uint64_t data;		    /* the caller's bitmap */
+	iova_t iova;		    /* of bit 0 */
+	unsigned bit_lg2, page_lg2; /* of the bitmap, of the page table */
 	/* Bits to be set in bytes window .. + WINDOW_LEN - 1 of it, a multiple of WINDOW_LEN. */
 	uint64_t window;
 	uint8_t set[WINDOW_LEN];
 	size_t start, end; /* bytes of `set` that are not 0 lie here; end 0: none */
 	bool failed;	   /* some could not be written */
+	uint64_t joined[(JOINED_LEN + LINE_LEN) / sizeof(uint64_t)];
 	struct ioas_range run[RUN_NR];
+	struct pt_dirty_line line[LINE_NR];
 };
 
 static struct obj_hwpt *get_paging(struct uapi_call *call, uint32_t id)
@@ -61,10 +70,12 @@ long iommu_hwpt_set_dirty_tracking(struct uapi_call *call)
 	hwpt = get_paging(call, cmd->hwpt_id);
 	if (!hwpt)
 		return -ENOENT;
-	if (hwpt->dirty)
+	if (hwpt->dirty) {
+		pthread_mutex_lock(&hwpt->dirty_lock);
 		space_dirty_track(hwpt->ioas->space, hwpt->pt,
 				  cmd->flags & IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
-	else
+		pthread_mutex_unlock(&hwpt->dirty_lock);
+	} else
 		rc = refuse_untracked(call, cmd->hwpt_id);
 	obj_put(&hwpt->obj);
 	return rc;
@@ -130,6 +141,79 @@ static void tell(struct bitmap *map, const struct ioas_range *run)
 	}
 }
 
+/* One line, where the bitmap's bits are not the table's pages, or do not stand as they do. */
+static void tell_bits(struct bitmap *map, const struct pt_dirty_line *line)
+{
+	for (unsigned w = 0; w < LINE_LEN / 8; w++)
+		for (uint64_t left = line->bits[w]; left; left &= left - 1) {
+			unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
+			iova_t first = line->first + ((iova_t)i << map->page_lg2);
+			struct ioas_range run = {first, first + (1ull << map->page_lg2) - 1};
+
+			tell(map, &run);
+		}
+}
+
+/* Whole bytes of the bitmap, which can be set as they are? */
+static bool is_plain(const struct bitmap *map, const struct pt_dirty_line *line)
+{
+	return map->bit_lg2 == map->page_lg2 && line->first >= map->iova &&
+	       !((line->first - map->iova) >> map->page_lg2 & 7);
+}
+
+/* Where the bits of a line belong. */
+static uint64_t va_of(const struct bitmap *map, const struct pt_dirty_line *line)
+{
+	return map->data + ((line->first - map->iova) >> map->page_lg2) / 8;
+}
+
+/* Bytes of a line up to the last that is not 0. */
+static size_t used_len(const struct pt_dirty_line *line)
+{
+	const uint8_t *last = (const uint8_t *)line->bits;
+	size_t len = LINE_LEN;
+
+	while (len && !last[len - 1])
+		len--;
+	return len;
+}
+
+/* Sets the bits of `nr` lines, which lie close together. false: the memory is not all there. */
+static bool set_lines(struct bitmap *map, const struct pt_dirty_line *lines, size_t nr)
+{
+	uint64_t va = va_of(map, lines);
+	size_t len = va_of(map, &lines[nr - 1]) + used_len(&lines[nr - 1]) - va;
+
+	if (uapi_caller_read(map->call->caller, map->joined, va, len))
+		return false;
+	for (size_t i = 0; i < nr; i++) {
+		uint64_t *to = map->joined + (va_of(map, &lines[i]) - va) / sizeof(uint64_t);
+
+		for (unsigned w = 0; w < LINE_LEN / 8; w++)
+			to[w] |= lines[i].bits[w];
+	}
+	return !uapi_caller_write(map->call->caller, va, map->joined, len);
+}
+
+/* Some lines: those that go to one page of the caller's. How many. */
+static size_t tell_lines(struct bitmap *map, const struct pt_dirty_line *lines, size_t max)
+{
+	uint64_t page = va_of(map, lines) / JOINED_LEN;
+	size_t nr = 1;
+
+	if (!is_plain(map, lines)) {
+		tell_bits(map, lines);
+		return 1;
+	}
+	while (nr < max && lines[nr].first > lines[nr - 1].first && is_plain(map, &lines[nr]) &&
+	       va_of(map, &lines[nr]) / JOINED_LEN == page)
+		nr++;
+	if (!set_lines(map, lines, nr))
+		for (size_t i = 0; i < nr; i++)
+			map->failed |= !set_lines(map, &lines[i], 1);
+	return nr;
+}
+
 static void read_dirty(struct bitmap *map, struct obj_hwpt *hwpt, struct pt_dirty *read)
 {
 	struct ioas_space *space = hwpt->ioas->space;
@@ -140,9 +224,11 @@ static void read_dirty(struct bitmap *map, struct obj_hwpt *hwpt, struct pt_dirt
 		map->failed = false;
 		for (size_t i = 0; i < read->nr; i++)
 			tell(map, &read->runs[i]);
+		for (size_t i = 0; i < read->line_nr;)
+			i += tell_lines(map, &read->lines[i], read->line_nr - i);
 		flush(map);
 		if (map->failed && read->clear)
-			space_dirty_put_back(space, hwpt->pt, read->runs, read->nr);
+			space_dirty_put_back(space, hwpt->pt, read);
 	} while (!all);
 }
 
@@ -182,22 +268,29 @@ static int get_bitmap(struct uapi_call *call, struct obj_hwpt *hwpt)
 		return rc;
 	if (!hwpt->dirty)
 		return refuse_untracked(call, cmd->hwpt_id);
-	map = alloc_zero(1, sizeof(*map));
+	/* Most of it is never touched where little is dirty. */
+	map = alloc_raw(sizeof(*map));
 	if (!map)
 		return why_set(call->why, -ENOMEM, "out of memory");
+	memset(map, 0, offsetof(struct bitmap, joined));
 	map->call = call;
 	map->data = cmd->data;
 	map->iova = cmd->iova;
 	/* A page size is a power of two; of another number the kernel takes the lowest bit. */
 	map->bit_lg2 = (unsigned)__builtin_ctzll(cmd->page_size);
+	map->page_lg2 = pt_page_lg2(hwpt->pt);
 	read = (struct pt_dirty){
 		.first = cmd->iova,
 		.last = cmd->iova + cmd->length - 1,
 		.clear = !(cmd->flags & IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR),
 		.runs = map->run,
 		.max = RUN_NR,
+		.lines = map->line,
+		.line_max = LINE_NR,
 	};
+	pthread_mutex_lock(&hwpt->dirty_lock);
 	read_dirty(map, hwpt, &read);
+	pthread_mutex_unlock(&hwpt->dirty_lock);
 	free(map);
 	return 0;
 }

@@ -24,6 +24,7 @@ static const char *const names[LOCK_RANKS] = {
 	[LOCK_SHARED] = "shared tables",
 	[LOCK_DMABUFS] = "dma-bufs",
 	[LOCK_ACCESS] = "access",
+	[LOCK_DIRTY] = "a page table's dirty bits",
 	[LOCK_SPACE] = "space",
 	[LOCK_PAGES] = "pages",
 	[LOCK_IDS] = "ids",

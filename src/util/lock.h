@@ -32,6 +32,7 @@ enum lock_rank {
 	LOCK_SHARED,	  /* route: tables of shared queues */
 	LOCK_DMABUFS,	  /* the list of spaces that have shown dma-bufs */
 	LOCK_ACCESS,	  /* space: where an access is attached */
+	LOCK_DIRTY,	  /* obj: who reads a page table's dirty bits */
 	LOCK_SPACE,	  /* several at once, in the order of their ids */
 	LOCK_PAGES,	  /* pages that several areas share */
 	LOCK_IDS,	  /* obj: the table of ids */

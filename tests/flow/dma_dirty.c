@@ -57,7 +57,11 @@ static int teardown_dirty(void **arg)
 static unsigned read_dirty(bool *dirty, bool clear)
 {
 	struct ioas_range runs[16];
-	struct pt_dirty read = {BASE, BASE + NR * PAGE - 1, clear, runs, 0, 16, 0};
+	struct pt_dirty read = {.first = BASE,
+				.last = BASE + NR * PAGE - 1,
+				.clear = clear,
+				.runs = runs,
+				.max = 16};
 	unsigned nr = 0;
 	bool all;
 
@@ -101,7 +105,8 @@ static void only_writes_while_it_is_on_are_told(void **arg)
 static void reading_a_part_begins_anew_for_it(void **arg)
 {
 	struct ioas_range run;
-	struct pt_dirty read = {BASE, BASE + NR * PAGE - 1, true, &run, 0, 1, 0};
+	struct pt_dirty read = {
+		.first = BASE, .last = BASE + NR * PAGE - 1, .clear = true, .runs = &run, .max = 1};
 	bool dirty[NR];
 	char byte = 1;
 
@@ -119,7 +124,7 @@ static void a_refused_write_is_not_told(void **arg)
 {
 	iova_t iova = BASE + 2 * NR * PAGE;
 	struct ioas_range run;
-	struct pt_dirty read = {0, UINT64_MAX, true, &run, 0, 1, 0};
+	struct pt_dirty read = {.last = UINT64_MAX, .clear = true, .runs = &run, .max = 1};
 	char byte = 1;
 
 	assert_int_equal(ioas_space_map(space, NULL, &iova, (uintptr_t)memory, PAGE,

@@ -6,8 +6,6 @@
 #ifndef PT_FMT_BITS_H
 #define PT_FMT_BITS_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Hardware that sets neither sees the same entry. */
@@ -21,24 +19,9 @@ static inline uint64_t FMT(set_accessed)(uint64_t entry)
 	return entry | FMT_ACCESSED;
 }
 
-static inline bool FMT(is_dirty)(uint64_t entry)
-{
-	return entry & FMT_DIRTY;
-}
-
 static inline uint64_t FMT(set_dirty)(uint64_t entry)
 {
 	return entry | FMT_DIRTY;
-}
-
-static inline uint64_t FMT(clean)(uint64_t entry)
-{
-	return entry & ~FMT_DIRTY;
-}
-
-static inline void FMT(clear_dirty)(_Atomic uint64_t *entry)
-{
-	atomic_fetch_and_explicit(entry, ~FMT_DIRTY, memory_order_seq_cst);
 }
 
 #endif

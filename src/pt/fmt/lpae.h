@@ -221,34 +221,11 @@ static inline uint64_t FMT(set_accessed)(uint64_t entry)
 	return entry | LPAE_AF;
 }
 
-static inline bool FMT(is_dirty)(uint64_t entry)
-{
-	if (LPAE_STAGE == 1)
-		return (entry & (LPAE_DBM | LPAE_AP2)) == LPAE_DBM;
-	return (entry & (LPAE_DBM | LPAE_S2AP_W)) == (LPAE_DBM | LPAE_S2AP_W);
-}
-
 static inline uint64_t FMT(set_dirty)(uint64_t entry)
 {
 	if (!(entry & LPAE_DBM))
 		return entry;
 	return LPAE_STAGE == 1 ? entry & ~LPAE_AP2 : entry | LPAE_S2AP_W;
-}
-
-static inline uint64_t FMT(clean)(uint64_t entry)
-{
-	if (!(entry & LPAE_DBM))
-		return entry;
-	return LPAE_STAGE == 1 ? entry | LPAE_AP2 : entry & ~LPAE_S2AP_W;
-}
-
-/* Of a dirty one only. */
-static inline void FMT(clear_dirty)(_Atomic uint64_t *entry)
-{
-	if (LPAE_STAGE == 1)
-		atomic_fetch_or_explicit(entry, LPAE_AP2, memory_order_seq_cst);
-	else
-		atomic_fetch_and_explicit(entry, ~LPAE_S2AP_W, memory_order_seq_cst);
 }
 
 static inline uint64_t FMT(make_s1)(uint32_t prot)

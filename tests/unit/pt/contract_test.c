@@ -251,11 +251,11 @@ static void a_gather_holds_every_table_taken_out(void **state)
 	assert_int_equal(stats_of(pt).tables, 4);
 	assert_int_equal(pt_unmap(pt, 0x1000, 0x1fff, &gather), page_len);
 	assert_int_equal(stats_of(pt).tables, 1);
-	assert_non_null(gather.tables);
+	assert_non_null(gather.list);
 	pt_gather_free(&gather);
-	assert_null(gather.tables);
+	assert_null(gather.list);
 	assert_int_equal(pt_unmap(pt, 0, UINT64_MAX, &gather), 0);
-	assert_null(gather.tables);
+	assert_null(gather.list);
 	pt_destroy(pt);
 }
 

@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "formats.h"
+#include "tlp/inflight.h"
 
-#define TWIN_NR	 (1u << 13)
-#define PA_BASE	 (1ull << 40)
-#define RUNS_MAX 64
-#define RW	 (IOAS_PROT_READ | IOAS_PROT_WRITE)
+#define TWIN_NR	  (1u << 13)
+#define PA_BASE	  (1ull << 40)
+#define RUNS_MAX  64
+#define LINES_MAX 20
+#define RW	  (IOAS_PROT_READ | IOAS_PROT_WRITE)
 
 /* Each page's leaf, as the first page and the number of pages; nr 0: not mapped. */
 struct twin {
@@ -93,31 +95,66 @@ static void random_range_mark(struct pt *pt)
 			twin.dirty[twin.first[i]] = true;
 }
 
+static bool got[TWIN_NR];
+
+/* All of it lies in what was asked for. */
+static void note(const struct pt_dirty *read, iova_t first, iova_t last)
+{
+	assert_true(first >= read->first && last <= read->last);
+	for (iova_t at = first; at <= last; at += page_len)
+		got[(at - base) / page_len] = true;
+}
+
+static void note_line(const struct pt_dirty *read, const struct pt_dirty_line *line)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < 512; i++)
+		if (line->bits[i / 64] >> i % 64 & 1) {
+			note(read, line->first + i * page_len,
+			     line->first + (i + 1) * page_len - 1);
+			any = true;
+		}
+	assert_true(any);
+}
+
+static void note_piece(const struct pt_dirty *read, bool all)
+{
+	iova_t end = read->first;
+
+	assert_true(all || read->nr == read->max || read->line_nr == read->line_max);
+	for (size_t i = 0; i < read->nr; i++) {
+		/* In order but once, where a reading goes on from one map to the other. */
+		if (read->runs[i].first < end)
+			end = read->first;
+		assert_true(read->runs[i].first >= end);
+		end = read->runs[i].last + 1;
+		note(read, read->runs[i].first, read->runs[i].last);
+	}
+	for (size_t i = 0; i < read->line_nr; i++)
+		note_line(read, &read->lines[i]);
+}
+
 /* Reads first..first + nr - 1 in pieces and compares page by page. */
 static void read_and_compare(struct pt *pt, uint64_t first, uint64_t nr, bool clear)
 {
-	static bool got[TWIN_NR];
 	struct ioas_range runs[RUNS_MAX];
+	struct pt_dirty_line lines[LINES_MAX];
 	struct pt_dirty read = {
 		.first = base + first * page_len,
 		.last = base + (first + nr) * page_len - 1,
 		.clear = clear,
 		.runs = runs,
+		.lines = rnd(2) ? lines : NULL,
 	};
-	iova_t end = read.first;
 	bool all;
 
 	memset(got, 0, sizeof(got));
 	do {
 		read.max = 1 + rnd(RUNS_MAX);
+		read.line_max = 1 + rnd(LINES_MAX);
 		all = pt_dirty_read(pt, &read);
-		assert_true(all || read.nr == read.max);
-		for (size_t i = 0; i < read.nr; i++) {
-			assert_true(runs[i].first >= end && runs[i].last <= read.last);
-			end = runs[i].last + 1;
-			for (iova_t at = runs[i].first; at < end; at += page_len)
-				got[(at - base) / page_len] = true;
-		}
+		note_piece(&read, all);
 	} while (!all);
 	for (uint64_t i = first; i < first + nr; i++)
 		assert_int_equal(got[i], twin.nr[i] && twin.dirty[twin.first[i]]);
@@ -166,7 +203,7 @@ static void agrees_with_the_twin(void **state)
 			}
 			read_and_compare(pt, first, nr, rnd(2));
 		}
-		pt_dirty_clear(pt);
+		pt_dirty_clear(pt, NULL);
 		memset(twin.dirty, 0, sizeof(twin.dirty));
 		read_and_compare(pt, 0, TWIN_NR, false);
 		pt_destroy(pt);
@@ -203,9 +240,12 @@ static void largest_leaf_is_one(const struct pt_config *of)
 	assert_int_equal(walk.pa, PA_BASE + 2 * len - page + 1);
 	assert_int_equal(walk.prot, pt_prot_fit(pt, RW));
 	/* A part of the leaf is told, and the bit kept, for it speaks for the rest, too. */
-	read = (struct pt_dirty){len + page / 2, len + page - 1, true, runs, 0, 4, 0};
+	read = (struct pt_dirty){.first = len + page / 2,
+				 .last = len + page - 1,
+				 .clear = true,
+				 .runs = runs,
+				 .max = 4};
 	for (unsigned i = 0; i < 2; i++) {
-		read.next = 0;
 		assert_true(pt_dirty_read(pt, &read));
 		assert_int_equal(read.nr, 1);
 		assert_int_equal(runs[0].first, len + page / 2);
@@ -237,7 +277,7 @@ static void marking_gives_no_permission(void **state)
 			assert_int_equal(pt_dirty_set(pt, 0), 0);
 			assert_int_equal(pt_walk(pt, 0, &walk), 0);
 			assert_false(walk.prot & IOAS_PROT_WRITE);
-			pt_dirty_clear(pt);
+			pt_dirty_clear(pt, NULL);
 			assert_int_equal(pt_walk(pt, 0, &walk), 0);
 			assert_false(walk.prot & IOAS_PROT_WRITE);
 			pt_destroy(pt);
@@ -247,7 +287,7 @@ static void marking_gives_no_permission(void **state)
 
 static void a_mark_does_not_reach_what_was_mapped_later(void **state)
 {
-	static const struct pt_config config = {PT_AMDV1, 48, 12};
+	static const struct pt_config config = {PT_AMDV1, 48, 12, .dirty = true};
 	struct ioas_range runs[4];
 	struct pt_dirty read = {.last = UINT64_MAX, .runs = runs, .max = 4};
 	struct pt_gather gather = {NULL};
@@ -323,7 +363,8 @@ static void check_round(struct pt *pt, _Atomic bool *pending)
 {
 	static struct ioas_range runs[RACE_PAGES];
 	static bool before[RACE_PAGES];
-	struct pt_dirty read = {0, RACE_PAGES * 4096 - 1, true, runs, 0, RACE_PAGES, 0};
+	struct pt_dirty read = {
+		.last = RACE_PAGES * 4096 - 1, .clear = true, .runs = runs, .max = RACE_PAGES};
 
 	for (unsigned i = 0; i < RACE_PAGES; i++)
 		before[i] = atomic_load(&pending[i]);
@@ -344,7 +385,7 @@ static void check_round(struct pt *pt, _Atomic bool *pending)
 
 static void no_mark_is_lost_between_marking_and_reading(void **state)
 {
-	static const struct pt_config config = {PT_AMDV1, 48, 12};
+	static const struct pt_config config = {PT_AMDV1, 48, 12, .dirty = true};
 	static _Atomic bool pending[RACE_PAGES], stop;
 	struct marker marker[2];
 	struct pt *pt;

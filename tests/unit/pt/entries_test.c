@@ -4,8 +4,10 @@
  * its header cites, and how the structures that hold a root say its form. (AMDv1 has more in
  * amdv1_test.)
  */
+#include <errno.h>
 #include <stdio.h>
 #include "formats.h"
+#include "pt/foreign.h"
 
 #define R    IOAS_PROT_READ
 #define W    IOAS_PROT_WRITE
@@ -19,7 +21,7 @@ enum state {
 	PLAIN,
 	CLEAN,
 	DIRTY
-}; /* of a table that cannot track; that can: before a write, after */
+}; /* of a table that cannot track; that can; and as hardware leaves it after a write */
 
 /* A leaf of `len` bytes at PA `pa`, at the same IOVA modulo its length: its first entry. */
 struct leaf {
@@ -39,21 +41,22 @@ struct leaf {
 #define G1  0x40000000ull
 
 static const struct leaf leaves[] = {
-	/* 48882, figure of the PTE: IW 62, IR 61, FC 60, address 51:12, NextLevel 11:9, D 6, PR 0.
+	/* 48882, figure of the PTE: IW 62, IR 61, FC 60, address 51:12, NextLevel 11:9, D 6, A 5,
+	 * PR 0.
 	 */
 	{PT_AMDV1, 48, 0x12345000, K4, RW, PLAIN, 0x6000000012345001},
 	{PT_AMDV1, 48, 0x12345000, K4, R, PLAIN, 0x2000000012345001},
 	{PT_AMDV1, 48, 0x12345000, K4, RW | COH, PLAIN, 0x7000000012345001},
-	{PT_AMDV1, 48, 0x12345000, K4, RW, DIRTY, 0x6000000012345041},
+	{PT_AMDV1, 48, 0x12345000, K4, RW, DIRTY, 0x6000000012345061},
 	{PT_AMDV1, 48, 0x12340000, K64, RW, PLAIN, 0x6000000012347e01},
 	{PT_AMDV1, 48, 0x40000000, M2, RW, PLAIN, 0x6000000040000001},
-	/* D51397, 9.8: SNP 11, D 9, PS 7, W 1, R 0. */
+	/* D51397, 9.8: SNP 11, D 9, A 8, PS 7, W 1, R 0. */
 	{PT_VTD_SS, 48, 0x12345000, K4, RW, PLAIN, 0x12345003},
 	{PT_VTD_SS, 48, 0x12345000, K4, R, PLAIN, 0x12345001},
 	{PT_VTD_SS, 48, 0x12345000, K4, W, PLAIN, 0x12345002},
 	{PT_VTD_SS, 48, 0x12345000, K4, RW | COH, PLAIN, 0x12345803},
 	{PT_VTD_SS, 48, 0x12345000, K4, RW, CLEAN, 0x12345003},
-	{PT_VTD_SS, 48, 0x12345000, K4, RW, DIRTY, 0x12345203},
+	{PT_VTD_SS, 48, 0x12345000, K4, RW, DIRTY, 0x12345303},
 	{PT_VTD_SS, 39, 0x40000000, M2, RW, PLAIN, 0x40000083},
 	{PT_VTD_SS, 57, 0x140000000, G1, R, PLAIN, 0x140000081},
 	/* SDM volume 3, tables of 4.5: XD 63, PS 7, D 6, A 5, US 2, RW 1, P 0. */
@@ -110,6 +113,49 @@ static const struct leaf leaves[] = {
 	{PT_RISCV_SV48X4, 50, 0x12345000, K4, R | NX, PLAIN, 0x48d1453},
 };
 
+static int read_own(void *ctx, pa_t pa, uint64_t *entry)
+{
+	*entry = *(uint64_t *)(uintptr_t)pa;
+	return 0;
+}
+
+static int exchange_own(void *ctx, pa_t pa, uint64_t old, uint64_t value)
+{
+	uint64_t *entry = (uint64_t *)(uintptr_t)pa;
+
+	if (*entry != old)
+		return -EAGAIN;
+	*entry = value;
+	return 0;
+}
+
+/* Our table, written through by hardware that manages dirty state. */
+static void write_through(const struct pt *pt, const struct leaf *leaf, iova_t iova)
+{
+	struct pt_foreign_walk walk;
+	struct pt_root root;
+	struct pt_foreign view = {.format = leaf->format,
+				  .aw = leaf->aw,
+				  .update = true,
+				  .read = read_own,
+				  .exchange = exchange_own};
+
+	pt_root(pt, &root);
+	view.root = (uintptr_t)root.table;
+	assert_int_equal(pt_foreign_walk(&view, iova, PT_ACCESS_WRITE, &walk), 0);
+}
+
+/* Our own marks stand beside the tables. */
+static void mark_beside(struct pt *pt, iova_t iova)
+{
+	struct pt_walk before, after;
+
+	assert_int_equal(pt_walk(pt, iova, &before), 0);
+	assert_int_equal(pt_dirty_set(pt, iova), 0);
+	assert_int_equal(pt_walk(pt, iova, &after), 0);
+	assert_true(before.entry == after.entry);
+}
+
 static void check_leaf(const struct leaf *leaf)
 {
 	struct pt_config config = {.format = leaf->format, .aw = leaf->aw};
@@ -121,8 +167,9 @@ static void check_leaf(const struct leaf *leaf)
 	config.dirty = leaf->state != PLAIN;
 	assert_int_equal(pt_new(&config, &pt), 0);
 	assert_int_equal(pt_map(pt, iova, leaf->pa, leaf->len, leaf->prot), 0);
+	mark_beside(pt, iova);
 	if (leaf->state == DIRTY)
-		assert_int_equal(pt_dirty_set(pt, iova), 0);
+		write_through(pt, leaf, iova);
 	nr = pt_trace(pt, iova, steps, 8);
 	assert_int_equal(steps[nr - 1].kind, IOAS_FAULT_ENTRY_LEAF);
 	if (steps[nr - 1].entry != leaf->entry)

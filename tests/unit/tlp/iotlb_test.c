@@ -145,11 +145,15 @@ static void turn(unsigned form)
 static void read_dirty(void)
 {
 	struct ioas_range runs[PAGES];
-	struct pt_dirty read = {iova_of(0), iova_of(PAGES) - 1, true, runs, 0, PAGES, 0};
+	struct pt_dirty read = {.first = iova_of(0),
+				.last = iova_of(PAGES) - 1,
+				.clear = true,
+				.inflight = &iommu->inflight,
+				.runs = runs,
+				.max = PAGES};
 	bool told[PAGES] = {false};
 
 	assert_true(pt_dirty_read(pt[1], &read));
-	inflight_wait(&iommu->inflight);
 	for (size_t r = 0; r < read.nr; r++)
 		for (iova_t at = runs[r].first; at < runs[r].last; at += PAGE)
 			told[(at - BASE) / PAGE] = true;

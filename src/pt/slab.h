@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the tables of a page table are: in slabs, each a run of tables side by side and, apart from
+ * them, what the hardware does not see of them.
+ *
+ * A table has to be aligned to its length, and whoever has an entry's address must get to the rest:
+ * so a slab stands at a multiple of its own length, and begins with that rest. Only the first few
+ * tables, the root among them, have their slab in struct pt: a small page table needs no other.
+ *
+ * Entries are numbered through a slab, and bit n of a dirty map is of entry n (dirty.h).
+ *
+ * A table that is not used is all zeros, as is its part of the dirty maps: it was when it was new,
+ * and who gives it back has cleared it.
+ */
+#ifndef PT_SLAB_H
+#define PT_SLAB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct pt;
+
+#define PT_TABLE_MIN 512 /* no format's tables have fewer entries */
+
+/* One table as the hardware sees it, aligned to its length, which is the format's. */
+struct pt_table {
+	_Atomic uint64_t entry[PT_TABLE_MIN];
+};
+
+/* What the hardware does not see of a table. */
+struct pt_meta {
+	struct pt_meta *next;	/* in a list of spare, gathered or free tables */
+	struct pt_table *table; /* constant: the table it is of */
+	_Atomic uint64_t *up;	/* the entry that points to it; NULL: the root. As that entry */
+	uint32_t live;		/* entries that are present */
+};
+
+/* Writers only, but for what is constant. */
+struct pt_slab {
+	uintptr_t first;	   /* constant: where the tables begin */
+	_Atomic uint64_t *bits[2]; /* constant: the dirty maps; NULL: none */
+	struct pt_meta *meta;	   /* constant: of each table */
+	uint32_t nr;		   /* constant: tables it has room for */
+	uint32_t fresh;		   /* from here on they were never used */
+	uint32_t used;		   /* not free */
+	struct pt_meta *free;	   /* used once, free now */
+	bool listed;		   /* has a free table */
+	LIST_ENTRY(pt_slab) list;  /* of those that have */
+};
+
+LIST_HEAD(pt_slabs, pt_slab);
+
+/* How a page table gets them. Writers only, but for what is constant. */
+struct pt_store {
+	unsigned table_lg2;	/* constant: bytes of a table */
+	uintptr_t mask;		/* constant: from a table to its slab */
+	uint64_t near_len;	/* constant: bytes of tables in `near` */
+	struct pt_slab near;	/* the first of them */
+	struct pt_slabs slabs;	/* with free tables, what was freed last first */
+	struct pt_slab *unused; /* one without any used one is kept; NULL: there is none */
+	uint64_t slab_nr;	/* besides `near` */
+	uint64_t len; /* bytes: `near`, and of slabs what was ever used, with what belongs to it */
+	bool dirty;   /* constant: with dirty maps */
+};
+
+/* Begins with a root of that many bytes, taken already. 0; -ENOMEM. */
+int pt_store_init(struct pt_store *store, unsigned table_lg2, uint64_t root_len, bool dirty,
+		  struct pt_table **root);
+/* Frees everything, used or not. */
+void pt_store_fini(struct pt_store *store);
+/* A table that is empty, or NULL: no memory. */
+struct pt_meta *pt_store_take(struct pt_store *store);
+/* Takes an empty one back. Nobody may be in flight through it. */
+void pt_store_give(struct pt_store *store, struct pt_meta *meta);
+/* Of a table or an entry of one. */
+static inline struct pt_slab *pt_slab_of(const struct pt_store *store, const void *at)
+{
+	if ((uintptr_t)at - store->near.first < store->near_len)
+		return (struct pt_slab *)&store->near;
+	return (struct pt_slab *)((uintptr_t)at & store->mask);
+}
+
+/* An entry's number in its slab. */
+static inline size_t pt_slab_bit(const struct pt_slab *slab, const void *entry)
+{
+	return ((uintptr_t)entry - slab->first) / sizeof(uint64_t);
+}
+
+#endif
