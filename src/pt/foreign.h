@@ -37,12 +37,19 @@ enum pt_fault {
 
 struct pt_foreign {
 	enum pt_format format;
-	unsigned aw;	  /* input bits, 32..59; where they are sign-extended, all the format has */
+	unsigned aw; /* input bits, 32..59, of Arm's stage 1 25..52; sign-extended: all there are */
 	unsigned pa_bits; /* output bits; 0: as many as the format has */
 	bool update;	  /* the hardware sets accessed and dirty bits */
 	uint64_t used;	  /* with `update`: bits it sets besides, in every entry that it uses */
 	bool priv_writes; /* privileged requests may write what is read-only */
-	/* The root: aligned to its length, pt_foreign_root_len. */
+	/* What only Arm's stage 1 has (IHI 0070, 5.4): */
+	bool clean;	      /* with `update`: it sets no dirty bits, so DBM allows no writes */
+	bool accessed_unused; /* without it: a clear accessed bit is no fault */
+	bool flat;	      /* entries that point to tables take no permissions away */
+	bool write_no_exec;   /* what may be written is not to be fetched */
+	/* Privileged reads and writes are not for what the unprivileged may read. */
+	bool priv_apart;
+	/* The root, aligned: pt_foreign_root_align. */
 	pa_t root;
 	/* Reads the entry at `pa`. 0, or -errno: the walk ends with PT_FAULT_READ. */
 	int (*read)(void *ctx, pa_t pa, uint64_t *entry);
@@ -67,8 +74,10 @@ struct pt_foreign_walk {
 	uint32_t prot;	   /* enum pt_prot: of all levels */
 };
 
-/* Bytes of the root, and its alignment; 0: the format has not that width. */
+/* Bytes of the root; 0: the format has not that width. */
 uint64_t pt_foreign_root_len(enum pt_format format, unsigned aw);
+/* The same of its alignment: less where the width needs but a few of its entries. */
+uint64_t pt_foreign_root_align(enum pt_format format, unsigned aw);
 
 /*
  * Translates iova for `access` (enum pt_access). 0, or -EFAULT and out->fault says why; -EINVAL the

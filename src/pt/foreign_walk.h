@@ -36,7 +36,24 @@ static bool foreign_allows(const struct pt_foreign *table, uint32_t prot, uint32
 		return false;
 	if (access & PT_ACCESS_EXEC && prot & (priv ? PT_PROT_NO_EXEC_PRIV : PT_PROT_NO_EXEC))
 		return false;
-	return priv || !(access & (PT_ACCESS_READ | PT_ACCESS_WRITE) && prot & PT_PROT_PRIV);
+	if (!(access & (PT_ACCESS_READ | PT_ACCESS_WRITE)))
+		return true;
+	return priv ? !table->priv_apart || prot & PT_PROT_PRIV : !(prot & PT_PROT_PRIV);
+}
+
+/* All of the leaf and what leads to it. */
+static uint32_t foreign_prot(const struct pt_foreign *table, uint64_t all, uint64_t any,
+			     const struct pt_foreign_walk *leaf)
+{
+	bool dirty = table->update && !table->clean;
+	uint32_t prot =
+		FMT(prot)(dirty ? leaf->entry : FMT(without_tracking)(leaf->entry), leaf->level);
+
+	if (!table->flat)
+		prot = FMT(prot_below)(all, any, prot);
+	if (table->write_no_exec && prot & IOAS_PROT_WRITE)
+		prot |= PT_PROT_NO_EXEC_PRIV | (prot & PT_PROT_PRIV ? 0 : PT_PROT_NO_EXEC);
+	return prot;
 }
 
 /* Writes the bits that a use of the entry sets. 0; -EAGAIN: walk again; -EFAULT. */
@@ -48,14 +65,16 @@ static int foreign_use(const struct pt_foreign *table, struct pt_foreign_walk *o
 
 	if (leaf || PT_TABLES_ACCESSED)
 		value = FMT(set_accessed)(value);
-	if (leaf && write)
+	if (leaf && write && !table->clean)
 		value = FMT(set_dirty)(value);
 	if (table->update)
 		value |= table->used;
 	if (value == out->entry)
 		return 0;
 	if (!table->update)
-		return leaf && PT_ACCESSED_FAULTS ? foreign_fault(out, PT_FAULT_ACCESSED) : 0;
+		return leaf && PT_ACCESSED_FAULTS && !table->accessed_unused
+			       ? foreign_fault(out, PT_FAULT_ACCESSED)
+			       : 0;
 	rc = table->exchange(table->ctx, out->entry_pa, out->entry, value);
 	if (!rc)
 		out->entry = value;
@@ -78,6 +97,10 @@ static int foreign_leaf(const struct pt_foreign *table, iova_t iova, uint32_t ac
 	pa = FMT(leaf_pa)(out->entry, lg2) | (iova & mask);
 	if (pa >> table->pa_bits)
 		return foreign_fault(out, PT_FAULT_OUTPUT);
+	/* Arm's order; elsewhere both are one fault. */
+	if (PT_ACCESSED_FAULTS && !table->update && !table->accessed_unused &&
+	    FMT(set_accessed)(out->entry) != out->entry)
+		return foreign_fault(out, PT_FAULT_ACCESSED);
 	if (!foreign_allows(table, out->prot, access))
 		return foreign_fault(out, PT_FAULT_PERMISSION);
 	/* Of a leaf that goes on beyond the output's width, what is inside. */
@@ -130,8 +153,7 @@ static int foreign_try(const struct pt_foreign *table, iova_t iova, uint32_t acc
 		if (FMT(reserved)(entry, level))
 			return foreign_fault(out, PT_FAULT_RESERVED);
 		if (FMT(is_leaf)(entry, level)) {
-			entry = table->update ? entry : FMT(without_tracking)(entry);
-			out->prot = FMT(prot_below)(all, any, FMT(prot)(entry, level));
+			out->prot = foreign_prot(table, all, any, out);
 			return foreign_leaf(table, iova, access, out);
 		}
 		all &= entry;

@@ -264,21 +264,31 @@ uint64_t pt_foreign_root_len(enum pt_format format, unsigned aw)
 {
 	const struct pt_ops *ops = pt_ops_of(format);
 
-	if (!ops || aw < 32 || aw > 59 || !ops->levels(aw))
+	if (!ops || aw < (ops->root_short ? 25 : 32) || aw > 59 || !ops->levels(aw))
 		return 0;
 	if (ops->signed_bits && aw != ops->signed_bits)
 		return 0;
 	return 8ull << ops->root_lg2(aw);
 }
 
+uint64_t pt_foreign_root_align(enum pt_format format, unsigned aw)
+{
+	const struct pt_ops *ops = pt_ops_of(format);
+	uint64_t len = pt_foreign_root_len(format, aw);
+
+	if (!len || !ops->root_short)
+		return len;
+	return 8ull << (aw - ops->granule_lg2 - ops->index_lg2 * (ops->levels(aw) - 1));
+}
+
 int pt_foreign_walk(const struct pt_foreign *table, iova_t iova, uint32_t access,
 		    struct pt_foreign_walk *out)
 {
-	uint64_t root_len = pt_foreign_root_len(table->format, table->aw);
+	uint64_t align = pt_foreign_root_align(table->format, table->aw);
 	struct pt_foreign narrowed = *table;
 
 	*out = (struct pt_foreign_walk){0};
-	if (!root_len || table->root & (root_len - 1))
+	if (!align || table->root & (align - 1))
 		return -EINVAL;
 	if (!table->pa_bits || table->pa_bits > formats[table->format]->pa_bits)
 		narrowed.pa_bits = formats[table->format]->pa_bits;

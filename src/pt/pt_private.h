@@ -32,6 +32,7 @@ struct pt_ops {
 	unsigned index_lg2;   /* of the entries of a table */
 	unsigned pa_bits;     /* output addresses */
 	unsigned signed_bits; /* inputs are sign-extended from that many bits; 0: they are not */
+	bool root_short;      /* a foreign root has no more entries than its width needs */
 	/* Levels for this width, 0: the format has none; and log2 of the root's entries. */
 	unsigned (*levels)(unsigned aw);
 	unsigned (*root_lg2)(unsigned aw);

@@ -14,6 +14,7 @@ const struct pt_ops FMT_CAT(pt_ops, PT_FMT) = {
 	.index_lg2 = PT_INDEX_LG2,
 	.pa_bits = PT_PA_BITS,
 	.signed_bits = PT_SIGNED_BITS,
+	.root_short = PT_ROOT_SHORT,
 	.levels = FMT(levels),
 	.root_lg2 = FMT(root_lg2),
 	.leaf_fit = FMT(leaf_fit),
