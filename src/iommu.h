@@ -9,8 +9,9 @@
  *     (route) -> dmabufs -> space -> pages -> mem map
  *   a page table's dirty_lock -> space
  *   the issuer list, and who waits for what is lent: below all of them but the mem map
- *   the context's ids_lock, and those of a queue of faults or of events: below the context; the
- *     account's and the files' are innermost
+ *   the context's ids_lock, and that of a queue of faults: below the context; the account's and the
+ *     files' are innermost
+ *   the queues of events of a viommu -> one of them: below the context, and a model's lock
  *   an access' lock -> space (with ctx->lock not held while it moves); its list of pins: innermost
  *   vfio_lock -> pci control -> the model's lock -> pci irq
  *   vfio_lock -> pci bus
@@ -20,10 +21,11 @@
  * Debug builds hold every lock that is taken against this, as the ranks of util/lock.h.
  *
  * So UNMAP waits for what is lent with the space locked, and RESET with pci control: who has memory
- * lent or is in flight takes none of these but fault log, its model's lock and pci irq.
+ * lent or is in flight takes none of these but fault log, its model's lock, pci irq and the queues
+ * of events.
  * A call that keeps an object busy (obj_get) does not take the context's lock.
  * A model may hold a lock of its own while it issues TLPs and sends interrupts; the engine takes
- * no lock on those paths but the innermost, pci irq. No engine lock is held when a model's callback
+ * no lock on those paths but these innermost ones. No engine lock is held when a model's callback
  * is called, but for pci control and the file lock around reset and bus_master, which therefore
  * must not wait for anything that reads or writes config space.
  */

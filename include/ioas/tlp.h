@@ -81,6 +81,7 @@ enum ioas_fault_reason {
 	IOAS_FAULT_CHANGING,	  /* an entry changed each time it was to be updated */
 	IOAS_FAULT_NO_PASID,	  /* the program's table of PASIDs has none of that number */
 	IOAS_FAULT_BAD_STRUCTURE, /* what leads to the page table is not valid */
+	IOAS_FAULT_DISABLED,	  /* it lets no such request in */
 	IOAS_PASSED_CLAIMED,	  /* passed by the route of whose requester ID it claimed */
 	IOAS_PASSED_PEER,	  /* a port turned it to a peer: the IOMMU never saw it */
 };

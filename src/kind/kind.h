@@ -120,9 +120,14 @@ struct kind_ops {
 
 /* Callbacks that are NULL: nothing to do, or (nested, invalidate, hw_queue) -EOPNOTSUPP. */
 struct kind_viommu_ops {
-	/* `data` NULL: none given. Sets viommu->kind. */
-	int (*init)(struct obj_viommu *viommu, const struct kind_data *data, struct ioas_why *why);
+	/*
+	 * A share of the IOMMU that `dev` is behind. `data` NULL: none given. Sets viommu->kind.
+	 */
+	int (*init)(struct obj_viommu *viommu, struct kind_device *dev,
+		    const struct kind_data *data, struct ioas_why *why);
 	void (*fini)(struct obj_viommu *viommu);
+	/* May that device, which is of the same kind, be one of the guest's? 0; -EINVAL. */
+	int (*vdevice)(struct obj_viommu *viommu, struct kind_device *dev, struct ioas_why *why);
 	/* As the kind's nested; hwpt->viommu is set. nested_free and the like stay the kind's. */
 	int (*nested)(struct obj_viommu *viommu, struct obj_hwpt *hwpt, uint32_t flags,
 		      const struct kind_data *data, struct ioas_why *why);

@@ -42,7 +42,8 @@ static int init_region(struct obj_viommu *viommu, const struct kind_data *data,
 	return rc ? why_set(why, rc, "the data cannot be written") : 0;
 }
 
-static int init(struct obj_viommu *viommu, const struct kind_data *data, struct ioas_why *why)
+static int init(struct obj_viommu *viommu, struct kind_device *dev, const struct kind_data *data,
+		struct ioas_why *why)
 {
 	struct share *share = alloc_zero(1, sizeof(*share));
 	int rc = 0;

@@ -198,8 +198,8 @@ static int check_hwpt(struct change *c, struct obj_hwpt *hwpt)
 	if (hwpt->ops != ops)
 		return why_set(c->why, -EINVAL, "page table %u is for a %s, the device's is a %s",
 			       hwpt->obj.id, hwpt->ops->name, ops->name);
-	if (hwpt->viommu && !c->attach->has_pasid &&
-	    (!device->vdevice || device->vdevice->viommu != hwpt->viommu))
+	if (hwpt->viommu && !hwpt->any_device && !c->attach->has_pasid &&
+	    !obj_vdevice_in(device, hwpt->viommu))
 		return why_set(c->why, -ENOENT, "viommu %u does not know the device",
 			       hwpt->viommu->obj.id);
 	return ops->attach ? ops->attach(device->kind, pasid_of(c->attach), hwpt, c->attach->hwpt,
@@ -218,6 +218,7 @@ static void settle(struct obj_attach *attach, struct obj_hwpt *hwpt)
 {
 	struct obj_hwpt *old = attach->hwpt;
 
+	obj_vdevice_name(attach, hwpt);
 	hwpt->obj.users++;
 	leave_list(attach);
 	attach->hwpt = hwpt;

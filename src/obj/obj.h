@@ -146,6 +146,7 @@ struct obj_hwpt {
 	/* OBJ_NESTED */
 	struct obj_hwpt *parent;   /* constant; this is one of its users, or a viommu's */
 	struct obj_viommu *viommu; /* constant; this is one of its users; NULL: no viommu between */
+	bool any_device; /* constant: devices attach to it that its viommu does not know */
 	LIST_HEAD(, obj_attach) attached; /* (ctx->lock) whose requests go here */
 };
 

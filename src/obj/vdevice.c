@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include "obj/viommu.h"
+#include "route/route.h"
 #include "util/why.h"
 
 int obj_vdevice_alloc_locked(struct obj_viommu *viommu, struct obj_device *device, uint64_t virt_id,
@@ -15,6 +16,9 @@ int obj_vdevice_alloc_locked(struct obj_viommu *viommu, struct obj_device *devic
 	if (device->kind->ops != viommu->kind_ops)
 		return why_set(why, -EINVAL, "device %u is behind another IOMMU than viommu %u",
 			       device->obj.id, viommu->obj.id);
+	rc = viommu->ops->vdevice ? viommu->ops->vdevice(viommu, device->kind, why) : 0;
+	if (rc)
+		return rc;
 	if (device->vdevice)
 		return why_set(why, -EEXIST, "device %u is vdevice %u already", device->obj.id,
 			       device->vdevice->obj.id);
@@ -56,4 +60,21 @@ struct obj_vdevice *obj_vdevice_find_locked(struct obj_viommu *viommu, uint64_t 
 	struct key_node *found = keys_find(&viommu->vdevices, virt_id);
 
 	return found ? tree_entry(found, struct obj_vdevice, by_virt_id) : NULL;
+}
+
+bool obj_vdevice_in(const struct obj_device *device, const struct obj_viommu *viommu)
+{
+	return device->vdevice && device->vdevice->viommu == viommu;
+}
+
+void obj_vdevice_name(const struct obj_attach *attach, const struct obj_hwpt *hwpt)
+{
+	const struct obj_device *device = attach->device;
+	bool known = hwpt->viommu && obj_vdevice_in(device, hwpt->viommu);
+
+	if (attach->has_pasid || !device->dev)
+		return;
+	atomic_store_explicit(&device->dev->set->guest_id,
+			      known ? device->vdevice->by_virt_id.key : ROUTE_NO_GUEST,
+			      memory_order_relaxed);
 }

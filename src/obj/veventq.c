@@ -22,9 +22,15 @@ struct event {
 	uint8_t data[];
 };
 
+struct obj_events {
+	_Atomic uint32_t refs;
+	pthread_mutex_t lock; /* protects which ones there are; around that of each */
+	struct tree veventqs; /* (lock) by type */
+};
+
 struct obj_veventq {
 	struct obj obj;
-	struct key_node by_type;     /* (ctx->lock) in viommu->veventqs; the key is constant */
+	struct key_node by_type;     /* (events->lock) in veventqs; the key is constant */
 	struct obj_viommu *viommu;   /* constant; this is one of its users */
 	uint32_t depth;		     /* constant */
 	pthread_mutex_t read_lock;   /* around lock: who holds it alone takes events out */
@@ -38,14 +44,41 @@ struct obj_veventq {
 	void *notify_arg;
 };
 
+struct obj_events *obj_events_new(void)
+{
+	struct obj_events *events = alloc_zero(1, sizeof(*events));
+
+	if (!events)
+		return NULL;
+	atomic_init(&events->refs, 1);
+	lock_init(&events->lock, LOCK_EVENTS);
+	return events;
+}
+
+struct obj_events *obj_events_get(struct obj_events *events)
+{
+	atomic_fetch_add_explicit(&events->refs, 1, memory_order_relaxed);
+	return events;
+}
+
+void obj_events_put(struct obj_events *events)
+{
+	if (!events || atomic_fetch_sub_explicit(&events->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	pthread_mutex_destroy(&events->lock);
+	free(events);
+}
+
 int obj_veventq_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t depth,
 			     struct obj_veventq **out, struct ioas_why *why)
 {
+	struct obj_events *events = viommu->events;
 	struct obj *obj;
 	struct obj_veventq *veventq;
 	int rc;
 
-	if (keys_find(&viommu->veventqs, type))
+	/* They come and go with ctx->lock held. */
+	if (keys_find(&events->veventqs, type))
 		return why_set(why, -EEXIST, "viommu %u has a queue of events of type 0x%x already",
 			       viommu->obj.id, type);
 	rc = obj_alloc(viommu->obj.ctx, OBJ_VEVENTQ, sizeof(*veventq), &obj);
@@ -58,7 +91,9 @@ int obj_veventq_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t 
 	lock_init(&veventq->read_lock, LOCK_QUEUE_READ);
 	lock_init(&veventq->lock, LOCK_QUEUE);
 	veventq->by_type.key = type;
-	keys_insert(&viommu->veventqs, &veventq->by_type);
+	pthread_mutex_lock(&events->lock);
+	keys_insert(&events->veventqs, &veventq->by_type);
+	pthread_mutex_unlock(&events->lock);
 	viommu->obj.users++;
 	*out = veventq;
 	return 0;
@@ -69,7 +104,9 @@ void obj_veventq_destroy(struct obj *obj)
 	struct obj_veventq *veventq = (struct obj_veventq *)obj;
 	struct event *event;
 
-	keys_remove(&veventq->viommu->veventqs, &veventq->by_type);
+	pthread_mutex_lock(&veventq->viommu->events->lock);
+	keys_remove(&veventq->viommu->events->veventqs, &veventq->by_type);
+	pthread_mutex_unlock(&veventq->viommu->events->lock);
 	veventq->viommu->obj.users--;
 	while ((event = STAILQ_FIRST(&veventq->events))) {
 		STAILQ_REMOVE_HEAD(&veventq->events, next);
@@ -117,17 +154,12 @@ static void put_locked(struct obj_veventq *veventq, struct event *event)
 	notify_locked(veventq);
 }
 
-int obj_veventq_report_locked(struct obj_viommu *viommu, uint32_t type, const void *data,
-			      size_t len)
+/* Too many unread, or no memory: it counts, and is lost. */
+static int report(struct obj_veventq *veventq, const void *data, size_t len)
 {
-	struct key_node *found = keys_find(&viommu->veventqs, type);
-	struct obj_veventq *veventq;
 	struct event *event = NULL;
 	int rc = 0;
 
-	if (!found)
-		return -EOPNOTSUPP;
-	veventq = tree_entry(found, struct obj_veventq, by_type);
 	pthread_mutex_lock(&veventq->lock);
 	if (veventq->nr < veventq->depth) {
 		event = alloc_raw(sizeof(*event) + len);
@@ -140,6 +172,25 @@ int obj_veventq_report_locked(struct obj_viommu *viommu, uint32_t type, const vo
 	put_locked(veventq, event);
 	pthread_mutex_unlock(&veventq->lock);
 	return rc;
+}
+
+int obj_events_report(struct obj_events *events, uint32_t type, const void *data, size_t len)
+{
+	struct key_node *found;
+	int rc = -EOPNOTSUPP;
+
+	pthread_mutex_lock(&events->lock);
+	found = keys_find(&events->veventqs, type);
+	if (found)
+		rc = report(tree_entry(found, struct obj_veventq, by_type), data, len);
+	pthread_mutex_unlock(&events->lock);
+	return rc;
+}
+
+int obj_veventq_report_locked(struct obj_viommu *viommu, uint32_t type, const void *data,
+			      size_t len)
+{
+	return obj_events_report(viommu->events, type, data, len);
 }
 
 /* The next thing to read: its header, and the event; NULL: there is none, or only the header. */

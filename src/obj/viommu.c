@@ -2,7 +2,9 @@
 /* A guest's share of an IOMMU. */
 #include <errno.h>
 #include <ioas/uapi/iommufd.h>
+#include "iommu.h"
 #include "obj/viommu.h"
+#include "route/route.h"
 #include "util/why.h"
 
 static void free_regions(struct obj_viommu *viommu)
@@ -13,7 +15,7 @@ static void free_regions(struct obj_viommu *viommu)
 		obj_region_free_locked(region);
 }
 
-int obj_viommu_alloc_locked(const struct kind_ops *kind_ops, const struct kind_viommu_ops *ops,
+int obj_viommu_alloc_locked(struct kind_device *dev, const struct kind_viommu_ops *ops,
 			    uint32_t type, struct obj_hwpt *parent, const struct kind_data *data,
 			    struct obj_viommu **out, struct ioas_why *why)
 {
@@ -25,21 +27,25 @@ int obj_viommu_alloc_locked(const struct kind_ops *kind_ops, const struct kind_v
 		return why_set(why, -EINVAL,
 			       "page table %u was not made with IOMMU_HWPT_ALLOC_NEST_PARENT",
 			       parent->obj.id);
-	if (parent->ops != kind_ops)
+	if (parent->ops != dev->ops)
 		return why_set(why, -EINVAL, "page table %u is for a %s, the device's is a %s",
-			       parent->obj.id, parent->ops->name, kind_ops->name);
+			       parent->obj.id, parent->ops->name, dev->ops->name);
 	rc = obj_alloc(parent->obj.ctx, OBJ_VIOMMU, sizeof(*viommu), &obj);
 	if (rc)
 		return why_set(why, rc, "no memory for a viommu");
 	viommu = (struct obj_viommu *)obj;
 	viommu->ops = ops;
-	viommu->kind_ops = kind_ops;
+	viommu->kind_ops = dev->ops;
 	viommu->type = type;
 	viommu->parent = parent;
 	LIST_INIT(&viommu->regions);
-	rc = ops->init ? ops->init(viommu, data, why) : 0;
+	viommu->events = obj_events_new();
+	rc = viommu->events ? 0 : why_set(why, -ENOMEM, "no memory for a viommu");
+	if (!rc && ops->init)
+		rc = ops->init(viommu, dev, data, why);
 	if (rc) {
 		free_regions(viommu);
+		obj_events_put(viommu->events);
 		obj_abort(obj);
 		return rc;
 	}
@@ -55,5 +61,19 @@ void obj_viommu_destroy(struct obj *obj)
 	if (viommu->ops->fini)
 		viommu->ops->fini(viommu);
 	free_regions(viommu);
+	obj_events_put(viommu->events);
 	viommu->parent->obj.users--;
+}
+
+void obj_viommu_drain_locked(struct obj_viommu *viommu)
+{
+	struct tree_node *node = tree_end(&viommu->vdevices, 0);
+
+	inflight_wait(&viommu->obj.ctx->iommu->inflight);
+	for (; node; node = tree_step(node, 1)) {
+		struct obj_vdevice *vdevice = tree_entry(node, struct obj_vdevice, by_virt_id.node);
+
+		if (vdevice->device->dev)
+			mem_lend_idle(&vdevice->device->dev->lent);
+	}
 }

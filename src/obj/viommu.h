@@ -7,8 +7,9 @@
  * type. A hardware queue is memory of the guest's that the IOMMU works on by itself. A region is
  * memory of the share that the program maps, as if it were registers.
  *
- * All of it is protected by ctx->lock, except what is in a veventq, which has a lock of its own
- * below ctx->lock: reading it takes nothing else.
+ * All of it is protected by ctx->lock, except which veventqs there are and what is in them: these
+ * have locks of their own below ctx->lock, in this order, so that who has a fault to tell of, maybe
+ * in flight, takes no more. Reading a veventq takes its lock alone.
  */
 #ifndef OBJ_VIOMMU_H
 #define OBJ_VIOMMU_H
@@ -30,7 +31,7 @@ struct obj_viommu {
 	uint32_t type;			 /* constant: IOMMU_VIOMMU_TYPE_* */
 	struct obj_hwpt *parent;	 /* constant; this is one of its users */
 	struct tree vdevices;		 /* (ctx->lock) by the guest's ids */
-	struct tree veventqs;		 /* (ctx->lock) by type */
+	struct obj_events *events;	 /* constant; referenced: where what it tells goes */
 	LIST_HEAD(, obj_region) regions; /* (ctx->lock) */
 };
 
@@ -38,10 +39,12 @@ struct obj_viommu {
  * Makes one on a nest parent, not published yet: obj_finalize follows, or obj_remove_locked.
  * ctx->lock held. 0; -EINVAL `parent` is none; -ENOMEM; what the kind says.
  */
-int obj_viommu_alloc_locked(const struct kind_ops *kind_ops, const struct kind_viommu_ops *ops,
+int obj_viommu_alloc_locked(struct kind_device *dev, const struct kind_viommu_ops *ops,
 			    uint32_t type, struct obj_hwpt *parent, const struct kind_data *data,
 			    struct obj_viommu **out, struct ioas_why *why);
 void obj_viommu_destroy(struct obj *obj);
+/* As obj_hwpt_drain_locked, of all that its devices looked up. */
+void obj_viommu_drain_locked(struct obj_viommu *viommu);
 
 /* vdevice.c */
 
@@ -63,10 +66,25 @@ void obj_vdevice_destroy(struct obj *obj);
 void obj_vdevice_end_locked(struct obj_device *device);
 /* By the guest's id. NULL: none. ctx->lock held. */
 struct obj_vdevice *obj_vdevice_find_locked(struct obj_viommu *viommu, uint64_t virt_id);
+/* Does that guest know the device? ctx->lock held. */
+bool obj_vdevice_in(const struct obj_device *device, const struct obj_viommu *viommu);
+/*
+ * Requests have begun to go to `hwpt`: from now on events there name them by the id that its guest
+ * knows them by. ctx->lock held.
+ */
+void obj_vdevice_name(const struct obj_attach *attach, const struct obj_hwpt *hwpt);
 
 /* veventq.c; its descriptor is uapi/veventq_file.c's */
 
 struct obj_veventq;
+/* The veventqs of a viommu. Outlives it while anybody has a reference. */
+struct obj_events;
+
+struct obj_events *obj_events_new(void); /* with a reference; NULL: no memory */
+struct obj_events *obj_events_get(struct obj_events *events);
+void obj_events_put(struct obj_events *events);
+/* As obj_veventq_report_locked, from anywhere. */
+int obj_events_report(struct obj_events *events, uint32_t type, const void *data, size_t len);
 
 /* As obj_viommu_alloc_locked. `depth`: unread events it holds. 0; -EEXIST of that type; -ENOMEM. */
 int obj_veventq_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t depth,

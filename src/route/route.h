@@ -171,7 +171,11 @@ struct route_set {
 	struct route_pasids *_Atomic pasids; /* three levels, made as PASIDs are attached */
 	LIST_HEAD(, ioas_device) members;    /* (lock) */
 	void *peers; /* src/obj/'s: its devices of this set (their context's lock) */
+	/* src/obj/'s: the id by which a guest knows its requests without a PASID; or none. */
+	_Atomic uint64_t guest_id;
 };
+
+#define ROUTE_NO_GUEST UINT64_MAX
 
 int route_set_new(struct ioas_iommu *iommu, struct route_set **out);
 struct route_set *route_set_get(struct route_set *set);

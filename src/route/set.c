@@ -53,6 +53,7 @@ int route_set_new(struct ioas_iommu *iommu, struct route_set **out)
 		return -ENOMEM;
 	set->iommu = iommu;
 	set->refs = 1;
+	set->guest_id = ROUTE_NO_GUEST;
 	lock_init(&set->lock, LOCK_SET);
 	LIST_INIT(&set->members);
 	*out = set;

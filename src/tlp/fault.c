@@ -143,6 +143,8 @@ int fault_record(struct ioas_issuer *issuer, struct ioas_fault *fault)
 	if (config->host_ops && config->host_ops->fault)
 		config->host_ops->fault(config->host, fault);
 	trace_fault(dev->iommu, fault);
+	if (__builtin_expect(fault->stage != 0, 0))
+		nested_tell(issuer, fault);
 	return ioas_fault_passed(fault->reason) ? 0 : -EFAULT;
 }
 

@@ -51,6 +51,7 @@ static const char *const reason_names[] = {
 	[IOAS_FAULT_CHANGING] = "an entry changed each time its accessed bit was to be set",
 	[IOAS_FAULT_NO_PASID] = "the table of PASIDs has no such PASID",
 	[IOAS_FAULT_BAD_STRUCTURE] = "what leads to the page table is not valid",
+	[IOAS_FAULT_DISABLED] = "what leads to the page table lets no such request in",
 	[IOAS_PASSED_CLAIMED] = "passed, by the route of whose requester ID it claimed",
 	[IOAS_PASSED_PEER] = "passed, without the IOMMU: a port turned it to a peer",
 };

@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Of one who may be in flight: an issuer's thread, or who looks once. */
@@ -50,6 +51,12 @@ static inline void inflight_enter(struct inflight_mark *mark)
 	/* Elsewhere an exchange does not keep later plain loads behind its store. */
 	atomic_thread_fence(memory_order_seq_cst);
 #endif
+}
+
+/* By the mark's own thread: is it in flight? */
+static inline bool inflight_entered(const struct inflight_mark *mark)
+{
+	return atomic_load_explicit(&mark->seq, memory_order_relaxed) & 1;
 }
 
 /* In flight: what has been unpublished so far is not seen under this mark. Never 0. */

@@ -114,7 +114,8 @@ static enum ioas_fault_reason denied(uint32_t access, uint32_t prot)
 		return IOAS_FAULT_NO_WRITE;
 	if (access & PT_ACCESS_READ && !(prot & IOAS_PROT_READ))
 		return IOAS_FAULT_NO_READ;
-	return IOAS_FAULT_NO_EXEC;
+	/* What is left: no fetch; or what the unprivileged may read is kept from the privileged. */
+	return access & PT_ACCESS_EXEC ? IOAS_FAULT_NO_EXEC : IOAS_FAULT_PRIVILEGE;
 }
 
 static enum ioas_fault_reason why_not(const struct nested *nested, uint32_t access,
@@ -162,6 +163,7 @@ static enum ioas_fault_reason stage_1(struct nested *nested, const struct stage1
 	enum ioas_fault_reason reason;
 	int rc;
 
+	table->input = request->iova;
 	nested->structures = true;
 	reason = stage1->ops->find(stage1, nested, request, table);
 	nested->structures = false;
@@ -171,7 +173,7 @@ static enum ioas_fault_reason stage_1(struct nested *nested, const struct stage1
 	table->table.exchange = exchange_entry;
 	table->table.ctx = nested;
 	*walk = (struct pt_foreign_walk){0};
-	rc = pt_foreign_walk(&table->table, request->iova, request->access, walk);
+	rc = pt_foreign_walk(&table->table, table->input, request->access, walk);
 	if (nested->note && rc != -EINVAL)
 		note_levels(nested->note, walk);
 	/* The kind has checked what it takes from the program, but for what it read just now. */

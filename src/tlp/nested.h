@@ -15,6 +15,7 @@
 #include "pt/foreign.h"
 #include "pt/pt.h"
 
+struct ioas_issuer;
 struct nested;
 struct stage1;
 
@@ -30,6 +31,15 @@ struct nested_request {
 struct nested_table {
 	bool bypass;		 /* none: its address is the GPA */
 	struct pt_foreign table; /* but for read, exchange and ctx */
+	/* By which address; it is the request's unless find sets another, alike in its low bits. */
+	iova_t input;
+};
+
+/* What a stage 1 has to tell its guest. */
+struct stage1_event {
+	void (*deliver)(struct stage1_event *event); /* does it, in flight or not; NULL: nothing */
+	void *to;				     /* the kind's */
+	uint64_t data[4];
 };
 
 struct stage1_ops {
@@ -41,6 +51,12 @@ struct stage1_ops {
 	enum ioas_fault_reason (*find)(const struct stage1 *stage1, struct nested *nested,
 				       const struct nested_request *request,
 				       struct nested_table *out);
+	/*
+	 * What the guest, who knows the requests by `guest_id`, is to be told of a fault of theirs:
+	 * `out` is all 0 and may stay so. In flight; must not wait. NULL: never anything.
+	 */
+	void (*event)(const struct stage1 *stage1, const struct ioas_fault *fault,
+		      uint64_t guest_id, struct stage1_event *out);
 };
 
 /* Embedded first in a kind's own. Lives until no route leads to it. */
@@ -98,5 +114,8 @@ struct nested_found {
 enum ioas_fault_reason nested_walk(struct ioas_iommu *iommu, const struct stage1 *stage1,
 				   const struct nested_request *request, struct nested_found *out,
 				   struct ioas_fault *note);
+
+/* Tells the guest, if a fault that is on record was of a stage 1 of its. In flight or not. */
+void nested_tell(struct ioas_issuer *issuer, const struct ioas_fault *fault);
 
 #endif

@@ -6,7 +6,8 @@
  *   requester.c  bus master -> source -> requester -> declared form -> route
  *   iotlb.h      what an issuer remembers of the next step
  *   translate.c  page table -> permission -> window; alone calls pt_walk
- *   nested.c     the same where a stage 1 of the program's comes first
+ *   nested.c     the same where a stage 1 of the program's comes first; nested_event.c: what its
+ *                guest is told
  *   batch.c      the same for models that go on to the memory by themselves
  *   fault.c      what did not pass
  *   inflight.c   the promise that UNMAP and DETACH keep

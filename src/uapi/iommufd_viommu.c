@@ -68,7 +68,7 @@ static int viommu_alloc_locked(struct uapi_call *call, struct iommu_viommu_alloc
 		return why_set(call->why, -ENOENT, "no page table on an IOAS has id %u",
 			       cmd->hwpt_id);
 	uapi_data_init(&data, call, cmd->type, cmd->data_uptr, cmd->data_len);
-	rc = obj_viommu_alloc_locked(kind_ops, ops, cmd->type, (struct obj_hwpt *)parent,
+	rc = obj_viommu_alloc_locked(device->kind, ops, cmd->type, (struct obj_hwpt *)parent,
 				     cmd->data_len ? &data.data : NULL, &viommu, call->why);
 	return rc ? rc : publish(call, &viommu->obj, &cmd->out_viommu_id);
 }

@@ -35,6 +35,7 @@ static const char *const names[LOCK_RANKS] = {
 	[LOCK_PINS] = "pins",
 	[LOCK_INFLIGHT] = "in flight",
 	[LOCK_MAP] = "physical map",
+	[LOCK_EVENTS] = "queues of a viommu",
 	[LOCK_QUEUE] = "queue",
 	[LOCK_ACCESS_PINS] = "pins of an access",
 	[LOCK_PCI_IRQ] = "pci irq",

@@ -42,6 +42,7 @@ enum lock_rank {
 	LOCK_PINS,	  /* mem: pinned memory of a program */
 	LOCK_INFLIGHT,	  /* tlp: the list of issuers, and who waits for them */
 	LOCK_MAP,	  /* mem: the physical map */
+	LOCK_EVENTS,	  /* obj: the queues of events of a viommu */
 	LOCK_QUEUE,	  /* obj: page requests, or events */
 	LOCK_ACCESS_PINS, /* space: what an access has pinned */
 	LOCK_PCI_IRQ,	  /* a function's interrupts */

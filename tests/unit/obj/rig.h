@@ -42,8 +42,8 @@ struct toy {
 	uint64_t *words;
 };
 
-static inline int toy_init(struct obj_viommu *viommu, const struct kind_data *data,
-			   struct ioas_why *why)
+static inline int toy_init(struct obj_viommu *viommu, struct kind_device *dev,
+			   const struct kind_data *data, struct ioas_why *why)
 {
 	struct toy *toy = alloc_zero(1, sizeof(*toy));
 	void *host;
@@ -134,7 +134,8 @@ static inline int viommu_new(struct rig *r, struct obj_hwpt *parent, struct obj_
 	int rc;
 
 	pthread_mutex_lock(&r->ctx->lock);
-	rc = obj_viommu_alloc_locked(&toy_ops, &toy_viommu_ops, TYPE, parent, NULL, out, &r->why);
+	rc = obj_viommu_alloc_locked(r->device[0]->kind, &toy_viommu_ops, TYPE, parent, NULL, out,
+				     &r->why);
 	if (!rc)
 		obj_finalize(&(*out)->obj);
 	pthread_mutex_unlock(&r->ctx->lock);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A machine of one device and one page table for unit tests, without spaces, PCI and uapi: those
- * are doubles here. For one test program each (it defines what it doubles).
+ * A machine of one device and one page table for unit tests, without spaces, PCI, uapi and objects
+ * with ids: those are doubles here. For one test program each (it defines what it doubles).
  */
 #ifndef TESTS_RIG_H
 #define TESTS_RIG_H
@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include "iommu.h"
 #include "mem/mem.h"
+#include "obj/viommu.h"
 #include "route/route.h"
 #include "space/space.h"
 #include "tlp/tlp.h"
@@ -45,6 +46,30 @@ int uapi_new(struct ioas_iommu *iommu, struct uapi **out)
 }
 
 void uapi_destroy(struct uapi *uapi)
+{
+}
+
+/* No guest has a share of this machine's IOMMU. */
+struct obj_events *obj_events_get(struct obj_events *events)
+{
+	return events;
+}
+
+void obj_events_put(struct obj_events *events)
+{
+}
+
+int obj_events_report(struct obj_events *events, uint32_t type, const void *data, size_t len)
+{
+	return -EOPNOTSUPP;
+}
+
+struct obj_vdevice *obj_vdevice_find_locked(struct obj_viommu *viommu, uint64_t virt_id)
+{
+	return NULL;
+}
+
+void obj_viommu_drain_locked(struct obj_viommu *viommu)
 {
 }
 
