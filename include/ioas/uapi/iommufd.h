@@ -248,6 +248,15 @@ struct iommu_hw_info_arm_smmuv3 {
 	uint32_t aidr;
 };
 
+/*
+ * IOMMU_HWPT_DATA_ARM_SMMUV3: the first two words of a stream table entry, little-endian. Only V,
+ * Config, S1Fmt, S1ContextPtr, S1CDMax; S1DSS, S1CIR, S1COR, S1CSH, S1STALLD and EATS may be set
+ * (IHI 0070 5.2).
+ */
+struct iommu_hwpt_arm_smmuv3 {
+	IOAS_UAPI_U64 ste[2];
+};
+
 /* Data of IOMMU_HW_INFO_TYPE_AMD: the extended feature registers (48882 3.4). */
 struct iommu_hw_info_amd {
 	IOAS_UAPI_U64 efr;
@@ -296,6 +305,11 @@ struct iommu_hwpt_vtd_s1_invalidate {
 	IOAS_UAPI_U64 npages; /* of 4 KiB */
 	uint32_t flags;
 	uint32_t __reserved;
+};
+
+/* IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3: a command, little-endian (IHI 0070 4.3, 4.4, 4.5). */
+struct iommu_viommu_arm_smmuv3_invalidate {
+	IOAS_UAPI_U64 cmd[2];
 };
 
 /*
@@ -415,6 +429,11 @@ enum iommu_veventq_type {
 	IOMMU_VEVENTQ_TYPE_DEFAULT = 0,
 	IOMMU_VEVENTQ_TYPE_ARM_SMMUV3 = 1,
 	IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV = 2,
+};
+
+/* Of IOMMU_VEVENTQ_TYPE_ARM_SMMUV3: an event record with the guest's StreamID (IHI 0070 7.3). */
+struct iommu_vevent_arm_smmuv3 {
+	IOAS_UAPI_U64 evt[4];
 };
 
 /* Makes a queue of a viommu's events and a descriptor to read it by. */

@@ -129,6 +129,17 @@ static void check_smmuv3(struct rig *rig)
 	memcpy(&data, rig->info.data, sizeof(data));
 	/* Stage 1, and no stage 2 until something nests on it; AArch64's tables, little-endian. */
 	assert_int_equal(bits(data.idr[0], 1, 0), 2 | rig_grants(rig, NEST));
+	/* With both an SMMUv3.3 has more: EL2, what stage 2 can say; ATS is whole or not at all. */
+	assert_int_equal(data.aidr, 3);
+	assert_int_equal(bits(data.idr[0], 9, 9), rig_grants(rig, NEST));
+	assert_int_equal(bits(data.idr[0], 11, 11), rig->unit.spec.ats && rig_grants(rig, NEST));
+	assert_int_equal(bits(data.idr[3], 4, 4), rig_grants(rig, NEST));
+	assert_int_equal(bits(data.idr[3], 8, 8), rig_grants(rig, NEST));
+	assert_int_equal(bits(data.idr[3], 14, 14), rig_grants(rig, NEST));
+	/* HAD, RIL, E0PD; no small tables. */
+	assert_int_equal(bits(data.idr[3], 2, 2) + bits(data.idr[3], 10, 10), 2);
+	assert_int_equal(bits(data.idr[3], 13, 13), 1);
+	assert_int_equal(bits(data.idr[3], 9, 9), 0);
 	assert_int_equal(bits(data.idr[0], 3, 2), 2);
 	assert_int_equal(bits(data.idr[0], 22, 21), 2);
 	assert_int_equal(bits(data.idr[0], 7, 6), rig_grants(rig, DIRTY) ? 2 : 0);
@@ -147,6 +158,15 @@ static void check_smmuv3(struct rig *rig)
 	assert_int_equal(oas[bits(data.idr[5], 2, 0)], pt_format_pa_bits(pt_format(pt)));
 	assert_true(pt_aw(pt) <= (bits(data.idr[5], 11, 10) ? 52 : 48));
 	assert_int_equal(bits(data.idr[5], 11, 10), pt_aw(pt) > 48);
+	/* What programs nest on is stage 2 of the same granule and width. */
+	if (rig_grants(rig, NEST)) {
+		struct pt *parent = rig_table(rig, NEST);
+
+		assert_int_equal(pt_format(parent),
+				 pt_format(pt) + PT_ARM_LPAE_S2_4K - PT_ARM_LPAE_S1_4K);
+		assert_int_equal(pt_aw(parent), pt_aw(pt));
+		pt_destroy(parent);
+	}
 	/* PASID 0 is refused, not taken for none. */
 	assert_false(rig->info.pasid_0_apart);
 	assert_false(rig->dev->pasid_0_same);
