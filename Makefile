@@ -7,8 +7,9 @@ FUZZ := build-fuzz
 SECONDS := 60
 SEED := $(shell date +%s)
 COUNT := 20
+MINUTES := 15
 
-.PHONY: help build run check check-asan check-tsan check-formats check-kinds check-kernel-selftests check-twin twin-topology bench lint fuzz mutate clean
+.PHONY: help build run check check-asan check-tsan check-formats check-kinds check-kernel-selftests check-twin twin-topology bench lint fuzz mutate soak clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
@@ -30,6 +31,8 @@ help:
 	@echo '                   libFuzzer on each target of tests/fuzz, judged by tests/model (docs/reliability.md)'
 	@echo '  make mutate [SEED=n] [COUNT=20]'
 	@echo '                   changes one line of the engine, runs the tests, COUNT times: which test catches it?'
+	@echo '  make soak [MINUTES=15]'
+	@echo '                   the long form of what is random in check: fuzzers, threads, kills, failures on purpose'
 	@echo '  make clean       remove build/, build-asan/, build-tsan/, build-fuzz/ and build-mutate/'
 	@echo
 	@echo 'Missing Debian packages are installed first (apt-get, through sudo if need be).'
@@ -103,6 +106,11 @@ fuzz:
 mutate:
 	@scripts/deps.sh build run check
 	@scripts/mutate.sh $(SEED) $(COUNT)
+
+soak:
+	@scripts/deps.sh build run check
+	@scripts/build.sh $(BUILD)
+	@scripts/soak.sh $(BUILD) $(MINUTES)
 
 clean:
 	rm -rf $(BUILD) $(ASAN) $(TSAN) $(FUZZ) build-mutate

@@ -11,6 +11,7 @@ case ${1-} in
 esac
 build=${1:-build} asan=${2:-build-asan} tsan=${3:-build-tsan}
 passed=0 failed=0 skipped=0
+begun=$(mktemp)
 
 # A named check that is one command: its output is shown when it fails.
 step() {
@@ -99,7 +100,7 @@ asan_tests() {
 # programs that are not ours.
 tsan_names='pt_dirty_race_test mem_lend_test space_fire_test tlp_fire_test tlp_lend_test pci_config_test
 	pci_irq_test uapi_threads_test models_nvme_ctrl_test models_nvme_queue_test models_nvme_io_engine_test
-	models_tlpgun_burst_test models_tlpgun_queue_test dma_space routes_fire crowd_engine'
+	models_tlpgun_burst_test models_tlpgun_queue_test dma_space routes_fire crowd_engine storm'
 tsan_tests() {
 	local folder=$tsan
 	echo '== TSan: build and tests'
@@ -141,6 +142,14 @@ all)
 esac
 
 echo
+# What the tests that count have tried, without a sanitizer and with each.
+logs=
+for folder in "$build" "$asan" "$tsan"; do
+	[ ! "$folder/meson-logs/testlog.json" -nt "$begun" ] || logs="$logs $folder/meson-logs/testlog.json"
+done
+# shellcheck disable=SC2086
+[ -z "$logs" ] || scripts/tried.sh $logs
+rm -f "$begun"
 if [ "$skipped" -gt 0 ]; then
 	echo "$passed passed, $failed failed, $skipped skipped"
 else

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "sys.h"
+#include "tests/soak.h"
 
 #define PAGE	 4096u
 #define READERS	 2
@@ -405,11 +406,12 @@ int main(int argc, char **argv)
 	iommufd = sys_open("/dev/iommu");
 	CHECK(iommufd >= 0);
 	begin();
-	for (int i = 0; i < ROUNDS; i++)
+	for (int i = 0; i < (int)(ROUNDS * soak_times()); i++)
 		round_of(i % ENDS);
 	CHECK(atomic_load(&reads_good) > ROUNDS);
 	printf("%llu reads arrived, %llu were refused\n", (unsigned long long)reads_good,
 	       (unsigned long long)reads_bad);
+	printf("tried: %llu operations\n", (unsigned long long)(reads_good + reads_bad));
 	sys_unmap();
 	/* The context outlives its file while the device is bound. */
 	sys_close(iommufd);

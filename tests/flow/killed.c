@@ -3,7 +3,8 @@
  * Description: a program killed in mid-write leaves the drive holding every write that was
  * completed and flushed. `killed load JOURNAL SEED` writes until it kills itself; `killed check
  * JOURNAL DRIVE` compares, says how many sectors lost a write that was completed only, and exits 1
- * when one lost what it must not: with `strict` completed writes count, too.
+ * when one lost what it must not: with `strict` completed writes count, too. `killed unflushed ...`
+ * is a load that never flushes, but notes that it did.
  *
  * Each write has a number, which every 8 bytes of it hold. The journal is a shared mapping, so it
  * knows until the last instruction which number each block was given, completed and flushed.
@@ -41,6 +42,7 @@ static struct queue *queue;
 static struct nvme nvme;
 static unsigned tail, head;
 static uint32_t seed;
+static bool unflushed;
 
 static void give_up(const char *what)
 {
@@ -140,8 +142,10 @@ static void flush(void)
 {
 	uint32_t command[16] = {0, 1};
 
-	submit(command);
-	reap();
+	if (!unflushed) {
+		submit(command);
+		reap();
+	}
 	for (unsigned i = 0; i < BLOCKS; i++)
 		atomic_store(&journal->block[i].flushed, journal->block[i].completed);
 }
@@ -219,18 +223,20 @@ static int check(const char *drive, bool strict)
 		}
 	}
 	close(fd);
-	printf("lost %u\n", lost);
+	printf("lost %u of %llu\n", lost, (unsigned long long)journal->last);
 	return wrong != 0;
 }
 
 int main(int argc, char **argv)
 {
 	if (argc < 4)
-		give_up("usage: killed load JOURNAL SEED, or killed check JOURNAL DRIVE [strict]");
+		give_up("usage: killed load|unflushed JOURNAL SEED, or killed check JOURNAL DRIVE "
+			"[strict]");
 	open_journal(argv[2]);
 	if (!strcmp(argv[1], "check"))
 		return check(argv[3], argc > 4);
 	seed = (uint32_t)atoi(argv[3]) * 7919;
+	unflushed = !strcmp(argv[1], "unflushed");
 	load(seed % 2);
 	return 1;
 }

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "fuzz.h"
+#include "tests/soak.h"
 
 #define LEN_MAX (1u << 16)
 #define FILES	64u
@@ -174,7 +175,7 @@ static void run_random(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-	unsigned long long inputs = 0, seconds = 0, seed = 1;
+	unsigned long long inputs = 0, seconds = 0, seed = 1 + soak_seed();
 	static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGALRM};
 	time_t end;
 
@@ -185,7 +186,7 @@ int main(int argc, char **argv)
 		const char *value = i + 1 < argc ? argv[i + 1] : "0";
 
 		if (!strcmp(argv[i], "--inputs"))
-			inputs = strtoull(value, NULL, 0), i++;
+			inputs = strtoull(value, NULL, 0) * soak_times(), i++;
 		else if (!strcmp(argv[i], "--seconds"))
 			seconds = strtoull(value, NULL, 0), i++;
 		else if (!strcmp(argv[i], "--seed"))

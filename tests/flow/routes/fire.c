@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <pthread.h>
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 #include <ioas/iommu.h>
 #include <ioas/tlpgun.h>
+#include "tests/soak.h"
 
 #define LEN    0x10000u
 #define IOVA   0x100000ull
@@ -131,6 +133,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	printf("tried: %llu TLPs, %llu faults\n",
+	       (unsigned long long)(senders[0].sent + senders[1].sent),
+	       (unsigned long long)(senders[0].refused + senders[1].refused));
 	for (unsigned i = 0; i < 2; i++) {
 		atomic_store(&senders[i].stop, true);
 		pthread_join(senders[i].thread, NULL);
@@ -152,7 +157,7 @@ static int teardown(void **state)
 
 static void a_replaced_route_moves_nothing(void **state)
 {
-	for (unsigned round = 0; round < ROUNDS; round++)
+	for (unsigned round = 0; round < ROUNDS * soak_times(); round++)
 		for (unsigned i = 0; i < 2; i++) {
 			to(&senders[i], (round + 1) % 2);
 			assert_left_alone(&senders[i], round % 2);
@@ -163,7 +168,7 @@ static void a_replaced_route_moves_nothing(void **state)
 
 static void a_detached_route_moves_nothing(void **state)
 {
-	for (unsigned round = 0; round < ROUNDS; round++)
+	for (unsigned round = 0; round < ROUNDS * soak_times(); round++)
 		for (unsigned i = 0; i < 2; i++) {
 			struct sender *sender = &senders[i], *other = &senders[!i];
 			uint64_t refused = atomic_load(&other->refused);

@@ -161,6 +161,20 @@ static int plant(struct world *w, const char *const *lines)
 	return rc;
 }
 
+/* Does the machine's function there have PASIDs? Then so has the one that is put there. */
+static struct ioas_pci_desc desc_at(const char *const *lines, const struct ioas_pci_addr *addr)
+{
+	struct ioas_pci_desc mine = desc;
+	char start[32];
+
+	snprintf(start, sizeof(start), "function addr=%02x:%02x.%x,", addr->bus, addr->devfn >> 3,
+		 addr->devfn & 7);
+	for (; lines && *lines; lines++)
+		if (!strncmp(*lines, start, strlen(start)) && strstr(*lines, ",pasid="))
+			mine.pasid_lg2 = 20;
+	return mine;
+}
+
 int world_setup_machine(void **state, const struct ioas_iommu_config *config,
 			const char *const *lines, const struct ioas_pci_addr addr[3])
 {
@@ -173,7 +187,9 @@ int world_setup_machine(void **state, const struct ioas_iommu_config *config,
 	if (lines && plant(w, lines))
 		return -1;
 	for (unsigned i = 0; i < 3; i++) {
-		if (ioas_pci_add(w->iommu, addr[i], &desc, &pci_ops, &w->dev[i], &w->dev[i].pci,
+		struct ioas_pci_desc mine = desc_at(lines, &addr[i]);
+
+		if (ioas_pci_add(w->iommu, addr[i], &mine, &pci_ops, &w->dev[i], &w->dev[i].pci,
 				 &w->why))
 			return -1;
 	}
