@@ -299,7 +299,10 @@ int drive_flush(struct nvme_drive *drive)
 	rc = drive_write_back(drive, 0, drive->blocks << drive->lba_lg2);
 	if (rc)
 		return rc;
-	return fdatasync(drive->fd) ? -errno : 0;
+	do
+		rc = fdatasync(drive->fd);
+	while (rc && errno == EINTR);
+	return rc ? -errno : 0;
 }
 
 uint64_t drive_used(const struct nvme_drive *drive)
