@@ -200,7 +200,7 @@ void door_leave_masked(struct door_call *call)
 	if (unlikely(!call->quick))
 		allow_cancellation(call);
 	if (unlikely(atomic_load_explicit(&self->cancel, memory_order_relaxed)))
-		thread_cancel(self);
+		thread_out(self);
 }
 
 bool door_enter(struct door_call *call)

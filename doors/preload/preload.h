@@ -17,7 +17,7 @@
  *   proc.c    files of /proc that are shown otherwise
  *   heap.c    blocks of malloc that are mapped for DMA, when they are freed
  *   map.c     mappings of ours    trap.c  a fault in a BAR     insn*.c  the instruction that
- * faulted signal.c  the program's SIGSEGV and SIGBUS handlers, chained
+ * faulted signal.c  the program's handlers of signals, chained or put off
  *   wrap_*.c  the interposed functions: thin, they decide "ours or not" and translate errno
  *
  * An *object* is what one open made: a descriptor that the program holds, which is a named memfd
@@ -125,7 +125,7 @@ struct door_call {
 	sigset_t mask;
 	int cancel, cancel_type;
 	int err;
-	bool quick; /* came by the short way, and may hold objects without a reference */
+	bool quick; /* objects may be used without a reference, and cancellation is not held off */
 };
 
 /* Is this the process that the door's state belongs to, and not a child of vfork? */
@@ -390,8 +390,11 @@ int heap_trim(size_t pad);
 
 /* Of one thread. Records are used again, and never freed. */
 struct door_thread {
-	_Atomic uint32_t inside;      /* calls of it that are in the engine */
-	_Atomic pthread_t cancel;     /* to be cancelled when it is out; 0: no */
+	_Atomic uint32_t inside;  /* calls of it that are in the engine */
+	_Atomic pthread_t cancel; /* to be cancelled when it is out; 0: no */
+	bool held;	     /* its own: a signal waits until it is out, and blocks all others */
+	siginfo_t held_info; /* if `held` */
+	sigset_t held_mask;  /* what it had blocked before */
 	struct door_obj *_Atomic obj; /* which it uses without a reference */
 	_Atomic bool taken;	      /* by a thread that runs */
 	_Atomic pthread_t thread;     /* which one */
@@ -414,8 +417,8 @@ bool thread_uses(const struct door_obj *obj);
 void thread_wait(void);
 /* In a child: forgets all other threads. */
 void thread_child(void);
-/* Cancels this thread, if it is meant; not in the engine. */
-void thread_cancel(struct door_thread *self);
+/* Does what has been put off while this thread was inside. */
+void thread_out(struct door_thread *self);
 
 /* signal.c */
 
@@ -424,10 +427,23 @@ int signal_init(void);
 void signal_chain(int sig, siginfo_t *info, void *context);
 /* Raises SIGBUS for the program at `addr`, on return from the handler or at once. */
 void signal_bus(siginfo_t *info, void *context);
+/* sigaction of SIGSEGV or SIGBUS. */
+int signal_fault_action(int sig, const struct sigaction *next, struct sigaction *old);
+
+/* signal_handle.c */
+
+/* Delivers the signal that this thread has held, and blocks no more than before it. */
+void signal_release(struct door_thread *self);
+/* The program has, past us, set what `sig` does: its handler is to wait as any other. */
+void signal_adopt(int sig);
+/* What the program asked for, where the kernel says that ours is called. */
+void signal_show(int sig, uintptr_t *handler);
 /* Takes SIGSEGV and SIGBUS out of a mask while the door is active. */
 const sigset_t *signal_strip(const sigset_t *set, sigset_t *copy);
 
 /* trap.c */
+/* Calls fn(arg) on another stack, below `sp`, a multiple of 16. */
+void trap_call_below(uintptr_t sp, void (*fn)(void *), void *arg);
 void trap_handler(int sig, siginfo_t *info, void *context);
 
 #endif

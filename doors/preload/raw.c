@@ -123,13 +123,30 @@ __asm__(".pushsection .text\n"
 /* Which numbers are looked at. */
 extern const unsigned char raw_seen[RAW_NR] HIDDEN;
 const unsigned char raw_seen[RAW_NR] = {
-	[SYS_close] = 1,   [SYS_close_range] = 1, [SYS_dup2] = 1,      [SYS_dup3] = 1,
-	[SYS_clone] = 1,   [SYS_clone3] = 1,	  [SYS_vfork] = 1,     [SYS_capset] = 1,
-	[SYS_setuid] = 1,  [SYS_setreuid] = 1,	  [SYS_setresuid] = 1, [SYS_setns] = 1,
-	[SYS_unshare] = 1,
+	[SYS_close] = 1,   [SYS_close_range] = 1,  [SYS_dup2] = 1,	[SYS_dup3] = 1,
+	[SYS_clone] = 1,   [SYS_clone3] = 1,	   [SYS_vfork] = 1,	[SYS_capset] = 1,
+	[SYS_setuid] = 1,  [SYS_setreuid] = 1,	   [SYS_setresuid] = 1, [SYS_setns] = 1,
+	[SYS_unshare] = 1, [SYS_rt_sigaction] = 1,
 };
 
 long raw_kernel(long nr, ...) HIDDEN;
+
+/* The kernel's struct begins with the handler. Of SIGSEGV and SIGBUS nothing must be changed. */
+static long raw_action(const long args[6])
+{
+	int sig = (int)args[1];
+	uintptr_t *old = (uintptr_t *)args[3];
+	long rc;
+
+	if (!atomic_load_explicit(&door.active, memory_order_acquire) || !door_own())
+		return raw_kernel(SYS_rt_sigaction, args[1], args[2], args[3], args[4]);
+	rc = raw_kernel(SYS_rt_sigaction, args[1], args[2], args[3], args[4]);
+	if (!rc && old)
+		signal_show(sig, old);
+	if (!rc && args[2])
+		signal_adopt(sig);
+	return rc;
+}
 
 /*
  * The arguments of a syscall() above, its number first. True: it is done, and its result is in
@@ -161,6 +178,9 @@ bool raw_call(long args[6])
 	case SYS_clone3: /* its flags are in memory */
 		door_hold(HOLD_TWINS);
 		return false;
+	case SYS_rt_sigaction:
+		args[0] = raw_action(args);
+		return true;
 	default: /* who may do what */
 		args[0] = raw_kernel(args[0], args[1], args[2], args[3]);
 		creds_changed();

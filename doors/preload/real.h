@@ -72,6 +72,8 @@ typedef int real_compare(const struct dirent **, const struct dirent **);
 	X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                   \
 	X(sighandler_t, signal, (int, sighandler_t))                                             \
 	X(sighandler_t, sysv_signal, (int, sighandler_t))                                        \
+	X(sighandler_t, sigset, (int, sighandler_t))                                             \
+	X(int, siginterrupt, (int, int))                                                         \
 	X(int, sigprocmask, (int, const sigset_t *, sigset_t *))                                 \
 	X(ssize_t, recvmsg, (int, struct msghdr *, int))                                         \
 	X(int, recvmmsg, (int, struct mmsghdr *, unsigned, int, struct timespec *))              \

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGSEGV and SIGBUS, shared with the program.
+ * Signals, shared with the program.
  *
- * While the door is active the kernel knows our handler only. What the program asks for is kept
- * here, told back to it, and obeyed when a fault is not ours: its handler runs with the mask and
- * the flags it chose. The two signals stay out of every mask the program sets: a blocked fault
- * kills.
+ * While the door is active the kernel knows our handlers only; what the program asks for is kept
+ * here and told back to it.
+ *
+ * SIGSEGV and SIGBUS: it is obeyed when a fault is not ours: its handler runs with the mask and the
+ * flags it chose. The two signals stay out of every mask the program sets: a blocked fault kills.
+ * All others: signal_handle.c.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -19,11 +21,6 @@
 
 static struct sigaction wanted[2]; /* (mutex) of the program: SIGSEGV, SIGBUS */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-
-static bool active(void)
-{
-	return atomic_load_explicit(&door.active, memory_order_acquire);
-}
 
 static struct sigaction *slot(int sig)
 {
@@ -51,12 +48,16 @@ int signal_init(void)
 	    real.sigaction(SIGBUS, NULL, slot(SIGBUS)))
 		return -errno;
 	rc = install(SIGSEGV);
-	return rc ? rc : install(SIGBUS);
+	if (!rc)
+		rc = install(SIGBUS);
+	for (int sig = 1; sig < NSIG && !rc; sig++)
+		signal_adopt(sig);
+	return rc;
 }
 
 const sigset_t *signal_strip(const sigset_t *set, sigset_t *copy)
 {
-	if (!set || !active())
+	if (!set || !atomic_load_explicit(&door.active, memory_order_acquire))
 		return set;
 	*copy = *set;
 	sigdelset(copy, SIGSEGV);
@@ -88,53 +89,10 @@ static int swap_action(int sig, const struct sigaction *next, struct sigaction *
 	return (int)door_result(rc);
 }
 
-int sigaction(int sig, const struct sigaction *next, struct sigaction *old)
+int signal_fault_action(int sig, const struct sigaction *next, struct sigaction *old)
 {
-	struct sigaction copy;
-
-	real_need();
-	if (!active())
-		return real.sigaction(sig, next, old);
-	if (next) {
-		copy = *next;
-		if (sig != SIGSEGV && sig != SIGBUS) {
-			sigdelset(&copy.sa_mask, SIGSEGV);
-			sigdelset(&copy.sa_mask, SIGBUS);
-		}
-		next = &copy;
-	}
-	if ((sig != SIGSEGV && sig != SIGBUS) || !door_own())
-		return real.sigaction(sig, next, old);
-	return swap_action(sig, next, old);
+	return door_own() ? swap_action(sig, next, old) : real.sigaction(sig, next, old);
 }
-
-static sighandler_t signal_flags(int sig, sighandler_t handler, int flags)
-{
-	struct sigaction next = {.sa_handler = handler, .sa_flags = flags}, old;
-
-	if (!(flags & SA_NODEFER))
-		sigaddset(&next.sa_mask, sig);
-	return sigaction(sig, &next, &old) ? SIG_ERR : old.sa_handler;
-}
-
-sighandler_t signal(int sig, sighandler_t handler)
-{
-	real_need();
-	if (!active() || (sig != SIGSEGV && sig != SIGBUS))
-		return real.signal(sig, handler);
-	return signal_flags(sig, handler, SA_RESTART);
-}
-ALIAS(ssignal, signal)
-ALIAS_NEW(bsd_signal, signal)
-
-sighandler_t sysv_signal(int sig, sighandler_t handler)
-{
-	real_need();
-	if (!active() || (sig != SIGSEGV && sig != SIGBUS))
-		return real.sysv_signal(sig, handler);
-	return signal_flags(sig, handler, (int)(SA_RESETHAND | SA_NODEFER));
-}
-ALIAS_NEW(__sysv_signal, sysv_signal)
 
 int sigprocmask(int how, const sigset_t *set, sigset_t *old)
 {

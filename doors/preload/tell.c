@@ -85,7 +85,7 @@ static bool append(const char *line, size_t len)
 	return done == (ssize_t)len;
 }
 
-/* Signals are blocked, but for those that nothing here raises. */
+/* (signals of the write are blocked) */
 static void tell(const struct ioas_trace_event *event)
 {
 	struct ioas_run_trace *counts = get_block();
@@ -105,10 +105,22 @@ static void tell(const struct ioas_trace_event *event)
 	errno = err;
 }
 
+static void tell_masked(const struct ioas_trace_event *event)
+{
+	sigset_t set, old;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	sigaddset(&set, SIGXFSZ);
+	real.pthread_sigmask(SIG_BLOCK, &set, &old);
+	tell(event);
+	real.pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 void tell_event(void *host, const struct ioas_trace_event *event)
 {
 	if (atomic_load_explicit(&door.tracing, memory_order_relaxed))
-		tell(event);
+		tell_masked(event);
 }
 
 long tell_refusal(long rc, const char *call, const char *path, const char *reason)
@@ -136,17 +148,6 @@ void tell_fork(void)
 	tell_event(NULL, &event);
 }
 
-/* Outside the engine: a signal of the write would else be delivered. */
-static void tell_masked(const struct ioas_trace_event *event)
-{
-	sigset_t set, old;
-
-	sigfillset(&set);
-	real.pthread_sigmask(SIG_SETMASK, &set, &old);
-	tell_event(NULL, event);
-	real.pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
 /* Without one more descriptor the file is opened for each line. */
 void tell_hold(void)
 {
@@ -163,8 +164,8 @@ void tell_hold(void)
 
 static void at_exit(int status, void *arg)
 {
-	tell_masked(
-		&(struct ioas_trace_event){.kind = IOAS_TRACE_EXIT, .process = {.status = status}});
+	tell_event(NULL, &(struct ioas_trace_event){.kind = IOAS_TRACE_EXIT,
+						    .process = {.status = status}});
 }
 
 void tell_start(void)
@@ -183,6 +184,6 @@ void tell_start(void)
 		program[len] = 0;
 		event.process.program = program;
 	}
-	tell_masked(&event);
+	tell_event(NULL, &event);
 	on_exit(at_exit, NULL);
 }

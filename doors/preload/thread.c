@@ -101,6 +101,7 @@ struct door_thread *thread_self(void)
 		atomic_store(&self->thread, pthread_self());
 		atomic_store(&self->cancel, 0);
 		self->creds.seen = 0;
+		self->held = false;
 		door_self = self;
 		pthread_setspecific(key, self);
 	}
@@ -141,8 +142,10 @@ void thread_child(void)
 	}
 }
 
-void thread_cancel(struct door_thread *self)
+void thread_out(struct door_thread *self)
 {
+	if (self->held)
+		signal_release(self);
 	if (atomic_exchange(&self->cancel, 0) == pthread_self())
 		real.pthread_cancel(pthread_self());
 }

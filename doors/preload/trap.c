@@ -145,6 +145,7 @@ static void trap_here(void *arg)
  */
 __asm__(".pushsection .text\n"
 	".balign 16\n"
+	".globl trap_call_below\n"
 	"trap_call_below:\n"
 	"	.cfi_startproc\n"
 	"	push %rbp\n"
@@ -161,8 +162,6 @@ __asm__(".pushsection .text\n"
 	"	ret\n"
 	"	.cfi_endproc\n"
 	".popsection\n");
-
-void trap_call_below(uintptr_t sp, void (*fn)(void *), void *arg);
 
 static bool lies_on(const stack_t *stack, uintptr_t sp)
 {

@@ -11,6 +11,7 @@ limit=50
 run "$HOSTILE/hostile_memory"
 said 'mapped, but the memory is gone'
 run "$HOSTILE/hostile_signal"
+run "$HOSTILE/hostile_handler"
 run "$HOSTILE/hostile_number"
 run "$HOSTILE/hostile_fd"
 said 'came from process [0-9]*, which still owns it'
