@@ -6,6 +6,7 @@
 #include "iommu.h"
 #include "mem/account.h"
 #include "mem/file.h"
+#include "tlp/check_dirty.h"
 #include "util/alloc.h"
 #include "util/lock.h"
 #include "util/why.h"
@@ -78,6 +79,15 @@ static int set_memlock(struct ioas_iommu_config *config, const char *value, stru
 	return 0;
 }
 
+static int set_check_dirty(struct ioas_iommu_config *config, const char *value,
+			   struct ioas_why *why)
+{
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return why_set(why, -EINVAL, "check-dirty: \"%s\" is neither on nor off", value);
+	config->check_dirty = !strcmp(value, "on");
+	return 0;
+}
+
 static int set_pt(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
 {
 	enum pt_format format;
@@ -104,9 +114,16 @@ static const struct {
 	const char *key;
 	int (*set)(struct ioas_iommu_config *config, const char *value, struct ioas_why *why);
 } keys[] = {
-	{"aw", set_aw},		{"mmap", set_mmap},	  {"selftest", set_selftest},
-	{"abi", set_abi},	{"memlock", set_memlock}, {"pasid0", set_pasid0},
-	{"groups", set_groups}, {"pt", set_pt},		  {"iommu", set_kind},
+	{"aw", set_aw},
+	{"mmap", set_mmap},
+	{"selftest", set_selftest},
+	{"abi", set_abi},
+	{"memlock", set_memlock},
+	{"pasid0", set_pasid0},
+	{"groups", set_groups},
+	{"pt", set_pt},
+	{"iommu", set_kind},
+	{"check-dirty", set_check_dirty},
 };
 
 int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, const char *value,
@@ -117,7 +134,7 @@ int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, con
 			return keys[i].set(config, value, why);
 	return why_set(why, -ENOENT,
 		       "no setting \"%s\" (there are: aw, mmap, selftest, abi, memlock, "
-		       "pasid0, groups, pt, iommu)",
+		       "pasid0, groups, pt, iommu, check-dirty)",
 		       key);
 }
 
@@ -177,6 +194,8 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 	if (!rc)
 		rc = fault_log_new(&iommu->faults);
 	if (!rc)
+		rc = check_dirty_new(iommu, &iommu->check_dirty);
+	if (!rc)
 		rc = pci_bus_new(iommu, &iommu->pci);
 	if (!rc)
 		rc = uapi_new(iommu, &iommu->uapi);
@@ -195,6 +214,7 @@ void ioas_iommu_destroy(struct ioas_iommu *iommu)
 		return;
 	pci_bus_destroy(iommu->pci);
 	uapi_destroy(iommu->uapi);
+	check_dirty_destroy(iommu->check_dirty);
 	fault_log_destroy(iommu->faults);
 	route_table_destroy(iommu->routes);
 	mem_files_destroy(iommu->files);

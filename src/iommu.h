@@ -59,6 +59,7 @@ struct ioas_iommu {
 	struct ioas_space *dmabuf_spaces; /* spaces that have shown dma-bufs */
 	pthread_mutex_t pages_lock;	  /* src/space/pages.c: pages that several areas share */
 	struct fault_log *faults;	  /* src/tlp/fault.c */
+	struct check_dirty *check_dirty;  /* src/tlp/check_dirty.c; NULL: not asked for */
 	struct pci_bus *pci;		  /* src/pci/topology.c: functions by requester ID */
 	struct uapi *uapi;		  /* src/uapi/: nodes, groups, ioctl counters */
 };

@@ -85,6 +85,12 @@ struct ioas_iommu_config {
 	 * address since, and such a write is a fault.
 	 */
 	bool memory_told;
+	/*
+	 * Note what devices write where dirty bits are tracked, apart from these, and compare at
+	 * each reading: a page that is missing is put on record (IOAS_PASSED_UNTOLD). Costs memory
+	 * for each page written and a lock for each write.
+	 */
+	bool check_dirty;
 	const struct ioas_host_ops *host_ops;
 	void *host;
 };

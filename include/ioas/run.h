@@ -34,12 +34,13 @@
 #define IOAS_RUN_TRACE	  "trace"
 
 /*
- * Names of counter blocks: struct ioas_device_counters of one device, the ioctl counts, and struct
- * ioas_memory_counters.
+ * Names of counter blocks: struct ioas_device_counters of one device, the ioctl counts, struct
+ * ioas_memory_counters, and struct ioas_run_check_dirty, which is there when that is checked.
  */
 #define IOAS_RUN_DEVICE_PREFIX "dev-"
 #define IOAS_RUN_IOCTLS	       "ioctls"
 #define IOAS_RUN_MEMORY	       "memory"
+#define IOAS_RUN_CHECK_DIRTY   "check-dirty"
 
 /* A file of records ends at this many; the counter blocks named here say how many there were. */
 #define IOAS_RUN_LOG_MAX       65536
@@ -49,6 +50,14 @@
 struct ioas_run_log_count {
 	uint64_t recorded; /* every one */
 	uint64_t dropped;  /* of them not in the file */
+};
+
+/* What the setting check-dirty has found. */
+struct ioas_run_check_dirty {
+	uint64_t bitmaps; /* readings of dirty bits that were compared */
+	uint64_t pages;	  /* that had been written, in all of these */
+	uint64_t missing; /* of them not told; each is a record IOAS_PASSED_UNTOLD */
+	uint64_t unseen;  /* writes that could not be noted, for want of memory */
 };
 
 /* The counter block "trace", which is there when the link is. */

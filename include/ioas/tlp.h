@@ -84,6 +84,7 @@ enum ioas_fault_reason {
 	IOAS_FAULT_DISABLED,	  /* it lets no such request in */
 	IOAS_PASSED_CLAIMED,	  /* passed by the route of whose requester ID it claimed */
 	IOAS_PASSED_PEER,	  /* a port turned it to a peer: the IOMMU never saw it */
+	IOAS_PASSED_UNTOLD, /* a page that it wrote is missing in a dirty bitmap (check-dirty) */
 };
 
 /* Did the bytes of a record move? Then it is not of a fault, but of a way around the IOMMU. */

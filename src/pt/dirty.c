@@ -130,16 +130,18 @@ void pt_dirty_set_range(struct pt *pt, iova_t first, iova_t last)
 	leave(pt, map);
 }
 
-/* What is marked in becomes quiet. */
-static void turn(struct pt *pt, struct inflight *inflight)
+/* What is marked in becomes quiet. Whoever is of a later generation than `turned` saw the turn. */
+static void turn(struct pt *pt, struct pt_dirty *read)
 {
 	unsigned map = atomic_load_explicit(&pt->dirty_map, memory_order_relaxed);
 
 	atomic_store_explicit(&pt->dirty_map, !map, memory_order_seq_cst);
 	while (atomic_load_explicit(&pt->dirty_busy[map], memory_order_seq_cst))
 		sched_yield();
-	if (inflight)
-		inflight_wait(inflight);
+	if (!read->inflight)
+		return;
+	read->turned = inflight_generation(read->inflight);
+	inflight_wait(read->inflight);
 }
 
 bool pt_dirty_read(struct pt *pt, struct pt_dirty *read)
@@ -157,7 +159,7 @@ bool pt_dirty_read(struct pt *pt, struct pt_dirty *read)
 		if (!pt->ops->dirty_read(pt, read))
 			return false;
 		if (read->pass == 1)
-			turn(pt, read->inflight);
+			turn(pt, read);
 	}
 	read->pass = 0;
 	return true;

@@ -185,6 +185,7 @@ struct pt_dirty {
 	struct pt_dirty_line *lines; /* receives smallest pages, whole ones; NULL: told as ranges */
 	size_t nr, max;		     /* ranges told by this call; there is room for */
 	size_t line_nr, line_max;    /* and lines */
+	uint64_t turned; /* generation of `inflight` in which later marks went elsewhere */
 	/* The reading's own. */
 	iova_t next;
 	unsigned pass; /* 0: to be begun */

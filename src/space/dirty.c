@@ -10,6 +10,7 @@
  * are told by the next.
  */
 #include "space/private.h"
+#include "tlp/check_dirty.h"
 
 void space_dirty_track(struct ioas_space *space, struct pt *pt, bool on)
 {
@@ -17,6 +18,8 @@ void space_dirty_track(struct ioas_space *space, struct pt *pt, bool on)
 	if (on)
 		pt_dirty_clear(pt, &space->iommu->inflight);
 	pt_dirty_track(pt, on);
+	check_dirty_track(space->iommu->check_dirty, pt, on && pt_dirty_tracked(pt),
+			  inflight_generation(&space->iommu->inflight));
 	pthread_mutex_unlock(&space->lock);
 	/* Writes that met it switched off have landed before the caller can think that it is on. */
 	inflight_wait(&space->iommu->inflight);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "space/private.h"
+#include "tlp/check_dirty.h"
 #include "util/alloc.h"
 #include "util/why.h"
 
@@ -25,6 +26,7 @@ static void empty(struct ioas_space *space, struct pt *pt)
 
 	pt_unmap(pt, 0, UINT64_MAX, &gather);
 	inflight_wait(&space->iommu->inflight);
+	check_dirty_track(space->iommu->check_dirty, pt, false, 0);
 	pt_gather_free(&gather);
 }
 

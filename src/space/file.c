@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include "space/private.h"
+#include "tlp/check_dirty.h"
 #include "util/why.h"
 
 void space_shows_dmabuf(struct ioas_space *space)
@@ -81,6 +82,14 @@ int space_map_file(struct ioas_space *space, struct ioas_caller *caller, struct 
 	return map_pieces(space, iova, start, &piece, 1, len, flags, why);
 }
 
+/* Nobody uses the area any more, who has a loan included. */
+static void take_out_idle(struct ioas_space *space, const struct space_area *area)
+{
+	mem_window_idle(area->pin->window);
+	for (struct space_domain *d = space->domains; d; d = d->next)
+		check_dirty_forget(space->iommu->check_dirty, d->pt, area->first, area->last);
+}
+
 /* Takes the areas of a dma-buf out of the space's tables; the areas stay, and their pins. */
 static void take_out(struct ioas_space *space, const struct mem_file *file)
 {
@@ -96,7 +105,7 @@ static void take_out(struct ioas_space *space, const struct mem_file *file)
 	inflight_wait(&space->iommu->inflight);
 	for (area = areas_find(&space->areas, 0); area && space->domains; area = areas_next(area))
 		if (area->pages->file == file)
-			mem_window_idle(area->pin->window);
+			take_out_idle(space, area);
 	pt_gather_free(&gather);
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "space/private.h"
+#include "tlp/check_dirty.h"
 
 /*
  * Where IOVA and memory do not lie alike in their 4 KiB, the window is congruent with the memory:
@@ -105,6 +106,8 @@ void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, 
 	inflight_wait(&space->iommu->inflight);
 	for (; list; list = next_of(list))
 		area_unpin(space, list);
+	for (struct space_domain *domain = space->domains; domain; domain = domain->next)
+		check_dirty_forget(space->iommu->check_dirty, domain->pt, first, last);
 	pt_gather_free(&gather);
 }
 

@@ -28,10 +28,16 @@ void ioas_batch_end(struct ioas_batch *batch)
 	batch->ops = 0;
 }
 
-/* Interrupts and peers are looked for at each TLP: then nothing is remembered in the batch. */
+/*
+ * Interrupts and peers are looked for at each TLP, and so are writes that are to be noted: then
+ * nothing is remembered in the batch.
+ */
 static bool can_remember(const struct ioas_device *dev, const struct iotlb_entry *entry)
 {
 	const struct ioas_range *msi = &dev->msi;
+
+	if (dev->iommu->check_dirty)
+		return false;
 
 	if (atomic_load_explicit(&dev->bus_ops, memory_order_relaxed))
 		return false;

@@ -125,24 +125,30 @@ void fault_look(struct ioas_fault *fault, struct ioas_device *dev, const struct 
 		name_owner(fault, route.set, tlp);
 }
 
-int fault_record(struct ioas_issuer *issuer, struct ioas_fault *fault)
+void fault_add(struct ioas_iommu *iommu, struct ioas_fault *fault)
 {
-	struct ioas_device *dev = issuer->dev;
-	const struct ioas_iommu_config *config = &dev->iommu->config;
-	struct fault_log *log = dev->iommu->faults;
+	const struct ioas_iommu_config *config = &iommu->config;
+	struct fault_log *log = iommu->faults;
 
-	__atomic_fetch_add(ioas_fault_passed(fault->reason) ? &dev->counters->around
-							    : &dev->counters->faults,
-			   1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&log->lock);
 	fault->seq = ++log->seq;
 	log->fault[fault->seq % KEPT] = *fault;
 	pthread_mutex_unlock(&log->lock);
-	issuer->recorded = fault->seq;
-	issuer->reason = fault->reason;
 	if (config->host_ops && config->host_ops->fault)
 		config->host_ops->fault(config->host, fault);
-	trace_fault(dev->iommu, fault);
+	trace_fault(iommu, fault);
+}
+
+int fault_record(struct ioas_issuer *issuer, struct ioas_fault *fault)
+{
+	struct ioas_device *dev = issuer->dev;
+
+	__atomic_fetch_add(ioas_fault_passed(fault->reason) ? &dev->counters->around
+							    : &dev->counters->faults,
+			   1, __ATOMIC_RELAXED);
+	fault_add(dev->iommu, fault);
+	issuer->recorded = fault->seq;
+	issuer->reason = fault->reason;
 	if (__builtin_expect(fault->stage != 0, 0))
 		nested_tell(issuer, fault);
 	return ioas_fault_passed(fault->reason) ? 0 : -EFAULT;

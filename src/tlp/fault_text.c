@@ -54,6 +54,7 @@ static const char *const reason_names[] = {
 	[IOAS_FAULT_DISABLED] = "what leads to the page table lets no such request in",
 	[IOAS_PASSED_CLAIMED] = "passed, by the route of whose requester ID it claimed",
 	[IOAS_PASSED_PEER] = "passed, without the IOMMU: a port turned it to a peer",
+	[IOAS_PASSED_UNTOLD] = "passed, and a dirty bitmap did not tell of the page",
 };
 
 const char *ioas_fault_reason_name(enum ioas_fault_reason reason)

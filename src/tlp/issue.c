@@ -28,6 +28,7 @@ int ioas_issuer_new(struct ioas_device *dev, struct ioas_issuer **out)
 	memset(issuer, 0, sizeof(*issuer));
 	issuer->dev = dev;
 	issuer->in = &dev->iommu->inflight;
+	issuer->check = dev->iommu->check_dirty;
 	iotlb_init(&issuer->tlb);
 	inflight_add(&dev->iommu->inflight, &issuer->mark);
 	*out = issuer;

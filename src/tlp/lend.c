@@ -17,6 +17,7 @@
 #include "iommu.h"
 #include "mem/mem.h"
 #include "route/route.h"
+#include "tlp/check_dirty.h"
 #include "tlp/tlp.h"
 #include "util/alloc.h"
 
@@ -70,16 +71,22 @@ static void go_back(struct ioas_dma *dma, struct mark mark)
 }
 
 /* What was unmapped meanwhile is not there: UNMAP waits for us. */
-static void mark_again(const struct ioas_dma_written *written)
+static void mark_again(const struct ioas_issuer *issuer, const struct ioas_dma_written *written)
 {
-	if (pt_dirty_tracked(written->pt))
-		pt_dirty_set_range(written->pt, written->addr, written->addr + written->len - 1);
+	uint64_t generation;
+
+	if (!pt_dirty_tracked(written->pt))
+		return;
+	generation = inflight_generation(issuer->in);
+	pt_dirty_set_range(written->pt, written->addr, written->addr + written->len - 1);
+	check_dirty_wrote(issuer->check, issuer->dev, written->pt, written->addr, written->len,
+			  generation);
 }
 
 void ioas_dma_end(struct ioas_dma *dma)
 {
 	for (unsigned i = 0; i < dma->written_nr; i++)
-		mark_again(&dma->written[i]);
+		mark_again(dma->issuer, &dma->written[i]);
 	go_back(dma, (struct mark){0});
 }
 

@@ -20,6 +20,7 @@
 #include "tlp/inflight.h"
 #include "tlp/iotlb.h"
 
+struct check_dirty;
 struct route_set;
 struct route_turn;
 
@@ -27,6 +28,7 @@ struct ioas_issuer {
 	struct inflight_mark mark;
 	struct ioas_device *dev;   /* constant */
 	const struct inflight *in; /* constant: of its instance */
+	struct check_dirty *check; /* constant: as well; NULL: not asked for */
 	uint64_t recorded; /* the issuing thread's, as all that follows: its newest record */
 	uint16_t reason;   /* of that */
 	struct iotlb tlb;
@@ -157,5 +159,7 @@ static inline void fault_look_if(struct ioas_fault *fault, struct ioas_device *d
  * -EFAULT, or 0 for one that passed.
  */
 int fault_record(struct ioas_issuer *issuer, struct ioas_fault *fault);
+/* The same for what is no issuer's newest: nobody is told but the log and the host. */
+void fault_add(struct ioas_iommu *iommu, struct ioas_fault *fault);
 
 #endif

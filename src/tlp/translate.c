@@ -5,6 +5,7 @@
 #include "mem/mem.h"
 #include "route/route.h"
 #include "tlp/nested.h"
+#include "tlp/check_dirty.h"
 #include "tlp/tlp.h"
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -131,17 +132,32 @@ static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_
 	return IOAS_FAULT_NONE;
 }
 
+/* Under --check-dirty: whatever gets an address to write to, however it was found. */
+static __attribute__((noinline)) void
+note_write(struct ioas_issuer *issuer, const struct tlp_route *route, iova_t addr, uint64_t len)
+{
+	check_dirty_wrote(issuer->check, issuer->dev, route->pt,
+			  tlp_table_addr(issuer, route, addr), len, issuer->tlb.generation);
+}
+
 enum ioas_fault_reason tlp_translate(struct ioas_issuer *issuer, const struct tlp_route *route,
 				     unsigned op, iova_t addr, uint64_t len, struct tlp_span *out)
 {
 	const struct iotlb_entry *entry =
 		route->form ? iotlb_find(&issuer->tlb, route->form, addr, op) : NULL;
 
-	if (__builtin_expect(!entry, 0))
-		return miss(issuer, route, op, addr, len, out);
+	if (__builtin_expect(!entry, 0)) {
+		enum ioas_fault_reason reason = miss(issuer, route, op, addr, len, out);
+
+		if (__builtin_expect(issuer->check != NULL, 0) && !reason && op == IOAS_TLP_WRITE)
+			note_write(issuer, route, addr, out->len);
+		return reason;
+	}
 	out->host = (void *)(addr + entry->to_host);
 	out->len = least(len, entry->last - addr + 1);
 	out->window = entry->window;
+	if (__builtin_expect(issuer->check != NULL, 0) && op == IOAS_TLP_WRITE)
+		note_write(issuer, route, addr, out->len);
 	return IOAS_FAULT_NONE;
 }
 

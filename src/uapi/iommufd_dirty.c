@@ -15,7 +15,9 @@
 #include <string.h>
 #include <ioas/uapi/iommufd.h>
 #include "obj/obj.h"
+#include "iommu.h"
 #include "space/space.h"
+#include "tlp/check_dirty.h"
 #include "uapi/handlers.h"
 #include "uapi/uapi.h"
 #include "util/alloc.h"
@@ -39,6 +41,7 @@ struct bitmap {
 	uint8_t set[WINDOW_LEN];
 	size_t start, end; /* bytes of `set` that are not 0 lie here; end 0: none */
 	bool failed;	   /* some could not be written */
+	struct check_dirty *check;
 	uint64_t joined[(JOINED_LEN + LINE_LEN) / sizeof(uint64_t)];
 	struct ioas_range run[RUN_NR];
 	struct pt_dirty_line line[LINE_NR];
@@ -214,11 +217,41 @@ static size_t tell_lines(struct bitmap *map, const struct pt_dirty_line *lines, 
 	return nr;
 }
 
+/* Under --check-dirty: what was told of a page is what the caller's bitmap says now. */
+static void check_page(const struct bitmap *map, struct obj_hwpt *hwpt,
+		       const struct check_reading *reading, iova_t page)
+{
+	uint64_t bit = (page - map->iova) >> map->bit_lg2;
+	uint8_t byte;
+
+	if (!uapi_caller_read(map->call->caller, &byte, map->data + bit / 8, 1) &&
+	    byte >> bit % 8 & 1)
+		check_dirty_told(map->check, reading, hwpt->pt, page,
+				 page + (1ull << map->page_lg2) - 1);
+}
+
+static void check_piece(const struct bitmap *map, struct obj_hwpt *hwpt,
+			struct check_reading *reading, const struct pt_dirty *read)
+{
+	reading->spoilt |= map->failed;
+	for (size_t i = 0; i < read->nr; i++)
+		for (iova_t at = read->runs[i].first; at <= read->runs[i].last;
+		     at += 1ull << map->page_lg2)
+			check_page(map, hwpt, reading, at);
+	for (size_t i = 0; i < read->line_nr; i++)
+		for (unsigned bit = 0; bit < LINE_LEN * 8; bit++)
+			if (read->lines[i].bits[bit / 64] >> bit % 64 & 1)
+				check_page(map, hwpt, reading,
+					   read->lines[i].first + ((iova_t)bit << map->page_lg2));
+}
+
 static void read_dirty(struct bitmap *map, struct obj_hwpt *hwpt, struct pt_dirty *read)
 {
 	struct ioas_space *space = hwpt->ioas->space;
+	struct check_reading reading;
 	bool all;
 
+	check_dirty_begin(map->check, &reading);
 	do {
 		all = space_dirty_read(space, hwpt->pt, read);
 		map->failed = false;
@@ -229,7 +262,11 @@ static void read_dirty(struct bitmap *map, struct obj_hwpt *hwpt, struct pt_dirt
 		flush(map);
 		if (map->failed && read->clear)
 			space_dirty_put_back(space, hwpt->pt, read);
+		if (map->check)
+			check_piece(map, hwpt, &reading, read);
 	} while (!all);
+	check_dirty_end(map->check, &reading, hwpt->pt, read->first, read->last,
+			read->clear ? read->turned : 0);
 }
 
 static int check_range(struct uapi_call *call, const struct iommu_hwpt_get_dirty_bitmap *cmd,
@@ -275,6 +312,7 @@ static int get_bitmap(struct uapi_call *call, struct obj_hwpt *hwpt)
 	memset(map, 0, offsetof(struct bitmap, joined));
 	map->call = call;
 	map->data = cmd->data;
+	map->check = hwpt->obj.ctx->iommu->check_dirty;
 	map->iova = cmd->iova;
 	/* A page size is a power of two; of another number the kernel takes the lowest bit. */
 	map->bit_lg2 = (unsigned)__builtin_ctzll(cmd->page_size);

@@ -39,6 +39,7 @@ static const char *const names[LOCK_RANKS] = {
 	[LOCK_QUEUE] = "queue",
 	[LOCK_ACCESS_PINS] = "pins of an access",
 	[LOCK_PCI_IRQ] = "pci irq",
+	[LOCK_CHECK] = "written pages",
 	[LOCK_FAULTS] = "fault log",
 	[LOCK_ACCOUNT] = "account",
 	[LOCK_FILES] = "files",

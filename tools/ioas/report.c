@@ -201,6 +201,35 @@ static void write_memory(struct json *json, const struct folder *folder)
 	json_close(json, '}');
 }
 
+/* false: nobody has asked for it, or the program opened nothing. */
+static bool read_check_dirty(const struct folder *folder, struct ioas_run_check_dirty *out)
+{
+	size_t len = 0;
+	void *block = read_block(folder, "", IOAS_RUN_CHECK_DIRTY, &len);
+	bool there = block && len >= sizeof(*out);
+
+	if (there)
+		memcpy(out, block, sizeof(*out));
+	free(block);
+	return there;
+}
+
+static void write_check_dirty(struct json *json, const struct folder *folder)
+{
+	struct ioas_run_check_dirty check;
+
+	if (!read_check_dirty(folder, &check)) {
+		json_null(json, "check_dirty");
+		return;
+	}
+	json_open(json, "check_dirty", '{');
+	json_number(json, "bitmaps", check.bitmaps);
+	json_number(json, "pages", check.pages);
+	json_number(json, "missing", check.missing);
+	json_number(json, "unseen", check.unseen);
+	json_close(json, '}');
+}
+
 /* By name, then errno, as the engine keeps them. */
 static void write_ioctls(struct json *json, const struct folder *folder)
 {
@@ -351,6 +380,7 @@ void report_write(FILE *to, const struct folder *folder, const struct machine *m
 		write_device(&json, folder, &machine->devices[i]);
 	json_close(&json, ']');
 	write_memory(&json, folder);
+	write_check_dirty(&json, folder);
 	write_ioctls(&json, folder);
 	write_refusals(&json, folder);
 	json_close(&json, '}');
@@ -376,4 +406,23 @@ void report_faults(const struct folder *folder)
 	if (lines > FAULT_LINES)
 		fprintf(stderr, "ioas: and %u more transactions refused (--report FILE has all)\n",
 			lines - FAULT_LINES);
+}
+
+uint64_t report_checks(const struct folder *folder)
+{
+	struct ioas_run_check_dirty check;
+	char missing[64] = "none", unseen[64] = "";
+
+	if (!read_check_dirty(folder, &check))
+		return 0;
+	if (check.missing)
+		snprintf(missing, sizeof(missing), "%" PRIu64, check.missing);
+	if (check.unseen)
+		snprintf(unseen, sizeof(unseen), "; %" PRIu64 " writes not noted: out of memory",
+			 check.unseen);
+	fprintf(stderr,
+		"ioas: check-dirty: %" PRIu64 " dirty bitmaps, %" PRIu64
+		" pages that had been written, %s missing%s\n",
+		check.bitmaps, check.pages, missing, unseen);
+	return check.missing;
 }

@@ -3,6 +3,7 @@
 #ifndef TOOLS_REPORT_H
 #define TOOLS_REPORT_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 struct folder;
@@ -24,5 +25,10 @@ void report_write(FILE *to, const struct folder *folder, const struct machine *m
  * seen even without a report.
  */
 void report_faults(const struct folder *folder);
+
+/*
+ * One line on stderr about what was checked, if anything was. How many pages were missing.
+ */
+uint64_t report_checks(const struct folder *folder);
 
 #endif

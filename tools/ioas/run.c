@@ -47,9 +47,8 @@ void print_models(void)
 void run_usage(void)
 {
 	fputs("usage: ioas run [--device MODEL,key=value,...]... [--machine FILE]\n"
-	      "                [--set KEY=VALUE]... [--selftest-abi] [--report FILE] [--trace "
-	      "FILE] -- PROGRAM "
-	      "[ARGUMENTS]\n\n"
+	      "                [--set KEY=VALUE]... [--selftest-abi] [--check-dirty]\n"
+	      "                [--report FILE] [--trace FILE] -- PROGRAM [ARGUMENTS]\n\n"
 	      "Runs PROGRAM, unmodified, on a machine with these devices, each behind the IOMMU.\n"
 	      "The program finds them in /sys, /dev/vfio and /dev/iommu; nothing else of its\n"
 	      "world changes, and no privilege is needed. Its exit status is ioas's.\n\n"
@@ -70,6 +69,10 @@ void run_usage(void)
 	      "  --selftest-abi   what the kernel's own selftests need of a kernel: mock devices\n"
 	      "                   (IOMMU_TEST_CMD), fail-nth files, huge pages where there are\n"
 	      "                   none; works without any --device\n"
+	      "  --check-dirty    note what devices write where dirty pages are tracked, compare "
+	      "at\n"
+	      "                   each bitmap that the program reads, and tell at the end what\n"
+	      "                   pages were missing\n"
 	      "  --report FILE    write JSON when the program has ended: TLPs, bytes, ioctls,\n"
 	      "                   faults with everything that was looked up\n"
 	      "  --trace FILE     write each event as it comes, a line of JSON each: ioctls with\n"
@@ -109,10 +112,15 @@ static int set_from_environment(struct machine *machine)
 static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
-		{"device", required_argument, NULL, 'd'}, {"machine", required_argument, NULL, 'm'},
-		{"set", required_argument, NULL, 's'},	  {"selftest-abi", no_argument, NULL, 'T'},
-		{"report", required_argument, NULL, 'r'}, {"trace", required_argument, NULL, 't'},
-		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+		{"device", required_argument, NULL, 'd'},
+		{"machine", required_argument, NULL, 'm'},
+		{"set", required_argument, NULL, 's'},
+		{"selftest-abi", no_argument, NULL, 'T'},
+		{"report", required_argument, NULL, 'r'},
+		{"trace", required_argument, NULL, 't'},
+		{"check-dirty", no_argument, NULL, 'D'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	int c, rc = set_from_environment(&options->machine);
 
@@ -130,6 +138,9 @@ static int parse(int argc, char **argv, struct options *options)
 			break;
 		case 'T':
 			rc = machine_set(&options->machine, "selftest=on");
+			break;
+		case 'D':
+			rc = machine_set(&options->machine, "check-dirty=on");
 			break;
 		case 'r':
 			options->report = optarg;
@@ -197,6 +208,8 @@ static void run_in(const struct folder *folder, const struct options *options, s
 	result->seconds = now() - start;
 	if (!rc)
 		report_faults(folder);
+	if (!rc && report_checks(folder) && !result->status)
+		result->status = EXIT_FAILURE;
 	if (options->trace)
 		trace_file_end(&out->trace, folder, result);
 	if (out->report)

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: check-dirty finds a bit that was lost, names it once, and finds nothing where
+ * nothing was: with readings of parts, of both kinds, while devices write and the program remaps.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ioas/run.h>
+#include "iommu.h"
+#include "obj/obj.h"
+#include "pci/pci.h"
+#include "pt/pt.h"
+#include "uapi/uapi.h"
+#include "world.h"
+
+#define NR   16u /* pages */
+#define IOVA 0x10000000ull
+
+struct set {
+	struct world *w;
+	int fd;
+	uint32_t ioas;
+	struct obj_hwpt *hwpt;
+	struct ioas_issuer *issuer;
+};
+
+/* What the host sees: the counters. */
+static struct ioas_run_check_dirty counts;
+static _Alignas(64) char rest[1 << 17];
+static size_t used;
+
+static void *counters(void *host, const char *name, size_t len)
+{
+	void *block = rest + used;
+
+	if (!strcmp(name, IOAS_RUN_CHECK_DIRTY))
+		return &counts;
+	used += (len + 63) & ~63ul;
+	return used <= sizeof(rest) ? block : NULL;
+}
+
+static int setup(void **state)
+{
+	static const struct ioas_host_ops ops = {.counters = counters};
+	struct ioas_iommu_config config = {.host_ops = &ops};
+
+	memset(&counts, 0, sizeof(counts));
+	memset(rest, 0, sizeof(rest));
+	used = 0;
+	assert_int_equal(ioas_iommu_config_set(&config, "check-dirty", "on", NULL), 0);
+	return world_setup_config(state, &config);
+}
+
+static long track(struct set *s, uint32_t flags)
+{
+	struct iommu_hwpt_set_dirty_tracking cmd = {
+		.size = sizeof(cmd), .flags = flags, .hwpt_id = s->hwpt->obj.id};
+
+	return w_ioctl(s->w, s->fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd);
+}
+
+static void map(struct set *s, unsigned page, unsigned nr)
+{
+	uint64_t iova = IOVA + page * PAGE;
+
+	assert_int_equal(w_map(s->w, s->fd, s->ioas,
+			       IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+				       IOMMU_IOAS_MAP_WRITEABLE,
+			       s->w->page + page * PAGE, nr * PAGE, &iova),
+			 0);
+}
+
+static void unmap(struct set *s, unsigned page, unsigned nr)
+{
+	struct iommu_ioas_unmap cmd = {.size = sizeof(cmd),
+				       .ioas_id = s->ioas,
+				       .iova = IOVA + page * PAGE,
+				       .length = nr * PAGE};
+
+	assert_int_equal(w_ioctl(s->w, s->fd, IOMMU_IOAS_UNMAP, &cmd), 0);
+}
+
+static struct set begin(void **state)
+{
+	struct iommu_hwpt_alloc alloc = {.size = sizeof(alloc),
+					 .flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING};
+	struct set s = {.w = *state};
+	uint16_t command = 6;
+	int cdev;
+
+	s.fd = w_open(s.w, "/dev/iommu");
+	s.ioas = alloc.pt_id = w_ioas(s.w, s.fd);
+	cdev = w_open_cdev(s.w, 0);
+	alloc.dev_id = w_bind(s.w, cdev, s.fd);
+	assert_int_equal(w_ioctl(s.w, s.fd, IOMMU_HWPT_ALLOC, &alloc), 0);
+	assert_int_equal(w_attach(s.w, cdev, &alloc.out_hwpt_id), 0);
+	assert_int_equal(pci_config_write(s.w->dev[0].pci, 4, &command, 2), 2);
+	assert_int_equal(ioas_issuer_new(ioas_pci_device(s.w->dev[0].pci), &s.issuer), 0);
+	s.hwpt = (struct obj_hwpt *)obj_get(s.w->file[s.fd - 1000]->priv, alloc.out_hwpt_id,
+					    OBJ_HWPT);
+	assert_non_null(s.hwpt);
+	return s;
+}
+
+static void end(struct set *s)
+{
+	obj_put(&s->hwpt->obj);
+	ioas_issuer_destroy(s->issuer);
+}
+
+static void write_page(struct set *s, unsigned page)
+{
+	char byte = 1;
+
+	assert_int_equal(ioas_dma_write(s->issuer, IOVA + page * PAGE + 7, &byte, 1), 0);
+}
+
+/* Which pages, as bits. */
+static uint64_t get(struct set *s, unsigned page, unsigned nr, uint32_t flags)
+{
+	uint64_t bits[2] = {0};
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = s->hwpt->obj.id,
+		.flags = flags,
+		.iova = IOVA + page * PAGE,
+		.length = nr * PAGE,
+		.page_size = PAGE,
+		.data = (uintptr_t)bits,
+	};
+
+	assert_int_equal(w_ioctl(s->w, s->fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd), 0);
+	return bits[0] << page;
+}
+
+/* As if a bit had been lost: all of them. */
+static void lose(struct set *s)
+{
+	pt_dirty_clear(s->hwpt->pt, &s->w->iommu->inflight);
+}
+
+static void a_lost_bit_is_named_once(void **state)
+{
+	struct set s = begin(state);
+	struct ioas_fault fault[4];
+	uint64_t seq = 0;
+
+	map(&s, 0, NR);
+	assert_int_equal(track(&s, IOMMU_HWPT_DIRTY_TRACKING_ENABLE), 0);
+	write_page(&s, 3);
+	assert_int_equal(get(&s, 0, NR, 0), 1 << 3);
+	assert_int_equal(counts.missing, 0);
+	write_page(&s, 5);
+	lose(&s);
+	write_page(&s, 6);
+	assert_int_equal(get(&s, 0, NR, 0), 1 << 6);
+	assert_int_equal(counts.missing, 1);
+	assert_int_equal(ioas_fault_read(s.w->iommu, &seq, fault, 4), 1);
+	assert_int_equal(fault[0].reason, IOAS_PASSED_UNTOLD);
+	assert_int_equal(fault[0].addr, IOVA + 5 * PAGE);
+	assert_string_equal(fault[0].device, "0000:01:00.0");
+	assert_int_equal(fault[0].hwpt_id, s.hwpt->obj.id);
+	assert_true(fault[0].time_ns > 0);
+	assert_int_equal(get(&s, 0, NR, 0), 0);
+	assert_int_equal(counts.missing, 1);
+	assert_int_equal(counts.bitmaps, 3);
+	assert_int_equal(counts.pages, 3);
+	end(&s);
+}
+
+/* Every way to memory is seen: what is remembered, loans, stores and batches. */
+static void all_ways_are_seen(void **state)
+{
+	struct set s = begin(state);
+	struct ioas_batch batch;
+	struct ioas_dma dma;
+	struct ioas_tlp tlp = {.len = 8, .op = IOAS_TLP_WRITE};
+	uint64_t len;
+	void *host;
+
+	map(&s, 0, NR);
+	assert_int_equal(track(&s, IOMMU_HWPT_DIRTY_TRACKING_ENABLE), 0);
+	assert_int_equal(ioas_dma_store(s.issuer, IOVA + 1 * PAGE, 1, 8), 0);
+	ioas_batch_begin(&batch, s.issuer);
+	for (unsigned i = 0; i < 2; i++) {
+		tlp.addr = IOVA + 2 * PAGE + i * 64;
+		assert_int_equal(ioas_batch_at(&batch, &tlp, &host, &len), 0);
+	}
+	ioas_batch_end(&batch);
+	ioas_dma_init(&dma, s.issuer);
+	tlp = (struct ioas_tlp){
+		.addr = IOVA + 4 * PAGE + 100, .len = 2 * PAGE, .op = IOAS_TLP_WRITE};
+	assert_int_equal(ioas_dma_add(&dma, &tlp), 0);
+	lose(&s);
+	assert_int_equal(get(&s, 0, NR, 0), 0);
+	assert_int_equal(counts.missing, 5);
+	/* The end of the loan marks and notes again. */
+	ioas_dma_end(&dma);
+	lose(&s);
+	get(&s, 0, NR, 0);
+	assert_int_equal(counts.missing, 8);
+	ioas_dma_fini(&dma);
+	end(&s);
+}
+
+static void nothing_is_missing_where_nothing_is_due(void **state)
+{
+	struct set s = begin(state);
+	char byte;
+
+	map(&s, 0, NR);
+	write_page(&s, 1);
+	assert_int_equal(track(&s, IOMMU_HWPT_DIRTY_TRACKING_ENABLE), 0);
+	get(&s, 0, NR, 0);
+	assert_int_equal(ioas_dma_read(s.issuer, IOVA, &byte, 1), 0);
+	/* Unmapped, and mapped anew. */
+	write_page(&s, 2);
+	unmap(&s, 0, NR);
+	map(&s, 0, NR);
+	assert_int_equal(get(&s, 0, NR, 0), 0);
+	/* Of another part; then of this, without and with clearing. */
+	write_page(&s, 9);
+	write_page(&s, 10);
+	assert_int_equal(get(&s, 0, 8, 0), 0);
+	assert_int_equal(get(&s, 8, 8, IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR), 3 << 9);
+	assert_int_equal(get(&s, 8, 2, 0), 1 << 9);
+	assert_int_equal(get(&s, 8, 8, 0), 1 << 10);
+	/* Switched off and on again. */
+	write_page(&s, 4);
+	assert_int_equal(track(&s, 0), 0);
+	assert_int_equal(track(&s, IOMMU_HWPT_DIRTY_TRACKING_ENABLE), 0);
+	assert_int_equal(get(&s, 0, NR, 0), 0);
+	assert_int_equal(counts.missing, 0);
+	assert_int_equal(counts.bitmaps, 7);
+	end(&s);
+}
+
+struct fire {
+	struct set *set;
+	_Atomic bool stop;
+};
+
+static void *fire(void *arg)
+{
+	struct fire *f = arg;
+	struct ioas_issuer *issuer;
+	uint64_t value = 0;
+
+	assert_int_equal(ioas_issuer_new(ioas_pci_device(f->set->w->dev[0].pci), &issuer), 0);
+	while (!atomic_load(&f->stop)) {
+		iova_t at = IOVA + value++ * 0x9e3779b97f4a7c15ull % (NR * PAGE) / 8 * 8;
+
+		ioas_dma_store(issuer, at, value, 8);
+	}
+	ioas_issuer_destroy(issuer);
+	return NULL;
+}
+
+static void nothing_is_missing_under_fire(void **state)
+{
+	struct set s = begin(state);
+	struct fire f = {.set = &s};
+	pthread_t thread[2];
+
+	for (unsigned page = 0; page < NR; page += 4)
+		map(&s, page, 4);
+	assert_int_equal(track(&s, IOMMU_HWPT_DIRTY_TRACKING_ENABLE), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, fire, &f), 0);
+	for (unsigned round = 0; round < 3000; round++) {
+		unsigned page = round % 4 * 4;
+
+		get(&s, round % 3 ? 0 : page, round % 3 ? NR : 4,
+		    round % 5 ? 0 : IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR);
+		if (round % 7 == 0) {
+			unmap(&s, page, 4);
+			map(&s, page, 4);
+		}
+	}
+	atomic_store(&f.stop, true);
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	get(&s, 0, NR, 0);
+	assert_int_equal(counts.missing, 0);
+	assert_int_equal(counts.unseen, 0);
+	assert_true(counts.pages > 0);
+	end(&s);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_lost_bit_is_named_once, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(all_ways_are_seen, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_missing_where_nothing_is_due, setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_missing_under_fire, setup,
+						world_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
