@@ -46,9 +46,12 @@ static inline int bare_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64
 	return 0;
 }
 
-static inline int bare_store(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t value)
+static inline int bare_words(struct ioas_batch *batch, const struct ioas_tlp *tlp,
+			     const uint64_t *words)
 {
-	return bare_dma_store(NULL, tlp->addr, value, 8);
+	for (uint64_t i = 0; i < tlp->len; i += 8)
+		bare_dma_store(NULL, tlp->addr + i, words[i / 8], 8);
+	return 0;
 }
 
 static inline int bare_read(struct ioas_issuer *issuer, iova_t addr, void *buf, size_t len)
@@ -76,7 +79,7 @@ static inline void bare_end(struct ioas_batch *batch)
 #define ioas_batch_at	 bare_at
 #define ioas_batch_move	 bare_move
 #define ioas_batch_copy	 bare_copy
-#define ioas_batch_store bare_store
+#define ioas_batch_words bare_words
 #define ioas_tlp_issue	 bare_issue
 #define ioas_dma_read	 bare_read
 #define ioas_dma_write	 bare_write

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include "bench/bench.h"
@@ -23,8 +24,9 @@
 #include "nvme/keys.h"
 #include "nvme/spec.h"
 
-#define DRIVE_LEN (256u << 20)
-#define WINDOW	  8192u /* reads of a null drive; of others fewer */
+#define DRIVE_LEN  (256u << 20)
+#define IOVA_UNMAP 0x5000000000ull
+#define WINDOW	   8192u /* reads of a null drive; of others fewer */
 
 enum what {
 	NULL_1,
@@ -37,6 +39,8 @@ enum what {
 	PRICE_RAM,
 	PRICE_FILE,
 	TWO,
+	UNMAP_IDLE,
+	UNMAP_BUSY,
 	WHAT_NR
 };
 
@@ -55,6 +59,8 @@ static const struct {
 	{"ram, 128 at a time", "price_ram", "without an IOMMU", 128, WINDOW},
 	{"file, 128 at a time", "price_file", "without an IOMMU", 128, WINDOW / 4},
 	{"two threads, two devices", "two_devices", "two of arithmetic", 128, 16 * WINDOW},
+	{"UNMAP, device idle", "unmap_idle", "getppid", 0, WINDOW / 8},
+	{"UNMAP, device at work", "unmap_busy", "getppid", 0, WINDOW / 8},
 };
 
 static struct rig null, ram, file, second, plain[3];
@@ -65,8 +71,8 @@ static double ours[WHAT_NR][BENCH_PAIRS], theirs[WHAT_NR][BENCH_PAIRS];
 
 static struct rig *rig_of(enum what what)
 {
-	static struct rig *const rigs[WHAT_NR] = {&null, &null, &ram, &ram,  &file,
-						  &file, &null, &ram, &file, &null};
+	static struct rig *const rigs[] = {&null, &null, &ram, &ram, &file,
+					   &file, &null, &ram, &file};
 
 	return rigs[what];
 }
@@ -177,10 +183,68 @@ static double gain(struct rig *one, struct rig *other)
 	return (double)alone / (double)worker[0].ns + (double)alone / (double)worker[1].ns;
 }
 
+/* Of 4 KiB, alone: what clocks take is taken off. */
+static double unmaps(uint32_t nr)
+{
+	uint64_t ns = 0, clocks = 0;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		iova_t iova = IOVA_UNMAP;
+		uint64_t begin, middle, end;
+
+		bench_must(ioas_space_map(null.space, NULL, &iova, (uintptr_t)memory, BLOCK,
+					  IOAS_MAP_FIXED | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
+			   "map");
+		begin = bench_now();
+		middle = bench_now();
+		bench_must(ioas_space_unmap(null.space, iova, iova + BLOCK - 1, NULL, NULL),
+			   "unmap");
+		end = bench_now();
+		clocks += middle - begin;
+		ns += end - middle;
+	}
+	return ((double)ns - (double)clocks) / nr;
+}
+
+static void *keep_busy(void *arg)
+{
+	atomic_bool *stop = arg;
+
+	while (!atomic_load(stop))
+		rig_reads(&second, DEPTH_MAX, WINDOW);
+	return NULL;
+}
+
+static double unmaps_beside(uint32_t nr)
+{
+	atomic_bool stop = false;
+	pthread_t thread;
+	double ns;
+
+	bench_must(-pthread_create(&thread, NULL, keep_busy, &stop), "thread");
+	ns = unmaps(nr);
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	return ns;
+}
+
+static double calls(uint32_t nr)
+{
+	uint64_t begin = bench_now();
+
+	for (uint32_t i = 0; i < nr; i++)
+		syscall(SYS_getppid);
+	return (double)(bench_now() - begin) / nr;
+}
+
 static double our_window(enum what what)
 {
 	if (what == TWO)
 		return gain(&null, &second);
+	if (what == UNMAP_IDLE)
+		return unmaps(row[what].nr);
+	if (what == UNMAP_BUSY)
+		return unmaps_beside(row[what].nr);
 	return rig_reads(rig_of(what), row[what].depth, row[what].nr);
 }
 
@@ -198,6 +262,9 @@ static double their_window(enum what what)
 		return preadvs(row[what].depth, row[what].nr);
 	case TWO:
 		return gain(NULL, NULL);
+	case UNMAP_IDLE:
+	case UNMAP_BUSY:
+		return calls(row[what].nr);
 	default:
 		return rig_reads(&plain[what % 3], row[what].depth, row[what].nr);
 	}

@@ -311,8 +311,12 @@ int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *
  */
 int ioas_batch_move(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t off, void *host,
 		    void *buf, uint64_t len);
-/* As ioas_tlp_store; -EAGAIN as above. */
-int ioas_batch_store(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t value);
+/*
+ * Writes tlp->len / 8 words, aligned (host byte order), each as ioas_dma_store would: whoever sees
+ * one sees those before it. For records of completion. 0; -EFAULT; -EINVAL no write, or misaligned;
+ * -EAGAIN as above, when none has been written if they lie within one page of 4 KiB.
+ */
+int ioas_batch_words(struct ioas_batch *batch, const struct ioas_tlp *tlp, const uint64_t *words);
 
 /* What went through a device, kept by the engine. Plain 64-bit counters that only grow. */
 struct ioas_device_counters {

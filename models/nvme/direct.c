@@ -14,60 +14,63 @@
 
 #define SPANS	 (2 * (4096u << NVME_MPS_MAX) / 4096) /* of two pages at worst */
 #define MARK_LEN 8192u /* copied under one mark: that long an UNMAP waits */
-#define ROUNDS	 4     /* before a doorbell leaves the rest to the worker */
+#define CQE_PAGE (4096u >> NVME_CQE_LEN_LG2)
+#define ROUNDS	 4 /* before a doorbell leaves the rest to the worker */
 
 struct span {
 	void *host;
 	uint64_t len;
-	uint64_t off; /* in the TLP */
-	unsigned tlp;
+	iova_t addr;
 };
 
 struct direct {
 	struct nvme *nvme;
 	struct ioas_batch batch;
 	uint64_t copied; /* in this batch */
-	struct ioas_tlp tlp[2];
+	uint8_t op;	 /* enum ioas_tlp_op of the data */
+	struct nvme_seg seg[2];
 	struct span span[SPANS];
 	unsigned span_nr;
 };
 
-/* What a page's worth or two lies in, by TLPs; 0: a list, or not well-formed. */
-static unsigned pages(struct direct *d, const struct nvme_cmd *cmd, uint64_t len, uint8_t op)
+/* What a page's worth or two lies in, by segments; 0: a list, or not well-formed. */
+static unsigned pages(struct direct *d, const struct nvme_cmd *cmd, uint64_t len)
 {
 	uint64_t page = 1ull << d->nvme->page_lg2, first = page - (cmd->prp1 & (page - 1));
 
-	d->tlp[0] = (struct ioas_tlp){.addr = cmd->prp1, .len = len, .op = op};
 	if (cmd->prp1 % 4)
 		return 0;
+	d->seg[0] = (struct nvme_seg){cmd->prp1, len};
 	if (len <= first)
 		return 1;
 	if (len - first > page || cmd->prp2 & (page - 1))
 		return 0;
-	d->tlp[0].len = first;
-	d->tlp[1] = (struct ioas_tlp){.addr = cmd->prp2, .len = len - first, .op = op};
+	d->seg[0].len = first;
+	d->seg[1] = (struct nvme_seg){cmd->prp2, len - first};
 	return 2;
 }
 
-/* Where the bytes of a TLP are: 0, -EFAULT, -EAGAIN the long way. */
+/* Where the bytes of a segment are: 0, -EFAULT, -EAGAIN the long way. */
 static int find(struct direct *d, unsigned i)
 {
-	struct ioas_tlp tlp = d->tlp[i];
+	/* Made here and not in memory, so that it never leaves the registers. */
+	struct ioas_tlp tlp = {.addr = d->seg[i].addr, .len = d->seg[i].len, .op = d->op};
 
 	while (tlp.len) {
 		struct span *span = &d->span[d->span_nr];
+		uint64_t len;
 		int rc;
 
 		if (d->span_nr == SPANS)
 			return -EAGAIN;
-		rc = ioas_batch_at(&d->batch, &tlp, &span->host, &span->len);
+		rc = ioas_batch_at(&d->batch, &tlp, &span->host, &len);
 		if (rc)
 			return rc;
-		span->off = tlp.addr - d->tlp[i].addr;
-		span->tlp = i;
+		span->len = len;
+		span->addr = tlp.addr;
 		d->span_nr++;
-		tlp.addr += span->len;
-		tlp.len -= span->len;
+		tlp.addr += len;
+		tlp.len -= len;
 	}
 	return 0;
 }
@@ -76,9 +79,9 @@ static nvme_status copy(struct direct *d, uint8_t *at, uint64_t len)
 {
 	for (unsigned i = 0; i < d->span_nr; i++) {
 		const struct span *span = &d->span[i];
+		struct ioas_tlp tlp = {.addr = span->addr, .len = span->len, .op = d->op};
 
-		if (ioas_batch_move(&d->batch, &d->tlp[span->tlp], span->off, span->host, at,
-				    span->len))
+		if (ioas_batch_move(&d->batch, &tlp, 0, span->host, at, span->len))
 			return NVME_DATA_TRANSFER_ERROR;
 		at += span->len;
 	}
@@ -126,7 +129,8 @@ static nvme_status run(struct direct *d, const struct nvme_cmd *cmd)
 	if (!suits(nvme, cmd))
 		return NVME_LATER;
 	d->span_nr = 0;
-	nr = pages(d, cmd, len, cmd->opcode == NVME_IO_WRITE ? IOAS_TLP_READ : IOAS_TLP_WRITE);
+	d->op = cmd->opcode == NVME_IO_WRITE ? IOAS_TLP_READ : IOAS_TLP_WRITE;
+	nr = pages(d, cmd, len);
 	if (!nr)
 		return NVME_LATER;
 	for (unsigned i = 0; i < nr; i++) {
@@ -163,35 +167,52 @@ static uint32_t may_run(const struct nvme_sq *sq)
 	return n < NVME_FETCH ? n : NVME_FETCH;
 }
 
-static int store(struct direct *d, iova_t addr, uint64_t value)
+static int write_words(struct direct *d, iova_t addr, const uint64_t *words, uint32_t nr)
 {
-	struct ioas_tlp tlp = {.addr = addr, .len = 8, .op = IOAS_TLP_WRITE};
-	int rc = ioas_batch_store(&d->batch, &tlp, value);
+	struct ioas_tlp tlp = {.addr = addr, .len = nr * 8ul, .op = IOAS_TLP_WRITE};
+	int rc = ioas_batch_words(&d->batch, &tlp, words);
 
 	if (__builtin_expect(rc != -EAGAIN, 1))
 		return rc;
 	ioas_batch_end(&d->batch);
-	rc = ioas_dma_store(d->nvme->issuer, addr, value, 8);
+	rc = 0;
+	for (uint32_t i = 0; i < nr && !rc; i++)
+		rc = ioas_dma_store(d->nvme->issuer, addr + i * 8ul, words[i], 8);
 	ioas_batch_begin(&d->batch, d->nvme->issuer);
 	return rc;
 }
 
-/* Completions, in the order they are seen. 0 or -EFAULT. */
+/* How many completions go out in one piece: to the end of the ring, and of a page. */
+static uint32_t run_of(const struct nvme_cq *cq, uint32_t nr)
+{
+	uint32_t tail = atomic_load_explicit(&cq->tail, memory_order_relaxed);
+	uint32_t rest = atomic_load_explicit(&cq->size, memory_order_relaxed) - tail;
+	uint32_t page = CQE_PAGE - tail % CQE_PAGE;
+
+	rest = rest < page ? rest : page;
+	return rest < nr ? rest : nr;
+}
+
+/* 0 or -EFAULT. */
 static int post(struct direct *d, struct nvme_sq *sq, const nvme_status *status, uint32_t nr)
 {
+	const struct nvme_cmd *cmd = d->nvme->fetch;
+	uint64_t words[2 * NVME_FETCH];
 	int rc = 0;
 
-	for (uint32_t i = 0; i < nr && !rc; i++) {
-		const struct nvme_cmd *cmd = &d->nvme->fetch[i];
-		uint64_t high = nvme_cqe_high(sq, cmd->cid, status[i]);
-		iova_t addr;
+	while (nr && !rc) {
+		uint32_t n = run_of(sq->cq, nr);
 
-		if (status[i])
-			nvme_log_error(d->nvme, sq, cmd, status[i]);
-		addr = nvme_cq_advance(sq->cq);
-		rc = store(d, addr, 0);
-		if (!rc)
-			rc = store(d, addr + 8, high);
+		for (uint32_t i = 0; i < n; i++) {
+			if (status[i])
+				nvme_log_error(d->nvme, sq, &cmd[i], status[i]);
+			words[2 * i] = 0;
+			words[2 * i + 1] = nvme_cqe_high(sq, cmd[i].cid, status[i]);
+		}
+		rc = write_words(d, nvme_cq_advance(sq->cq, n), words, 2 * n);
+		status += n;
+		cmd += n;
+		nr -= n;
 	}
 	return rc;
 }

@@ -210,11 +210,14 @@ static inline void nvme_sq_advance(struct nvme_sq *sq, uint32_t nr)
 	if (sq->head >= size)
 		sq->head -= size;
 }
-/* Where the next completion goes; the program may answer it from now on. */
-static inline iova_t nvme_cq_advance(struct nvme_cq *cq)
+/*
+ * Where the next completions go, `nr` of them, as many as the ring has before it wraps; the program
+ * may answer them from now on.
+ */
+static inline iova_t nvme_cq_advance(struct nvme_cq *cq, uint32_t nr)
 {
 	uint32_t tail = atomic_load_explicit(&cq->tail, memory_order_relaxed);
-	uint32_t next = tail + 1;
+	uint32_t next = tail + nr;
 
 	if (next == atomic_load_explicit(&cq->size, memory_order_relaxed)) {
 		next = 0;

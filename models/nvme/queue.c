@@ -97,7 +97,7 @@ static bool full(const struct nvme_cq *cq)
 static void post(struct nvme *nvme, struct nvme_cq *cq, const struct nvme_req *req)
 {
 	uint64_t low = req->dw0, high = nvme_cqe_high(req->sq, req->cmd.cid, req->status);
-	iova_t addr = nvme_cq_advance(cq);
+	iova_t addr = nvme_cq_advance(cq, 1);
 
 	if (ioas_dma_write(nvme->issuer, addr, &low, 8) ||
 	    ioas_dma_store(nvme->issuer, addr + 8, high, 8)) {

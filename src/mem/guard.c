@@ -33,7 +33,8 @@ void ioas_guard_enable(bool on)
  * size_t guard_copy(dst, src, len): bytes not copied. Short copies go by 16 bytes (rep movsb is
  * slow to start); a fault there falls into the byte copy, which faults again exactly where it must
  * end. int guard_load_N(src, uint64_t *value), guard_store_N(dst, value), guard_touch_write(dst): 0
- * or -EFAULT. guard_exchange(dst, old, value): -EAGAIN, too.
+ * or -EFAULT. guard_exchange(dst, old, value): -EAGAIN, too. size_t guard_ordered(dst, words, nr):
+ * words not stored; the others are seen in order, as x86 orders stores.
  */
 __asm__(".pushsection .text\n"
 	".balign 16\n"
@@ -55,6 +56,21 @@ __asm__(".pushsection .text\n"
 	"	rep movsb\n"
 	"guard_bytes_end:\n"
 	"	mov %rcx, %rax\n"
+	"	ret\n"
+	".balign 16\n"
+	"guard_ordered:\n"
+	"	mov %rdx, %rax\n"
+	"	test %rax, %rax\n"
+	"	jz guard_ordered_end\n"
+	"3:	mov (%rsi), %rcx\n"
+	"guard_ordered_store:\n"
+	"	mov %rcx, (%rdi)\n"
+	"guard_ordered_stored:\n"
+	"	add $8, %rsi\n"
+	"	add $8, %rdi\n"
+	"	dec %rax\n"
+	"	jnz 3b\n"
+	"guard_ordered_end:\n"
 	"	ret\n"
 	".balign 16\n"
 	"guard_single:\n"
@@ -80,6 +96,7 @@ __asm__(".pushsection .text\n"
 	".popsection\n");
 
 size_t guard_copy(void *dst, const void *src, size_t len);
+size_t guard_ordered(void *dst, const uint64_t *words, size_t nr);
 int guard_load_1(const void *src, uint64_t *value);
 int guard_load_2(const void *src, uint64_t *value);
 int guard_load_4(const void *src, uint64_t *value);
@@ -93,6 +110,7 @@ int guard_exchange(void *dst, uint64_t old, uint64_t value);
 
 extern const char guard_words[], guard_words_end[], guard_bytes[], guard_bytes_end[];
 extern const char guard_single[], guard_single_end[];
+extern const char guard_ordered_store[], guard_ordered_stored[], guard_ordered_end[];
 
 static bool within(uintptr_t rip, const char *start, const char *end)
 {
@@ -109,6 +127,8 @@ bool ioas_guard_fixup(void *ucontext)
 		*rip = (greg_t)(uintptr_t)guard_bytes;
 	else if (within(at, guard_bytes, guard_bytes_end))
 		*rip = (greg_t)(uintptr_t)guard_bytes_end;
+	else if (within(at, guard_ordered_store, guard_ordered_stored))
+		*rip = (greg_t)(uintptr_t)guard_ordered_end;
 	else if (within(at, guard_single, guard_single_end))
 		*rip = (greg_t)(uintptr_t)guard_single_end;
 	else
@@ -166,6 +186,11 @@ static int fast_exchange(void *dst, uint64_t old, uint64_t value)
 	return guard_exchange(dst, old, value);
 }
 
+static size_t fast_words(void *dst, const uint64_t *words, size_t nr)
+{
+	return nr - guard_ordered(dst, words, nr);
+}
+
 static int fast_touch(void *addr, bool write)
 {
 	uint64_t value;
@@ -198,6 +223,11 @@ static int fast_store(void *dst, uint64_t value, size_t size)
 static int fast_exchange(void *dst, uint64_t old, uint64_t value)
 {
 	return -EFAULT;
+}
+
+static size_t fast_words(void *dst, const uint64_t *words, size_t nr)
+{
+	return 0;
 }
 
 static int fast_touch(void *addr, bool write)
@@ -242,6 +272,17 @@ int mem_guard_store(void *dst, uint64_t value, unsigned size)
 	value <<= 64 - 8 * size;
 #endif
 	return kernel_copy(dst, &value, size) == size ? 0 : -EFAULT;
+}
+
+size_t mem_guard_words(void *dst, const uint64_t *words, size_t nr)
+{
+	size_t done = 0;
+
+	if (fast())
+		return fast_words(dst, words, nr);
+	while (done < nr && !mem_guard_store((uint64_t *)dst + done, words[done], 8))
+		done++;
+	return done;
 }
 
 /*

@@ -131,6 +131,8 @@ void mem_window_idle(struct mem_window *window);
 size_t mem_guard_copy(void *dst, const void *src, size_t len);
 /* One aligned store of 1, 2, 4 or 8 bytes with release order. 0 or -EFAULT. */
 int mem_guard_store(void *dst, uint64_t value, unsigned size);
+/* The same for `nr` words of 8 bytes, one after the other: how many there was room for. */
+size_t mem_guard_words(void *dst, const uint64_t *words, size_t nr);
 /*
  * Puts `value` in the place of `old`, 8 aligned bytes, at once. 0; -EAGAIN it is another; -EFAULT.
  * Without the fast path the kernel does it, bit by bit: if another changes the word meanwhile, bits
@@ -174,6 +176,16 @@ static inline int mem_pinned_store(void *at, uint64_t value, unsigned size, bool
 	if (__builtin_expect(!mem_guard_store(at, value, size), 1))
 		return 0;
 	return told ? mem_force_store(at, value, size) : -EFAULT;
+}
+/* And for words: how many were stored. */
+static inline size_t mem_pinned_words(void *at, const uint64_t *words, size_t nr, bool told)
+{
+	size_t done = mem_guard_words(at, words, nr);
+
+	while (__builtin_expect(done < nr, 0) && told &&
+	       !mem_force_store((uint64_t *)at + done, words[done], 8))
+		done++;
+	return done;
 }
 /* Reads (and for `write` atomically rewrites) a byte of every page of a range. 0 or -EFAULT. */
 int mem_guard_touch(void *addr, size_t len, bool write);

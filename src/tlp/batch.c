@@ -100,6 +100,13 @@ static int lost(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t d
 	return fault_record(batch->issuer, &fault);
 }
 
+/* It is one TLP, in however many pieces. */
+static void another_piece(struct ioas_batch *batch)
+{
+	batch->tlps--;
+	batch->pieces++;
+}
+
 int ioas_batch_move(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t off, void *host,
 		    void *buf, uint64_t len)
 {
@@ -109,22 +116,31 @@ int ioas_batch_move(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64
 	return __builtin_expect(copied == len, 1) ? 0 : lost(batch, tlp, off + copied);
 }
 
-int ioas_batch_store(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t value)
+int ioas_batch_words(struct ioas_batch *batch, const struct ioas_tlp *tlp, const uint64_t *words)
 {
-	uint64_t len;
-	void *host;
-	int rc;
+	bool told = batch->issuer->dev->iommu->config.memory_told;
+	struct ioas_tlp rest = *tlp;
+	int rc = 0;
 
-	if (!tlp_is_word(tlp))
+	if (tlp->op != IOAS_TLP_WRITE || !tlp->len || (tlp->len | tlp->addr) % 8)
 		return -EINVAL;
-	rc = ioas_batch_at(batch, tlp, &host, &len);
-	if (__builtin_expect(rc, 0))
-		return rc;
-	if (__builtin_expect(mem_pinned_store(host, value, (unsigned)tlp->len,
-					      batch->issuer->dev->iommu->config.memory_told),
-			     0))
-		return lost(batch, tlp, 0);
-	return 0;
+	while (!rc && rest.len) {
+		uint64_t len, done;
+		void *host;
+
+		rc = ioas_batch_at(batch, &rest, &host, &len);
+		if (rc)
+			break;
+		done = 8 * mem_pinned_words(host, words, len / 8, told);
+		words += done / 8;
+		rest.addr += done;
+		rest.len -= done;
+		if (done < len)
+			rc = lost(batch, tlp, tlp->len - rest.len);
+		if (!rc && rest.len)
+			another_piece(batch);
+	}
+	return rc;
 }
 
 int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *buf)
@@ -146,11 +162,8 @@ int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *
 		own += len;
 		rest.addr += len;
 		rest.len -= len;
-		/* It is one TLP, in however many pieces. */
-		if (rest.len) {
-			batch->tlps--;
-			batch->pieces++;
-		}
+		if (rest.len)
+			another_piece(batch);
 	}
 	return rc;
 }

@@ -6,6 +6,12 @@
 #include "route/route.h"
 #include "tlp/tlp.h"
 
+static bool is_word(const struct ioas_tlp *tlp)
+{
+	return tlp->op == IOAS_TLP_WRITE && tlp->len && tlp->len <= 8 &&
+	       !(tlp->len & (tlp->len - 1)) && !(tlp->addr & (tlp->len - 1));
+}
+
 /* In flight. A leaf starts and ends on pages, so that the aligned span is whole. */
 static enum ioas_fault_reason store(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
 				    struct tlp_route *route, uint64_t value)
@@ -30,7 +36,7 @@ int ioas_tlp_store(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, uint6
 	struct route_turn turn;
 	bool again;
 
-	if (!tlp_is_word(tlp))
+	if (!is_word(tlp))
 		return -EINVAL;
 	if (__builtin_expect(tlp_turns(issuer, tlp, &turn), 0))
 		return tlp_to_peer(issuer, tlp, &value, &turn);

@@ -75,13 +75,6 @@ void tlp_count(struct ioas_device *dev, unsigned op, uint64_t len, uint64_t leav
 void tlp_count_batch(struct ioas_device *dev, uint64_t tlps, uint64_t leaves,
 		     const uint64_t len[2]);
 
-/* Is it one naturally aligned store? */
-static inline bool tlp_is_word(const struct ioas_tlp *tlp)
-{
-	return tlp->op == IOAS_TLP_WRITE && tlp->len && tlp->len <= 8 &&
-	       !(tlp->len & (tlp->len - 1)) && !(tlp->addr & (tlp->len - 1));
-}
-
 /*
  * The page table that tlp meets: bus, requester, declared form, route. In flight only.
  * IOAS_FAULT_NONE and the table, else the reason; nothing is recorded yet.

@@ -261,6 +261,34 @@ static void own_process_as_caller(void **arg)
 	munmap(at, 63 * PAGE);
 }
 
+/* Which are seen in order is not for a test of one thread; that none is lost or written twice is.
+ */
+static void words_stop_where_memory_ends(void **arg)
+{
+	static const int kinds[] = {UNMAPPED, PROT_NONE, PROT_READ};
+	uint64_t words[40];
+
+	begin(arg);
+	for (size_t i = 0; i < 40; i++)
+		words[i] = 0x0102030405060708 * (i + 1);
+	for (size_t k = 0; k < 3; k++) {
+		char *at = pages_with_hole(2, kinds[k]);
+
+		for (size_t room = 0; room <= 30; room++) {
+			char *start = at + PAGE - room * 8;
+
+			memset(at, 0x5a, PAGE);
+			assert_int_equal(mem_guard_words(start, words, 40), room);
+			assert_memory_equal(start, words, room * 8);
+			assert_int_equal(start[-1], 0x5a);
+			memset(at, 0x5a, PAGE);
+			assert_int_equal(mem_guard_words(start, words, room), room);
+			assert_memory_equal(start, words, room * 8);
+		}
+		munmap(at, 2 * PAGE);
+	}
+}
+
 #define BOTH_WAYS(test)                                                      \
 	{#test " (kernel)", test, NULL, NULL, NULL},                         \
 	{                                                                    \
@@ -275,6 +303,7 @@ int main(void)
 		BOTH_WAYS(copy_to_read_only_memory_writes_nothing),
 		BOTH_WAYS(copy_from_a_truncated_file_stops_at_its_end),
 		BOTH_WAYS(store_writes_exactly_its_size),
+		BOTH_WAYS(words_stop_where_memory_ends),
 		BOTH_WAYS(exchange_takes_only_what_was_expected),
 		BOTH_WAYS(touch_finds_the_page_that_is_not_there_and_changes_nothing),
 		BOTH_WAYS(accesses_leave_errno_alone),

@@ -136,9 +136,13 @@ int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *
 	return ioas_tlp_issue(batch->issuer, tlp, buf);
 }
 
-int ioas_batch_store(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t value)
+int ioas_batch_words(struct ioas_batch *batch, const struct ioas_tlp *tlp, const uint64_t *words)
 {
-	return ioas_dma_store(batch->issuer, tlp->addr, value, (unsigned)tlp->len);
+	int rc = 0;
+
+	for (uint64_t i = 0; i < tlp->len && !rc; i += 8)
+		rc = ioas_dma_store(batch->issuer, tlp->addr + i, words[i / 8], 8);
+	return rc;
 }
 
 void ioas_dma_init(struct ioas_dma *dma, struct ioas_issuer *issuer)
