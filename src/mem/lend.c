@@ -84,8 +84,18 @@ static void wait_zero(_Atomic uint32_t *count)
 	}
 }
 
+/* A hold stays on the side where it was taken: no hold of before hides from both looks. */
+static bool none_held(const struct mem_lend *lend)
+{
+	return !((atomic_load_explicit(&lend->count[0], memory_order_acquire) |
+		  atomic_load_explicit(&lend->count[1], memory_order_acquire)) &
+		 ~WAITED);
+}
+
 void mem_lend_idle(struct mem_lend *lend)
 {
+	if (none_held(lend))
+		return;
 	turn_begin(lend);
 	for (int i = 0; i < 2; i++) {
 		uint32_t side = atomic_load_explicit(&lend->side, memory_order_relaxed);

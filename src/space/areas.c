@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The areas of a space: order, and the lowest gap that fits. */
-#include <string.h>
 #include "space/areas.h"
 
 #define PAGE_LG2 12
@@ -10,11 +9,11 @@ static struct space_area *area_of(struct tree_node *node)
 	return node ? tree_entry(node, struct space_area, node) : NULL;
 }
 
-static uint32_t pages_up(uint64_t len)
+static int32_t pages_up(uint64_t len)
 {
 	uint64_t pages = (len >> PAGE_LG2) + !!(len & (AREAS_ALIGN_MIN - 1));
 
-	return pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
+	return pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
 }
 
 static unsigned order_of(uint64_t align)
@@ -23,57 +22,75 @@ static unsigned order_of(uint64_t align)
 }
 
 /* Pages that fit into first..last at an alignment. Order 0 also serves those below a page. */
-static uint32_t gap_pages(iova_t first, iova_t last, unsigned order)
+static int32_t gap_pages(iova_t first, iova_t last, unsigned order)
 {
 	uint64_t mask = order ? (AREAS_ALIGN_MIN << order) - 1 : 0;
 	uint64_t start = (first + mask) & ~mask;
 
 	if (start < first || start > last)
 		return 0;
-	return last - start == UINT64_MAX ? UINT32_MAX : pages_up(last - start + 1);
+	return last - start == UINT64_MAX ? INT32_MAX : pages_up(last - start + 1);
 }
 
-static uint32_t own_pages(const struct space_area *area, unsigned order)
+static int32_t own_pages(const struct space_area *area, unsigned order)
 {
 	if (area->gap_first == area->first)
 		return 0;
 	return gap_pages(area->gap_first, area->first - 1, order);
 }
 
+/* What is too short for one alignment is so for all larger ones. */
 void areas_fit_gap(iova_t first, iova_t last, struct areas_fit *out)
 {
-	for (unsigned i = 0; i < AREAS_ORDERS; i++)
+	*out = (struct areas_fit){{0}};
+	for (unsigned i = 0; i < AREAS_ORDERS; i++) {
 		out->pages[i] = gap_pages(first, last, i);
+		if (!out->pages[i])
+			return;
+	}
+}
+
+static inline void merge(struct areas_fit *restrict fit, const struct areas_fit *restrict other)
+{
+	for (unsigned i = 0; i < AREAS_FIT_NR; i++)
+		fit->pages[i] = fit->pages[i] > other->pages[i] ? fit->pages[i] : other->pages[i];
 }
 
 void areas_fit_merge(struct areas_fit *fit, const struct areas_fit *other)
 {
-	for (unsigned i = 0; i < AREAS_ORDERS; i++)
-		if (other->pages[i] > fit->pages[i])
-			fit->pages[i] = other->pages[i];
+	merge(fit, other);
+}
+
+static void fit_own(struct areas_fit *fit, const struct space_area *area)
+{
+	if (area->gap_first == area->first)
+		*fit = (struct areas_fit){{0}};
+	else
+		areas_fit_gap(area->gap_first, area->first - 1, fit);
 }
 
 static void merge_own(struct areas_fit *fit, const struct space_area *area)
 {
 	struct areas_fit own;
 
-	if (area->gap_first == area->first)
-		return;
-	areas_fit_gap(area->gap_first, area->first - 1, &own);
+	fit_own(&own, area);
 	areas_fit_merge(fit, &own);
 }
 
 static bool update(struct tree_node *node)
 {
 	struct space_area *area = area_of(node);
-	struct areas_fit old = area->fit;
+	struct areas_fit now;
+	int32_t changed = 0;
 
-	area->fit = (struct areas_fit){{0}};
-	merge_own(&area->fit, area);
+	fit_own(&now, area);
 	for (int side = 0; side < 2; side++)
 		if (node->child[side])
-			areas_fit_merge(&area->fit, &area_of(node->child[side])->fit);
-	return memcmp(&old, &area->fit, sizeof(old));
+			merge(&now, &area_of(node->child[side])->fit);
+	for (unsigned i = 0; i < AREAS_FIT_NR; i++)
+		changed |= now.pages[i] ^ area->fit.pages[i];
+	area->fit = now;
+	return changed;
 }
 
 void areas_init(struct areas *areas)
@@ -161,7 +178,7 @@ bool areas_place(const struct areas_request *req, iova_t first, iova_t last, iov
 }
 
 /* The lowest area of a subtree whose gap may fit, there is one. */
-static struct space_area *lowest(struct tree_node *node, unsigned order, uint32_t pages)
+static struct space_area *lowest(struct tree_node *node, unsigned order, int32_t pages)
 {
 	for (;;) {
 		struct tree_node *before = node->child[0];
@@ -176,7 +193,7 @@ static struct space_area *lowest(struct tree_node *node, unsigned order, uint32_
 }
 
 /* The next area after this one whose gap may fit, or NULL. */
-static struct space_area *next_fit(struct space_area *area, unsigned order, uint32_t pages)
+static struct space_area *next_fit(struct space_area *area, unsigned order, int32_t pages)
 {
 	struct tree_node *node = &area->node;
 	struct tree_node *after = node->child[1];
@@ -215,7 +232,7 @@ bool areas_room(const struct areas *areas, const struct areas_request *req, iova
 {
 	struct space_area *area = areas_find(areas, first);
 	unsigned order = order_of(req->align);
-	uint32_t pages = pages_up(req->len);
+	int32_t pages = pages_up(req->len);
 
 	if (first > last)
 		return false;

@@ -19,13 +19,16 @@ struct space_pages;
 #define AREAS_ORDERS	10
 #define AREAS_ALIGN_MIN 4096ull
 #define AREAS_ALIGN_MAX (AREAS_ALIGN_MIN << (AREAS_ORDERS - 1))
+/* Whole vectors of the processor's; the rest are 0. */
+#define AREAS_FIT_NR 12
 
 /*
  * For each alignment how many pages can be mapped in the best gap, a broken page counting as one:
- * a bound that no request larger than it fits, exact where all is page-aligned.
+ * a bound that no request larger than it fits, exact where all is page-aligned and below 2^31
+ * pages.
  */
 struct areas_fit {
-	uint32_t pages[AREAS_ORDERS];
+	int32_t pages[AREAS_FIT_NR];
 };
 
 /* One mapping. Belongs to the space whose tree it is in; protected by that space's lock. */

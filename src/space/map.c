@@ -146,11 +146,13 @@ static int fill_list(struct ioas_space *space, struct space_area *list, struct i
 	struct space_area *prev = NULL;
 
 	for (struct space_area *area = list; area; prev = area, area = next_of(area)) {
-		struct ioas_why inner = {""};
-		int rc = fill_area(space, area, &inner);
 		uint64_t va = area->pages->va + area->offset;
 		struct tree_node *rest = &area->node;
+		struct ioas_why inner;
+		int rc;
 
+		inner.text[0] = '\0';
+		rc = fill_area(space, area, &inner);
 		if (!rc)
 			continue;
 		if (prev) {

@@ -40,6 +40,7 @@ struct zones {
 	struct ioas_range *range; /* sorted, disjoint */
 	size_t nr;
 	size_t cap;
+	bool tight; /* some bounds are exact: what is unmapped has to loosen them */
 	bool whole; /* zones are what is not reserved: one range to the kernel's eyes */
 	struct areas_fit *bound; /* a heap-shaped tree: leaf i at leaves + i, root at 1 */
 	size_t leaves;		 /* power of two */

@@ -82,6 +82,7 @@ void zones_set(struct zones *zones, const struct ioas_range *range, size_t nr, b
 	}
 	zones->nr = n;
 	zones->whole = whole;
+	zones->tight = false;
 	for (size_t i = 0; i < zones->leaves; i++) {
 		zones->bound[zones->leaves + i] = (struct areas_fit){{0}};
 		if (i < n)
@@ -112,6 +113,8 @@ void zones_loosen(struct zones *zones, iova_t first, iova_t last)
 {
 	struct areas_fit fit;
 
+	if (!zones->tight)
+		return;
 	for (size_t i = find_zone(zones, first); i < zones->nr; i++) {
 		if (zones->range[i].first > last)
 			break;
@@ -162,6 +165,7 @@ bool zones_room(struct zones *zones, const struct areas *areas, const struct are
 			return true;
 		areas_fit_range(areas, zone.first, zone.last, &fit);
 		set_bound(zones, i, &fit);
+		zones->tight = true;
 	}
 	return false;
 }
