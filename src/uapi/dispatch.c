@@ -147,14 +147,6 @@ size_t uapi_counts_len(void)
 	return ROWS * ERRNOS * sizeof(uint64_t);
 }
 
-static size_t row_of(const struct uapi_op *op)
-{
-	for (size_t i = 0; op && i < LEN(tables); i++)
-		if (op >= tables[i]->ops && op < tables[i]->ops + tables[i]->nr)
-			return tables[i]->row + (size_t)(op - tables[i]->ops);
-	return ROWS - 1;
-}
-
 static const char *row_name(size_t row)
 {
 	for (size_t i = 0; i < LEN(tables); i++)
@@ -163,13 +155,15 @@ static const char *row_name(size_t row)
 	return "unknown";
 }
 
-void uapi_count(struct uapi *uapi, const struct uapi_op *op, long result)
+void uapi_count(const struct uapi_call *call, long result)
 {
+	const struct uapi_table *table = call->table;
+	size_t row = call->op ? table->row + (size_t)(call->op - table->ops) : ROWS - 1;
 	size_t error = result < 0 ? (size_t)-result : 0;
 
 	if (error >= ERRNOS)
 		error = ERRNOS - 1;
-	atomic_fetch_add_explicit(&uapi->counts[row_of(op) * ERRNOS + error], 1,
+	atomic_fetch_add_explicit(&call->file->iommu->uapi->counts[row * ERRNOS + error], 1,
 				  memory_order_relaxed);
 }
 
@@ -234,12 +228,14 @@ static int copy_struct(struct uapi_call *call)
 }
 
 /* An extensible struct: its size comes first, before even the number is looked at. */
-static long dispatch_sized(struct uapi_call *call, const struct uapi_op *op, uint32_t cmd)
+static long dispatch_sized(struct uapi_call *call, const struct uapi_table *table,
+			   const struct uapi_op *op, uint32_t cmd)
 {
 	uint64_t buf[UAPI_CMD_MAX / 8] = {0};
 	int rc;
 
 	call->op = op;
+	call->table = table;
 	call->cmd = buf;
 	rc = uapi_copy_from(call, &call->user_size, call->arg, sizeof(call->user_size));
 	if (rc)
@@ -271,7 +267,7 @@ long uapi_dispatch_iommufd(struct uapi_call *call, uint32_t cmd)
 	const struct uapi_op *op = find_iommufd(call->file->iommu, cmd, &ours);
 
 	if (ours)
-		return dispatch_sized(call, op, cmd);
+		return dispatch_sized(call, &uapi_iommufd_table, op, cmd);
 	if (uapi_is_ext(cmd))
 		return uapi_dispatch_ext(call, cmd);
 	return uapi_dispatch_vfio(call, &uapi_container_table, cmd);
@@ -284,28 +280,33 @@ bool uapi_is_ext(uint32_t cmd)
 
 long uapi_dispatch_ext(struct uapi_call *call, uint32_t cmd)
 {
-	return dispatch_sized(call, find(&uapi_ext_table, cmd), cmd);
+	return dispatch_sized(call, &uapi_ext_table, find(&uapi_ext_table, cmd), cmd);
 }
 
-long uapi_dispatch_vfio(struct uapi_call *call, const struct uapi_table *table, uint32_t cmd)
+/* VFIO's: argsz comes first. Apart, so that an ioctl without a struct has no room for one. */
+static __attribute__((noinline)) long dispatch_argsz(struct uapi_call *call)
 {
 	uint64_t buf[UAPI_CMD_MAX / 8] = {0};
 	uint32_t argsz;
 	int rc;
 
-	call->op = find(table, cmd);
 	call->cmd = buf;
+	rc = uapi_copy_from(call, buf, call->arg, call->op->min);
+	if (rc)
+		return rc;
+	memcpy(&argsz, buf, sizeof(argsz));
+	if (argsz < call->op->min)
+		return why_set(call->why, -EINVAL, "argsz %u is below the minimum of %u", argsz,
+			       call->op->min);
+	call->user_size = argsz;
+	return call->op->handler(call);
+}
+
+long uapi_dispatch_vfio(struct uapi_call *call, const struct uapi_table *table, uint32_t cmd)
+{
+	call->op = find(table, cmd);
+	call->table = table;
 	if (!call->op)
 		return unknown(call, cmd);
-	if (call->op->min) {
-		rc = uapi_copy_from(call, buf, call->arg, call->op->min);
-		if (rc)
-			return rc;
-		memcpy(&argsz, buf, sizeof(argsz));
-		if (argsz < call->op->min)
-			return why_set(call->why, -EINVAL, "argsz %u is below the minimum of %u",
-				       argsz, call->op->min);
-		call->user_size = argsz;
-	}
-	return call->op->handler(call);
+	return call->op->min ? dispatch_argsz(call) : call->op->handler(call);
 }

@@ -149,7 +149,7 @@ static long run_ioctl(struct uapi_call *call, uint32_t cmd)
 			  ? file->ops->ioctl(call, cmd)
 			  : why_set(call->why, -ENOTTY, "%s has no ioctls", file->node.path);
 
-	uapi_count(file->iommu->uapi, call->op, rc);
+	uapi_count(call, rc);
 	return rc;
 }
 
@@ -176,11 +176,13 @@ static __attribute__((noinline)) long traced_ioctl(struct uapi_call *call, uint3
 long ioas_file_ioctl(struct ioas_file *file, struct ioas_caller *caller, unsigned long cmd,
 		     uint64_t arg, struct ioas_why *why)
 {
-	struct ioas_why inner = {0};
+	struct ioas_why inner;
 	struct uapi_call call = {.file = file, .caller = caller, .why = &inner, .arg = arg};
-	long rc = trace_on(file->iommu) ? traced_ioctl(&call, (uint32_t)cmd)
-					: run_ioctl(&call, (uint32_t)cmd);
+	long rc;
 
+	inner.text[0] = '\0';
+	rc = trace_on(file->iommu) ? traced_ioctl(&call, (uint32_t)cmd)
+				   : run_ioctl(&call, (uint32_t)cmd);
 	if (rc < 0)
 		say_why(why, call.op, (uint32_t)cmd, rc, &inner);
 	return rc;

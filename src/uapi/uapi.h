@@ -31,10 +31,11 @@ struct uapi_call {
 	struct ioas_caller *caller;
 	struct ioas_why *why;
 	const struct uapi_op *op;
-	uint64_t arg;		       /* as the caller passed it */
-	uint32_t user_size;	       /* how long the caller says its struct is */
-	void *cmd;		       /* its copy, zero-filled to op->size */
-	struct ioas_trace_args *trace; /* gets what is copied of the argument; NULL: no trace */
+	const struct uapi_table *table; /* where the op is from */
+	uint64_t arg;			/* as the caller passed it */
+	uint32_t user_size;		/* how long the caller says its struct is */
+	void *cmd;			/* its copy, zero-filled to op->size */
+	struct ioas_trace_args *trace;	/* gets what is copied of the argument; NULL: no trace */
 };
 
 /* A line of a table. */
@@ -104,8 +105,8 @@ long uapi_dispatch_vfio(struct uapi_call *call, const struct uapi_table *table, 
 /* Is it an ioctl of ours beyond Linux (uapi_ext.h)? Then the sizes follow iommufd's rules. */
 bool uapi_is_ext(uint32_t cmd);
 long uapi_dispatch_ext(struct uapi_call *call, uint32_t cmd);
-/* Counts a result; op NULL: an unknown number. */
-void uapi_count(struct uapi *uapi, const struct uapi_op *op, long result);
+/* Counts the call's result; without an op: an unknown number. */
+void uapi_count(const struct uapi_call *call, long result);
 size_t uapi_counts_len(void);
 
 /* usercopy.c: 0 or -EFAULT. Without a call there is no reason to fill in. */
