@@ -39,7 +39,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tree kept = {.update = update}; /* (lock) */
 static struct kept *spare;		      /* (lock) */
 static struct kept *due;		      /* (lock) something of it has been unmapped */
-static _Atomic bool any_due;
+_Atomic bool heap_any_due;
 static _Atomic bool trim_off;
 static _Atomic bool moved; /* realloc has: what is unmapped may lie elsewhere than it was mapped */
 
@@ -124,7 +124,7 @@ void heap_unpinned(uintptr_t start, uintptr_t end)
 		tree_remove(&kept, &item->node);
 		item->next = due;
 		due = item;
-		atomic_store(&any_due, true);
+		atomic_store(&heap_any_due, true);
 	}
 	pthread_mutex_unlock(&lock);
 }
@@ -146,17 +146,15 @@ static void *take_due(void)
 		put_spare(item);
 	}
 	if (!due)
-		atomic_store(&any_due, false);
+		atomic_store(&heap_any_due, false);
 	pthread_mutex_unlock(&lock);
 	return block;
 }
 
-void heap_drain(void)
+void heap_drain_now(void)
 {
 	void *block;
 
-	if (!atomic_load_explicit(&any_due, memory_order_relaxed))
-		return;
 	while ((block = take_due()))
 		real.free(block);
 }
@@ -164,9 +162,9 @@ void heap_drain(void)
 /* Nothing in malloc's words tells that a page is in use by a device: it must not shrink at all. */
 void heap_pinned(uintptr_t start, uintptr_t end)
 {
-	uintptr_t low = getauxval(AT_PHDR), high = (uintptr_t)sbrk(0);
-
-	if (start < high && end > low && !atomic_exchange(&trim_off, true))
+	if (atomic_load_explicit(&trim_off, memory_order_relaxed) || start >= (uintptr_t)sbrk(0))
+		return;
+	if (end > getauxval(AT_PHDR) && !atomic_exchange(&trim_off, true))
 		mallopt(M_TRIM_THRESHOLD, -1);
 }
 

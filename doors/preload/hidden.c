@@ -7,6 +7,7 @@
  * readers look at.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <sys/mman.h>
@@ -20,7 +21,8 @@
 #define LEAF_NR	 1024 /* words in a leaf: 65,536 descriptors */
 
 static _Atomic uint64_t *_Atomic top[TOP_NR];
-static _Atomic int count; /* nothing hidden: nothing to look up */
+static _Atomic int count;
+_Atomic int hidden_low = INT_MAX;
 
 static _Atomic uint64_t *word_of(int fd)
 {
@@ -64,9 +66,13 @@ static int base(void)
 static int set(int fd)
 {
 	_Atomic uint64_t *word = word_make(fd);
+	int low = atomic_load(&hidden_low);
 
 	if (!word)
 		return -ENOMEM;
+
+	while (fd < low && !atomic_compare_exchange_weak(&hidden_low, &low, fd))
+		;
 	if (!(atomic_fetch_or(word, 1ull << fd % WORD) >> fd % WORD & 1))
 		atomic_fetch_add(&count, 1);
 	return 0;
@@ -90,13 +96,10 @@ int hidden_add(int fd)
 	return rc;
 }
 
-bool hidden_has(int fd)
+bool hidden_look(int fd)
 {
-	_Atomic uint64_t *word;
+	_Atomic uint64_t *word = word_of(fd);
 
-	if (!atomic_load_explicit(&count, memory_order_relaxed))
-		return false;
-	word = word_of(fd);
 	return word && (atomic_load(word) >> fd % WORD & 1);
 }
 

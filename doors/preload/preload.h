@@ -157,18 +157,36 @@ void door_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* table.c: objects by descriptor number */
 
+/* Slots by number, in chunks that are never freed. */
+#define TABLE_CHUNK_LG2 12
+#define TABLE_TOP_NR	(1 << 16)
+
+typedef struct door_obj *_Atomic table_slot_t;
+
+extern table_slot_t *_Atomic table_top[TABLE_TOP_NR];
+
+static inline table_slot_t *table_slot(int fd)
+{
+	unsigned chunk_nr = (unsigned)fd >> TABLE_CHUNK_LG2;
+	table_slot_t *chunk;
+
+	if (chunk_nr >= TABLE_TOP_NR)
+		return NULL;
+	chunk = atomic_load_explicit(&table_top[chunk_nr], memory_order_acquire);
+	return chunk ? &chunk[fd & ((1 << TABLE_CHUNK_LG2) - 1)] : NULL;
+}
+
 /* Lock-free: may `fd` be ours? False is exact. */
-bool table_maybe(int fd);
+static inline bool table_maybe(int fd)
+{
+	table_slot_t *slot = table_slot(fd);
+
+	return slot && atomic_load_explicit(slot, memory_order_relaxed) && !door_inside;
+}
 /* Lock-free: may any descriptor be ours? */
 bool table_maybe_any(void);
 /* The object behind fd, with a reference, if the descriptor still is what it was; else NULL. */
 struct door_obj *table_get(int fd);
-/*
- * Lock-free and without a system call, for a call that came by the short way: what the table says
- * of fd. The object stays until table_unuse, one at a time.
- */
-struct door_obj *table_use(struct door_thread *self, int fd);
-void table_unuse(struct door_thread *self);
 /* The kernel has just handed out fd for what is not ours. Returns fd. */
 int table_fresh(int fd);
 /* Under door.lock: sets (taking over a reference) and returns what was there. -ENOMEM in *err. */
@@ -287,7 +305,13 @@ void caller_init(struct ioas_caller *caller);
 
 /* Moves fd out of the program's way and hides it. The new number, or -errno (fd is closed). */
 int hidden_add(int fd);
-bool hidden_has(int fd);
+bool hidden_look(int fd);
+extern _Atomic int hidden_low; /* none was ever below */
+static inline bool hidden_has(int fd)
+{
+	return unlikely(fd >= atomic_load_explicit(&hidden_low, memory_order_relaxed)) &&
+	       hidden_look(fd);
+}
 void hidden_del(int fd);
 /* The smallest hidden descriptor >= fd, or -1. */
 int hidden_next(int fd);
@@ -380,7 +404,13 @@ bool pinned_held(uintptr_t start, uintptr_t end);
 void heap_pinned(uintptr_t start, uintptr_t end);
 void heap_unpinned(uintptr_t start, uintptr_t end);
 /* In the engine, at the end of a call: frees what was kept and can go. */
-void heap_drain(void);
+void heap_drain_now(void);
+extern _Atomic bool heap_any_due;
+static inline void heap_drain(void)
+{
+	if (unlikely(atomic_load_explicit(&heap_any_due, memory_order_relaxed)))
+		heap_drain_now();
+}
 /* free and realloc of a block that is not NULL, to a size that is not 0. False: libc's turn. */
 bool heap_free(void *ptr);
 bool heap_realloc(void *ptr, size_t size, void **result);
@@ -399,6 +429,7 @@ struct door_thread {
 	_Atomic bool taken;	      /* by a thread that runs */
 	_Atomic pthread_t thread;     /* which one */
 	struct door_thread *next;     /* constant: all there are */
+	int *errno_at;		      /* its errno */
 	struct door_creds {
 		uint32_t seen; /* as of which change; 0: never asked */
 		uint32_t uid;

@@ -10,6 +10,7 @@
 #define PRELOAD_QUICK_H
 
 #include <errno.h>
+#include <unistd.h>
 #include "preload.h"
 
 static inline void quick_set_inside(struct door_thread *self, uint32_t inside)
@@ -33,7 +34,7 @@ static inline bool quick_enter(struct door_call *call)
 
 	if (unlikely(!self || door_vforks))
 		return false;
-	call->err = errno;
+	call->err = *self->errno_at;
 	call->self = self;
 	quick_set_inside(self, 1);
 	if (likely(atomic_load_explicit(&door.page->quick, memory_order_relaxed))) {
@@ -50,9 +51,39 @@ static inline void quick_leave(const struct door_call *call)
 	struct door_thread *self = call->self;
 
 	door_inside--;
-	errno = call->err;
+	*self->errno_at = call->err;
 	quick_set_inside(self, 0);
 	quick_out(self);
+}
+
+/*
+ * What the table says of fd, and it is not checked. The object stays until quick_unuse, one at a
+ * time: a last close that begins after the slot has been read twice finds it in our record
+ * (stand_retire). Numbers up to 2 are moved about by daemon() and its like inside libc.
+ */
+static inline struct door_obj *quick_use(struct door_thread *self, int fd)
+{
+	table_slot_t *slot = fd > STDERR_FILENO ? table_slot(fd) : NULL;
+	struct door_obj *obj, *again;
+
+	if (unlikely(!slot))
+		return NULL;
+	again = atomic_load_explicit(slot, memory_order_acquire);
+	do {
+		obj = again;
+		atomic_store_explicit(&self->obj, obj, memory_order_relaxed);
+		atomic_signal_fence(memory_order_seq_cst);
+		again = atomic_load_explicit(slot, memory_order_acquire);
+	} while (unlikely(again != obj));
+	return obj;
+}
+
+static inline void quick_unuse(struct door_thread *self)
+{
+	atomic_store_explicit(&self->obj, NULL, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (unlikely(atomic_load_explicit(&door.dying, memory_order_relaxed)))
+		stand_reap();
 }
 
 #endif

@@ -18,44 +18,22 @@
 #include "preload.h"
 #include "real.h"
 
-#define CHUNK_LG2 12
+#define CHUNK_LG2 TABLE_CHUNK_LG2
 #define CHUNK_NR  (1 << CHUNK_LG2)
-#define TOP_NR	  (1 << 16)
+#define TOP_NR	  TABLE_TOP_NR
 
-typedef struct door_obj *_Atomic slot_t;
-
-static slot_t *_Atomic top[TOP_NR]; /* (lock) to change */
-static _Atomic int top_used;	    /* chunks at or above were never made */
-
-static slot_t *slot_of(int fd)
-{
-	slot_t *chunk;
-
-	if (fd < 0 || fd >> CHUNK_LG2 >= TOP_NR)
-		return NULL;
-	chunk = atomic_load_explicit(&top[fd >> CHUNK_LG2], memory_order_acquire);
-	return chunk ? &chunk[fd & (CHUNK_NR - 1)] : NULL;
-}
+table_slot_t *_Atomic table_top[TOP_NR]; /* (lock) to change */
+static _Atomic int top_used;		 /* chunks at or above were never made */
 
 bool table_maybe_any(void)
 {
 	return atomic_load_explicit(&top_used, memory_order_relaxed);
 }
 
-bool table_maybe(int fd)
-{
-	slot_t *slot;
-
-	if (!table_maybe_any() || door_inside)
-		return false;
-	slot = slot_of(fd);
-	return slot && atomic_load_explicit(slot, memory_order_relaxed);
-}
-
 struct door_obj *table_get(int fd)
 {
 	struct door_obj *obj, *stale = NULL;
-	slot_t *slot = slot_of(fd);
+	table_slot_t *slot = table_slot(fd);
 	struct stat st;
 
 	if (!slot)
@@ -75,35 +53,6 @@ struct door_obj *table_get(int fd)
 	return obj;
 }
 
-/*
- * Numbers below are moved about by daemon() and its like inside libc. A last close that begins
- * after the slot has been read twice finds the object in our record (stand_retire).
- */
-struct door_obj *table_use(struct door_thread *self, int fd)
-{
-	slot_t *slot = fd > STDERR_FILENO ? slot_of(fd) : NULL;
-	struct door_obj *obj, *again;
-
-	if (!slot)
-		return NULL;
-	again = atomic_load_explicit(slot, memory_order_acquire);
-	do {
-		obj = again;
-		atomic_store_explicit(&self->obj, obj, memory_order_relaxed);
-		atomic_signal_fence(memory_order_seq_cst);
-		again = atomic_load_explicit(slot, memory_order_acquire);
-	} while (unlikely(again != obj));
-	return obj;
-}
-
-void table_unuse(struct door_thread *self)
-{
-	atomic_store_explicit(&self->obj, NULL, memory_order_release);
-	atomic_signal_fence(memory_order_seq_cst);
-	if (unlikely(atomic_load_explicit(&door.dying, memory_order_relaxed)))
-		stand_reap();
-}
-
 int table_fresh(int fd)
 {
 	struct door_call call;
@@ -118,28 +67,28 @@ int table_fresh(int fd)
 	return fd;
 }
 
-static slot_t *slot_make(int fd)
+static table_slot_t *slot_make(int fd)
 {
-	slot_t *chunk;
+	table_slot_t *chunk;
 	int index = fd >> CHUNK_LG2;
 
 	if (index >= TOP_NR)
 		return NULL;
-	if (!atomic_load(&top[index])) {
+	if (!atomic_load(&table_top[index])) {
 		chunk = real.mmap(NULL, CHUNK_NR * sizeof(*chunk), PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (chunk == MAP_FAILED)
 			return NULL;
-		atomic_store_explicit(&top[index], chunk, memory_order_release);
+		atomic_store_explicit(&table_top[index], chunk, memory_order_release);
 		if (index >= atomic_load(&top_used))
 			atomic_store(&top_used, index + 1);
 	}
-	return slot_of(fd);
+	return table_slot(fd);
 }
 
 struct door_obj *table_set(int fd, struct door_obj *obj, int *err)
 {
-	slot_t *slot = obj ? slot_make(fd) : slot_of(fd);
+	table_slot_t *slot = obj ? slot_make(fd) : table_slot(fd);
 
 	*err = obj && !slot ? -ENOMEM : 0;
 	return slot ? atomic_exchange(slot, obj) : NULL;
@@ -150,7 +99,7 @@ int table_next(int first, int last)
 	int used = atomic_load(&top_used);
 
 	for (int fd = first < 0 ? 0 : first; fd >> CHUNK_LG2 < used && fd <= last; fd++) {
-		slot_t *slot = slot_of(fd);
+		table_slot_t *slot = table_slot(fd);
 
 		if (!slot)
 			fd |= CHUNK_NR - 1;

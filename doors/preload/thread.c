@@ -101,6 +101,7 @@ struct door_thread *thread_self(void)
 		atomic_store(&self->thread, pthread_self());
 		atomic_store(&self->cancel, 0);
 		self->creds.seen = 0;
+		self->errno_at = &errno;
 		self->held = false;
 		door_self = self;
 		pthread_setspecific(key, self);

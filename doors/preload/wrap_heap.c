@@ -9,9 +9,10 @@
 #include "real.h"
 #include "wrap.h"
 
+/* Nothing is mapped for DMA by this process, or it is the engine's own block. */
 static bool idle(void)
 {
-	return !unlikely(__atomic_load_n(&door.machines, __ATOMIC_RELAXED));
+	return !unlikely(__atomic_load_n(&door.machines, __ATOMIC_RELAXED)) || door_inside;
 }
 
 void free(void *ptr)

@@ -59,38 +59,6 @@ static long use_end(struct use *use, long rc)
 	return door_result(rc);
 }
 
-/*
- * An ioctl that none but ours understand, on an object that is in order. False: the long way. What
- * the table says need not be checked.
- */
-static bool ioctl_quick(int fd, unsigned long cmd, void *arg, int *out)
-{
-	struct door_call call;
-	struct door_obj *obj;
-	struct ioas_why why;
-	long rc;
-
-	if (_IOC_TYPE(cmd) != ';' || cmd == IOAS_LAST_REFUSAL || !quick_enter(&call))
-		return false;
-	obj = table_use(call.self, fd);
-	if (unlikely(!obj || obj->tid ||
-		     !atomic_load_explicit(&obj->usable, memory_order_acquire))) {
-		table_unuse(call.self);
-		quick_leave(&call);
-		return false;
-	}
-	door_machine = obj->machine;
-	why.text[0] = '\0';
-	rc = ioas_file_ioctl(obj->file, &door.caller, cmd, (uintptr_t)arg, &why);
-	if (unlikely(rc < 0))
-		refusal_note(rc, NULL, &why);
-	table_unuse(call.self);
-	heap_drain();
-	quick_leave(&call);
-	*out = (int)door_result(rc);
-	return true;
-}
-
 static int ioctl_ours(int fd, unsigned long cmd, void *arg, bool *libc)
 {
 	struct ioas_why why = {""};
@@ -121,32 +89,71 @@ static bool generic(unsigned long cmd)
 	return cmd == FIOCLEX || cmd == FIONCLEX || cmd == FIONBIO;
 }
 
-int ioctl(int fd, unsigned long cmd, ...)
+/* By the long way: one of ours that needs more, or what may be ours. */
+static __attribute__((noinline)) int ioctl_any(int fd, unsigned long cmd, void *arg)
 {
-	va_list ap;
-	void *arg;
 	bool libc;
 	int rc = -1;
 
 	real_need();
-	va_start(ap, cmd);
-	arg = va_arg(ap, void *);
-	va_end(ap);
 	if (unlikely(hidden_has(fd)) && !door_inside)
 		return (int)door_result(-EBADF);
 	do {
 		libc = true;
-		if (unlikely(table_maybe(fd)) && !generic(cmd)) {
-			if (likely(ioctl_quick(fd, cmd, arg, &rc)))
-				return rc;
+		if (unlikely(table_maybe(fd)) && !generic(cmd))
 			rc = ioctl_ours(fd, cmd, arg, &libc);
-		}
 		if (libc)
 			rc = real.ioctl(fd, cmd, arg);
 	} while (libc && unlikely(rc < 0) && _IOC_TYPE(cmd) == ';' && errno == ENOTTY &&
 		 owner_adopt_fd(fd));
 	return rc;
 }
+
+/*
+ * An ioctl that none but ours understand, on an object that is in order: the short way. What the
+ * table says of the number need not be checked.
+ */
+static __attribute__((noinline)) int ioctl_maybe(int fd, unsigned long cmd, void *arg)
+{
+	struct door_call call;
+	struct door_obj *obj;
+	struct ioas_why why;
+	long rc;
+
+	if (_IOC_TYPE(cmd) != ';' || cmd == IOAS_LAST_REFUSAL || !quick_enter(&call))
+		return ioctl_any(fd, cmd, arg);
+	obj = quick_use(call.self, fd);
+	if (unlikely(!obj || obj->tid ||
+		     !atomic_load_explicit(&obj->usable, memory_order_acquire))) {
+		quick_unuse(call.self);
+		quick_leave(&call);
+		return ioctl_any(fd, cmd, arg);
+	}
+	door_machine = obj->machine;
+	why.text[0] = '\0';
+	rc = ioas_file_ioctl(obj->file, &door.caller, cmd, (uintptr_t)arg, &why);
+	if (unlikely(rc < 0))
+		refusal_note(rc, NULL, &why);
+	quick_unuse(call.self);
+	heap_drain();
+	quick_leave(&call);
+	return (int)door_result(rc);
+}
+
+/*
+ * Every ioctl of the program comes here, and most are not ours: three loads and a jump. One
+ * argument in place of the dots is the same to the caller.
+ */
+int wrap_ioctl(int fd, unsigned long cmd, void *arg);
+int wrap_ioctl(int fd, unsigned long cmd, void *arg)
+{
+	if (table_maybe(fd))
+		return ioctl_maybe(fd, cmd, arg);
+	if (unlikely(!real.ioctl || hidden_has(fd) || _IOC_TYPE(cmd) == ';'))
+		return ioctl_any(fd, cmd, arg);
+	return real.ioctl(fd, cmd, arg);
+}
+ALIAS(ioctl, wrap_ioctl)
 
 enum { OFF_NONE = -1 }; /* read() and write(): at the file's own position; a queue has none */
 
