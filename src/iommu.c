@@ -182,6 +182,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 		return rc == -EOPNOTSUPP ? -EINVAL : rc;
 	}
 	inflight_init(&iommu->inflight);
+	lock_init(&iommu->nest_lock, LOCK_NEST);
 	lock_init(&iommu->pages_lock, LOCK_PAGES);
 	lock_init(&iommu->dmabuf_lock, LOCK_DMABUFS);
 	rc = mem_map_new(kind_unit_pa_bits(&iommu->own), &iommu->mem);
@@ -222,6 +223,7 @@ void ioas_iommu_destroy(struct ioas_iommu *iommu)
 	mem_map_destroy(iommu->mem);
 	pthread_mutex_destroy(&iommu->dmabuf_lock);
 	pthread_mutex_destroy(&iommu->pages_lock);
+	pthread_mutex_destroy(&iommu->nest_lock);
 	inflight_fini(&iommu->inflight);
 	kind_unit_fini(&iommu->own);
 	free(iommu);

@@ -8,6 +8,7 @@
  *   uapi vfio_lock -> iommufd context (obj), or a container's lock -> route device -> shared tables
  *     (route) -> dmabufs -> space -> pages -> mem map
  *   a page table's dirty_lock -> space
+ *   nest (spaces nested in software): inside a container's, outside an access' move and all spaces
  *   the issuer list, and who waits for what is lent: below all of them but the mem map
  *   the context's ids_lock, and that of a queue of faults: below the context; the account's and the
  *     files' are innermost
@@ -57,6 +58,7 @@ struct ioas_iommu {
 	struct mem_files *files;	  /* src/mem/file.c: files that are mapped */
 	pthread_mutex_t dmabuf_lock;	  /* src/space/file.c: the list below */
 	struct ioas_space *dmabuf_spaces; /* spaces that have shown dma-bufs */
+	pthread_mutex_t nest_lock;	  /* src/space/nest.c: spaces nested in software */
 	pthread_mutex_t pages_lock;	  /* src/space/pages.c: pages that several areas share */
 	struct fault_log *faults;	  /* src/tlp/fault.c */
 	struct check_dirty *check_dirty;  /* src/tlp/check_dirty.c; NULL: not asked for */

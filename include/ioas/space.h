@@ -70,6 +70,36 @@ uint64_t ioas_space_alignment(struct ioas_space *space);
 int ioas_space_allow(struct ioas_space *space, const struct ioas_range *ranges, size_t nr,
 		     struct ioas_why *why);
 
+/*
+ * Spaces nested in software: what is mapped in one leads to addresses of its parent, where a
+ * request finds what the parent maps at the time, with the permissions of both. Page tables of a
+ * nested space hold the result, so that devices behind any IOMMU can be attached to it.
+ *
+ * new_nested: an empty one, with a reference on its parent. 0; -EINVAL the parent is nested too
+ * deep (8); -ENOMEM.
+ */
+int ioas_space_new_nested(struct ioas_space *parent, struct ioas_space **out, struct ioas_why *why);
+/*
+ * Maps iova .. iova + len - 1 of a nested space to the parent's addresses from parent_iova on.
+ * `flags`: IOAS_MAP_READ, IOAS_MAP_WRITE. Whether the parent maps anything there does not matter:
+ * what it does not map, or not any more, or where both allow nothing, is blocked until it does, and
+ * what it maps later is shown from the moment its own call returns. An UNMAP of the parent removes
+ * the translation, not the map. Unmapped again by ioas_space_unmap, in whole maps; ioas_space_map
+ * and _copy into a nested space are -EINVAL.
+ * 0; -EOPNOTSUPP other flags; -EINVAL no flags, len 0, the space is not nested, a reserved range is
+ * touched, or misaligned; -EOVERFLOW; -EEXIST a map overlaps; -ENOMEM; -EFAULT memory is not there
+ * (only when a page table is attached). An error changes nothing. Takes the instance's nest lock,
+ * as do map and unmap in parents.
+ */
+int ioas_space_nest_map(struct ioas_space *space, iova_t iova, iova_t parent_iova, uint64_t len,
+			uint32_t flags, struct ioas_why *why);
+/* What a nested space has: len is of all its maps, shown_len of what is not blocked just now. */
+struct ioas_nest_info {
+	uint64_t maps, len, shown_len;
+};
+/* 0; -EINVAL it is not nested. It counts. */
+int ioas_space_nest_info(struct ioas_space *space, struct ioas_nest_info *out);
+
 /* The IOVA's memory right now: 0 and the address in the physical map; -ENOENT not mapped in any
  * attached page table. */
 int ioas_space_iova_to_phys(struct ioas_space *space, iova_t iova, pa_t *out);

@@ -224,6 +224,56 @@ struct ioas_detach {
 #define IOAS_DETACH _IO(';', 0xe7)
 
 /*
+ * IOASes nested in software, on /dev/iommu: one that maps addresses of another, its parent, and
+ * shows what that maps there at the time, with the permissions of both. Devices behind any IOMMU
+ * can be attached to it, and page tables made of it, as of any IOAS.
+ *
+ * IOAS_NEST_ALLOC makes one. ENOENT the parent; EINVAL it is nested 8 deep already; ENOMEM. While
+ * it is there DESTROY of its parent is EBUSY.
+ *
+ * IOAS_NEST_MAP maps `length` bytes at `iova` to the parent's from `parent_iova` on. The parent
+ * need not map anything there: what it does not map, or unmaps, is blocked until it maps it, and is
+ * shown from the moment that call returns. `flags`: IOMMU_IOAS_MAP_READABLE, _WRITEABLE.
+ * IOMMU_IOAS_UNMAP takes it away again, in whole maps. ENOENT the IOAS; EINVAL it is not nested,
+ * neither of the flags, length 0, misaligned, or a reserved range; EOVERFLOW; EEXIST; EFAULT;
+ * ENOMEM, as IOMMU_IOAS_MAP, which is EINVAL in a nested IOAS, as are MAP_FILE and COPY into it.
+ *
+ * IOAS_NEST_INFO tells how many maps it has, their bytes, and how many of these are not blocked.
+ * ENOENT; EINVAL it is not nested.
+ *
+ * All: EOPNOTSUPP unknown flags, or a reserved field not 0; ENOTTY on other descriptors.
+ */
+struct ioas_nest_alloc {
+	uint32_t size;
+	uint32_t flags;	      /* 0 */
+	uint32_t ioas_id;     /* the parent */
+	uint32_t out_ioas_id; /* the new one */
+};
+#define IOAS_NEST_ALLOC _IO(';', 0xe8)
+
+struct ioas_nest_map {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t ioas_id;
+	uint32_t __reserved; /* 0 */
+	uint64_t parent_iova;
+	uint64_t length;
+	uint64_t iova;
+};
+#define IOAS_NEST_MAP _IO(';', 0xe9)
+
+struct ioas_nest_info_cmd {
+	uint32_t size;
+	uint32_t flags; /* 0 */
+	uint32_t ioas_id;
+	uint32_t __reserved; /* 0 */
+	uint64_t out_maps;
+	uint64_t out_length;
+	uint64_t out_shown_length;
+};
+#define IOAS_NEST_INFO _IO(';', 0xea)
+
+/*
  * For IOMMU_HWPT_INVALIDATE of a page table made with IOMMU_HWPT_DATA_AMD_GUEST, for which Linux
  * has no data: commands as a guest writes them to its command buffer (AMD 48882 2.4), with the
  * guest's own domain, device and PASID, of 16 bytes each. The opcode is in bits 63:60 of the first

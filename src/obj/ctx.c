@@ -61,11 +61,20 @@ struct obj_ctx *obj_ctx_get(struct obj_ctx *ctx)
 static void destroy_all(struct obj_ctx *ctx, enum obj_type type)
 {
 	struct obj *obj;
+	bool again;
 
 	pthread_mutex_lock(&ctx->lock);
-	for (uint32_t id = 0; (obj = ids_next(&ctx->ids, &id)); id++)
-		if (obj->type == type)
-			obj_remove_locked(obj);
+	/* An IOAS goes when those that are nested on it have gone. */
+	do {
+		again = false;
+		for (uint32_t id = 0; (obj = ids_next(&ctx->ids, &id)); id++)
+			if (obj->type != type)
+				continue;
+			else if (type == OBJ_IOAS && obj->users)
+				again = true;
+			else
+				obj_remove_locked(obj);
+	} while (again);
 	obj_ctx_unlock(ctx);
 }
 

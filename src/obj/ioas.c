@@ -5,7 +5,8 @@
 #include "space/space.h"
 #include "util/why.h"
 
-int obj_ioas_alloc(struct obj_ctx *ctx, struct obj_ioas **out)
+static int alloc(struct obj_ctx *ctx, struct obj_ioas *parent, struct obj_ioas **out,
+		 struct ioas_why *why)
 {
 	struct obj *obj;
 	struct obj_ioas *ioas;
@@ -15,7 +16,8 @@ int obj_ioas_alloc(struct obj_ctx *ctx, struct obj_ioas **out)
 		return rc;
 	ioas = (struct obj_ioas *)obj;
 	TAILQ_INIT(&ioas->hwpts);
-	rc = ioas_space_new(ctx->iommu, &ioas->space);
+	rc = parent ? ioas_space_new_nested(parent->space, &ioas->space, why)
+		    : ioas_space_new(ctx->iommu, &ioas->space);
 	if (rc) {
 		obj_abort(obj);
 		return rc;
@@ -25,6 +27,23 @@ int obj_ioas_alloc(struct obj_ctx *ctx, struct obj_ioas **out)
 	space_set_rule(ioas->space, ctx->rlimit_mm ? ACCOUNT_PROCESS : ACCOUNT_USER);
 	pthread_mutex_unlock(&ctx->ids_lock);
 	*out = ioas;
+	return 0;
+}
+
+int obj_ioas_alloc(struct obj_ctx *ctx, struct obj_ioas **out)
+{
+	return alloc(ctx, NULL, out, NULL);
+}
+
+int obj_ioas_alloc_nested_locked(struct obj_ioas *parent, struct obj_ioas **out,
+				 struct ioas_why *why)
+{
+	int rc = alloc(parent->obj.ctx, parent, out, why);
+
+	if (rc)
+		return rc;
+	(*out)->parent = parent;
+	parent->obj.users++;
 	return 0;
 }
 
@@ -39,6 +58,8 @@ void obj_ioas_destroy(struct obj *obj)
 	struct obj_ioas *ioas = (struct obj_ioas *)obj;
 
 	ioas_space_put(ioas->space);
+	if (ioas->parent)
+		ioas->parent->obj.users--;
 }
 
 struct obj_ioas *obj_ioas_get(struct obj_ctx *ctx, uint32_t id, struct ioas_why *why)

@@ -110,11 +110,15 @@ void obj_tombstone_locked(struct obj *obj);
 struct obj_ioas {
 	struct obj obj;
 	struct ioas_space *space;     /* constant */
+	struct obj_ioas *parent;      /* constant: it is nested on; this is a user of it; or NULL */
 	TAILQ_HEAD(, obj_hwpt) hwpts; /* (ctx->lock) all page tables on it, the oldest first */
 };
 
 /* Makes one, not published yet: obj_finalize follows, or obj_ioas_abort. 0; -ENOMEM. */
 int obj_ioas_alloc(struct obj_ctx *ctx, struct obj_ioas **out);
+/* The same, nested on one in software. ctx->lock held, as for its abort. Also -EINVAL. */
+int obj_ioas_alloc_nested_locked(struct obj_ioas *parent, struct obj_ioas **out,
+				 struct ioas_why *why);
 void obj_ioas_abort(struct obj_ioas *ioas);
 void obj_ioas_destroy(struct obj *obj);
 /* As obj_get; a NULL has filled `why`. */

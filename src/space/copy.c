@@ -68,7 +68,7 @@ int ioas_space_copy(struct ioas_space *dst, iova_t *dst_iova, struct ioas_space 
 	if (!rc) {
 		uint64_t va = pieces.piece[0].pages->va + pieces.piece[0].offset;
 
-		rc = map_pieces(dst, dst_iova, va, pieces.piece, pieces.nr, len, flags, why);
+		rc = map_into(dst, dst_iova, va, pieces.piece, pieces.nr, len, flags, why);
 	} else {
 		for (size_t i = 0; i < pieces.nr; i++)
 			pages_put(pieces.piece[i].pages);

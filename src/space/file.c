@@ -79,7 +79,7 @@ int space_map_file(struct ioas_space *space, struct ioas_caller *caller, struct 
 	if (rc)
 		return why_set(why, rc, "out of memory");
 	piece.pages->epoch = epoch;
-	return map_pieces(space, iova, start, &piece, 1, len, flags, why);
+	return map_into(space, iova, start, &piece, 1, len, flags, why);
 }
 
 /* Nobody uses the area any more, who has a loan included. */

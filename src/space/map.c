@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include "space/nest.h"
 #include "space/private.h"
 #include "util/alloc.h"
 #include "util/why.h"
@@ -42,7 +43,7 @@ static int choose(struct ioas_space *space, iova_t *iova, uint64_t va, uint64_t 
 	return 0;
 }
 
-static int check_fixed(struct ioas_space *space, iova_t iova, uint64_t len, struct ioas_why *why)
+int space_check_fixed(struct ioas_space *space, iova_t iova, uint64_t len, struct ioas_why *why)
 {
 	struct space_area *area;
 	struct ioas_range hit;
@@ -98,7 +99,7 @@ static int check(struct ioas_space *space, iova_t *iova, uint64_t va,
 		return why_set(why, -EINVAL, "length %#" PRIx64 ": not a multiple of %" PRIu64, len,
 			       space_alignment(space));
 	if (flags & IOAS_MAP_FIXED)
-		rc = check_fixed(space, *iova, len, why);
+		rc = space_check_fixed(space, *iova, len, why);
 	else
 		rc = choose(space, iova, va, len, why);
 	if (rc)
@@ -218,6 +219,27 @@ int map_pieces(struct ioas_space *space, iova_t *iova, uint64_t va, struct space
 	return rc;
 }
 
+int map_into(struct ioas_space *space, iova_t *iova, uint64_t va, struct space_piece *pieces,
+	     size_t nr, uint64_t len, uint32_t flags, struct ioas_why *why)
+{
+	iova_t at = *iova;
+	int rc;
+
+	if (space->nest) {
+		for (size_t i = 0; i < nr; i++)
+			pages_put(pieces[i].pages);
+		return why_set(why, -EINVAL,
+			       "the space is nested on another one: it maps that one's addresses "
+			       "(IOAS_NEST_MAP), not memory");
+	}
+	rc = map_pieces(space, &at, va, pieces, nr, len, flags, why);
+	if (!rc)
+		rc = nest_after_map(space, at, at + (len - 1), why);
+	if (!rc)
+		*iova = at;
+	return rc;
+}
+
 int ioas_space_map(struct ioas_space *space, struct ioas_caller *caller, iova_t *iova, uint64_t va,
 		   uint64_t len, uint32_t flags, struct ioas_why *why)
 {
@@ -234,5 +256,5 @@ int ioas_space_map(struct ioas_space *space, struct ioas_caller *caller, iova_t 
 	rc = pages_new(space, caller, NULL, va, len, flags & IOAS_MAP_WRITE, &piece.pages);
 	if (rc)
 		return why_set(why, rc, "out of memory");
-	return map_pieces(space, iova, va, &piece, 1, len, flags, why);
+	return map_into(space, iova, va, &piece, 1, len, flags, why);
 }

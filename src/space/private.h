@@ -88,8 +88,11 @@ struct ioas_space {
 	uint32_t locks;		      /* ranges that are locked: lock.c */
 	struct access_link *accesses; /* those attached */
 	uint32_t pinning;	      /* how many of them pin */
-	pthread_cond_t idle;  /* an area's `accesses` or `busy`, or a link's `calls`, sank */
-	uint64_t domain_page; /* the largest of the domains' smallest pages; 1: no domain */
+	pthread_cond_t idle;	     /* an area's `accesses` or `busy`, or a link's `calls`, sank */
+	uint64_t domain_page;	     /* the largest of the domains' smallest pages; 1: no domain */
+	struct space_nest *nest;     /* constant once it is in use: on a parent; or NULL. nest.c */
+	struct ioas_space *children; /* those nested on it */
+	_Atomic bool is_parent;	     /* it has, or had, any */
 };
 
 /* A piece of memory to map: some of a page object, of which it owns a reference. */
@@ -98,6 +101,14 @@ struct space_piece {
 	uint64_t offset;
 	uint64_t len;
 };
+
+/* map.c: may that be mapped at a fixed address? Locked. 0; -EINVAL; -EOVERFLOW; -EEXIST. */
+int space_check_fixed(struct ioas_space *space, iova_t iova, uint64_t len, struct ioas_why *why);
+/* unmap.c: the areas of the space itself, as ioas_space_unmap. `len` may be NULL. */
+int space_unmap(struct ioas_space *space, iova_t first, iova_t last, uint64_t *len,
+		struct ioas_why *why);
+/* space.c: a reference, unless the last one has gone. */
+bool space_get_if_used(struct ioas_space *space);
 
 /* pages.c */
 
@@ -204,6 +215,9 @@ void fill_free(struct space_area *list);
  */
 int map_pieces(struct ioas_space *space, iova_t *iova, uint64_t va, struct space_piece *pieces,
 	       size_t nr, uint64_t len, uint32_t flags, struct ioas_why *why);
+/* The same for programs: -EINVAL in a nested space; and the space's children show it, too. */
+int map_into(struct ioas_space *space, iova_t *iova, uint64_t va, struct space_piece *pieces,
+	     size_t nr, uint64_t len, uint32_t flags, struct ioas_why *why);
 
 /* file.c */
 

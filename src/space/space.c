@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "space/nest.h"
 #include "space/private.h"
 #include "util/alloc.h"
 #include "util/lock.h"
@@ -41,12 +42,25 @@ struct ioas_space *ioas_space_get(struct ioas_space *space)
 	return space;
 }
 
+bool space_get_if_used(struct ioas_space *space)
+{
+	uint32_t refs = atomic_load_explicit(&space->refs, memory_order_relaxed);
+
+	while (refs)
+		if (atomic_compare_exchange_weak_explicit(&space->refs, &refs, refs + 1,
+							  memory_order_acquire,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
 void ioas_space_put(struct ioas_space *space)
 {
 	if (!space || atomic_fetch_sub_explicit(&space->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	space_forget_dmabufs(space);
-	ioas_space_unmap(space, 0, UINT64_MAX, NULL, NULL);
+	space_unmap(space, 0, UINT64_MAX, NULL, NULL);
+	nest_end(space);
 	reserved_fini(&space->reserved);
 	zones_fini(&space->zones);
 	free(space->allowed);

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <time.h>
 #include "space/access.h"
+#include "space/nest.h"
 #include "util/why.h"
 
 #define TRIES  100
@@ -143,8 +144,8 @@ static int unmap_locked(struct unmap *unmap, bool all, struct ioas_why *why)
 	return 0;
 }
 
-int ioas_space_unmap(struct ioas_space *space, iova_t first, iova_t last, uint64_t *len,
-		     struct ioas_why *why)
+int space_unmap(struct ioas_space *space, iova_t first, iova_t last, uint64_t *len,
+		struct ioas_why *why)
 {
 	struct unmap unmap = {.space = space, .start = first, .first = first, .last = last};
 	int rc;
@@ -154,5 +155,25 @@ int ioas_space_unmap(struct ioas_space *space, iova_t first, iova_t last, uint64
 	pthread_mutex_unlock(&space->lock);
 	if (len)
 		*len = unmap.len;
+	return rc;
+}
+
+int ioas_space_unmap(struct ioas_space *space, iova_t first, iova_t last, uint64_t *len,
+		     struct ioas_why *why)
+{
+	uint64_t done = 0;
+	int rc;
+
+	if (space->nest)
+		rc = nest_unmap_child(space, first, last, &done, why);
+	else if (nest_is_parent(space))
+		rc = nest_unmap_parent(space, first, last, &done, why);
+	else
+		rc = space_unmap(space, first, last, &done, why);
+	/* What a child that has just come has shown before. */
+	if (done && !space->nest && nest_is_parent(space))
+		nest_after_unmap(space, first, last);
+	if (len)
+		*len = done;
 	return rc;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The fields of the ioctls that Linux does not have. */
+#include <ioas/uapi/iommufd.h>
 #include <ioas/uapi_ext.h>
 #include "trace/fields.h"
 
@@ -73,6 +74,36 @@ static const struct trace_field routes[] = {
 	BOTH(ioas_get_routes, cursor),
 	{NULL},
 };
+static const struct trace_name nest_flags[] = {
+	{IOMMU_IOAS_MAP_READABLE, "READABLE"},
+	{IOMMU_IOAS_MAP_WRITEABLE, "WRITEABLE"},
+	{0, NULL},
+};
+static const struct trace_field nest_alloc[] = {
+	NUM(ioas_nest_alloc, size),
+	FLAGS(ioas_nest_alloc, flags, no_names),
+	NUM(ioas_nest_alloc, ioas_id),
+	OUT(ioas_nest_alloc, out_ioas_id),
+	{NULL},
+};
+static const struct trace_field nest_map[] = {
+	NUM(ioas_nest_map, size),
+	FLAGS(ioas_nest_map, flags, nest_flags),
+	NUM(ioas_nest_map, ioas_id),
+	HEX(ioas_nest_map, parent_iova),
+	HEX(ioas_nest_map, length),
+	HEX(ioas_nest_map, iova),
+	{NULL},
+};
+static const struct trace_field nest_info[] = {
+	NUM(ioas_nest_info_cmd, size),
+	FLAGS(ioas_nest_info_cmd, flags, no_names),
+	NUM(ioas_nest_info_cmd, ioas_id),
+	OUT(ioas_nest_info_cmd, out_maps),
+	FIELD(ioas_nest_info_cmd, out_length, TRACE_HEX, TRACE_OUT),
+	FIELD(ioas_nest_info_cmd, out_shown_length, TRACE_HEX, TRACE_OUT),
+	{NULL},
+};
 
 const struct trace_ioctl trace_ext_ioctls[] = {
 	{"IOAS_ATTACH", attach},
@@ -82,6 +113,9 @@ const struct trace_ioctl trace_ext_ioctls[] = {
 	{"IOAS_GET_REASONS", list},
 	{"IOAS_GET_REQUESTERS", list},
 	{"IOAS_GET_ROUTES", routes},
+	{"IOAS_NEST_ALLOC", nest_alloc},
+	{"IOAS_NEST_INFO", nest_info},
+	{"IOAS_NEST_MAP", nest_map},
 };
 const size_t trace_ext_ioctls_nr = sizeof(trace_ext_ioctls) / sizeof(trace_ext_ioctls[0]);
 /* clang-format on */

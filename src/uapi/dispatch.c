@@ -112,6 +112,9 @@ static const struct uapi_op ext_ops[] = {
 	X(IOAS_GET_REASONS, ioas_get_list, __reserved, ioas_get_reasons),
 	X(IOAS_ATTACH, ioas_attach, __reserved, ioas_attach),
 	X(IOAS_DETACH, ioas_detach, __reserved, ioas_detach),
+	X(IOAS_NEST_ALLOC, ioas_nest_alloc, out_ioas_id, ioas_nest_alloc),
+	X(IOAS_NEST_MAP, ioas_nest_map, iova, ioas_nest_map),
+	X(IOAS_NEST_INFO, ioas_nest_info_cmd, out_shown_length, ioas_nest_info),
 #undef X
 };
 /* clang-format on */

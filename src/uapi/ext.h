@@ -7,6 +7,7 @@
  *   ext_reasons.c  IOAS_GET_REQUESTERS, IOAS_GET_REASONS
  *   ext_route.c    IOAS_GET_ROUTES, IOAS_ATTACH, IOAS_DETACH
  *   ext.c          what they have in common
+ *   ext_nest.c     IOAS_NEST_ALLOC, _MAP and _INFO, which are about IOASes
  *
  * Facts are gathered under vfio_lock, which keeps the device from going, into memory of ours; the
  * caller's memory is touched when it is not held.

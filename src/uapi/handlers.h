@@ -79,5 +79,9 @@ long ioas_get_reasons(struct uapi_call *call);
 long ioas_get_routes(struct uapi_call *call);
 long ioas_attach(struct uapi_call *call);
 long ioas_detach(struct uapi_call *call);
+/* ext_nest.c */
+long ioas_nest_alloc(struct uapi_call *call);
+long ioas_nest_map(struct uapi_call *call);
+long ioas_nest_info(struct uapi_call *call);
 
 #endif

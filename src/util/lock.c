@@ -17,6 +17,7 @@ static const char *const names[LOCK_RANKS] = {
 	[LOCK_PCI_CONTROL] = "pci control",
 	[LOCK_TEST_ACCESS] = "test access",
 	[LOCK_CONTAINER] = "container",
+	[LOCK_NEST] = "nested spaces",
 	[LOCK_MOVING] = "moving access",
 	[LOCK_CTX] = "context",
 	[LOCK_SET] = "share set",

@@ -23,6 +23,7 @@ enum lock_rank {
 	LOCK_VFIO,	  /* uapi: groups, and who has opened what */
 	LOCK_PCI_CONTROL, /* a function's config space, BARs and power */
 	LOCK_CONTAINER,	  /* VFIO type1 */
+	LOCK_NEST,	  /* space: spaces nested in software */
 	LOCK_MOVING,	  /* an access is replaced */
 	LOCK_TEST_ACCESS, /* IOMMU_TEST_CMD: an access' pins */
 	LOCK_CTX,	  /* obj: who needs which */

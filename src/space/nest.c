@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spaces nested in software: one dimension whose tables hold what two would translate to.
+ *
+ * What is mapped in a nested space leads to addresses of its parent, not to memory. Its areas are
+ * the *composition* of both: for each part of a map that the parent maps just now, an area that
+ * shares the parent's pages, with the permissions of both. When the parent changes, whatever
+ * changed it compares the areas that stand for the range with what the parent has there, before it
+ * returns: areas that show something else go, and what is missing comes (sync_child). So a map may
+ * come before what it leads to, and outlive it; meanwhile its requests find nothing mapped.
+ *
+ * That rule, and not a refusal, since a guest's tables do not ask the host either: they may lead to
+ * where there is no memory yet, or no more, and what both levels say at a time is what counts.
+ *
+ * Locks. The instance's nest lock serialises all this. Of a space and its parent, whose own locks
+ * are of one rank, one at a time is held: what the other has is looked at first, with references.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include "space/nest.h"
+#include "util/alloc.h"
+#include "util/why.h"
+
+/* A map of a nested space. (nest lock) */
+struct nest_map {
+	struct tree_node by_iova;   /* in nest->maps; its tag is the map's enum ioas_prot */
+	struct tree_node by_parent; /* in nest->targets, by parent_first */
+	iova_t first, last;
+	iova_t parent_first;
+	iova_t max; /* the last address of the parent's that anybody in this subtree leads to */
+};
+
+/* Each change goes down that far, one in the other. */
+#define NEST_DEPTH_MAX 8
+
+struct space_nest {
+	struct ioas_space *parent; /* constant, a reference */
+	struct ioas_space *next;   /* (parent's lock) among its children */
+	struct ioas_space **prev;  /* (parent's lock) */
+	struct tree maps, targets; /* (nest lock) */
+	unsigned depth;		   /* constant: 1 on a space that is not nested */
+	uint64_t nr, len;	   /* (nest lock) of the maps */
+};
+
+static struct nest_map *by_iova(struct tree_node *node)
+{
+	return tree_entry(node, struct nest_map, by_iova);
+}
+
+static struct nest_map *by_parent(struct tree_node *node)
+{
+	return tree_entry(node, struct nest_map, by_parent);
+}
+
+static iova_t parent_last(const struct nest_map *map)
+{
+	return map->parent_first + (map->last - map->first);
+}
+
+static bool update_max(struct tree_node *node)
+{
+	struct nest_map *map = by_parent(node);
+	iova_t max = parent_last(map), old = map->max;
+
+	for (int side = 0; side < 2; side++)
+		if (node->child[side] && by_parent(node->child[side])->max > max)
+			max = by_parent(node->child[side])->max;
+	map->max = max;
+	return max != old;
+}
+
+/* ---- maps in order ---- */
+
+/* The first map that ends at or after iova, or NULL. */
+static struct nest_map *find_map(const struct space_nest *nest, iova_t iova)
+{
+	struct tree_node *node = nest->maps.root;
+	struct nest_map *found = NULL;
+
+	while (node) {
+		struct nest_map *map = by_iova(node);
+
+		if (map->last >= iova)
+			found = map;
+		node = node->child[map->last < iova];
+	}
+	return found;
+}
+
+/* The first of a subtree that leads to something in first..last, by parent_first and address. */
+static struct nest_map *find_target(struct tree_node *node, iova_t first, iova_t last)
+{
+	while (node && by_parent(node)->max >= first) {
+		struct tree_node *before = node->child[0];
+
+		if (before && by_parent(before)->max >= first) {
+			node = before;
+			continue;
+		}
+		if (by_parent(node)->parent_first > last)
+			return NULL;
+		if (parent_last(by_parent(node)) >= first)
+			return by_parent(node);
+		node = node->child[1];
+	}
+	return NULL;
+}
+
+/* The next one after `map`. */
+static struct nest_map *next_target(struct nest_map *map, iova_t first, iova_t last)
+{
+	struct tree_node *node = &map->by_parent;
+
+	for (;;) {
+		struct nest_map *found = find_target(node->child[1], first, last);
+
+		if (found)
+			return found;
+		while (node->parent && node->parent->child[1] == node)
+			node = node->parent;
+		node = node->parent;
+		if (!node || by_parent(node)->parent_first > last)
+			return NULL;
+		if (parent_last(by_parent(node)) >= first)
+			return by_parent(node);
+	}
+}
+
+static void insert_map(struct space_nest *nest, struct nest_map *map)
+{
+	struct tree_node *node = nest->maps.root, *parent = NULL;
+	int side = 0;
+
+	for (; node; node = node->child[side]) {
+		parent = node;
+		side = map->first > by_iova(node)->first;
+	}
+	tree_insert(&nest->maps, &map->by_iova, parent, side);
+	parent = NULL;
+	side = 0;
+	for (node = nest->targets.root; node; node = node->child[side]) {
+		parent = node;
+		side = map->parent_first >= by_parent(node)->parent_first;
+	}
+	tree_insert(&nest->targets, &map->by_parent, parent, side);
+	nest->nr++;
+	nest->len += map->last - map->first + 1;
+}
+
+static void remove_map(struct space_nest *nest, struct nest_map *map)
+{
+	tree_remove(&nest->maps, &map->by_iova);
+	tree_remove(&nest->targets, &map->by_parent);
+	nest->nr--;
+	nest->len -= map->last - map->first + 1;
+	free(map);
+}
+
+/* ---- what a space has, looked at with its lock ---- */
+
+/* A part of an area, with a reference to its pages. */
+struct shown {
+	iova_t first, last;
+	struct space_pages *pages; /* NULL: there is no area in what was asked for */
+	uint64_t offset;
+	uint32_t prot;
+};
+
+/* The first area of `space` that meets first..last: the part inside, or (`whole`) all of it. */
+static struct shown look(struct ioas_space *space, iova_t first, iova_t last, bool whole)
+{
+	struct shown shown = {.first = last, .last = last};
+	struct space_area *area;
+
+	pthread_mutex_lock(&space->lock);
+	area = areas_find(&space->areas, first);
+	if (area && area->first <= last) {
+		shown.first = whole || area->first > first ? area->first : first;
+		shown.last = whole || area->last < last ? area->last : last;
+		shown.pages = pages_get(area->pages);
+		shown.offset = area->offset + (shown.first - area->first);
+		shown.prot = area->node.tag;
+	}
+	pthread_mutex_unlock(&space->lock);
+	return shown;
+}
+
+/* Does the parent still have, where `map` leads, what the child shows of it? */
+static bool holds(struct ioas_space *parent, const struct nest_map *map, const struct shown *child)
+{
+	iova_t at = map->parent_first + (child->first - map->first);
+	uint64_t left = child->last - child->first, offset = child->offset;
+
+	for (;;) {
+		struct shown has = look(parent, at, at + left, false);
+		uint64_t len = has.last - has.first;
+		bool same = has.pages == child->pages && has.first == at && has.offset == offset &&
+			    (has.prot & map->by_iova.tag) == child->prot;
+
+		pages_put(has.pages);
+		if (!same || len >= left)
+			return same;
+		at += len + 1;
+		left -= len + 1;
+		offset += len + 1;
+	}
+}
+
+/* ---- keeping the areas of a child in step ---- */
+
+/*
+ * Takes out what the child shows in first..last and the parent has no more (`all`: or has). What
+ * is taken out may reach beyond: *first and *last follow. 0, or what UNMAP answers.
+ */
+static int prune(struct ioas_space *child, const struct nest_map *map, iova_t *first, iova_t *last,
+		 bool all)
+{
+	iova_t at = *first, end = *last;
+	int rc = 0;
+
+	while (!rc) {
+		struct shown shown = look(child, at, end, true);
+		bool stays;
+
+		if (!shown.pages)
+			break;
+		stays = !all && holds(child->nest->parent, map, &shown);
+		pages_put(shown.pages);
+		if (!stays)
+			rc = space_unmap(child, shown.first, shown.last, NULL, NULL);
+		if (!stays && shown.first < *first)
+			*first = shown.first;
+		if (!stays && shown.last > *last)
+			*last = shown.last;
+		if (shown.last >= end)
+			break;
+		at = shown.last + 1;
+	}
+	return rc;
+}
+
+/*
+ * Enters one part that the parent has. What the space has no place for (it is reserved by a device
+ * of its, or no whole page) stays blocked.
+ */
+static int enter(struct ioas_space *child, iova_t iova, const struct shown *shown, uint32_t prot)
+{
+	struct space_piece piece = {
+		.pages = pages_get(shown->pages),
+		.offset = shown->offset,
+		.len = shown->last - shown->first + 1,
+	};
+	int rc;
+
+	if (!prot) {
+		pages_put(piece.pages);
+		return 0;
+	}
+	rc = map_pieces(child, &iova, 0, &piece, 1, piece.len, prot | IOAS_MAP_FIXED, NULL);
+	return rc == -ENOMEM || rc == -EFAULT ? rc : 0;
+}
+
+/* Fills the holes in first..last of a map with what the parent has. 0; -ENOMEM; -EFAULT. */
+static int fill(struct ioas_space *child, const struct nest_map *map, iova_t first, iova_t last)
+{
+	iova_t to_parent = map->parent_first - map->first, done;
+	int rc = 0;
+
+	for (;; first = done + 1) {
+		struct shown here = look(child, first, last, false), has;
+
+		done = here.last;
+		if (!here.pages || here.first > first) {
+			iova_t end = here.pages ? here.first - 1 : last;
+
+			has = look(child->nest->parent, first + to_parent, end + to_parent, false);
+			done = has.last - to_parent;
+			if (has.pages)
+				rc = enter(child, has.first - to_parent, &has,
+					   has.prot & map->by_iova.tag);
+			pages_put(has.pages);
+		}
+		pages_put(here.pages);
+		if (rc || done >= last)
+			return rc;
+	}
+}
+
+static int sync_children(struct ioas_space *space, iova_t first, iova_t last);
+
+/* A part of a map, by the parent's addresses. `hide`: nothing is to be shown there. */
+static int sync_map(struct ioas_space *child, struct nest_map *map, iova_t first, iova_t last,
+		    bool hide)
+{
+	iova_t from =
+		first > map->parent_first ? map->first + (first - map->parent_first) : map->first;
+	iova_t to = last < parent_last(map) ? map->first + (last - map->parent_first) : map->last;
+	iova_t start = from, end = to;
+	int rc = prune(child, map, &from, &to, hide), below;
+
+	if (!rc && !hide)
+		rc = fill(child, map, from, to);
+	/* What was hidden with the rest, since it was one area with it. */
+	if (!rc && hide && from < start)
+		rc = fill(child, map, from, start - 1);
+	if (!rc && hide && to > end)
+		rc = fill(child, map, end + 1, to);
+	below = sync_children(child, from, to);
+	return rc ? rc : below;
+}
+
+/* The next child after `prev` (NULL: the first), with a reference; prev's goes. */
+static struct ioas_space *next_child(struct ioas_space *space, struct ioas_space *prev)
+{
+	struct ioas_space *child;
+
+	pthread_mutex_lock(&space->lock);
+	child = prev ? prev->nest->next : space->children;
+	/* One that is just ending takes itself off the list. */
+	while (child && !space_get_if_used(child))
+		child = child->nest->next;
+	pthread_mutex_unlock(&space->lock);
+	ioas_space_put(prev);
+	return child;
+}
+
+/* All that the space's children show of first..last; the first error, after all of it. */
+static int sync_all(struct ioas_space *space, iova_t first, iova_t last, bool hide)
+{
+	struct ioas_space *child = NULL;
+	int rc = 0, one;
+
+	while ((child = next_child(space, child))) {
+		struct nest_map *map = find_target(child->nest->targets.root, first, last);
+
+		for (; map; map = next_target(map, first, last)) {
+			one = sync_map(child, map, first, last, hide);
+			rc = rc ? rc : one;
+		}
+	}
+	return rc;
+}
+
+static int sync_children(struct ioas_space *space, iova_t first, iova_t last)
+{
+	return sync_all(space, first, last, false);
+}
+
+/* ---- what others of the folder call ---- */
+
+static void nest_lock(struct ioas_space *space)
+{
+	pthread_mutex_lock(&space->iommu->nest_lock);
+}
+
+static void nest_unlock(struct ioas_space *space)
+{
+	pthread_mutex_unlock(&space->iommu->nest_lock);
+}
+
+int nest_after_map(struct ioas_space *space, iova_t first, iova_t last, struct ioas_why *why)
+{
+	int rc;
+
+	if (!nest_is_parent(space))
+		return 0;
+	nest_lock(space);
+	rc = sync_children(space, first, last);
+	if (rc) {
+		space_unmap(space, first, last, NULL, NULL);
+		sync_children(space, first, last);
+	}
+	nest_unlock(space);
+	return rc ? why_set(why, rc, "a space nested on this one cannot show it: no memory for it")
+		  : 0;
+}
+
+/* The children first: they can refuse. Then once more: a part may have stayed. */
+int nest_unmap_parent(struct ioas_space *space, iova_t first, iova_t last, uint64_t *len,
+		      struct ioas_why *why)
+{
+	int rc;
+
+	nest_lock(space);
+	rc = sync_all(space, first, last, true);
+	if (rc) {
+		*len = 0;
+		why_set(why, rc, "a space nested on this one does not let its part go");
+	} else {
+		rc = space_unmap(space, first, last, len, why);
+	}
+	sync_children(space, first, last);
+	nest_unlock(space);
+	return rc;
+}
+
+void nest_after_unmap(struct ioas_space *space, iova_t first, iova_t last)
+{
+	nest_lock(space);
+	sync_children(space, first, last);
+	nest_unlock(space);
+}
+
+/* Nobody shows any of it. 0, or what UNMAP answers; then it is as it was. */
+static int hide_map(struct ioas_space *space, struct nest_map *map)
+{
+	iova_t first = map->first, last = map->last;
+	int rc = sync_all(space, first, last, true);
+
+	if (!rc)
+		rc = prune(space, map, &first, &last, true);
+	if (!rc)
+		return 0;
+	fill(space, map, map->first, map->last);
+	sync_children(space, map->first, map->last);
+	return rc;
+}
+
+static int unmap_maps(struct ioas_space *space, iova_t first, iova_t last, uint64_t *len,
+		      struct ioas_why *why)
+{
+	struct space_nest *nest = space->nest;
+	struct nest_map *map = find_map(nest, first), *next;
+
+	for (; map && map->first <= last; map = next) {
+		struct tree_node *after = tree_step(&map->by_iova, 1);
+
+		next = after ? by_iova(after) : NULL;
+		if (map->first < first || map->last > last)
+			return why_set(why, -ENOENT,
+				       "%#" PRIx64 "-%#" PRIx64 " would cut mapping %#" PRIx64
+				       "-%#" PRIx64,
+				       first, last, map->first, map->last);
+		if (hide_map(space, map))
+			return why_set(why, -EBUSY,
+				       "who uses mapping %#" PRIx64 "-%#" PRIx64
+				       " does not let it go",
+				       map->first, map->last);
+		*len += map->last - map->first + 1;
+		remove_map(nest, map);
+	}
+	if (!*len && (first || last != UINT64_MAX))
+		return why_set(why, -ENOENT, "nothing is mapped in %#" PRIx64 "-%#" PRIx64, first,
+			       last);
+	return 0;
+}
+
+int nest_unmap_child(struct ioas_space *space, iova_t first, iova_t last, uint64_t *len,
+		     struct ioas_why *why)
+{
+	int rc;
+
+	*len = 0;
+	nest_lock(space);
+	rc = unmap_maps(space, first, last, len, why);
+	nest_unlock(space);
+	return rc;
+}
+
+void nest_end(struct ioas_space *space)
+{
+	struct space_nest *nest = space->nest;
+	struct tree_node *node;
+
+	if (!nest)
+		return;
+	pthread_mutex_lock(&nest->parent->lock);
+	*nest->prev = nest->next;
+	if (nest->next)
+		nest->next->nest->prev = nest->prev;
+	pthread_mutex_unlock(&nest->parent->lock);
+	while ((node = tree_end(&nest->maps, 0)))
+		remove_map(nest, by_iova(node));
+	ioas_space_put(nest->parent);
+	free(nest);
+}
+
+/* ---- and programs ---- */
+
+int ioas_space_new_nested(struct ioas_space *parent, struct ioas_space **out, struct ioas_why *why)
+{
+	unsigned depth = parent->nest ? parent->nest->depth + 1 : 1;
+	struct space_nest *nest;
+	struct ioas_space *space;
+
+	if (depth > NEST_DEPTH_MAX)
+		return why_set(why, -EINVAL, "spaces are nested %d deep already", NEST_DEPTH_MAX);
+	nest = alloc_zero(1, sizeof(*nest));
+	if (!nest || ioas_space_new(parent->iommu, &space)) {
+		free(nest);
+		return why_set(why, -ENOMEM, "out of memory");
+	}
+	nest->parent = ioas_space_get(parent);
+	nest->depth = depth;
+	nest->targets.update = update_max;
+	space->nest = nest;
+	pthread_mutex_lock(&parent->lock);
+	nest->next = parent->children;
+	nest->prev = &parent->children;
+	if (nest->next)
+		nest->next->nest->prev = &nest->next;
+	parent->children = space;
+	atomic_store_explicit(&parent->is_parent, true, memory_order_seq_cst);
+	pthread_mutex_unlock(&parent->lock);
+	*out = space;
+	return 0;
+}
+
+static int check(struct ioas_space *space, iova_t iova, iova_t parent_iova, uint64_t len,
+		 uint32_t flags, struct ioas_why *why)
+{
+	struct nest_map *map;
+	uint64_t mask;
+	int rc;
+
+	if (!space->nest)
+		return why_set(why, -EINVAL, "the space is not nested on another one");
+	if (flags & ~(uint32_t)(IOAS_MAP_READ | IOAS_MAP_WRITE))
+		return why_set(why, -EOPNOTSUPP, "unknown map flags %#x", flags);
+	if (!flags || !len)
+		return why_set(why, -EINVAL, !len ? "length 0" : "neither readable nor writable");
+	if (parent_iova + (len - 1) < parent_iova)
+		return why_set(why, -EOVERFLOW,
+			       "the parent's %#" PRIx64 " + length %#" PRIx64 " wraps", parent_iova,
+			       len);
+	pthread_mutex_lock(&space->lock);
+	mask = space_alignment(space) - 1;
+	rc = (len | parent_iova) & mask ? why_set(why, -EINVAL,
+						  "length %#" PRIx64 " or the parent's %#" PRIx64
+						  ": not a multiple of %" PRIu64,
+						  len, parent_iova, mask + 1)
+					: space_check_fixed(space, iova, len, why);
+	pthread_mutex_unlock(&space->lock);
+	if (rc)
+		return rc;
+	map = find_map(space->nest, iova);
+	if (map && map->first <= iova + (len - 1))
+		return why_set(why, -EEXIST,
+			       "%#" PRIx64 "-%#" PRIx64 " overlaps mapping %#" PRIx64 "-%#" PRIx64,
+			       iova, iova + (len - 1), map->first, map->last);
+	return 0;
+}
+
+static int map_locked(struct ioas_space *space, iova_t iova, iova_t parent_iova, uint64_t len,
+		      uint32_t flags, struct ioas_why *why)
+{
+	struct nest_map *map;
+	int rc = check(space, iova, parent_iova, len, flags, why);
+
+	if (rc)
+		return rc;
+	map = alloc_zero(1, sizeof(*map));
+	if (!map)
+		return why_set(why, -ENOMEM, "out of memory");
+	map->first = iova;
+	map->last = iova + (len - 1);
+	map->parent_first = parent_iova;
+	map->by_iova.tag = flags;
+	insert_map(space->nest, map);
+	rc = fill(space, map, map->first, map->last);
+	if (!rc)
+		rc = sync_children(space, map->first, map->last);
+	if (!rc)
+		return 0;
+	hide_map(space, map);
+	remove_map(space->nest, map);
+	return why_set(why, rc,
+		       rc == -EFAULT ? "memory that it leads to is not all there"
+				     : "out of memory");
+}
+
+int ioas_space_nest_map(struct ioas_space *space, iova_t iova, iova_t parent_iova, uint64_t len,
+			uint32_t flags, struct ioas_why *why)
+{
+	int rc;
+
+	nest_lock(space);
+	rc = map_locked(space, iova, parent_iova, len, flags, why);
+	nest_unlock(space);
+	return rc;
+}
+
+int ioas_space_nest_info(struct ioas_space *space, struct ioas_nest_info *out)
+{
+	struct space_area *area;
+
+	*out = (struct ioas_nest_info){0};
+	if (!space->nest)
+		return -EINVAL;
+	nest_lock(space);
+	out->maps = space->nest->nr;
+	out->len = space->nest->len;
+	pthread_mutex_lock(&space->lock);
+	for (area = areas_find(&space->areas, 0); area; area = areas_next(area))
+		out->shown_len += area->last - area->first + 1;
+	pthread_mutex_unlock(&space->lock);
+	nest_unlock(space);
+	return 0;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: spaces nested in software. A twin: a parent, a child and a child of that, each with
+ * a page table, after thousands of random maps and unmaps at all levels show what the composition
+ * of what each maps says, page by page, and permissions too. What may refuse, refuses before.
+ */
+#include "tests/unit/space/rig.h"
+#include "util/inject.h"
+
+#define PAGES 48
+#define LEVEL 3
+#define STEPS 12000
+#define BASE  0x10000000ull
+#define NONE  (~0u)
+
+/* What a space maps, page by page: the page of what is below, and of which map it is. */
+struct twin {
+	struct ioas_space *space;
+	struct pt *pt;
+	struct {
+		unsigned below, first, last; /* of the map; below NONE: not mapped */
+		uint32_t prot;
+	} page[PAGES];
+};
+
+static struct rig *rig;
+static struct twin twin[LEVEL];
+static uint64_t state_of_rnd = 88172645463325252ull;
+
+static uint64_t rnd(uint64_t below)
+{
+	state_of_rnd ^= state_of_rnd << 13;
+	state_of_rnd ^= state_of_rnd >> 7;
+	state_of_rnd ^= state_of_rnd << 17;
+	return (state_of_rnd >> 11) % below;
+}
+
+static iova_t address(unsigned page)
+{
+	return BASE + page * PAGE;
+}
+
+static int setup(void **state)
+{
+	int rc = rig_setup(state);
+
+	rig = *state;
+	pthread_mutex_init(&rig->iommu.nest_lock, NULL);
+	memset(twin, 0, sizeof(twin));
+	for (unsigned i = 0; i < LEVEL; i++) {
+		if (!i)
+			twin[i].space = ioas_space_get(rig->space);
+		else
+			assert_int_equal(
+				ioas_space_new_nested(twin[i - 1].space, &twin[i].space, &rig->why),
+				0);
+		twin[i].pt = rig_pt(48);
+		assert_int_equal(space_domain_attach(twin[i].space, twin[i].pt, NULL), 0);
+		for (unsigned p = 0; p < PAGES; p++)
+			twin[i].page[p].below = NONE;
+	}
+	return rc;
+}
+
+static int teardown(void **state)
+{
+	for (unsigned i = LEVEL; i--;) {
+		space_domain_detach(twin[i].space, twin[i].pt);
+		pt_destroy(twin[i].pt);
+		ioas_space_put(twin[i].space);
+	}
+	return rig_teardown(state);
+}
+
+/* Where a page of a space leads in the end: an address of the arena, 0 nowhere. */
+static uint64_t composed(unsigned level, unsigned page, uint32_t *prot)
+{
+	*prot = RW;
+	for (;; level--) {
+		if (page >= PAGES || twin[level].page[page].below == NONE)
+			return 0;
+		*prot &= twin[level].page[page].prot;
+		page = twin[level].page[page].below;
+		if (!level)
+			return *prot ? ARENA + page * PAGE : 0;
+	}
+}
+
+static void compare(void)
+{
+	for (unsigned i = 0; i < LEVEL; i++)
+		for (unsigned p = 0; p < PAGES; p++) {
+			uint32_t want_prot, prot = 0;
+			uint64_t want = composed(i, p, &want_prot);
+
+			assert_int_equal(rig_lookup(rig, twin[i].pt, address(p), &prot), want);
+			if (want)
+				assert_int_equal(prot & RW, want_prot);
+		}
+}
+
+static bool overlaps(const struct twin *of, unsigned first, unsigned nr)
+{
+	for (unsigned p = first; p < first + nr; p++)
+		if (of->page[p].below != NONE)
+			return true;
+	return false;
+}
+
+static void map(unsigned level)
+{
+	unsigned nr = 1 + (unsigned)rnd(6), first = (unsigned)rnd(PAGES - nr + 1);
+	/* What is below need not be there; of memory there is enough. */
+	unsigned below = (unsigned)rnd(PAGES);
+	uint32_t prot = 1 + (uint32_t)rnd(3);
+	iova_t iova = address(first);
+	int want = overlaps(&twin[level], first, nr) ? -EEXIST : 0, rc;
+
+	if (level)
+		rc = ioas_space_nest_map(twin[level].space, iova, address(below), nr * PAGE, prot,
+					 NULL);
+	else
+		rc = ioas_space_map(twin[0].space, &rig->caller, &iova, ARENA + below * PAGE,
+				    nr * PAGE, prot | IOAS_MAP_FIXED, NULL);
+	assert_int_equal(rc, want);
+	for (unsigned p = first; !rc && p < first + nr; p++) {
+		twin[level].page[p].below = below + (p - first);
+		twin[level].page[p].first = first;
+		twin[level].page[p].last = first + nr - 1;
+		twin[level].page[p].prot = prot;
+	}
+}
+
+/* Whole maps from the lowest on, up to one that the range cuts. */
+static void unmap(unsigned level)
+{
+	unsigned nr = 1 + (unsigned)rnd(8), first = (unsigned)rnd(PAGES - nr + 1), done = 0;
+	uint64_t len;
+	int want = 0, rc;
+
+	if (rnd(2) && twin[level].page[first].below != NONE) {
+		nr = twin[level].page[first].last - twin[level].page[first].first + 1;
+		first = twin[level].page[first].first;
+	}
+	for (unsigned p = first; p < first + nr && !want; p++) {
+		unsigned from = twin[level].page[p].first, to = twin[level].page[p].last;
+
+		if (twin[level].page[p].below == NONE)
+			continue;
+		if (from < first || to >= first + nr) {
+			want = -ENOENT;
+			break;
+		}
+		for (unsigned q = from; q <= to; q++, done++)
+			twin[level].page[q].below = NONE;
+		p = to;
+	}
+	rc = ioas_space_unmap(twin[level].space, address(first), address(first + nr) - 1, &len,
+			      NULL);
+	assert_int_equal(rc, want ? want : done ? 0 : -ENOENT);
+	assert_int_equal(len, done * PAGE);
+}
+
+static void all_levels_show_the_composition(void **state)
+{
+	struct ioas_nest_info info;
+	uint64_t shown = 0;
+
+	for (unsigned i = 0; i < STEPS; i++) {
+		unsigned level = (unsigned)rnd(LEVEL);
+
+		if (rnd(2))
+			map(level);
+		else
+			unmap(level);
+		compare();
+	}
+	assert_int_equal(ioas_space_nest_info(twin[1].space, &info), 0);
+	for (unsigned p = 0; p < PAGES; p++) {
+		uint32_t prot;
+
+		shown += composed(1, p, &prot) ? PAGE : 0;
+		info.len -= twin[1].page[p].below != NONE ? PAGE : 0;
+	}
+	assert_int_equal(info.shown_len, shown);
+	assert_int_equal(info.len, 0);
+	assert_int_equal(ioas_space_nest_info(twin[0].space, &info), -EINVAL);
+}
+
+static void what_is_refused(void **state)
+{
+	struct ioas_space *child = twin[1].space, *deeper[8], *one;
+	iova_t iova = BASE;
+
+	assert_int_equal(ioas_space_nest_map(rig->space, BASE, BASE, PAGE, RW, NULL), -EINVAL);
+	assert_int_equal(ioas_space_nest_map(child, BASE, BASE, PAGE, 8, NULL), -EOPNOTSUPP);
+	assert_int_equal(ioas_space_nest_map(child, BASE, BASE, PAGE, 0, NULL), -EINVAL);
+	assert_int_equal(ioas_space_nest_map(child, BASE, BASE, 0, RW, NULL), -EINVAL);
+	assert_int_equal(ioas_space_nest_map(child, BASE, BASE, PAGE + 1, RW, NULL), -EINVAL);
+	assert_int_equal(ioas_space_nest_map(child, BASE + 1, BASE, PAGE, RW, NULL), -EINVAL);
+	assert_int_equal(ioas_space_nest_map(child, BASE, BASE + 1, PAGE, RW, NULL), -EINVAL);
+	assert_int_equal(ioas_space_nest_map(child, BASE, 0 - PAGE, 2 * PAGE, RW, NULL),
+			 -EOVERFLOW);
+	assert_int_equal(ioas_space_nest_map(child, 1ull << 48, BASE, PAGE, RW, NULL), -EINVAL);
+	assert_int_equal(ioas_space_map(child, &rig->caller, &iova, ARENA, PAGE, RW, &rig->why),
+			 -EINVAL);
+	assert_non_null(strstr(rig->why.text, "nested"));
+	assert_int_equal(rig_fixed(rig, BASE, ARENA, PAGE), 0);
+	assert_int_equal(ioas_space_copy(child, &iova, rig->space, BASE, PAGE, RW, NULL), -EINVAL);
+	deeper[1] = twin[2].space;
+	for (unsigned i = 2; i < 8; i++)
+		assert_int_equal(ioas_space_new_nested(deeper[i - 1], &deeper[i], NULL), 0);
+	assert_int_equal(ioas_space_new_nested(deeper[7], &one, &rig->why), -EINVAL);
+	/* A child keeps its parent. */
+	for (unsigned i = 2; i < 7; i++)
+		ioas_space_put(deeper[i]);
+	assert_int_equal(ioas_space_nest_map(deeper[7], BASE, BASE, PAGE, RW, NULL), 0);
+	ioas_space_put(deeper[7]);
+	assert_int_equal(rig_unmap(rig, BASE, PAGE, PAGE), 0);
+}
+
+/* Memory for a child's share fails: the parent's map fails with it, and nothing is left. */
+static void a_child_that_cannot_show_it_undoes_the_map(void **state)
+{
+	assert_int_equal(ioas_space_nest_map(twin[1].space, BASE, BASE, 4 * PAGE, RW, NULL), 0);
+	for (unsigned fail = 0;; fail++) {
+		int rc;
+
+		inject_arm(fail + 1);
+		rc = rig_fixed(rig, BASE, ARENA, 4 * PAGE);
+		inject_arm(0);
+		if (!rc)
+			break;
+		assert_true(rc == -ENOMEM || rc == -EFAULT);
+		for (unsigned p = 0; p < 4; p++) {
+			uint32_t prot;
+
+			assert_int_equal(rig_lookup(rig, twin[0].pt, address(p), &prot), 0);
+			assert_int_equal(rig_lookup(rig, twin[1].pt, address(p), &prot), 0);
+		}
+		assert_true(fail < 100);
+	}
+	assert_int_equal(rig_unmap(rig, BASE, 4 * PAGE, 4 * PAGE), 0);
+}
+
+/* A locked part of a child keeps the parent's UNMAP back, before anything has gone. */
+static void a_locked_part_keeps_its_parent(void **state)
+{
+	uint32_t prot;
+	pa_t pa;
+
+	assert_int_equal(rig_fixed(rig, BASE, ARENA, 4 * PAGE), 0);
+	assert_int_equal(ioas_space_nest_map(twin[1].space, BASE, BASE, 4 * PAGE, RW, NULL), 0);
+	assert_int_equal(space_lock_range(twin[1].space, BASE, BASE + PAGE - 1, &pa, NULL), 0);
+	assert_int_equal(rig_unmap(rig, BASE, 4 * PAGE, 0), -EBUSY);
+	for (unsigned p = 0; p < 4; p++)
+		assert_int_equal(rig_lookup(rig, twin[1].pt, address(p), &prot), ARENA + p * PAGE);
+	space_unlock_range(twin[1].space, BASE, BASE + PAGE - 1);
+	assert_int_equal(rig_unmap(rig, BASE, 4 * PAGE, 4 * PAGE), 0);
+	assert_int_equal(rig_lookup(rig, twin[1].pt, BASE, &prot), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(all_levels_show_the_composition, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_child_that_cannot_show_it_undoes_the_map, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_locked_part_keeps_its_parent, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
