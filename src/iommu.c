@@ -88,6 +88,16 @@ static int set_check_dirty(struct ioas_iommu_config *config, const char *value,
 	return 0;
 }
 
+static int set_check_invalidation(struct ioas_iommu_config *config, const char *value,
+				  struct ioas_why *why)
+{
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return why_set(why, -EINVAL, "check-invalidation: \"%s\" is neither on nor off",
+			       value);
+	config->check_invalidation = !strcmp(value, "on");
+	return 0;
+}
+
 static int set_pt(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
 {
 	enum pt_format format;
@@ -124,6 +134,7 @@ static const struct {
 	{"pt", set_pt},
 	{"iommu", set_kind},
 	{"check-dirty", set_check_dirty},
+	{"check-invalidation", set_check_invalidation},
 };
 
 int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, const char *value,
@@ -134,7 +145,7 @@ int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, con
 			return keys[i].set(config, value, why);
 	return why_set(why, -ENOENT,
 		       "no setting \"%s\" (there are: aw, mmap, selftest, abi, memlock, "
-		       "pasid0, groups, pt, iommu, check-dirty)",
+		       "pasid0, groups, pt, iommu, check-dirty, check-invalidation)",
 		       key);
 }
 

@@ -91,6 +91,12 @@ struct ioas_iommu_config {
 	 * for each page written and a lock for each write.
 	 */
 	bool check_dirty;
+	/*
+	 * Remember what IOMMUs may cache of programs' own page tables, and put on record
+	 * (IOAS_PASSED_STALE) requests that might go by what has changed since without an
+	 * invalidation. Slow.
+	 */
+	bool check_invalidation;
 	const struct ioas_host_ops *host_ops;
 	void *host;
 };

@@ -85,6 +85,11 @@ enum ioas_fault_reason {
 	IOAS_PASSED_CLAIMED,	  /* passed by the route of whose requester ID it claimed */
 	IOAS_PASSED_PEER,	  /* a port turned it to a peer: the IOMMU never saw it */
 	IOAS_PASSED_UNTOLD, /* a page that it wrote is missing in a dirty bitmap (check-dirty) */
+	/*
+	 * --check-invalidation: might have passed, or did, by an entry that the program has changed
+	 * without invalidating it. What came of it otherwise is on record besides.
+	 */
+	IOAS_PASSED_STALE,
 };
 
 /* Did the bytes of a record move? Then it is not of a fault, but of a way around the IOMMU. */
@@ -142,6 +147,9 @@ struct ioas_fault {
 		uint64_t gpa;	/* where it is */
 		uint64_t entry;
 	} stage1[IOAS_FAULT_STAGE1];
+	/* PASSED_STALE: the entry, as it was and as it is; level 0: of what leads to stage 1. */
+	uint32_t stale_level;
+	uint64_t stale_gpa, stale_old, stale_now;
 	uint32_t level_nr; /* page-table entries looked up, from the top */
 	struct {
 		uint16_t level; /* 1 is the level of the smallest pages */

@@ -64,6 +64,7 @@ static enum ioas_fault_reason find_gcr3(const struct guest_entry *guest, struct 
 
 		if (reason)
 			return reason;
+		nested_seen(nested, table + index * 8, entry, entry & GCR3_V);
 		if (!(entry & GCR3_V))
 			return IOAS_FAULT_NO_PASID;
 		if (entry & GCR3_RESERVED)
@@ -83,7 +84,8 @@ static enum ioas_fault_reason find(const struct stage1 *stage1, struct nested *n
 	if (out->bypass)
 		return IOAS_FAULT_NONE;
 	out->table = guest->table;
-	return find_gcr3(guest, nested, request->has_pasid ? request->pasid : 0, &out->table.root);
+	out->space = request->has_pasid ? request->pasid : 0;
+	return find_gcr3(guest, nested, out->space, &out->table.root);
 }
 
 static const struct stage1_ops ops = {.find = find};
@@ -212,6 +214,36 @@ static int check_command(const struct ioas_amd_command *command, struct ioas_why
 	return 0;
 }
 
+/*
+ * What a command is about. Pages: S says that the lowest address bit that is clear, from bit 12 up,
+ * is the size's; all ones are everything, the PASID's entry too; without PDE only leaves. Without
+ * GN it is of the host's table.
+ */
+static void forget(const struct guest_entry *guest, const struct ioas_amd_command *command)
+{
+	struct stale_forget what = {.last = UINT64_MAX, .any_space = true, .structures = true};
+	uint64_t addr = command->word[1] & ~0xfffull, len = 0x1000;
+
+	if (command->word[0] >> 60 == IOAS_AMD_INVALIDATE_IOMMU_PAGES) {
+		if (!(command->word[1] & 4))
+			return;
+		if (command->word[1] & 1)
+			while (len && addr & len)
+				len <<= 1;
+		if (command->word[1] & 1 && len)
+			len <<= 1;
+		what.any_space = false;
+		what.space = command->word[0] & 0xfffff;
+		what.leaves = !(command->word[1] & 2);
+		what.structures = !what.leaves && (!len || len > 1ull << 62);
+		if (len && len <= 1ull << 62) {
+			what.first = addr & ~(len - 1) & UINT64_MAX >> (64 - guest->table.aw);
+			what.last = what.first + len - 1;
+		}
+	}
+	check_stale_forget(guest->stage1.check, &what);
+}
+
 int amd_nested_invalidate(struct obj_hwpt *hwpt, struct kind_array *array, struct ioas_why *why)
 {
 	struct ioas_amd_command command;
@@ -229,6 +261,7 @@ int amd_nested_invalidate(struct obj_hwpt *hwpt, struct kind_array *array, struc
 			rc = check_command(&command, why);
 		if (rc)
 			break;
+		forget(hwpt->kind, &command);
 	}
 	return rc;
 }

@@ -98,8 +98,9 @@ struct kind_ops {
 		      const struct kind_data *data, struct ioas_why *why);
 	void (*nested_free)(struct obj_hwpt *hwpt);
 	/*
-	 * -EINVAL, -EOPNOTSUPP, -EFAULT; array->done says how far it came. Who calls this sees to
-	 * it that nothing remembered is used any more (obj_hwpt_drain_locked).
+	 * -EINVAL, -EOPNOTSUPP, -EFAULT; array->done says how far it came. Who calls this has seen
+	 * to it that nothing remembered before is used any more (obj_hwpt_drain_locked); what the
+	 * program meant is for check_stale_forget.
 	 */
 	int (*nested_invalidate)(struct obj_hwpt *hwpt, struct kind_array *array,
 				 struct ioas_why *why);

@@ -112,6 +112,28 @@ static int check_entry(const struct iommu_hwpt_vtd_s1_invalidate *entry, struct 
 	return 0;
 }
 
+/* Of all that is attached to it: its entries are not of one PASID. */
+static void forget(const struct first_stage *first,
+		   const struct iommu_hwpt_vtd_s1_invalidate *entry)
+{
+	struct stale_forget what = {
+		.first = entry->addr,
+		.last = UINT64_MAX,
+		.leaves = entry->flags & IOMMU_VTD_INV_FLAGS_LEAF,
+	};
+
+	if (!entry->npages)
+		return;
+	if (entry->npages <= (UINT64_MAX - entry->addr) / PAGE)
+		what.last = entry->addr + entry->npages * PAGE - 1;
+	/* As the walk has them, without the bits that only extend the sign. */
+	if (what.last != UINT64_MAX || what.first) {
+		what.first &= UINT64_MAX >> (64 - first->table.aw);
+		what.last &= UINT64_MAX >> (64 - first->table.aw);
+	}
+	check_stale_forget(first->stage1.check, &what);
+}
+
 int vtd_nested_invalidate(struct obj_hwpt *hwpt, struct kind_array *array, struct ioas_why *why)
 {
 	struct iommu_hwpt_vtd_s1_invalidate entry;
@@ -129,6 +151,7 @@ int vtd_nested_invalidate(struct obj_hwpt *hwpt, struct kind_array *array, struc
 			rc = check_entry(&entry, why);
 		if (rc)
 			break;
+		forget(hwpt->kind, &entry);
 	}
 	return rc;
 }

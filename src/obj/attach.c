@@ -15,6 +15,7 @@
 #include "obj/viommu.h"
 #include "route/route.h"
 #include "space/space.h"
+#include "tlp/nested.h"
 #include "trace/trace.h"
 #include "util/alloc.h"
 #include "util/why.h"
@@ -207,10 +208,29 @@ static int check_hwpt(struct change *c, struct obj_hwpt *hwpt)
 			   : 0;
 }
 
+/* Whoever programs an IOMMU anew drops what it has cached: --check-invalidation. */
+static void forget(struct obj_hwpt *hwpt)
+{
+	const struct stale_forget all = {.any_space = true, .last = UINT64_MAX, .structures = true};
+
+	if (hwpt->to)
+		check_stale_forget(hwpt->to->stage1->check, &all);
+}
+
 static void leave_list(struct obj_attach *attach)
 {
-	if (attach->hwpt && attach->hwpt->parent)
-		LIST_REMOVE(attach, in_hwpt);
+	if (!attach->hwpt || !attach->hwpt->parent)
+		return;
+	LIST_REMOVE(attach, in_hwpt);
+	forget(attach->hwpt);
+}
+
+static void join_list(struct obj_attach *attach)
+{
+	if (!attach->hwpt->parent)
+		return;
+	LIST_INSERT_HEAD(&attach->hwpt->attached, attach, in_hwpt);
+	forget(attach->hwpt);
 }
 
 /* The books of a route that has changed. */
@@ -222,8 +242,7 @@ static void settle(struct obj_attach *attach, struct obj_hwpt *hwpt)
 	hwpt->obj.users++;
 	leave_list(attach);
 	attach->hwpt = hwpt;
-	if (hwpt->parent)
-		LIST_INSERT_HEAD(&hwpt->attached, attach, in_hwpt);
+	join_list(attach);
 	if (!old)
 		return;
 	obj_fault_detach_locked(attach, old);

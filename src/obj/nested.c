@@ -6,6 +6,7 @@
 #include "obj/obj.h"
 #include "obj/viommu.h"
 #include "route/route.h"
+#include "tlp/nested.h"
 #include "util/why.h"
 
 #define FLAGS_KNOWN (IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID)
@@ -74,10 +75,16 @@ int obj_nested_alloc_locked(struct obj_hwpt *parent, struct obj_viommu *viommu,
 		obj_abort(obj);
 		return rc;
 	}
+	if (hwpt->to && parent->obj.ctx->iommu->config.check_invalidation)
+		rc = check_stale_new(&hwpt->to->stage1->check);
 	if (viommu)
 		viommu->obj.users++;
 	else
 		parent->obj.users++;
+	if (rc) {
+		obj_remove_locked(obj);
+		return why_set(why, rc, "no memory for a check of invalidations");
+	}
 	*out = hwpt;
 	return 0;
 }
@@ -98,6 +105,8 @@ void obj_nested_destroy(struct obj *obj)
 {
 	struct obj_hwpt *hwpt = (struct obj_hwpt *)obj;
 
+	if (hwpt->to)
+		check_stale_destroy(hwpt->to->stage1->check);
 	if (hwpt->ops->nested_free)
 		hwpt->ops->nested_free(hwpt);
 	if (hwpt->fault)

@@ -74,6 +74,16 @@ struct pt_foreign_walk {
 	uint32_t prot;	   /* enum pt_prot: of all levels */
 };
 
+/* Of a present entry `old` of that level, read before: does `now` in its place take anything away?
+ * Another address, less permission, nothing at all; accessed and dirty bits do not count. */
+bool pt_foreign_changed(const struct pt_foreign *table, unsigned level, uint64_t old, uint64_t now);
+/* Of an entry of that level: does it lead anywhere; and if so, is it a leaf? */
+bool pt_foreign_present(const struct pt_foreign *table, uint64_t entry);
+bool pt_foreign_is_leaf(const struct pt_foreign *table, unsigned level, uint64_t entry);
+/* log2 of what an entry of that level is for. */
+unsigned pt_foreign_level_lg2(enum pt_format format, unsigned level);
+#define PT_FOREIGN_LEVELS 5 /* at most */
+
 /* Bytes of the root; 0: the format has not that width. */
 uint64_t pt_foreign_root_len(enum pt_format format, unsigned aw);
 /* The same of its alignment: less where the width needs but a few of its entries. */

@@ -165,6 +165,47 @@ static int foreign_try(const struct pt_foreign *table, iova_t iova, uint32_t acc
 	}
 }
 
+static bool foreign_is(enum foreign_question question, unsigned level, uint64_t entry)
+{
+	return question == FOREIGN_PRESENT ? FMT(present)(entry) : FMT(is_leaf)(entry, level);
+}
+
+/* What an entry allows, or lets those below allow. */
+static uint32_t foreign_gives(bool update, unsigned level, uint64_t entry)
+{
+	uint32_t all = IOAS_PROT_READ | IOAS_PROT_WRITE;
+
+	if (!FMT(is_leaf)(entry, level))
+		return FMT(prot_below)(entry, entry, all);
+	return FMT(prot)(update ? entry : FMT(without_tracking)(entry), level);
+}
+
+static bool foreign_same_place(unsigned level, uint64_t old, uint64_t now)
+{
+	unsigned lg2;
+
+	if (FMT(is_leaf)(old, level) != FMT(is_leaf)(now, level))
+		return false;
+	if (!FMT(is_leaf)(old, level))
+		return FMT(table_pa)(old) == FMT(table_pa)(now) &&
+		       FMT(table_level)(old, level) == FMT(table_level)(now, level);
+	lg2 = PT_LEAF_HINT ? PT_LEVEL_LG2(level) : FMT(leaf_lg2)(old, level);
+	return (PT_LEAF_HINT || FMT(leaf_lg2)(now, level) == lg2) &&
+	       FMT(leaf_pa)(old, lg2) == FMT(leaf_pa)(now, lg2);
+}
+
+static bool foreign_changed(bool update, unsigned level, uint64_t old, uint64_t now)
+{
+	uint32_t limits = PT_PROT_NO_EXEC | PT_PROT_NO_EXEC_PRIV | PT_PROT_PRIV;
+	uint32_t had, has;
+
+	if (!FMT(present)(now) || FMT(reserved)(now, level) || !foreign_same_place(level, old, now))
+		return true;
+	had = foreign_gives(update, level, old);
+	has = foreign_gives(update, level, now);
+	return had & ~has & (IOAS_PROT_READ | IOAS_PROT_WRITE) || has & ~had & limits;
+}
+
 static int foreign(const struct pt_foreign *table, iova_t iova, uint32_t access,
 		   struct pt_foreign_walk *out)
 {

@@ -295,6 +295,27 @@ int pt_foreign_walk(const struct pt_foreign *table, iova_t iova, uint32_t access
 	return formats[table->format]->foreign(&narrowed, iova, access, out);
 }
 
+bool pt_foreign_changed(const struct pt_foreign *table, unsigned level, uint64_t old, uint64_t now)
+{
+	return formats[table->format]->foreign_changed(table->update && !table->clean, level, old,
+						       now);
+}
+
+bool pt_foreign_present(const struct pt_foreign *table, uint64_t entry)
+{
+	return formats[table->format]->foreign_is(FOREIGN_PRESENT, 0, entry);
+}
+
+bool pt_foreign_is_leaf(const struct pt_foreign *table, unsigned level, uint64_t entry)
+{
+	return formats[table->format]->foreign_is(FOREIGN_LEAF, level, entry);
+}
+
+unsigned pt_foreign_level_lg2(enum pt_format format, unsigned level)
+{
+	return formats[format]->granule_lg2 + formats[format]->index_lg2 * (level - 1);
+}
+
 unsigned pt_page_lg2(const struct pt *pt)
 {
 	return pt->ops->granule_lg2;

@@ -25,6 +25,9 @@
 
 #define PT_PROT_RW (IOAS_PROT_READ | IOAS_PROT_WRITE)
 
+/* What may be asked of an entry by itself. */
+enum foreign_question { FOREIGN_PRESENT, FOREIGN_LEAF };
+
 /* One format, compiled from ops.h, walk.h, dirty.h and foreign.h. */
 struct pt_ops {
 	const char *name;
@@ -51,6 +54,8 @@ struct pt_ops {
 	int (*nearest)(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_t *prot);
 	int (*foreign)(const struct pt_foreign *table, iova_t iova, uint32_t access,
 		       struct pt_foreign_walk *out);
+	bool (*foreign_is)(enum foreign_question question, unsigned level, uint64_t entry);
+	bool (*foreign_changed)(bool update, unsigned level, uint64_t old, uint64_t now);
 };
 
 extern const struct pt_ops pt_ops_amdv1;

@@ -29,4 +29,6 @@ const struct pt_ops FMT_CAT(pt_ops, PT_FMT) = {
 	.dirty_forget = dirty_forget,
 	.nearest = nearest,
 	.foreign = foreign,
+	.foreign_is = foreign_is,
+	.foreign_changed = foreign_changed,
 };

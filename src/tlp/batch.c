@@ -36,10 +36,8 @@ static bool can_remember(const struct ioas_device *dev, const struct iotlb_entry
 {
 	const struct ioas_range *msi = &dev->msi;
 
-	if (dev->iommu->check_dirty)
-		return false;
-
-	if (atomic_load_explicit(&dev->bus_ops, memory_order_relaxed))
+	if (dev->iommu->check_dirty || !entry->form ||
+	    atomic_load_explicit(&dev->bus_ops, memory_order_relaxed))
 		return false;
 	return entry->last < msi->first || entry->first > msi->last;
 }

@@ -143,9 +143,10 @@ int fault_record(struct ioas_issuer *issuer, struct ioas_fault *fault)
 {
 	struct ioas_device *dev = issuer->dev;
 
-	__atomic_fetch_add(ioas_fault_passed(fault->reason) ? &dev->counters->around
-							    : &dev->counters->faults,
-			   1, __ATOMIC_RELAXED);
+	if (fault->reason != IOAS_PASSED_STALE)
+		__atomic_fetch_add(ioas_fault_passed(fault->reason) ? &dev->counters->around
+								    : &dev->counters->faults,
+				   1, __ATOMIC_RELAXED);
 	fault_add(dev->iommu, fault);
 	issuer->recorded = fault->seq;
 	issuer->reason = fault->reason;

@@ -55,6 +55,7 @@ static const char *const reason_names[] = {
 	[IOAS_PASSED_CLAIMED] = "passed, by the route of whose requester ID it claimed",
 	[IOAS_PASSED_PEER] = "passed, without the IOMMU: a port turned it to a peer",
 	[IOAS_PASSED_UNTOLD] = "passed, and a dirty bitmap did not tell of the page",
+	[IOAS_PASSED_STALE] = "may have passed by an entry that was changed and not invalidated",
 };
 
 const char *ioas_fault_reason_name(enum ioas_fault_reason reason)
@@ -132,6 +133,18 @@ static const char *kind_name(unsigned kind)
 	return kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : "unknown";
 }
 
+static void add_stale(struct text *text, const struct ioas_fault *fault)
+{
+	if (fault->stale_level)
+		add(text, "\n  stage 1, level %u", fault->stale_level);
+	else
+		add(text, "\n  before stage 1");
+	add(text,
+	    ", at GPA %#" PRIx64 ": was 0x%016" PRIx64 ", is 0x%016" PRIx64
+	    ", without IOMMU_HWPT_INVALIDATE of it between",
+	    fault->stale_gpa, fault->stale_old, fault->stale_now);
+}
+
 /* The program's own table; and from which address stage 2 goes on. */
 static void add_stage1(struct text *text, const struct ioas_fault *fault)
 {
@@ -194,6 +207,8 @@ int ioas_fault_format(const struct ioas_fault *fault, char *buf, size_t len)
 	add_summary(&text, fault);
 	if (fault->level_nr || fault->has_nearest || fault->reason >= IOAS_FAULT_WIDTH) {
 		add_route(&text, fault);
+		if (fault->reason == IOAS_PASSED_STALE)
+			add_stale(&text, fault);
 		add_stage1(&text, fault);
 		if (fault->stage == 1)
 			return (int)text.len;

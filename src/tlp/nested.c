@@ -22,7 +22,23 @@ struct nested {
 	struct ioas_fault *note;
 	enum ioas_fault_reason reason; /* why stage 2 refused */
 	bool structures;	       /* find is at work */
+	struct check_stale *check;     /* NULL: nobody wants to know what was read: */
+	unsigned seen_nr, structure_nr;
+	struct stale_entry seen[IOAS_FAULT_STAGE1];
 };
+
+static void see(struct nested *nested, pa_t gpa, uint64_t entry, bool present)
+{
+	if (nested->check && nested->seen_nr < IOAS_FAULT_STAGE1)
+		nested->seen[nested->seen_nr++] = (struct stale_entry){
+			.first = gpa, .gpa = gpa, .entry = entry, .present = present};
+}
+
+void nested_seen(struct nested *nested, pa_t gpa, uint64_t entry, bool valid)
+{
+	see(nested, gpa, entry, valid);
+	nested->structure_nr = nested->seen_nr;
+}
 
 /* Stage 2 refused. */
 static int refused(struct nested *nested, enum ioas_fault_reason reason, pa_t gpa)
@@ -81,6 +97,8 @@ static int read_entry(void *ctx, pa_t gpa, uint64_t *entry)
 			    nested->iommu->config.memory_told) != sizeof(*entry))
 		return refused(nested, IOAS_FAULT_MEMORY, gpa);
 	note_entry(nested, gpa, *entry);
+	if (!nested->structures)
+		see(nested, gpa, *entry, true);
 	return 0;
 }
 
@@ -97,6 +115,9 @@ static int exchange_entry(void *ctx, pa_t gpa, uint64_t old, uint64_t value)
 	if (walk.tracked)
 		pt_dirty_mark(nested->parent, &walk);
 	rc = mem_pinned_exchange(host, old, value, nested->iommu->config.memory_told);
+	/* The walk begins again. */
+	if (rc == -EAGAIN)
+		nested->seen_nr = nested->structure_nr;
 	return rc == -EFAULT ? refused(nested, IOAS_FAULT_MEMORY, gpa) : rc;
 }
 
@@ -182,6 +203,33 @@ static enum ioas_fault_reason stage_1(struct nested *nested, const struct stage1
 	return rc ? why_not(nested, request->access, walk) : IOAS_FAULT_NONE;
 }
 
+/*
+ * What the walk read, with the places it stands at. The last entry's level is known, as in
+ * note_levels, and each before it is one above.
+ */
+static void check(struct nested *nested, const struct nested_table *table, iova_t iova,
+		  const struct pt_foreign_walk *walk, struct stale_found *out)
+{
+	unsigned nr = nested->seen_nr, level = walk->level;
+	uint64_t mask = UINT64_MAX >> (64 - (table->bypass ? 64 : table->table.aw));
+
+	if (nr > nested->structure_nr && nested->seen[nr - 1].gpa != walk->entry_pa)
+		level++;
+	for (unsigned i = nr; i-- > nested->structure_nr; level++) {
+		struct stale_entry *entry = &nested->seen[i];
+		unsigned lg2 = pt_foreign_level_lg2(table->table.format, level);
+
+		entry->level = level;
+		entry->first = (iova & mask) >> lg2 << lg2;
+		entry->present = pt_foreign_present(&table->table, entry->entry);
+	}
+	for (unsigned i = 0; i < nr; i++)
+		nested->seen[i].space = table->space;
+	check_stale_walk(nested->check, &table->table,
+			 atomic_load_explicit(&nested->iommu->nested_epoch, memory_order_relaxed),
+			 nested->seen, nr, out);
+}
+
 /* The smaller of both leaves, by the address asked for. */
 static void join(iova_t iova, const struct pt_foreign_walk *first, struct nested_found *out)
 {
@@ -197,12 +245,23 @@ enum ioas_fault_reason nested_walk(struct ioas_iommu *iommu, const struct stage1
 				   const struct nested_request *request, struct nested_found *out,
 				   struct ioas_fault *note)
 {
-	struct nested nested = {.iommu = iommu, .parent = stage1->to.pt, .note = note};
+	struct nested nested;
 	bool write = request->access & PT_ACCESS_WRITE;
 	struct nested_table table = {0};
-	struct pt_foreign_walk first;
-	enum ioas_fault_reason reason = stage_1(&nested, stage1, request, &table, &first);
+	struct pt_foreign_walk first = {0};
+	enum ioas_fault_reason reason;
 
+	/* But for `seen`, which is long. */
+	nested.iommu = iommu;
+	nested.parent = stage1->to.pt;
+	nested.note = note;
+	nested.reason = IOAS_FAULT_NONE;
+	nested.check = note ? NULL : stage1->check;
+	nested.seen_nr = nested.structure_nr = 0;
+	reason = stage_1(&nested, stage1, request, &table, &first);
+	out->stale.found = false;
+	if (__builtin_expect(nested.check != NULL, 0))
+		check(&nested, &table, request->iova, &first, &out->stale);
 	if (reason) {
 		if (note && !note->stage)
 			note->stage = 1;

@@ -14,6 +14,7 @@
 #include <ioas/tlp.h>
 #include "pt/foreign.h"
 #include "pt/pt.h"
+#include "tlp/check_stale.h"
 
 struct ioas_issuer;
 struct nested;
@@ -29,7 +30,8 @@ struct nested_request {
 
 /* Which table it is looked up in. */
 struct nested_table {
-	bool bypass;		 /* none: its address is the GPA */
+	bool bypass;	/* none: its address is the GPA */
+	uint32_t space; /* which of the guest's address spaces, as its invalidations name them */
 	struct pt_foreign table; /* but for read, exchange and ctx */
 	/* By which address; it is the request's unless find sets another, alike in its low bits. */
 	iova_t input;
@@ -68,6 +70,8 @@ struct stage1 {
 	 * attachment, by that of requests without one.
 	 */
 	bool pasids;
+	/* Constant: --check-invalidation; NULL: off. */
+	struct check_stale *check;
 };
 
 static inline void stage1_init(struct stage1 *stage1, const struct stage1_ops *ops,
@@ -81,6 +85,11 @@ static inline void stage1_init(struct stage1 *stage1, const struct stage1_ops *o
 
 /* For find: the 8 bytes at a GPA, in host order. IOAS_FAULT_NONE, or the reason to end with. */
 enum ioas_fault_reason nested_read(struct nested *nested, pa_t gpa, uint64_t *out);
+/*
+ * For find: what was read there is an entry that may be cached (`valid`), or is none. Only
+ * --check-invalidation wants to know.
+ */
+void nested_seen(struct nested *nested, pa_t gpa, uint64_t entry, bool valid);
 
 static inline struct nested_request nested_request_of(const struct ioas_tlp *tlp, iova_t iova)
 {
@@ -105,6 +114,8 @@ struct nested_found {
 	pa_t gpa;
 	/* Stage 1 sets a dirty bit by a write, and this was none: the next write has to walk. */
 	bool clean;
+	/* --check-invalidation: also where the walk ended with a fault. */
+	struct stale_found stale;
 };
 
 /*

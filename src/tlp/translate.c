@@ -66,6 +66,9 @@ static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, 
 	if (__builtin_expect(route->stage1 != NULL, 0)) {
 		entry->to_table = found->gpa - addr;
 		entry->ops |= 1u << op;
+		/* Each request is to be walked. */
+		if (route->stage1->check)
+			entry->form = 0;
 	} else if (whole && !walk->tracked && walk->leaf_len >= WIDEN_LEN)
 		widen(route->pt, walk, span->window, entry);
 	issuer->tlb.hot = entry;
@@ -90,14 +93,36 @@ enum ioas_fault_reason tlp_walk(const struct pt *pt, unsigned op, iova_t addr, s
 	return walk(pt, op, addr, out);
 }
 
-static __attribute__((noinline)) enum ioas_fault_reason walk_nested(struct ioas_iommu *iommu,
+/*
+ * --check-invalidation: the request may have gone by an entry that is no more. It is on record at
+ * once, in flight: the log's lock comes after all others.
+ */
+static void record_stale(struct ioas_issuer *issuer, const struct tlp_route *route, iova_t addr,
+			 const struct stale_found *stale)
+{
+	struct ioas_fault fault;
+
+	fault_look(&fault, issuer->dev, route->tlp, addr, IOAS_PASSED_STALE);
+	fault.stale_level = stale->level;
+	fault.stale_gpa = stale->gpa;
+	fault.stale_old = stale->old;
+	fault.stale_now = stale->now;
+	fault_record(issuer, &fault);
+}
+
+static __attribute__((noinline)) enum ioas_fault_reason walk_nested(struct ioas_issuer *issuer,
 								    const struct tlp_route *route,
 								    iova_t addr,
 								    struct nested_found *out)
 {
 	struct nested_request request = nested_request_of(route->tlp, addr);
 
-	return nested_walk(iommu, route->stage1, &request, out, NULL);
+	enum ioas_fault_reason reason =
+		nested_walk(issuer->dev->iommu, route->stage1, &request, out, NULL);
+
+	if (__builtin_expect(out->stale.found, 0))
+		record_stale(issuer, route, addr, &out->stale);
+	return reason;
 }
 
 /* Not remembered: through the page table. A range that wraps runs into the end of the width. */
@@ -110,7 +135,7 @@ static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_
 	struct mem_window *window;
 
 	if (__builtin_expect(route->stage1 != NULL, 0)) {
-		reason = walk_nested(iommu, route, addr, &found);
+		reason = walk_nested(issuer, route, addr, &found);
 	} else {
 		found.clean = false;
 		reason = walk(route->pt, op, addr, &found.walk);

@@ -98,6 +98,12 @@ void trace_fault_line(struct trace_line *line, const struct ioas_fault *fault)
 	line_string(line, "reason", ioas_fault_reason_name(fault->reason));
 	line_number(line, "ioas_id", fault->ioas_id);
 	line_number(line, "hwpt_id", fault->hwpt_id);
+	if (fault->reason == IOAS_PASSED_STALE) {
+		line_number(line, "stale_level", fault->stale_level);
+		line_hex(line, "stale_gpa", fault->stale_gpa);
+		line_hex(line, "stale_old", fault->stale_old);
+		line_hex(line, "stale_now", fault->stale_now);
+	}
 	add_stages(line, fault);
 	add_walk(line, fault);
 	add_nearest(line, fault);

@@ -2,6 +2,7 @@
 /* Page tables as objects: HWPT_ALLOC, HWPT_INVALIDATE, GET_HW_INFO. */
 #include <errno.h>
 #include <ioas/uapi/iommufd.h>
+#include "iommu.h"
 #include "obj/obj.h"
 #include "obj/viommu.h"
 #include "uapi/handlers.h"
@@ -171,24 +172,28 @@ long iommu_get_hw_info(struct uapi_call *call)
 static int invalidate_viommu(struct uapi_call *call, struct obj_viommu *viommu,
 			     struct kind_array *array)
 {
+	int rc;
+
 	if (!viommu->ops->invalidate)
 		return why_set(call->why, -EOPNOTSUPP, "viommu %u has nothing to invalidate",
 			       viommu->obj.id);
-	return viommu->ops->invalidate(viommu, array, call->why);
+	rc = viommu->ops->invalidate(viommu, array, call->why);
+	/* --check-invalidation: kinds do not tell what of a viommu's page tables it was. */
+	if (array->done)
+		atomic_fetch_add_explicit(&call->file->iommu->nested_epoch, 1,
+					  memory_order_relaxed);
+	return rc;
 }
 
 static int invalidate_nested(struct uapi_call *call, struct obj_hwpt *hwpt,
 			     struct kind_array *array)
 {
-	int rc;
-
 	if (!hwpt->ops->nested_invalidate)
 		return why_set(call->why, -EOPNOTSUPP, "page table %u has nothing to invalidate",
 			       hwpt->obj.id);
-	rc = hwpt->ops->nested_invalidate(hwpt, array, call->why);
-	if (array->done)
+	if (array->entry_nr)
 		obj_hwpt_drain_locked(hwpt);
-	return rc;
+	return hwpt->ops->nested_invalidate(hwpt, array, call->why);
 }
 
 static int invalidate_locked(struct uapi_call *call, uint32_t id, struct kind_array *array)

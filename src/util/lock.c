@@ -41,6 +41,7 @@ static const char *const names[LOCK_RANKS] = {
 	[LOCK_ACCESS_PINS] = "pins of an access",
 	[LOCK_PCI_IRQ] = "pci irq",
 	[LOCK_CHECK] = "written pages",
+	[LOCK_CHECK_STALE] = "check of invalidations",
 	[LOCK_FAULTS] = "fault log",
 	[LOCK_ACCOUNT] = "account",
 	[LOCK_FILES] = "files",

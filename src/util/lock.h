@@ -48,6 +48,7 @@ enum lock_rank {
 	LOCK_ACCESS_PINS, /* space: what an access has pinned */
 	LOCK_PCI_IRQ,	  /* a function's interrupts */
 	LOCK_CHECK,	  /* tlp: what was written, for --check-dirty */
+	LOCK_CHECK_STALE, /* tlp: what a guest may have cached */
 	LOCK_FAULTS,	  /* tlp: the fault log */
 	LOCK_ACCOUNT,	  /* mem: who pays */
 	LOCK_FILES,	  /* mem: files that are mapped */

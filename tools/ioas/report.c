@@ -122,6 +122,12 @@ static void write_fault(struct json *json, const struct ioas_fault *fault)
 	json_string(json, "reason", ioas_fault_reason_name(fault->reason));
 	json_number(json, "ioas_id", fault->ioas_id);
 	json_number(json, "hwpt_id", fault->hwpt_id);
+	if (fault->reason == IOAS_PASSED_STALE) {
+		json_number(json, "stale_level", fault->stale_level);
+		json_address(json, "stale_gpa", fault->stale_gpa);
+		json_address(json, "stale_old", fault->stale_old);
+		json_address(json, "stale_now", fault->stale_now);
+	}
 	write_stages(json, fault);
 	write_walk(json, fault);
 	write_nearest(json, fault);

@@ -48,6 +48,7 @@ void run_usage(void)
 {
 	fputs("usage: ioas run [--device MODEL,key=value,...]... [--machine FILE]\n"
 	      "                [--set KEY=VALUE]... [--selftest-abi] [--check-dirty]\n"
+	      "                [--check-invalidation]\n"
 	      "                [--report FILE] [--trace FILE] -- PROGRAM [ARGUMENTS]\n\n"
 	      "Runs PROGRAM, unmodified, on a machine with these devices, each behind the IOMMU.\n"
 	      "The program finds them in /sys, /dev/vfio and /dev/iommu; nothing else of its\n"
@@ -73,6 +74,10 @@ void run_usage(void)
 	      "at\n"
 	      "                   each bitmap that the program reads, and tell at the end what\n"
 	      "                   pages were missing\n"
+	      "  --check-invalidation  remember what an IOMMU may cache of page tables that the\n"
+	      "                   program keeps itself (nested), and put on record each request\n"
+	      "                   that might go by an entry which the program has changed without\n"
+	      "                   invalidating it; slow\n"
 	      "  --report FILE    write JSON when the program has ended: TLPs, bytes, ioctls,\n"
 	      "                   faults with everything that was looked up\n"
 	      "  --trace FILE     write each event as it comes, a line of JSON each: ioctls with\n"
@@ -116,9 +121,10 @@ static int parse(int argc, char **argv, struct options *options)
 		{"machine", required_argument, NULL, 'm'},
 		{"set", required_argument, NULL, 's'},
 		{"selftest-abi", no_argument, NULL, 'T'},
+		{"check-dirty", no_argument, NULL, 'D'},
+		{"check-invalidation", no_argument, NULL, 'I'},
 		{"report", required_argument, NULL, 'r'},
 		{"trace", required_argument, NULL, 't'},
-		{"check-dirty", no_argument, NULL, 'D'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -141,6 +147,9 @@ static int parse(int argc, char **argv, struct options *options)
 			break;
 		case 'D':
 			rc = machine_set(&options->machine, "check-dirty=on");
+			break;
+		case 'I':
+			rc = machine_set(&options->machine, "check-invalidation=on");
 			break;
 		case 'r':
 			options->report = optarg;

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: what an IOMMU may have cached. Which changes of an entry take something away, in
+ * each format that programs keep; and a twin of random walks, changes and invalidations, where a
+ * list that is searched from end to end says what must be found.
+ */
+#include "tests/unit/tlp/guest.h"
+#include "tlp/check_stale.h"
+
+#define G  (1ull << 8) /* x86 ignores what these are for, here: */
+#define SW (1ull << 52)
+
+static void what_takes_something_away(void **state)
+{
+	static const struct {
+		unsigned level;
+		uint64_t old, now;
+		bool changed;
+	} all[] = {
+		{1, 0x1000 | ALL, 0x1000 | ALL, false},
+		{1, 0x1000 | ALL, 0x1000 | ALL | A | D, false},
+		{1, 0x1000 | ALL | A | D, 0x1000 | ALL, false},
+		{1, 0x1000 | ALL, 0x1000 | ALL | G | SW, false},
+		{1, 0x1000 | ALL, 0x2000 | ALL, true},
+		{1, 0x1000 | ALL, 0x1000 | P | U, true},
+		{1, 0x1000 | P | U, 0x1000 | ALL, false},
+		{1, 0x1000 | ALL, 0x1000 | P | W, true},
+		{1, 0x1000 | P | W, 0x1000 | ALL, false},
+		{1, 0x1000 | ALL, 0x1000 | ALL | XD, true},
+		{1, 0x1000 | ALL | XD, 0x1000 | ALL, false},
+		{1, 0x1000 | ALL, 0, true},
+		{2, 0x1000 | ALL, 0x2000 | ALL, true},
+		{2, 0x1000 | ALL, 0x1000 | ALL | A, false},
+		{2, 0x1000 | ALL, 0x1000 | P | W, true},
+		{2, 0x1000 | P | W, 0x1000 | ALL, false},
+		{2, 0x1000 | ALL, 0x1000 | ALL | XD, true},
+		{2, 0x200000 | ALL | PS, 0x400000 | ALL | PS, true},
+		{2, 0x200000 | ALL | PS, 0x200000 | ALL, true},
+		{2, 0x200000 | ALL, 0x200000 | ALL | PS, true},
+		{4, 0x1000 | ALL, 0x1000 | ALL | PS, true},
+	};
+	struct pt_foreign table = {.format = PT_X86_64, .aw = 48, .update = true};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		assert_int_equal(pt_foreign_changed(&table, all[i].level, all[i].old, all[i].now),
+				 all[i].changed);
+}
+
+/* Of any format: an entry of ours is as itself, and not as one that leads elsewhere or to less. */
+static void of_each_format(void **state)
+{
+	for (unsigned f = 0; f < PT_FORMAT_NR_VENDOR; f++) {
+		struct pt_foreign table = {.format = f, .update = false};
+		unsigned aw = 32, lg2 = pt_format_page_lg2(f);
+		struct pt_step a[6], b[6], c[6];
+		struct pt *pt;
+		unsigned nr;
+
+		while (!pt_foreign_root_len(f, aw))
+			aw++;
+		table.aw = aw;
+		assert_int_equal(
+			pt_new(&(struct pt_config){.format = f, .aw = aw > 57 ? 57 : aw}, &pt), 0);
+		assert_int_equal(pt_map(pt, 0, 1ull << 30, 1ull << lg2, 3), 0);
+		assert_int_equal(pt_map(pt, 1ull << lg2, 1ull << 31, 1ull << lg2, 3), 0);
+		assert_int_equal(pt_map(pt, 2ull << lg2, 1ull << 30, 1ull << lg2, 1), 0);
+		nr = pt_trace(pt, 0, a, 6);
+		assert_int_equal(pt_trace(pt, 1ull << lg2, b, 6), nr);
+		assert_int_equal(pt_trace(pt, 2ull << lg2, c, 6), nr);
+		for (unsigned i = 0; i < nr; i++) {
+			assert_true(pt_foreign_present(&table, a[i].entry));
+			assert_int_equal(pt_foreign_is_leaf(&table, a[i].level, a[i].entry),
+					 i == nr - 1);
+			assert_false(
+				pt_foreign_changed(&table, a[i].level, a[i].entry, a[i].entry));
+		}
+		nr--;
+		assert_true(pt_foreign_changed(&table, 1, a[nr].entry, b[nr].entry));
+		assert_true(pt_foreign_changed(&table, 1, a[nr].entry, c[nr].entry));
+		/* On Arm the kernel does not execute what users may write. */
+		assert_int_equal(pt_foreign_changed(&table, 1, c[nr].entry, a[nr].entry),
+				 f >= PT_ARM_LPAE_S1_4K && f <= PT_ARM_LPAE_S1_64K);
+		assert_true(pt_foreign_changed(&table, 1, a[nr].entry, 0));
+		pt_destroy(pt);
+	}
+}
+
+/* ---- the twin ---- */
+
+#define MANY 4096
+
+static struct stale_entry kept[MANY];
+static unsigned kept_nr;
+static uint64_t state_of_rnd = 88172645463325252ull;
+
+static uint64_t rnd(uint64_t below)
+{
+	state_of_rnd ^= state_of_rnd << 13;
+	state_of_rnd ^= state_of_rnd >> 7;
+	state_of_rnd ^= state_of_rnd << 17;
+	return (state_of_rnd >> 11) % below;
+}
+
+static struct stale_entry *kept_at(const struct stale_entry *place)
+{
+	for (unsigned i = 0; i < kept_nr; i++)
+		if (kept[i].space == place->space && kept[i].level == place->level &&
+		    kept[i].first == place->first)
+			return &kept[i];
+	return NULL;
+}
+
+static void drop(struct stale_entry *one)
+{
+	*one = kept[--kept_nr];
+}
+
+static struct stale_entry random_entry(void)
+{
+	struct stale_entry entry = {.space = (uint32_t)rnd(3), .level = (uint32_t)rnd(4)};
+
+	if (entry.level)
+		entry.first = rnd(6) << (12 + 9 * (entry.level - 1));
+	else
+		entry.first = rnd(6) * 8;
+	entry.present = rnd(4);
+	entry.entry = entry.present ? (1 + rnd(3)) << 12 | P | U | (rnd(2) ? W : 0) : 0;
+	if (entry.present && entry.level == 2 && rnd(2))
+		entry.entry = (1 + rnd(2)) << 21 | P | U | PS;
+	return entry;
+}
+
+static bool goes(const struct stale_entry *one, const struct stale_forget *what)
+{
+	uint64_t len = one->level ? 1ull << (12 + 9 * (one->level - 1)) : 1;
+	bool leaf = one->level == 1 || (one->level == 2 && one->entry & PS);
+
+	if (!what->any_space && one->space != what->space)
+		return false;
+	if (!one->level)
+		return what->structures;
+	if (what->leaves && !leaf)
+		return false;
+	return one->first <= what->last && one->first + len - 1 >= what->first;
+}
+
+static void twin(void **state)
+{
+	const struct pt_foreign table = {.format = PT_X86_64, .aw = 48, .update = true};
+	struct check_stale *check;
+	uint64_t epoch = 0;
+	unsigned finds = 0;
+
+	assert_int_equal(check_stale_new(&check), 0);
+	for (unsigned i = 0; i < 40000; i++) {
+		struct stale_entry entry = random_entry(), *one = kept_at(&entry);
+		struct stale_found found;
+		bool want;
+
+		if (!rnd(9)) {
+			struct stale_forget what = {.any_space = !rnd(3),
+						    .space = (uint32_t)rnd(3),
+						    .first = rnd(1ull << 24),
+						    .leaves = rnd(2),
+						    .structures = !rnd(3)};
+
+			what.last = what.first + rnd(1ull << (rnd(2) ? 13 : 23));
+			check_stale_forget(check, &what);
+			for (unsigned k = kept_nr; k--;)
+				if (goes(&kept[k], &what))
+					drop(&kept[k]);
+			one = kept_at(&entry);
+		}
+		if (!rnd(2000)) {
+			epoch++;
+			kept_nr = 0;
+			one = NULL;
+		}
+		want = one &&
+		       (!entry.present || (entry.level ? pt_foreign_changed(&table, entry.level,
+									    one->entry, entry.entry)
+						       : one->entry != entry.entry));
+		check_stale_walk(check, &table, epoch, &entry, 1, &found);
+		assert_int_equal(found.found, want);
+		if (want) {
+			assert_int_equal(found.old, one->entry);
+			assert_int_equal(found.now, entry.entry);
+			finds++;
+		}
+		if (one && !entry.present)
+			drop(one);
+		else if (one)
+			*one = entry;
+		else if (entry.present)
+			kept[kept_nr++] = entry;
+	}
+	assert_true(finds > 1000);
+	check_stale_destroy(check);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_takes_something_away),
+		cmocka_unit_test(of_each_format),
+		cmocka_unit_test(twin),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
