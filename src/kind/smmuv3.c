@@ -11,6 +11,7 @@
  * keeps a range of addresses for that which nothing else is mapped at. Our devices' interrupts do
  * not go through memory, so what a device writes there itself finds nothing mapped.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,10 +134,22 @@ static void sysfs_name(const struct kind_unit *unit, char name[KIND_NAME_LEN])
 		 (uint64_t)(REGISTERS + (uint64_t)unit->number * REGISTERS_LEN));
 }
 
+/* As Linux grants it: a table to nest on is stage 2's, which has neither of the others' there. */
+static int paging(struct kind_device *dev, uint32_t flags, const struct kind_data *data,
+		  bool small_pages, struct kind_paging *out, struct ioas_why *why)
+{
+	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT && flags != IOMMU_HWPT_ALLOC_NEST_PARENT)
+		return why_set(why, -EOPNOTSUPP,
+			       "a page table of the SMMUv3 to nest on tracks no dirty pages and is "
+			       "not for PASIDs (flags 0x%x)",
+			       flags);
+	return kind_unit_paging(dev, flags, data, small_pages, out, why);
+}
+
 static const struct kind_ops ops = {
 	.name = "SMMUv3",
 	.hw_info = kind_unit_hw_info,
-	.paging = kind_unit_paging,
+	.paging = paging,
 	.nested_free = smmuv3_nested_free,
 	.attach = smmuv3_attach,
 	.viommu = smmuv3_viommu,

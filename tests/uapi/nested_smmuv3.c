@@ -68,6 +68,14 @@ static void shares(void)
 {
 	uint32_t plain = (uint32_t)hwpt(ioas, 0, 0, NULL, 0);
 
+	/* What a parent is not besides. */
+	check("a parent that tracks",
+	      hwpt(ioas, IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING, 0, NULL,
+		   0),
+	      -EOPNOTSUPP);
+	check("a parent for PASIDs",
+	      hwpt(ioas, IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_PASID, 0, NULL, 0),
+	      -EOPNOTSUPP);
 	check("another's type", viommu_alloc(dev[0], parent, IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV),
 	      -EOPNOTSUPP);
 	check("on no nest parent", viommu_alloc(dev[0], plain, IOMMU_VIOMMU_TYPE_ARM_SMMUV3),

@@ -133,6 +133,7 @@ const struct iommu_model model_amd = {
 #define SMMU_EVENT_PROD (SMMU + 0x100a8)
 #define SMMU_EVENT_CONS (SMMU + 0x100ac)
 #define SMMU_QUEUE_LG2	7
+#define SMMU_DESCRIPTOR 0x8000 /* behind what start is given */
 
 static uint64_t smmu_commands, smmu_events;
 static uint32_t smmu_prod;
@@ -156,7 +157,7 @@ static void smmu_invalidate(struct qemu *q)
 /* `format`: TG0 of the granule. */
 static void smmu_start(struct qemu *q, uint64_t at, uint64_t root, uint64_t mode, unsigned format)
 {
-	uint64_t cd = at + 0x8000;
+	uint64_t cd = at + SMMU_DESCRIPTOR;
 
 	memset(guest(at), 0, 0x10000);
 	smmu_commands = at + 0xa000;
@@ -183,16 +184,36 @@ static void smmu_start(struct qemu *q, uint64_t at, uint64_t root, uint64_t mode
 	smmu_invalidate(q);
 }
 
-static unsigned smmu_fault(struct qemu *q, uint64_t *addr)
+uint64_t *smmu_entry(const struct qemu *q)
+{
+	return guest(q->mem_first) + 8 * EDU;
+}
+
+uint64_t *smmu_descriptor(const struct qemu *q)
+{
+	return guest(q->mem_first + SMMU_DESCRIPTOR);
+}
+
+bool smmu_event(struct qemu *q, uint64_t record[4])
 {
 	uint32_t prod = qemu_read32(q, SMMU_EVENT_PROD), cons = qemu_read32(q, SMMU_EVENT_CONS);
 	uint64_t *event = guest(smmu_events) + 4 * (cons & ((1u << SMMU_QUEUE_LG2) - 1));
 
 	if ((prod ^ cons) << 1 == 0)
-		return MODEL_FAULT_NONE;
-	*addr = event[2];
-	qemu_write32(q, SMMU_EVENT_CONS, prod);
-	return MODEL_FAULT_ANY;
+		return false;
+	memcpy(record, event, 32);
+	qemu_write32(q, SMMU_EVENT_CONS, (cons + 1) & ((2u << SMMU_QUEUE_LG2) - 1));
+	return true;
+}
+
+static unsigned smmu_fault(struct qemu *q, uint64_t *addr)
+{
+	uint64_t record[4];
+	unsigned fault = MODEL_FAULT_NONE;
+
+	for (; smmu_event(q, record); fault = MODEL_FAULT_ANY)
+		*addr = record[2];
+	return fault;
 }
 
 const struct iommu_model model_smmu = {

@@ -61,6 +61,14 @@ enum model_fault { MODEL_FAULT_NONE, MODEL_FAULT_ANY, MODEL_FAULT_UNKNOWN };
 
 extern const struct iommu_model model_vtd, model_amd, model_smmu, model_x86, model_riscv;
 
+/*
+ * Of model_smmu, for who gives it structures of his own: where start has put edu's stream table
+ * entry and its context descriptor; and the next event, if there is one.
+ */
+uint64_t *smmu_entry(const struct qemu *q);
+uint64_t *smmu_descriptor(const struct qemu *q);
+bool smmu_event(struct qemu *q, uint64_t record[4]);
+
 /* false: there is no such QEMU. Whatever goes wrong later ends the program with a line. */
 bool qemu_start(struct qemu *q, const struct iommu_model *model);
 void qemu_stop(struct qemu *q);
