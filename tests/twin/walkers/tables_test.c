@@ -6,8 +6,10 @@
  * walkers vtd|amd|smmu|x86|x86-5l|riscv [PROBES]; 77: there is no QEMU.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include "pt/pt.h"
 #include "qemu.h"
 
@@ -27,8 +29,15 @@ static uint64_t tables_at, tables_end, result_page, data;
 
 int __real_posix_memalign(void **out, size_t align, size_t len);
 void __real_free(void *at);
+long __real_syscall(long nr, ...);
 int __wrap_posix_memalign(void **out, size_t align, size_t len);
 void __wrap_free(void *at);
+long __wrap_syscall(long nr, ...);
+
+static bool in_guest(uint64_t at)
+{
+	return at >= q.mem_first && at < q.mem_end;
+}
 
 int __wrap_posix_memalign(void **out, size_t align, size_t len)
 {
@@ -44,8 +53,27 @@ int __wrap_posix_memalign(void **out, size_t align, size_t len)
 
 void __wrap_free(void *at)
 {
-	if ((uint64_t)at < q.mem_first || (uint64_t)at >= q.mem_end)
+	if (!in_guest((uint64_t)at))
 		__real_free(at);
+}
+
+/* Slabs of tables are mapped. What is given back of them is not used again. */
+long __wrap_syscall(long nr, ...)
+{
+	long a[6];
+	va_list ap;
+	void *at;
+
+	va_start(ap, nr);
+	for (unsigned i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	if ((nr == SYS_munmap || nr == SYS_madvise) && in_guest((uint64_t)a[0]))
+		return 0;
+	if (nr != SYS_mmap || !tables_end)
+		return __real_syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	errno = __wrap_posix_memalign(&at, 4096, (size_t)a[1]);
+	return errno ? -1 : (long)memset(at, 0, (size_t)a[1]);
 }
 
 /* ---- what is mapped ---- */
