@@ -14,6 +14,8 @@
 #define AW_MIN 32
 #define AW_MAX 57
 
+#define ATS_TIMEOUT_MAX 3600000u
+
 static bool aw_valid(unsigned aw)
 {
 	return aw >= AW_MIN && aw <= AW_MAX;
@@ -68,6 +70,19 @@ static int set_groups(struct ioas_iommu_config *config, const char *value, struc
 	if (strcmp(value, "device") && strcmp(value, "strict"))
 		return why_set(why, -EINVAL, "groups: \"%s\" is neither device nor strict", value);
 	config->groups_strict = !strcmp(value, "strict");
+	return 0;
+}
+
+static int set_ats_timeout(struct ioas_iommu_config *config, const char *value,
+			   struct ioas_why *why)
+{
+	char *end;
+	unsigned long ms = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || !ms || ms > ATS_TIMEOUT_MAX)
+		return why_set(why, -EINVAL, "ats-timeout: \"%s\" is not a time of 1 to %u ms",
+			       value, ATS_TIMEOUT_MAX);
+	config->ats_timeout_ms = (unsigned)ms;
 	return 0;
 }
 
@@ -135,6 +150,7 @@ static const struct {
 	{"iommu", set_kind},
 	{"check-dirty", set_check_dirty},
 	{"check-invalidation", set_check_invalidation},
+	{"ats-timeout", set_ats_timeout},
 };
 
 int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, const char *value,
@@ -145,7 +161,7 @@ int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, con
 			return keys[i].set(config, value, why);
 	return why_set(why, -ENOENT,
 		       "no setting \"%s\" (there are: aw, mmap, selftest, abi, memlock, "
-		       "pasid0, groups, pt, iommu, check-dirty, check-invalidation)",
+		       "pasid0, groups, pt, iommu, check-dirty, check-invalidation, ats-timeout)",
 		       key);
 }
 
@@ -194,6 +210,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 	}
 	inflight_init(&iommu->inflight);
 	lock_init(&iommu->nest_lock, LOCK_NEST);
+	ats_tables_init(&iommu->ats);
 	lock_init(&iommu->pages_lock, LOCK_PAGES);
 	lock_init(&iommu->dmabuf_lock, LOCK_DMABUFS);
 	rc = mem_map_new(kind_unit_pa_bits(&iommu->own), &iommu->mem);
@@ -235,6 +252,7 @@ void ioas_iommu_destroy(struct ioas_iommu *iommu)
 	pthread_mutex_destroy(&iommu->dmabuf_lock);
 	pthread_mutex_destroy(&iommu->pages_lock);
 	pthread_mutex_destroy(&iommu->nest_lock);
+	ats_tables_fini(&iommu->ats);
 	inflight_fini(&iommu->inflight);
 	kind_unit_fini(&iommu->own);
 	free(iommu);

@@ -17,6 +17,8 @@
  *   vfio_lock -> pci control -> the model's lock -> pci irq
  *   vfio_lock -> pci bus
  *   pci bus -> route device, and route table
+ *   route device, space -> turn of a device with ATS -> the model's lock, and its cache of
+ *     translations -> translations of a device -> those by page table (both short, taken in flight)
  *   fault log -> (nothing)
  *
  * Debug builds hold every lock that is taken against this, as the ranks of util/lock.h.
@@ -28,13 +30,15 @@
  * A model may hold a lock of its own while it issues TLPs and sends interrupts; the engine takes
  * no lock on those paths but these innermost ones. No engine lock is held when a model's callback
  * is called, but for pci control and the file lock around reset and bus_master, which therefore
- * must not wait for anything that reads or writes config space.
+ * must not wait for anything that reads or writes config space; and for those of who unmaps or
+ * detaches around an invalidation of translations (ioas/ats.h).
  */
 #ifndef SRC_IOMMU_H
 #define SRC_IOMMU_H
 
 #include <ioas/iommu.h>
 #include "kind/unit.h"
+#include "tlp/ats_take.h"
 #include "tlp/inflight.h"
 
 struct route_table;
@@ -52,6 +56,7 @@ struct ioas_iommu {
 	struct kind_unit own;		  /* constant: the IOMMU of what no machine describes */
 	const struct kind_unit *unit;	  /* constant once it is made: the machine's first IOMMU */
 	struct inflight inflight;	  /* src/tlp/inflight.c: who is issuing right now */
+	struct ats_tables ats;		  /* src/tlp/ats.h: who holds translations */
 	struct route_table *routes;	  /* src/route/table.c: devices by requester ID */
 	struct mem_map *mem;		  /* src/mem/map.c: the physical map */
 	struct account *account;	  /* src/mem/account.c: who pays for what is pinned */

@@ -51,6 +51,9 @@ struct ioas_pci_desc {
 	uint64_t serial;   /* Device Serial Number extended capability, 0: none */
 	uint8_t pasid_lg2; /* width of the PASIDs it sends, 1..20; 0: no PASID capability */
 	bool shared_queue; /* it takes PASIDs with work items of a shared queue; with pasid_lg2 */
+	bool ats;	   /* it has translations of its own (ats.h) */
+	uint16_t page_request_nr; /* it requests pages (pri.h), so many at a time; 0: not; with ats
+				   */
 };
 
 /*

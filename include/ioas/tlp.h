@@ -61,7 +61,7 @@ enum ioas_fault_reason {
 	IOAS_FAULT_NOT_BOUND,	/* no driver has declared what the device sends */
 	IOAS_FAULT_UNDECLARED,	/* a form of TLP the driver did not declare */
 	IOAS_FAULT_PASID_WIDTH, /* a PASID beyond the declared width */
-	IOAS_FAULT_TRANSLATED,	/* an address type that needs ATS, which no attach has enabled */
+	IOAS_FAULT_TRANSLATED,	/* an address type that needs ATS, which is not enabled */
 	IOAS_FAULT_INTERRUPT,	/* meets the interrupt window, where no remapping entry is for it */
 	IOAS_FAULT_SOURCE, /* a port refused the claimed requester ID (ACS source validation) */
 	IOAS_FAULT_UNKNOWN_RID, /* claims a requester ID that is nobody's */
@@ -82,8 +82,11 @@ enum ioas_fault_reason {
 	IOAS_FAULT_NO_PASID,	  /* the program's table of PASIDs has none of that number */
 	IOAS_FAULT_BAD_STRUCTURE, /* what leads to the page table is not valid */
 	IOAS_FAULT_DISABLED,	  /* it lets no such request in */
-	IOAS_PASSED_CLAIMED,	  /* passed by the route of whose requester ID it claimed */
-	IOAS_PASSED_PEER,	  /* a port turned it to a peer: the IOMMU never saw it */
+	IOAS_FAULT_NOT_HELD, /* translated, by what the device was not given, or gave back (ATS) */
+	IOAS_FAULT_ATS_BLOCKED, /* of ATS, from a device that left an invalidation unanswered */
+	IOAS_FAULT_ATS_TIMEOUT, /* no request: an invalidation was not answered in time */
+	IOAS_PASSED_CLAIMED,	/* passed by the route of whose requester ID it claimed */
+	IOAS_PASSED_PEER,	/* a port turned it to a peer: the IOMMU never saw it */
 	IOAS_PASSED_UNTOLD, /* a page that it wrote is missing in a dirty bitmap (check-dirty) */
 	/*
 	 * --check-invalidation: might have passed, or did, by an entry that the program has changed
@@ -160,6 +163,9 @@ struct ioas_fault {
 	uint32_t has_nearest;
 	uint32_t nearest_prot;	   /* enum ioas_prot */
 	struct ioas_range nearest; /* the closest mapped leaf */
+	/* NOT_HELD: the IOVAs it was good for once, if taken_by; ATS_TIMEOUT: those asked for. */
+	struct ioas_range taken;
+	uint16_t taken_by; /* enum ioas_ats_cause (ats.h) */
 };
 
 /* A reason in words, such as "not mapped". Never NULL. */
@@ -235,7 +241,8 @@ void ioas_dma_fini(struct ioas_dma *dma);
 /*
  * Adds the memory of one TLP to the spans. READ lends memory the device may read, WRITE memory it
  * may write. Returns 0; -EFAULT with a fault recorded, the spans as they were before the call;
- * -EINVAL; -ENOMEM the vectors could not grow.
+ * -EINVAL; -ENOMEM the vectors could not grow; -EOPNOTSUPP a translated request of a device with
+ * ATS: translated addresses are good for copies and batches.
  */
 int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp);
 /* Ends the transfer: writes are complete, the spans are dead, the vectors empty. Never fails. */

@@ -46,6 +46,8 @@ static void set_spec(struct kind_unit *unit, const struct ioas_topology_iommu *s
 		unit->spec = (struct ioas_topology_iommu){
 			.pasid_lg2 = IOAS_PASID_BITS,
 			.pasid_0_apart = true,
+			.ats = true,
+			.pri = true,
 		};
 	unit->spec.kind = NULL;
 	unit->spec.reserved = NULL;
@@ -246,14 +248,14 @@ static uint8_t pasid_lg2(const struct kind_device *dev)
 	return (uint8_t)device_of(dev)->pasid_lg2;
 }
 
-/* The last ones are of the device: none here has ATS, which Linux 6.12 does not tell. */
+/* The last ones are of the device. That it has no ATS Linux 6.12 does not tell. */
 static uint64_t capabilities(const struct kind_device *dev)
 {
 	uint64_t caps = unit_of(dev)->spec.dirty ? IOMMU_HW_CAP_DIRTY_TRACKING : 0;
 
 	if (pasid_lg2(dev))
 		caps |= IOMMU_HW_CAP_PCI_PASID_EXEC | IOMMU_HW_CAP_PCI_PASID_PRIV;
-	if (!dev->iommu->config.abi_6_12)
+	if (!dev->iommu->config.abi_6_12 && !device_of(dev)->ats)
 		caps |= IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
 	return caps;
 }

@@ -6,6 +6,7 @@
 #include "obj/obj.h"
 #include "obj/viommu.h"
 #include "route/route.h"
+#include "tlp/ats.h"
 #include "tlp/nested.h"
 #include "util/why.h"
 
@@ -96,8 +97,13 @@ void obj_hwpt_drain_locked(struct obj_hwpt *hwpt)
 	inflight_wait(&hwpt->obj.ctx->iommu->inflight);
 	LIST_FOREACH(attach, &hwpt->attached, in_hwpt)
 	{
-		if (attach->device->dev)
-			mem_lend_idle(&attach->device->dev->lent);
+		struct ioas_device *dev = attach->device->dev;
+
+		if (!dev)
+			continue;
+		ats_take_route(dev, attach->has_pasid ? &attach->pasid : NULL, hwpt->to,
+			       IOAS_ATS_BY_GUEST);
+		mem_lend_idle(&dev->lent);
 	}
 }
 

@@ -185,6 +185,37 @@ static void add_serial(struct pci_config *config, uint64_t serial)
 }
 
 /*
+ * 7.8.9 and 10.5: vfio-pci shows both and lets nobody write them. Whether they are enabled the
+ * IOMMU's side decides (config_translation). No limit to invalidations but the specification's 32,
+ * and requests begin on pages.
+ */
+static void add_ats(struct pci_config *config, const struct ioas_pci_desc *desc)
+{
+	if (!desc->ats)
+		return;
+	config->ats = config_add_ext(config, CONFIG_EXT_ATS, 1, 0x158);
+	config_set16(config, config->ats + 4u, 0x0020);
+	if (!desc->page_request_nr)
+		return;
+	config->pri = config_add_ext(config, CONFIG_EXT_PRI, 1, 0x168);
+	config_set32(config, config->pri + 8u, desc->page_request_nr);
+}
+
+void config_translation(struct pci_config *config, const struct pci_translation *now)
+{
+	if (config->ats)
+		config_set16(config, config->ats + 6u,
+			     (uint16_t)(now->unit_lg2 - 12) | (now->ats ? PCI_ATS_ENABLE : 0));
+	if (!config->pri)
+		return;
+	config_set16(config, config->pri + 4u, now->pri ? 1 : 0);
+	config_set16(config, config->pri + 6u,
+		     (now->failed ? 1 : 0) | (now->outstanding ? 0 : PCI_PRI_STOPPED) |
+			     (config->pasid ? PCI_PRI_PASID_REQUIRED : 0));
+	config_set32(config, config->pri + 12u, now->pri ? now->allocated : 0);
+}
+
+/*
  * 7.8.8, with execute and privileged requests; switched on, as the IOMMU's driver leaves it. In the
  * user's view no capability leads to it: vfio-pci keeps it back (it has no length in its table of
  * extended capabilities), and the user learns of it from IOMMU_GET_HW_INFO.
@@ -223,6 +254,7 @@ void config_init(struct pci_config *config, const struct ioas_pci_desc *desc,
 	config_add_exp(config, place->type);
 	config_add_aer(config);
 	add_serial(config, desc->serial);
+	add_ats(config, desc);
 	add_pasid(config, desc->pasid_lg2);
 }
 

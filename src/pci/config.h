@@ -46,6 +46,10 @@ enum {
 	PCI_EXP_FLR = 1 << 15, /* of device control: initiate function-level reset */
 
 	PCI_MSIX_ENABLE = 1 << 15, /* of message control */
+
+	PCI_ATS_ENABLE = 1 << 15,	  /* of ATS control */
+	PCI_PRI_STOPPED = 1 << 8,	  /* of page request status: nothing is outstanding */
+	PCI_PRI_PASID_REQUIRED = 1 << 15, /* likewise: responses have the PASID */
 };
 
 struct pci_config {
@@ -53,7 +57,7 @@ struct pci_config {
 	uint8_t writable[PCI_CONFIG_LEN]; /* bits that take what is written */
 	uint8_t clear[PCI_CONFIG_LEN];	  /* bits that a written 1 clears */
 	/* Where capabilities are; 0: absent. */
-	uint16_t pm, msix, exp, aer, serial;
+	uint16_t pm, msix, exp, aer, serial, ats, pri;
 	uint16_t pasid, before_pasid; /* linked in the machine's view only */
 	uint8_t cap_last;	      /* for adding capabilities */
 	uint16_t ext_last;
@@ -66,6 +70,16 @@ struct pci_config {
  */
 void config_init(struct pci_config *config, const struct ioas_pci_desc *desc,
 		 const uint64_t bar_base[6], const struct pci_place *place);
+/* What the IOMMU's side has enabled of ATS and page requests, into the space. */
+struct pci_translation {
+	bool ats, pri;
+	bool failed;	    /* a response said that requests fail */
+	bool outstanding;   /* requests wait for their response, or may come */
+	unsigned unit_lg2;  /* smallest translation */
+	uint32_t allocated; /* page requests that may be outstanding */
+};
+void config_translation(struct pci_config *config, const struct pci_translation *now);
+
 /* The space as the machine has it, with what is kept from the user (the PASID capability). */
 void config_whole(const struct pci_config *config, uint8_t bytes[PCI_CONFIG_LEN]);
 /* config_node.c: the same for a port, a bridge, or a function without a model, for the sysfs view.

@@ -68,6 +68,8 @@ static int check_pasid(const struct ioas_pci_desc *desc, struct ioas_why *why)
 			       desc->pasid_lg2, IOAS_PASID_BITS);
 	if (desc->shared_queue && !desc->pasid_lg2)
 		return why_set(why, -EINVAL, "a shared queue takes PASIDs, but there are none");
+	if (desc->page_request_nr && !desc->ats)
+		return why_set(why, -EINVAL, "page requests go with ATS, which it has not");
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "iommu.h"
 #include "pci/pci.h"
 #include "route/route.h"
+#include "tlp/ats.h"
 #include "trace/trace.h"
 #include "util/why.h"
 
@@ -57,6 +58,7 @@ static void reset_locked(struct ioas_pci *pci)
 	if (pci->ops->reset)
 		pci->ops->reset(pci->model);
 	route_dma_enable(pci->dev, false);
+	ats_reset(pci->dev);
 	intx_reset(pci);
 	msix_reset(pci);
 	wake(pci);
@@ -121,6 +123,16 @@ bool ioas_pci_bus_master(const struct ioas_pci *pci)
 	return atomic_load_explicit(&pci->master_on, memory_order_acquire);
 }
 
+static void show_translation(struct ioas_pci *pci)
+{
+	struct pci_translation now = {
+		.ats = ioas_ats_enabled(pci->dev),
+		.unit_lg2 = pci->dev->ats ? pci->dev->ats->unit_lg2 : 12,
+	};
+
+	config_translation(&pci->config, &now);
+}
+
 ssize_t pci_config_read(struct ioas_pci *pci, uint64_t off, void *buf, size_t len)
 {
 	bool level;
@@ -128,6 +140,7 @@ ssize_t pci_config_read(struct ioas_pci *pci, uint64_t off, void *buf, size_t le
 	if (off > PCI_CONFIG_LEN || len > PCI_CONFIG_LEN - off)
 		return -EFAULT;
 	pthread_mutex_lock(&pci->control);
+	show_translation(pci);
 	memcpy(buf, pci->config.bytes + off, len);
 	pthread_mutex_lock(&pci->irq);
 	level = pci->intx.level;

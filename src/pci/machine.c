@@ -9,6 +9,7 @@
 #include "iommu.h"
 #include "mem/mem.h"
 #include "pci/bus.h"
+#include "pci/config_caps.h"
 #include "route/route.h"
 #include "route/topology.h"
 #include "util/alloc.h"
@@ -209,6 +210,15 @@ static uint32_t wire_id(const struct pci_machine *machine, struct ioas_pci *pci,
 	return route_pci_id(pci->addr.segment, rid);
 }
 
+/* Completions and invalidations go to the requester ID on the wire: it has to be the function's. */
+static bool own_id(const struct ioas_pci *pci, uint32_t id)
+{
+	const struct ioas_pci_addr *addr = &pci->addr;
+
+	return !pci->source.rewritten &&
+	       id == route_pci_id(addr->segment, (uint32_t)addr->bus << 8 | addr->devfn);
+}
+
 static void apply_iommu(const struct pci_machine *machine, uint32_t index, struct ioas_pci *pci)
 {
 	const struct ioas_topology *topology = machine->topology;
@@ -239,6 +249,7 @@ int machine_device_new(struct pci_machine *machine, struct ioas_pci *pci)
 		.requester = ids,
 		.requester_nr = nr,
 		.unit = &machine->units[function->iommu],
+		.page_request_nr = pci->desc.page_request_nr,
 	};
 	int rc = -ENOMEM;
 
@@ -252,6 +263,8 @@ int machine_device_new(struct pci_machine *machine, struct ioas_pci *pci)
 						? ioas_topology_group_of(topology, pci->addr)
 						: ioas_topology_share_set_of(topology, pci->addr)];
 		apply_iommu(machine, function->iommu, pci);
+		who.ats =
+			pci->desc.ats && own_id(pci, who.id) && config_type_is_pcie(function->type);
 		pci->place = (struct pci_place){function->type, function->multifunction};
 		rc = route_device_create(pci->iommu, &who, &pci->dev);
 	}

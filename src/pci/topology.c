@@ -273,6 +273,8 @@ static int device_new(struct pci_bus *bus, struct ioas_pci *pci)
 		.segment = pci->addr.segment,
 		.id = route_pci_id(pci->addr.segment, pci->addr.bus << 8 | pci->addr.devfn),
 		.set = pci->group->set,
+		.ats = pci->desc.ats,
+		.page_request_nr = pci->desc.page_request_nr,
 	};
 	int rc;
 

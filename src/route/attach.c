@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include "iommu.h"
 #include "route/route.h"
+#include "tlp/ats.h"
 #include "trace/trace.h"
 #include "util/alloc.h"
 #include "util/lock.h"
@@ -50,18 +51,6 @@ void route_drain(struct ioas_device *dev)
 {
 	inflight_wait(&dev->iommu->inflight);
 	mem_lend_idle(&dev->lent);
-}
-
-/* The same for all that an entry is for. set->lock. */
-static void drain_set(struct route_set *set)
-{
-	struct ioas_device *dev;
-
-	inflight_wait(&set->iommu->inflight);
-	LIST_FOREACH(dev, &set->members, in_set)
-	{
-		mem_lend_idle(&dev->lent);
-	}
 }
 
 static int check_pasid(struct ioas_device *dev, uint32_t forms, pasid_t pasid, struct ioas_why *why)
@@ -108,6 +97,24 @@ struct change {
 	struct ioas_why *why;
 };
 
+/*
+ * The same for all that an entry, which led to `old`, is for: what was translated by that way is
+ * taken back, too. set->lock.
+ */
+static void drain_set(const struct change *c, const struct pt_target *old)
+{
+	struct route_set *set = c->dev->set;
+	struct ioas_device *dev;
+
+	inflight_wait(&set->iommu->inflight);
+	LIST_FOREACH(dev, &set->members, in_set)
+	{
+		ats_take_route(dev, c->pasid, old,
+			       c->to ? IOAS_ATS_BY_REPLACE : IOAS_ATS_BY_DETACH);
+		mem_lend_idle(&dev->lent);
+	}
+}
+
 /* Somebody else of the set is attached, and the device is not. */
 static int join(const struct change *c, struct route_entry *entry)
 {
@@ -122,6 +129,7 @@ static int join(const struct change *c, struct route_entry *entry)
 			to ? to->hwpt_id : 0);
 	if (route_entry_add(entry, c->dev))
 		return -ENOMEM;
+	ats_attached(c->dev, true);
 	trace_route(c->dev, c->pasid, to, to, IOAS_TRACE_NO_OP);
 	return 1;
 }
@@ -144,7 +152,7 @@ static void point(const struct change *c, struct route_entry *entry, bool attach
 	struct route_shared *shared = entry->shared;
 
 	if (old && old != c->to)
-		drain_set(c->dev->set);
+		drain_set(c, old);
 	if (trace_on(c->dev->iommu))
 		tell(c, entry, old,
 		     !attached	    ? IOAS_TRACE_ATTACH
@@ -169,6 +177,7 @@ static int change(const struct change *c)
 			return join(c, entry);
 		if (route_entry_add(entry, c->dev))
 			return -ENOMEM;
+		ats_attached(c->dev, true);
 	}
 	point(c, entry, attached);
 	return 0;
@@ -282,6 +291,13 @@ static void wide_detach(const struct change *c)
 	pthread_mutex_unlock(&wide->lock);
 }
 
+/* Others of its set go on. What the device asks for between the two is taken back, too. */
+static void leave(const struct change *c, struct route_entry *entry)
+{
+	ats_take_route(c->dev, c->pasid, entry->to, IOAS_ATS_BY_DETACH);
+	trace_route(c->dev, c->pasid, entry->to, entry->to, IOAS_TRACE_LEAVE);
+}
+
 void route_detach(struct ioas_device *dev, const pasid_t *pasid)
 {
 	struct change c = {.dev = dev, .pasid = pasid};
@@ -296,7 +312,8 @@ void route_detach(struct ioas_device *dev, const pasid_t *pasid)
 		if (!entry->first)
 			point(&c, entry, true);
 		else
-			trace_route(dev, pasid, entry->to, entry->to, IOAS_TRACE_LEAVE);
+			leave(&c, entry);
+		ats_attached(dev, false);
 		route_entry_trim(dev->set, pasid);
 	}
 	pthread_mutex_unlock(&dev->set->lock);

@@ -7,6 +7,7 @@
 #include <ioas/run.h>
 #include "iommu.h"
 #include "route/route.h"
+#include "tlp/ats.h"
 #include "trace/trace.h"
 #include "util/alloc.h"
 #include "util/why.h"
@@ -42,6 +43,7 @@ static void device_free(struct ioas_device *dev)
 {
 	if (dev->counters)
 		iommu_counters_free(dev->iommu, dev->counters);
+	ats_put(dev->ats);
 	route_set_put(dev->set);
 	free(dev->requester);
 	free(dev);
@@ -82,6 +84,8 @@ int route_device_create(struct ioas_iommu *iommu, const struct route_identity *w
 		dev->counters = iommu_counters_alloc(iommu, counters, sizeof(*dev->counters));
 	if (!rc && !dev->counters)
 		rc = -ENOMEM;
+	if (!rc && who->ats && dev->unit->spec.ats)
+		rc = ats_add(dev, pt_format_page_lg2(dev->unit->table.format));
 	if (!rc && !*dev->set->name)
 		memcpy(dev->set->name, dev->name, sizeof(dev->set->name));
 	if (!rc)

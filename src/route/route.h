@@ -80,6 +80,7 @@ struct ioas_device {
 	_Atomic(const struct route_bus_ops *) bus_ops; /* NULL: no port turns its requests */
 	void *bus_arg; /* constant: the bus's own; PCI: the function, or NULL without one */
 	_Atomic(const struct route_source *) source; /* NULL: nobody checks */
+	struct ats *ats;			     /* constant; NULL: it has no ATS */
 	struct ioas_device_counters *counters;	     /* relaxed atomic adds */
 	struct mem_lend lent;			     /* transfers that have spans of memory */
 	uint32_t *requester;			     /* constant: ids it is entered under */
@@ -99,6 +100,8 @@ struct route_identity {
 	size_t requester_nr;
 	struct route_set *set;	      /* NULL: one of its own */
 	const struct kind_unit *unit; /* its IOMMU; NULL: the instance's own */
+	bool ats;		      /* it has ATS, which counts if the IOMMU has */
+	uint16_t page_request_nr;     /* with ats: page requests at a time, 0: none */
 };
 
 /*

@@ -8,6 +8,9 @@
  * Spans lent out are not waited for, as that may take as long as a disk: they are marked when they
  * are lent and again when they are back (src/tlp/lend.c), so that bytes which land after a reading
  * are told by the next.
+ *
+ * A device with ATS writes by what it was translated before. Its leaf was marked then; so when bits
+ * are cleared it has to give that back, and ask again before it writes on.
  */
 #include "space/private.h"
 #include "tlp/check_dirty.h"
@@ -23,6 +26,8 @@ void space_dirty_track(struct ioas_space *space, struct pt *pt, bool on)
 	pthread_mutex_unlock(&space->lock);
 	/* Writes that met it switched off have landed before the caller can think that it is on. */
 	inflight_wait(&space->iommu->inflight);
+	if (on)
+		ats_take_back(space->iommu, pt, 0, UINT64_MAX, true, IOAS_ATS_BY_DIRTY);
 }
 
 bool space_dirty_read(struct ioas_space *space, struct pt *pt, struct pt_dirty *read)
@@ -36,6 +41,8 @@ bool space_dirty_read(struct ioas_space *space, struct pt *pt, struct pt_dirty *
 	pthread_mutex_lock(&space->lock);
 	all = pt_dirty_read(pt, read);
 	pthread_mutex_unlock(&space->lock);
+	if (read->clear)
+		ats_take_back(space->iommu, pt, read->first, read->last, true, IOAS_ATS_BY_DIRTY);
 	return all;
 }
 

@@ -26,6 +26,7 @@ static void empty(struct ioas_space *space, struct pt *pt)
 
 	pt_unmap(pt, 0, UINT64_MAX, &gather);
 	inflight_wait(&space->iommu->inflight);
+	ats_take_back(space->iommu, pt, 0, UINT64_MAX, false, IOAS_ATS_BY_UNMAP);
 	check_dirty_track(space->iommu->check_dirty, pt, false, 0);
 	pt_gather_free(&gather);
 }

@@ -85,6 +85,9 @@ int space_map_file(struct ioas_space *space, struct ioas_caller *caller, struct 
 /* Nobody uses the area any more, who has a loan included. */
 static void take_out_idle(struct ioas_space *space, const struct space_area *area)
 {
+	for (struct space_domain *d = space->domains; d; d = d->next)
+		ats_take_back(space->iommu, d->pt, area->first, area->last, false,
+			      IOAS_ATS_BY_REVOKE);
 	mem_window_idle(area->pin->window);
 	for (struct space_domain *d = space->domains; d; d = d->next)
 		check_dirty_forget(space->iommu->check_dirty, d->pt, area->first, area->last);

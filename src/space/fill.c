@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Entering areas in page tables and taking them out again. The order in which they go is what the
- * promise of UNMAP rests on: entries first, then nobody is in flight through them, then what was
- * lent is back, only then window, pin and tables. (The tables last: whose span comes back looks
- * through them without an in-flight mark, see src/tlp/lend.c.)
+ * promise of UNMAP rests on: entries first, then nobody is in flight through them, then devices
+ * have given back what was translated for them (ATS), then what was lent is back, only then window,
+ * pin and tables. (The tables last: whose span comes back looks through them without an in-flight
+ * mark, see src/tlp/lend.c.)
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -65,6 +66,13 @@ int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space
 	return rc;
 }
 
+void fill_settle(struct ioas_space *space, iova_t first, iova_t last, enum ioas_ats_cause cause)
+{
+	inflight_wait(&space->iommu->inflight);
+	for (struct space_domain *domain = space->domains; domain; domain = domain->next)
+		ats_take_back(space->iommu, domain->pt, first, last, false, cause);
+}
+
 int fill_area(struct ioas_space *space, struct space_area *area, struct ioas_why *why)
 {
 	struct space_domain *domain = space->domains;
@@ -82,7 +90,7 @@ int fill_area(struct ioas_space *space, struct space_area *area, struct ioas_why
 		return 0;
 	for (domain = space->domains; domain; domain = domain->next)
 		pt_unmap(domain->pt, area->first, area->last, &gather);
-	inflight_wait(&space->iommu->inflight);
+	fill_settle(space, area->first, area->last, IOAS_ATS_BY_UNMAP);
 	area_unpin(space, area);
 	pt_gather_free(&gather);
 	return rc;
@@ -103,7 +111,7 @@ void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, 
 		return;
 	for (struct space_domain *domain = space->domains; domain; domain = domain->next)
 		pt_unmap(domain->pt, first, last, &gather);
-	inflight_wait(&space->iommu->inflight);
+	fill_settle(space, first, last, IOAS_ATS_BY_UNMAP);
 	for (; list; list = next_of(list))
 		area_unpin(space, list);
 	for (struct space_domain *domain = space->domains; domain; domain = domain->next)

@@ -197,6 +197,11 @@ pa_t area_pa(const struct space_area *area);
  * caller takes it out.
  */
 int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space_area *area);
+/*
+ * The entries of first..last are gone from all domains: on return no transaction uses them, a
+ * translated one neither. Spans may be lent yet.
+ */
+void fill_settle(struct ioas_space *space, iova_t first, iova_t last, enum ioas_ats_cause cause);
 /* Pins an area and enters it in all domains. As area_pin: an error has done nothing. */
 int fill_area(struct ioas_space *space, struct space_area *area, struct ioas_why *why);
 /*

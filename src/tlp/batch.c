@@ -51,7 +51,8 @@ static void remember(struct ioas_batch *batch, const struct ioas_tlp *tlp)
 	batch->first = entry->first;
 	batch->reach = entry->last - entry->first;
 	batch->to_host = entry->to_host;
-	batch->ops = can_remember(batch->issuer->dev, entry) ? entry->ops : 0;
+	/* Its form does not tell translated addresses from others. */
+	batch->ops = !tlp->at && can_remember(batch->issuer->dev, entry) ? entry->ops : 0;
 }
 
 int ioas_batch_find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void **host,

@@ -13,6 +13,7 @@
 #include <time.h>
 #include "iommu.h"
 #include "route/route.h"
+#include "tlp/ats.h"
 #include "tlp/nested.h"
 #include "tlp/tlp.h"
 #include "trace/trace.h"
@@ -119,7 +120,9 @@ void fault_look(struct ioas_fault *fault, struct ioas_device *dev, const struct 
 	routed = !tlp_find_route(dev, tlp, &route);
 	if (dev->bus == ROUTE_PCI)
 		fault->id = (rid_t)route.id;
-	if (routed)
+	if (tlp->at == IOAS_TLP_TRANSLATED)
+		ats_explain(fault, dev, addr);
+	else if (routed)
 		look_up(fault, dev->iommu, &route);
 	if (route.claimed && route.set)
 		name_owner(fault, route.set, tlp);
@@ -139,15 +142,18 @@ void fault_add(struct ioas_iommu *iommu, struct ioas_fault *fault)
 	trace_fault(iommu, fault);
 }
 
-int fault_record(struct ioas_issuer *issuer, struct ioas_fault *fault)
+void fault_keep(struct ioas_device *dev, struct ioas_fault *fault)
 {
-	struct ioas_device *dev = issuer->dev;
-
 	if (fault->reason != IOAS_PASSED_STALE)
 		__atomic_fetch_add(ioas_fault_passed(fault->reason) ? &dev->counters->around
 								    : &dev->counters->faults,
 				   1, __ATOMIC_RELAXED);
 	fault_add(dev->iommu, fault);
+}
+
+int fault_record(struct ioas_issuer *issuer, struct ioas_fault *fault)
+{
+	fault_keep(issuer->dev, fault);
 	issuer->recorded = fault->seq;
 	issuer->reason = fault->reason;
 	if (__builtin_expect(fault->stage != 0, 0))

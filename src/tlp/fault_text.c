@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <ioas/tlp.h>
+#include <ioas/ats.h>
 
 /* Text that is cut where the buffer ends, and its length as if it were not. */
 struct text {
@@ -52,6 +52,9 @@ static const char *const reason_names[] = {
 	[IOAS_FAULT_NO_PASID] = "the table of PASIDs has no such PASID",
 	[IOAS_FAULT_BAD_STRUCTURE] = "what leads to the page table is not valid",
 	[IOAS_FAULT_DISABLED] = "what leads to the page table lets no such request in",
+	[IOAS_FAULT_NOT_HELD] = "translated, but the device holds no such translation",
+	[IOAS_FAULT_ATS_BLOCKED] = "ATS is blocked: the device left an invalidation unanswered",
+	[IOAS_FAULT_ATS_TIMEOUT] = "the device did not answer an invalidation in time",
 	[IOAS_PASSED_CLAIMED] = "passed, by the route of whose requester ID it claimed",
 	[IOAS_PASSED_PEER] = "passed, without the IOMMU: a port turned it to a peer",
 	[IOAS_PASSED_UNTOLD] = "passed, and a dirty bitmap did not tell of the page",
@@ -89,6 +92,48 @@ static void add_requester(struct text *text, const struct ioas_fault *fault)
 		add(text, ", translation request");
 }
 
+const char *ioas_ats_cause_name(enum ioas_ats_cause cause)
+{
+	static const char *const names[] = {
+		[IOAS_ATS_BY_NOTHING] = "nothing",
+		[IOAS_ATS_BY_UNMAP] = "UNMAP",
+		[IOAS_ATS_BY_DETACH] = "DETACH",
+		[IOAS_ATS_BY_REPLACE] = "a replace",
+		[IOAS_ATS_BY_DIRTY] = "clearing dirty bits",
+		[IOAS_ATS_BY_REVOKE] = "revoking the dma-buf",
+		[IOAS_ATS_BY_GUEST] = "the program's own invalidation",
+		[IOAS_ATS_BY_RESET] = "a reset of the device",
+	};
+	size_t nr = sizeof(names) / sizeof(names[0]);
+
+	return (size_t)cause < nr ? names[cause] : "something unknown";
+}
+
+/* Whether the device ever held it, and what became of that. */
+static void add_taken(struct text *text, const struct ioas_fault *fault)
+{
+	const char *cause = ioas_ats_cause_name(fault->taken_by);
+
+	if (fault->reason == IOAS_FAULT_ATS_TIMEOUT)
+		add(text, "\n  it was asked to give back 0x%" PRIx64 "..0x%" PRIx64 " for %s",
+		    fault->taken.first, fault->taken.last, cause);
+	else if (fault->taken_by)
+		add(text,
+		    "\n  translation of 0x%" PRIx64 "..0x%" PRIx64 " invalidated by %s, and used "
+		    "after that",
+		    fault->taken.first, fault->taken.last, cause);
+	else
+		add(text, "\n  nothing that is there was handed out to it");
+}
+
+static bool is_of_table(const struct ioas_fault *fault)
+{
+	if (fault->tlp.at == IOAS_TLP_TRANSLATED)
+		return false;
+	return fault->level_nr || fault->has_nearest ||
+	       (fault->reason >= IOAS_FAULT_WIDTH && fault->reason != IOAS_FAULT_ATS_BLOCKED);
+}
+
 static void add_summary(struct text *text, const struct ioas_fault *fault)
 {
 	static const char *const stages[] = {"", "stage 1: ", "stage 2: "};
@@ -97,10 +142,12 @@ static void add_summary(struct text *text, const struct ioas_fault *fault)
 	add(text, "%s %" PRIu64 ": %s (", ioas_fault_passed(fault->reason) ? "passed by" : "fault",
 	    fault->seq, fault->device);
 	add_requester(text, fault);
-	add(text, ") %s%s%s of %" PRIu64 " byte%s at IOVA %#" PRIx64,
+	add(text, ") %s%s%s of %" PRIu64 " byte%s at %s %#" PRIx64,
 	    tlp->flags & IOAS_TLP_PRIV ? "privileged " : "",
 	    tlp->flags & IOAS_TLP_EXEC ? "instruction " : "",
 	    tlp->op == IOAS_TLP_WRITE ? "write" : "read", tlp->len, tlp->len == 1 ? "" : "s",
+	    tlp->at == IOAS_TLP_TRANSLATED && fault->reason != IOAS_FAULT_ATS_TIMEOUT ? "PA"
+										      : "IOVA",
 	    tlp->addr);
 	if (fault->addr != tlp->addr)
 		add(text, ", failed at %#" PRIx64, fault->addr);
@@ -205,7 +252,9 @@ int ioas_fault_format(const struct ioas_fault *fault, char *buf, size_t len)
 	if (len)
 		buf[0] = '\0';
 	add_summary(&text, fault);
-	if (fault->level_nr || fault->has_nearest || fault->reason >= IOAS_FAULT_WIDTH) {
+	if (fault->reason == IOAS_FAULT_NOT_HELD || fault->reason == IOAS_FAULT_ATS_TIMEOUT)
+		add_taken(&text, fault);
+	else if (is_of_table(fault)) {
 		add_route(&text, fault);
 		if (fault->reason == IOAS_PASSED_STALE)
 			add_stale(&text, fault);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an issuer remembers of its translations: the IOTLB of one thread of a device, in its own
- * memory, without a lock.
+ * memory, without a lock. Of translated requests (ATS) it remembers which addresses were handed out
+ * to the device, and what memory is there.
  *
  * Entries are ranges: all of a leaf that is one piece of host memory. They hold as long as nothing
  * of the machine has been unpublished, be it a mapping, a route, a page that moves, or dirty bits:
@@ -26,12 +27,15 @@ struct mem_window;
 struct pt;
 struct stage1;
 
-/* By which form of request: flags and PASID. 0: not to be remembered. */
+/* By which form of request: flags, address type and PASID. 0: not to be remembered. */
+#define IOTLB_AT_SHIFT	 48
+#define IOTLB_TRANSLATED ((uint64_t)IOAS_TLP_TRANSLATED << IOTLB_AT_SHIFT)
 static inline uint64_t iotlb_form(const struct ioas_tlp *tlp)
 {
 	uint64_t pasid = tlp->flags & IOAS_TLP_PASID ? tlp->pasid : 0;
+	uint64_t at = (uint64_t)tlp->at << IOTLB_AT_SHIFT;
 
-	return tlp->flags & IOAS_TLP_RID ? 0 : 1ull << 63 | (uint64_t)tlp->flags << 32 | pasid;
+	return tlp->flags & IOAS_TLP_RID ? 0 : 1ull << 63 | (uint64_t)tlp->flags << 32 | at | pasid;
 }
 
 struct iotlb_entry {

@@ -12,6 +12,7 @@
 #include "iommu.h"
 #include "mem/mem.h"
 #include "route/route.h"
+#include "tlp/ats.h"
 #include "tlp/tlp.h"
 
 #define BATCH_LEN  (256ul << 10)
@@ -100,30 +101,68 @@ static enum ioas_fault_reason copy_batch(struct ioas_issuer *issuer, const struc
 	return reason;
 }
 
-int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf)
+/* A translation request as the bus has it: its completion has 8 bytes for each unit. */
+static int issue_request(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf)
+{
+	uint64_t unit = ioas_ats_unit(issuer->dev), nr = tlp->len / sizeof(uint64_t);
+	struct ioas_tlp ask = *tlp;
+	char *entry = buf;
+
+	if (tlp->len % sizeof(uint64_t) || tlp->op != IOAS_TLP_READ)
+		return -EINVAL;
+	ask.len = unit;
+	for (ask.addr &= ~(unit - 1); nr--; ask.addr += unit, entry += sizeof(uint64_t)) {
+		struct ioas_ats_translation found;
+		struct ioas_fault fault;
+		uint64_t value;
+		int rc = ats_ask(issuer, &ask, &found, &fault);
+
+		if (rc)
+			return rc == -EFAULT ? fault_record(issuer, &fault) : rc;
+		value = ats_completion(&found);
+		memcpy(entry, &value, sizeof(value));
+	}
+	tlp_count(issuer->dev, IOAS_TLP_READ, 0, 0);
+	return 0;
+}
+
+int tlp_issue_quiet(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf,
+		    struct ioas_fault *fault, uint64_t *moved)
 {
 	enum ioas_fault_reason reason = IOAS_FAULT_NONE;
 	struct ioas_device *dev = issuer->dev;
 	uint64_t done = 0, leaves = 0;
 	struct tlp_route route = {0};
-	struct ioas_fault fault;
-	struct route_turn turn;
 
-	if (!tlp_valid(tlp))
-		return -EINVAL;
-	if (__builtin_expect(tlp_turns(issuer, tlp, &turn), 0))
-		return tlp_to_peer(issuer, tlp, buf, &turn);
 	while (!reason && done < tlp->len) {
 		uint64_t goal = tlp->len - done > BATCH_LEN ? done + BATCH_LEN : tlp->len;
 
 		tlp_enter(issuer);
 		reason = copy_batch(issuer, tlp, &route, buf, goal, &done, &leaves);
-		fault_look_if(&fault, dev, tlp, done, reason, route.claimed);
+		fault_look_if(fault, dev, tlp, done, reason, route.claimed);
 		tlp_leave(issuer);
 		reason = tlp_moved(dev, reason);
 	}
 	tlp_count(dev, tlp->op, done, leaves);
-	return reason || route.claimed ? fault_record(issuer, &fault) : 0;
+	*moved = done;
+	return reason || route.claimed;
+}
+
+int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf)
+{
+	struct ioas_fault fault;
+	struct route_turn turn;
+	uint64_t done;
+
+	if (!tlp_valid(tlp))
+		return -EINVAL;
+	if (__builtin_expect(tlp_turns(issuer, tlp, &turn), 0))
+		return tlp_to_peer(issuer, tlp, buf, &turn);
+	if (__builtin_expect(!tlp_issue_quiet(issuer, tlp, buf, &fault, &done), 1))
+		return 0;
+	if (tlp->at == IOAS_TLP_TRANSLATION_REQUEST && ioas_ats_enabled(issuer->dev))
+		return issue_request(issuer, tlp, buf);
+	return fault_record(issuer, &fault);
 }
 
 int ioas_dma_read(struct ioas_issuer *issuer, iova_t addr, void *buf, size_t len)

@@ -159,8 +159,12 @@ static enum ioas_fault_reason lend_batch(struct ioas_dma *dma, const struct ioas
 {
 	struct ioas_issuer *issuer = dma->issuer;
 	enum ioas_fault_reason reason = tlp_route(issuer, tlp, route);
-	bool note = !reason && tlp->op == IOAS_TLP_WRITE && pt_dirty_possible(route->pt);
+	bool note;
 
+	/* ATS may have been enabled just now. */
+	if (!reason && route->form & IOTLB_TRANSLATED)
+		reason = IOAS_FAULT_TRANSLATED;
+	note = !reason && tlp->op == IOAS_TLP_WRITE && pt_dirty_possible(route->pt);
 	for (unsigned i = 0; !reason && *done < tlp->len && i < BATCH_LEAVES && has_room(dma);
 	     i++) {
 		struct tlp_span span;
@@ -192,6 +196,10 @@ int ioas_dma_add(struct ioas_dma *dma, const struct ioas_tlp *tlp)
 
 	if (!tlp_valid(tlp))
 		return -EINVAL;
+	/* What is lent outlives a translation; and nobody could mark at its end what was written.
+	 */
+	if (tlp->at == IOAS_TLP_TRANSLATED && ioas_ats_enabled(issuer->dev))
+		return -EOPNOTSUPP;
 	if (__builtin_expect(tlp_turns(issuer, tlp, &turn), 0))
 		return tlp_to_peer(issuer, tlp, NULL, &turn);
 	while (!rc && !reason && done < tlp->len) {

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include "iommu.h"
+#include "mem/mem.h"
 #include "route/route.h"
 #include "tlp/tlp.h"
 
@@ -13,9 +14,13 @@ bool tlp_turns_here(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, stru
 	struct ioas_device *dev = issuer->dev;
 	const struct route_bus_ops *ops = atomic_load_explicit(&dev->bus_ops, memory_order_acquire);
 
-	/* Ports go by the address of memory requests, whatever PASID or address type they have. */
+	/*
+	 * Ports go by the address of memory requests, whatever PASID or address type they have; but
+	 * what the IOMMU has handed out is the address of memory, even where its map meets BARs.
+	 */
 	return __builtin_expect(ops != NULL, 0) && tlp->at != IOAS_TLP_TRANSLATION_REQUEST &&
 	       atomic_load_explicit(&dev->dma_on, memory_order_acquire) &&
+	       !(tlp->at == IOAS_TLP_TRANSLATED && mem_window_find(dev->iommu->mem, tlp->addr)) &&
 	       ops->peer(dev, tlp, out) == 1;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "iommu.h"
 #include "route/route.h"
+#include "tlp/ats.h"
 #include "tlp/nested.h"
 #include "tlp/tlp.h"
 
@@ -99,8 +100,11 @@ enum ioas_fault_reason tlp_find_route(struct ioas_device *dev, const struct ioas
 		reason = check_form(dev, tlp, out);
 	if (reason)
 		return reason;
-	if (__builtin_expect(tlp->at != IOAS_TLP_UNTRANSLATED, 0))
-		return IOAS_FAULT_TRANSLATED;
+	if (__builtin_expect(tlp->at != IOAS_TLP_UNTRANSLATED, 0)) {
+		reason = ats_check(dev, tlp, out);
+		if (reason || tlp->at == IOAS_TLP_TRANSLATED)
+			return reason;
+	}
 	if (__builtin_expect(meets_interrupts(dev, tlp), 0))
 		return IOAS_FAULT_INTERRUPT;
 	if (tagged && !tlp->pasid && dev->pasid_0_same)
@@ -120,10 +124,10 @@ enum ioas_fault_reason tlp_route(struct ioas_issuer *issuer, const struct ioas_t
 	struct iotlb *tlb = &issuer->tlb;
 	enum ioas_fault_reason reason;
 
-	if (__builtin_expect(
-		    form && tlb->route.form == form && tlb->route.generation == tlb->generation &&
-			    tlp->at == IOAS_TLP_UNTRANSLATED && !meets_interrupts(issuer->dev, tlp),
-		    1)) {
+	if (__builtin_expect(form && tlb->route.form == form &&
+				     tlb->route.generation == tlb->generation &&
+				     !meets_interrupts(issuer->dev, tlp),
+			     1)) {
 		*out = (struct tlp_route){
 			.pt = tlb->route.pt,
 			.stage1 = tlb->route.stage1,
@@ -135,6 +139,9 @@ enum ioas_fault_reason tlp_route(struct ioas_issuer *issuer, const struct ioas_t
 		return IOAS_FAULT_NONE;
 	}
 	reason = tlp_find_route(issuer->dev, tlp, out);
+	/* It asks where its address leads (ats.c), and moves nothing. */
+	if (!reason && tlp->at == IOAS_TLP_TRANSLATION_REQUEST)
+		reason = IOAS_FAULT_TRANSLATED;
 	if (reason || !form)
 		return reason;
 	out->form = form;

@@ -8,6 +8,7 @@
  *   translate.c  page table -> permission -> window; alone calls pt_walk
  *   nested.c     the same where a stage 1 of the program's comes first; nested_event.c: what its
  *                guest is told
+ *   ats.h        requests for translations, and translated ones
  *   batch.c      the same for models that go on to the memory by themselves
  *   fault.c      what did not pass
  *   inflight.c   the promise that UNMAP and DETACH keep
@@ -21,6 +22,7 @@
 #include "tlp/iotlb.h"
 
 struct check_dirty;
+struct pt_walk;
 struct route_set;
 struct route_turn;
 
@@ -69,6 +71,13 @@ static inline bool tlp_valid(const struct ioas_tlp *tlp)
 	return tlp->len && (tlp->op == IOAS_TLP_READ || tlp->op == IOAS_TLP_WRITE);
 }
 
+/*
+ * Sends a valid one that no port turns. 0 it passed; 1 *fault has a record that is not kept yet:
+ * it was refused, or passed with another's requester ID. *moved: bytes.
+ */
+int tlp_issue_quiet(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf,
+		    struct ioas_fault *fault, uint64_t *moved);
+
 /* Counts one TLP that moved (or was lent) `len` bytes after `leaves` translations. */
 void tlp_count(struct ioas_device *dev, unsigned op, uint64_t len, uint64_t leaves);
 /* Many, with the bytes by enum ioas_tlp_op. */
@@ -103,6 +112,13 @@ int tlp_to_peer(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *bu
 #define TLP_MOVING ((enum ioas_fault_reason)255)
 enum ioas_fault_reason tlp_translate(struct ioas_issuer *issuer, const struct tlp_route *route,
 				     unsigned op, iova_t addr, uint64_t len, struct tlp_span *out);
+
+/*
+ * What the route's page table says of `addr`, in all its dimensions: NONE and what it allows; the
+ * program's own has been asked for the op of route->tlp. Else the reason. In flight only.
+ */
+enum ioas_fault_reason tlp_look(struct ioas_issuer *issuer, const struct tlp_route *route,
+				iova_t addr, struct pt_walk *out);
 
 /*
  * One dimension: what `pt` says of `addr` for `op`. In flight only. IOAS_FAULT_NONE, or the reason.
@@ -154,5 +170,7 @@ static inline void fault_look_if(struct ioas_fault *fault, struct ioas_device *d
 int fault_record(struct ioas_issuer *issuer, struct ioas_fault *fault);
 /* The same for what is no issuer's newest: nobody is told but the log and the host. */
 void fault_add(struct ioas_iommu *iommu, struct ioas_fault *fault);
+/* The same of a device, where no issuer has to do with it. */
+void fault_keep(struct ioas_device *dev, struct ioas_fault *fault);
 
 #endif

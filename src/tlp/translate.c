@@ -4,6 +4,7 @@
 #include "iommu.h"
 #include "mem/mem.h"
 #include "route/route.h"
+#include "tlp/ats.h"
 #include "tlp/nested.h"
 #include "tlp/check_dirty.h"
 #include "tlp/tlp.h"
@@ -125,6 +126,60 @@ static __attribute__((noinline)) enum ioas_fault_reason walk_nested(struct ioas_
 	return reason;
 }
 
+/* A translated request: what was handed out says what it may, the window where. */
+static enum ioas_fault_reason miss_translated(struct ioas_issuer *issuer, uint64_t form,
+					      unsigned op, pa_t pa, uint64_t len,
+					      struct tlp_span *out)
+{
+	struct ioas_device *dev = issuer->dev;
+	struct mem_window *window;
+	struct iotlb_entry *entry;
+	struct ioas_range held;
+	uint64_t before, rest;
+	uint32_t ops;
+
+	if (!ats_holds(dev, pa, op, &held, &ops))
+		return IOAS_FAULT_NOT_HELD;
+	window = mem_window_find(dev->iommu->mem, pa);
+	if (!window)
+		return IOAS_FAULT_MEMORY;
+	rest = held.last - pa + 1;
+	out->host = mem_window_at(window, pa - window->pa, &rest);
+	out->len = least(len, rest);
+	out->window = window;
+	if (!out->host)
+		return TLP_MOVING;
+	before = mem_window_whole(window) ? pa - held.first : 0;
+	entry = iotlb_place(&issuer->tlb, form, pa, held.last - held.first + 1);
+	*entry = (struct iotlb_entry){
+		.generation = issuer->tlb.generation,
+		.form = form,
+		.first = pa - before,
+		.last = pa + rest - 1,
+		.to_host = (uintptr_t)out->host - pa,
+		.window = window,
+		.ops = ops,
+	};
+	issuer->tlb.hot = entry;
+	return IOAS_FAULT_NONE;
+}
+
+enum ioas_fault_reason tlp_look(struct ioas_issuer *issuer, const struct tlp_route *route,
+				iova_t addr, struct pt_walk *out)
+{
+	struct nested_found found;
+	enum ioas_fault_reason reason;
+	int rc;
+
+	if (!route->stage1) {
+		rc = pt_walk(route->pt, addr, out);
+		return rc == -ERANGE ? IOAS_FAULT_WIDTH : rc ? IOAS_FAULT_NOT_MAPPED : 0;
+	}
+	reason = walk_nested(issuer, route, addr, &found);
+	*out = found.walk;
+	return reason;
+}
+
 /* Not remembered: through the page table. A range that wraps runs into the end of the width. */
 static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_route *route,
 				   unsigned op, iova_t addr, uint64_t len, struct tlp_span *out)
@@ -134,6 +189,8 @@ static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_
 	enum ioas_fault_reason reason;
 	struct mem_window *window;
 
+	if (__builtin_expect(route->form & IOTLB_TRANSLATED, 0))
+		return miss_translated(issuer, route->form, op, addr, len, out);
 	if (__builtin_expect(route->stage1 != NULL, 0)) {
 		reason = walk_nested(issuer, route, addr, &found);
 	} else {

@@ -37,13 +37,17 @@ enum lock_rank {
 	LOCK_SPACE,	  /* several at once, in the order of their ids */
 	LOCK_PAGES,	  /* pages that several areas share */
 	LOCK_IDS,	  /* obj: the table of ids */
+	LOCK_ATS_TURN,	  /* tlp: who takes translations back from a device */
 	LOCK_MODEL,	  /* a model's own */
 	LOCK_TABLE,	  /* route: devices by requester ID */
+	LOCK_ATC,	  /* tlp: a device's cache of translations */
 	LOCK_QUEUE_READ,  /* obj: who takes events out of a queue */
 	LOCK_PINS,	  /* mem: pinned memory of a program */
 	LOCK_INFLIGHT,	  /* tlp: the list of issuers, and who waits for them */
 	LOCK_MAP,	  /* mem: the physical map */
 	LOCK_EVENTS,	  /* obj: the queues of events of a viommu */
+	LOCK_ATS,	  /* tlp: what a device has been handed out */
+	LOCK_ATS_TABLES,  /* tlp: who holds something of which page table */
 	LOCK_QUEUE,	  /* obj: page requests, or events */
 	LOCK_ACCESS_PINS, /* space: what an access has pinned */
 	LOCK_PCI_IRQ,	  /* a function's interrupts */

@@ -63,6 +63,8 @@ void run_usage(void)
 	      "                   abi=6.12 or 7.3 (default), where the kernels' answers differ;\n"
 	      "                   memlock=on, refuse pinned memory beyond RLIMIT_MEMLOCK;\n"
 	      "                   groups=strict, one address space a group, as in Linux;\n"
+	      "                   ats-timeout=MS, how long a device may keep translations that\n"
+	      "                   are taken back (docs/ats.md);\n"
 	      "                   pasid0=same, PASID 0 is no PASID, as on VT-d; iommu=KIND, soft\n"
 	      "                   (default), vtd, amd, smmuv3 or riscv (docs/iommus.md);\n"
 	      "                   pt=FORMAT, soft's page tables, such as vtd-ss\n"
