@@ -19,6 +19,7 @@
  *   pci bus -> route device, and route table
  *   route device, space -> turn of a device with ATS -> the model's lock, and its cache of
  *     translations -> translations of a device -> those by page table (both short, taken in flight)
+ *   iommufd context -> server of a device's page requests -> where they go -> a queue of faults
  *   fault log -> (nothing)
  *
  * Debug builds hold every lock that is taken against this, as the ranks of util/lock.h.

@@ -10,6 +10,7 @@
 #ifndef IOAS_TLPGUN_H
 #define IOAS_TLPGUN_H
 
+#include <ioas/ats.h>
 #include <ioas/device.h>
 #include <ioas/pci.h>
 #include <ioas/tlpgun_regs.h>
@@ -55,14 +56,16 @@ struct ioas_tlpgun_burst {
 	uint64_t stride;     /* from one's address to the next one's; wraps */
 	uint64_t buf, buf_stride;
 	bool stop_at_fault;
-	bool irq; /* send `vector` at its end */
+	bool by_ats; /* as translated requests, through the gun's cache (ats.h) */
+	bool pages;  /* and requesting the pages that are missing (pri.h); with by_ats */
+	bool irq;    /* send `vector` at its end */
 	uint16_t vector;
 };
 
 /*
  * Has the gun's own thread send a burst; `again`: over and over, until it is stopped.
- * 0; -EBUSY it is at one; -EINVAL no length, or data outside the buffer; -EAGAIN no thread to be
- * had.
+ * 0; -EBUSY it is at one; -EINVAL no length, data outside the buffer, or by_ats or pages, which it
+ * has not; -EAGAIN no thread to be had.
  */
 int ioas_tlpgun_start(struct ioas_tlpgun *gun, const struct ioas_tlpgun_burst *burst, bool again);
 /* Ends it, if any. On return none of its TLPs is under way. */
@@ -75,8 +78,11 @@ struct ioas_tlpgun_status {
 	enum ioas_fault_reason reason; /* why the burst's first TLP on record is there */
 	uint64_t record;	       /* that record's number */
 	uint64_t passed, faulted;      /* TLPs of the burst */
-	uint64_t items;		       /* work items that have ended */
-	uint32_t queued;	       /* work items that have not */
+	bool untranslatable; /* a TLP was given up: no translation, or the page was refused */
+	uint64_t requested, refused; /* pages requested, groups of them not answered by success */
+	struct ioas_atc_stats atc;   /* of the cache; zero: none */
+	uint64_t items;		     /* work items that have ended */
+	uint32_t queued;	     /* work items that have not */
 };
 void ioas_tlpgun_status(struct ioas_tlpgun *gun, struct ioas_tlpgun_status *out);
 
@@ -86,6 +92,8 @@ void ioas_tlpgun_status(struct ioas_tlpgun *gun, struct ioas_tlpgun_status *out)
  * queue.
  */
 int ioas_tlpgun_enqueue(struct ioas_tlpgun *gun, const void *item);
+/* How it deals with invalidations from now on: enum ioas_tlpgun_ats_ctrl, 0 as it ought to. */
+void ioas_tlpgun_ats_ctrl(struct ioas_tlpgun *gun, uint32_t ctrl);
 /* Holds work items back in the queue (true), or lets them go on. */
 void ioas_tlpgun_hold(struct ioas_tlpgun *gun, bool on);
 

@@ -45,7 +45,12 @@ enum ioas_tlpgun_reg {
 	IOAS_TLPGUN_ITEMS = 0x70,      /* 8 ro: work items that have ended */
 	IOAS_TLPGUN_QUEUE = 0x78,      /* 4: IOAS_TLPGUN_HOLD */
 	IOAS_TLPGUN_QUEUED = 0x7c,     /* 4 ro: work items that have not ended */
-	IOAS_TLPGUN_REGS_LEN = 0x80,
+	IOAS_TLPGUN_ATS_CAPS = 0x80,   /* 4 ro: enum ioas_tlpgun_ats_caps */
+	IOAS_TLPGUN_ATS_CTRL = 0x84,   /* 4: enum ioas_tlpgun_ats_ctrl */
+	IOAS_TLPGUN_HELD = 0x88,       /* 8 ro: translations in its cache */
+	IOAS_TLPGUN_REQUESTED = 0x90,  /* 8 ro: pages it has requested */
+	IOAS_TLPGUN_REFUSED = 0x98,    /* 8 ro: groups of them answered otherwise than by success */
+	IOAS_TLPGUN_REGS_LEN = 0xa0,
 };
 
 #define IOAS_TLPGUN_MAGIC 0x47504c54u /* "TLPG" */
@@ -61,6 +66,21 @@ enum ioas_tlpgun_ctrl {
 	IOAS_TLPGUN_AT_SHIFT = 8,
 	IOAS_TLPGUN_IRQ = 1 << 16,	     /* sends VECTOR at the end */
 	IOAS_TLPGUN_STOP_AT_FAULT = 1 << 17, /* the first TLP that is refused is the last */
+	/* As translated requests, through its cache; and request the pages that are missing. */
+	IOAS_TLPGUN_BY_ATS = 1 << 18,
+	IOAS_TLPGUN_PAGES = 1 << 19,
+};
+
+enum ioas_tlpgun_ats_caps {
+	IOAS_TLPGUN_HAS_ATS = 1 << 0,
+	IOAS_TLPGUN_HAS_PAGES = 1 << 1,
+	IOAS_TLPGUN_ROOM_SHIFT = 16, /* 31:16 page requests that may be outstanding */
+};
+
+/* To break the promise that ATS rests on, on purpose. */
+enum ioas_tlpgun_ats_ctrl {
+	IOAS_TLPGUN_KEEP = 1 << 0,   /* says that translations are given back, and keeps them */
+	IOAS_TLPGUN_SILENT = 1 << 1, /* does not answer invalidations */
 };
 
 enum ioas_tlpgun_doorbell {
@@ -72,8 +92,11 @@ enum ioas_tlpgun_doorbell {
 /* A doorbell other than STOP is ignored while BUSY. */
 enum ioas_tlpgun_bits {
 	IOAS_TLPGUN_BUSY = 1 << 0,
-	IOAS_TLPGUN_ENDED = 1 << 1,   /* the last burst has ended */
-	IOAS_TLPGUN_INVALID = 1 << 2, /* it was not sent: no length, or data outside the buffer */
+	IOAS_TLPGUN_ENDED = 1 << 1, /* the last burst has ended */
+	/* It was not sent: no length, data outside the buffer, or by ATS, which it has not. */
+	IOAS_TLPGUN_INVALID = 1 << 2,
+	/* A TLP was given up: no translation, or the page was refused. */
+	IOAS_TLPGUN_UNTRANSLATABLE = 1 << 3,
 	IOAS_TLPGUN_REASON_SHIFT = 8, /* 15:8 why its first TLP on record is there */
 };
 

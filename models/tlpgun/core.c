@@ -19,6 +19,7 @@ int gun_new(const struct gun_shape *shape, struct ioas_tlpgun **out)
 	lock_init(&gun->lock, LOCK_MODEL);
 	pthread_cond_init(&gun->work, NULL);
 	pthread_cond_init(&gun->idle, NULL);
+	pthread_cond_init(&gun->answered, NULL);
 	gun->buf = calloc(1, shape->buf_len);
 	gun->chunk = malloc(GUN_CHUNK);
 	gun->item = calloc(shape->depth ? shape->depth : 1, sizeof(*gun->item));
@@ -33,13 +34,17 @@ int gun_new(const struct gun_shape *shape, struct ioas_tlpgun **out)
 
 int gun_arm(struct ioas_tlpgun *gun, struct ioas_device *dev)
 {
+	int rc;
+
 	gun->dev = dev;
-	return ioas_issuer_new(dev, &gun->issuer);
+	rc = ioas_issuer_new(dev, &gun->issuer);
+	return rc ?: gun_ats_open(gun);
 }
 
 void gun_free(struct ioas_tlpgun *gun)
 {
 	gun_suspend(gun);
+	gun_ats_close(gun);
 	while (gun->callers) {
 		struct gun_caller *caller = gun->callers;
 
@@ -50,6 +55,7 @@ void gun_free(struct ioas_tlpgun *gun)
 	ioas_issuer_destroy(gun->issuer);
 	pthread_cond_destroy(&gun->work);
 	pthread_cond_destroy(&gun->idle);
+	pthread_cond_destroy(&gun->answered);
 	pthread_mutex_destroy(&gun->lock);
 	free(gun->portals);
 	free(gun->item);
@@ -91,6 +97,7 @@ void gun_suspend(struct ioas_tlpgun *gun)
 	running = gun->running;
 	gun->ending = true;
 	atomic_store(&gun->halt, true);
+	pthread_cond_broadcast(&gun->answered);
 	pthread_cond_signal(&gun->work);
 	pthread_mutex_unlock(&gun->lock);
 	if (running)
@@ -125,6 +132,7 @@ void gun_halt_locked(struct ioas_tlpgun *gun)
 	}
 	gun->stopping = true;
 	atomic_store(&gun->halt, true);
+	pthread_cond_broadcast(&gun->answered);
 	pthread_cond_signal(&gun->work);
 }
 
@@ -135,6 +143,7 @@ void gun_reset(struct ioas_tlpgun *gun)
 	gun->on = gun->stopping = false;
 	atomic_store(&gun->halt, true);
 	atomic_store(&gun->drop, true);
+	pthread_cond_broadcast(&gun->answered);
 	while (gun->shooting || gun->serving || gun->calling)
 		pthread_cond_wait(&gun->idle, &gun->lock);
 	atomic_store(&gun->halt, false);
@@ -146,7 +155,11 @@ void gun_reset(struct ioas_tlpgun *gun)
 	gun->items = gun->record = 0;
 	gun->passed = gun->faulted = 0;
 	gun->reason = IOAS_FAULT_NONE;
-	gun->hold = gun->ended = gun->invalid = false;
+	gun->hold = gun->ended = gun->invalid = gun->untranslatable = gun->waiting = false;
+	gun->requested = gun->refused = 0;
+	atomic_store(&gun->ats_ctrl, 0);
+	if (gun->atc)
+		ioas_atc_clear(gun->atc);
 	gun->resetting = false;
 	pthread_cond_broadcast(&gun->idle);
 	pthread_mutex_unlock(&gun->lock);
@@ -172,6 +185,10 @@ int gun_burst_locked(struct ioas_tlpgun *gun, const struct ioas_tlpgun_burst *bu
 {
 	int rc = gun_busy_locked(gun) || gun->resetting ? -EBUSY : 0;
 
+	if (!rc && (!gun->atc ? burst->by_ats : burst->by_ats && burst->tlp.at))
+		rc = -EINVAL;
+	if (!rc && burst->pages && !(burst->by_ats && gun->pages))
+		rc = -EINVAL;
 	if (!rc && (!fits(gun, burst) || burst->tlp.op > IOAS_TLP_WRITE ||
 		    burst->tlp.at > IOAS_TLP_TRANSLATED))
 		rc = -EINVAL;
@@ -184,7 +201,7 @@ int gun_burst_locked(struct ioas_tlpgun *gun, const struct ioas_tlpgun_burst *bu
 		gun->burst.count = 1;
 	gun->again = again;
 	gun->on = true;
-	gun->stopping = gun->ended = gun->invalid = false;
+	gun->stopping = gun->ended = gun->invalid = gun->untranslatable = false;
 	gun->at = gun->record = 0;
 	gun->reason = IOAS_FAULT_NONE;
 	gun->passed = gun->faulted = 0;
@@ -230,7 +247,12 @@ void ioas_tlpgun_status(struct ioas_tlpgun *gun, struct ioas_tlpgun_status *out)
 		.faulted = atomic_load(&gun->faulted),
 		.items = gun->items,
 		.queued = gun->queued,
+		.untranslatable = gun->untranslatable,
+		.requested = gun->requested,
+		.refused = gun->refused,
 	};
+	if (gun->atc)
+		ioas_atc_stats(gun->atc, &out->atc);
 	pthread_mutex_unlock(&gun->lock);
 }
 

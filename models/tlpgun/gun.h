@@ -8,6 +8,7 @@
  *   core.c    life: made, started, reset, suspended, ended; bursts as the library starts them
  *   worker.c  the worker, and bursts
  *   item.c    work items
+ *   ats.c     translated requests, and requests for pages
  *   regs.c    registers, buffer and portals as BARs
  *   pci.c     the function, and its keys
  *   stream.c  the twin on a platform bus
@@ -20,7 +21,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <ioas/ats.h>
 #include <ioas/model.h>
+#include <ioas/pri.h>
 #include <ioas/tlpgun.h>
 
 #define GUN_BUF_LEN	65536u
@@ -56,6 +59,8 @@ struct gun_shape {
 	unsigned depth; /* 0: no shared queue */
 	unsigned portal_nr;
 	unsigned pasid_lg2;
+	bool ats;
+	unsigned page_request_nr; /* 0: none */
 };
 
 struct ioas_tlpgun {
@@ -65,10 +70,13 @@ struct ioas_tlpgun {
 	uint8_t *buf;
 	uint8_t *chunk;		    /* the worker's, GUN_CHUNK bytes */
 	struct ioas_issuer *issuer; /* the worker's */
+	struct ioas_atc *atc;	    /* NULL: it has no ATS */
+	bool pages;		    /* it can request pages */
 
 	pthread_mutex_t lock;
 	pthread_cond_t work;	    /* there is some, or the worker shall end */
 	pthread_cond_t idle;	    /* the worker came back, a caller did, a reset ended */
+	pthread_cond_t answered;    /* a group of page requests was, or the worker shall leave */
 	pthread_t thread;	    /* (lock) */
 	bool running;		    /* (lock) there is a worker */
 	bool ending;		    /* (lock) it shall end */
@@ -92,6 +100,14 @@ struct ioas_tlpgun {
 	uint64_t record;		  /* (lock) */
 	struct ioas_tlpgun_burst burst;	  /* constant while `on` or `shooting` */
 	_Atomic uint64_t passed, faulted; /* the worker's, to be read by anybody */
+
+	/* Translations and pages. */
+	_Atomic uint32_t ats_ctrl;   /* enum ioas_tlpgun_ats_ctrl */
+	bool untranslatable;	     /* (lock) */
+	uint16_t group;		     /* the worker's: the newest group's index */
+	bool waiting;		     /* (lock) for the answer to it */
+	enum ioas_page_code code;    /* (lock) that answer */
+	uint64_t requested, refused; /* (lock) */
 
 	/* The queue: a ring. An item stays in it until it has ended. */
 	struct ioas_tlpgun_item *item;
@@ -129,6 +145,17 @@ void *gun_worker(void *gun);
 int gun_enqueue_locked(struct ioas_tlpgun *gun, const void *item);
 /* Does all of it, its completion record included. The worker's, without the lock. */
 void gun_item_run(struct ioas_tlpgun *gun, const struct ioas_tlpgun_item *item);
+
+/* ats.c */
+/* Opens what the device has; of a shape without ATS nothing. 0; -ENOMEM. */
+int gun_ats_open(struct ioas_tlpgun *gun);
+void gun_ats_close(struct ioas_tlpgun *gun);
+/*
+ * Sends one TLP of the burst, `len` bytes of which go by translations, requesting pages as the
+ * burst says. The worker's, without the lock. 0; -EFAULT on record; -ENXIO given up, without a
+ * record; -EINTR the worker shall leave: begin again later.
+ */
+int gun_ats_send(struct ioas_tlpgun *gun, const struct ioas_tlp *tlp, uint8_t *buf);
 
 /* regs.c: ops of the function. */
 uint64_t gun_bar_read(void *model, unsigned bar, uint64_t off, unsigned size);

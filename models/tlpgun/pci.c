@@ -17,6 +17,9 @@ static const struct ioas_model_key keys[] = {
 	{"portals", "1..64", "pages through which it is reached (4)", false},
 	{"bar", "SIZE", "buffer for the data of TLPs, BAR 2: a power of two, 4K to 1G (64K)",
 	 false},
+	{"ats", "on|off", "translations of its own: translated requests (off)", false},
+	{"pri", "NUMBER", "page requests, so many outstanding at a time, 1 to 512; with ats (0)",
+	 false},
 	{0},
 };
 
@@ -48,8 +51,8 @@ static int parse_switch(const struct ioas_param *param, bool *out, struct ioas_w
 
 /* What was said, with 0 for what was not. */
 struct said {
-	uint64_t buf_len, depth, portals, pasid;
-	bool shared;
+	uint64_t buf_len, depth, portals, pasid, pri;
+	bool shared, ats;
 };
 
 static int parse(const struct ioas_param *param, struct said *said, struct ioas_why *why)
@@ -58,7 +61,13 @@ static int parse(const struct ioas_param *param, struct said *said, struct ioas_
 
 	if (!strcmp(param->key, "shared"))
 		return parse_switch(param, &said->shared, why);
-	if (!strcmp(param->key, "pasid")) {
+	if (!strcmp(param->key, "ats"))
+		return parse_switch(param, &said->ats, why);
+	if (!strcmp(param->key, "pri")) {
+		if (parse_number(value, 0, IOAS_PAGE_GROUPS, &said->pri))
+			return why_set(why, -EINVAL, "pri=%s: 0 to %u page requests", value,
+				       IOAS_PAGE_GROUPS);
+	} else if (!strcmp(param->key, "pasid")) {
 		if (parse_number(value, 0, IOAS_PASID_BITS, &said->pasid))
 			return why_set(why, -EINVAL, "pasid=%s: 0 to %d bits", value,
 				       IOAS_PASID_BITS);
@@ -92,11 +101,15 @@ int gun_keys_parse(const struct ioas_param *params, size_t nr, struct gun_shape 
 	}
 	if (said.shared && !said.pasid)
 		return why_set(why, -EINVAL, "shared=on: work items bring a PASID, so not pasid=0");
+	if (said.pri && !said.ats)
+		return why_set(why, -EINVAL, "pri= goes with ats=on");
 	if (!said.shared && (said.depth || said.portals))
 		return why_set(why, -EINVAL, "depth= and portals= go with shared=on");
 	*out = (struct gun_shape){
 		.buf_len = said.buf_len ? said.buf_len : GUN_BUF_LEN,
 		.pasid_lg2 = (unsigned)said.pasid,
+		.ats = said.ats,
+		.page_request_nr = (unsigned)said.pri,
 	};
 	if (said.shared) {
 		out->depth = said.depth ? (unsigned)said.depth : GUN_DEPTH;
@@ -176,6 +189,8 @@ static struct ioas_pci_desc desc_of(const struct gun_shape *shape)
 		.msix_pba = GUN_MSIX_PBA,
 		.pasid_lg2 = (uint8_t)shape->pasid_lg2,
 		.shared_queue = shape->portal_nr > 0,
+		.ats = shape->ats,
+		.page_request_nr = (uint16_t)shape->page_request_nr,
 	};
 
 	desc.bar[IOAS_TLPGUN_BAR_REGS].len = GUN_REGS_LEN;

@@ -44,7 +44,31 @@ static uint32_t status(const struct ioas_tlpgun *gun)
 {
 	return (gun_busy_locked(gun) ? IOAS_TLPGUN_BUSY : 0u) |
 	       (gun->ended ? IOAS_TLPGUN_ENDED : 0u) | (gun->invalid ? IOAS_TLPGUN_INVALID : 0u) |
+	       (gun->untranslatable ? IOAS_TLPGUN_UNTRANSLATABLE : 0u) |
 	       (uint32_t)gun->reason << IOAS_TLPGUN_REASON_SHIFT;
+}
+
+static uint32_t read_ats(struct ioas_tlpgun *gun, uint64_t off)
+{
+	struct ioas_atc_stats stats = {0};
+
+	switch (off & ~4ull) {
+	case IOAS_TLPGUN_ATS_CAPS:
+		if (off & 4)
+			return atomic_load(&gun->ats_ctrl);
+		return (gun->atc ? IOAS_TLPGUN_HAS_ATS : 0u) |
+		       (gun->pages ? IOAS_TLPGUN_HAS_PAGES : 0u) |
+		       ioas_page_room(gun->dev) << IOAS_TLPGUN_ROOM_SHIFT;
+	case IOAS_TLPGUN_HELD:
+		if (gun->atc)
+			ioas_atc_stats(gun->atc, &stats);
+		return half(stats.held, off);
+	case IOAS_TLPGUN_REQUESTED:
+		return half(gun->requested, off);
+	case IOAS_TLPGUN_REFUSED:
+		return half(gun->refused, off);
+	}
+	return 0;
 }
 
 static uint32_t read_reg(struct ioas_tlpgun *gun, uint64_t off)
@@ -81,7 +105,7 @@ static uint32_t read_reg(struct ioas_tlpgun *gun, uint64_t off)
 	case IOAS_TLPGUN_QUEUED:
 		return gun->queued;
 	}
-	return 0;
+	return read_ats(gun, off);
 }
 
 static void ring(struct ioas_tlpgun *gun, uint32_t bell)
@@ -105,6 +129,8 @@ static void ring(struct ioas_tlpgun *gun, uint32_t bell)
 		.buf = regs->buf,
 		.buf_stride = regs->buf_stride,
 		.stop_at_fault = regs->ctrl & IOAS_TLPGUN_STOP_AT_FAULT,
+		.by_ats = regs->ctrl & IOAS_TLPGUN_BY_ATS,
+		.pages = regs->ctrl & IOAS_TLPGUN_PAGES,
 		.irq = regs->ctrl & IOAS_TLPGUN_IRQ,
 		.vector = (uint16_t)regs->vector,
 	};
@@ -129,6 +155,8 @@ static void write_reg(struct ioas_tlpgun *gun, uint64_t off, uint32_t value)
 		*(uint32_t *)reg = value;
 	} else if (off == IOAS_TLPGUN_DOORBELL) {
 		ring(gun, value);
+	} else if (off == IOAS_TLPGUN_ATS_CTRL) {
+		atomic_store(&gun->ats_ctrl, value);
 	} else if (off == IOAS_TLPGUN_QUEUE) {
 		gun->hold = value & IOAS_TLPGUN_HOLD;
 		if (!gun->hold && gun->queued)

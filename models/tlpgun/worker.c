@@ -3,6 +3,7 @@
  * The worker: a work item and a few TLPs of the burst in turn. It sends without the lock, and comes
  * back often, so that whoever wants it to stop need not wait long.
  */
+#include <errno.h>
 #include <string.h>
 #include "tlpgun/gun.h"
 
@@ -14,20 +15,24 @@ struct slice {
 	uint16_t reason; /* of the first TLP on record */
 	uint64_t record;
 	bool stop;
+	bool given_up; /* a TLP of it has no translation */
 };
 
 static void send(struct ioas_tlpgun *gun, struct slice *slice)
 {
 	const struct ioas_tlpgun_burst *burst = &gun->burst;
 	struct ioas_tlp tlp = burst->tlp;
+	uint8_t *buf = gun->buf + burst->buf + slice->at * burst->buf_stride;
 	uint64_t before, after;
 	uint16_t reason;
 	int rc;
 
 	tlp.addr += slice->at * burst->stride;
 	ioas_issuer_fault(gun->issuer, &before);
-	rc = ioas_tlp_issue(gun->issuer, &tlp,
-			    gun->buf + burst->buf + slice->at * burst->buf_stride);
+	rc = burst->by_ats ? gun_ats_send(gun, &tlp, buf) : ioas_tlp_issue(gun->issuer, &tlp, buf);
+	if (rc == -EINTR)
+		return;
+	slice->given_up = slice->given_up || rc == -ENXIO;
 	reason = (uint16_t)ioas_issuer_fault(gun->issuer, &after);
 	if (after != before && !slice->record) {
 		slice->record = after;
@@ -65,6 +70,7 @@ static void do_burst(struct ioas_tlpgun *gun)
 		gun->record = slice.record;
 		gun->reason = slice.reason;
 	}
+	gun->untranslatable = gun->untranslatable || slice.given_up;
 	gun->at = slice.at;
 	gun->on = gun->on && !gun->stopping && !slice.stop;
 	over = !gun->on && !gun->resetting;

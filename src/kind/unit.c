@@ -335,7 +335,7 @@ int kind_unit_attach(struct kind_device *dev, const pasid_t *pasid, struct obj_h
 	const struct kind_unit *unit = unit_of(dev);
 	const struct obj_hwpt *paging = obj_hwpt_paging(hwpt);
 
-	if (hwpt->fault)
+	if (hwpt->fault && !device_of(dev)->pri)
 		return why_set(why, -ENODEV,
 			       "page table %u takes page requests, which the device does not send",
 			       hwpt->obj.id);

@@ -243,9 +243,9 @@ static void settle(struct obj_attach *attach, struct obj_hwpt *hwpt)
 	leave_list(attach);
 	attach->hwpt = hwpt;
 	join_list(attach);
+	obj_fault_move_locked(attach, old, hwpt);
 	if (!old)
 		return;
-	obj_fault_detach_locked(attach, old);
 	if (ioas_of(old) != ioas_of(hwpt))
 		unreserve(attach, ioas_of(old));
 	hwpt_unuse(old);
@@ -397,7 +397,7 @@ static void detach_locked(struct obj_attach *attach)
 		ops->detach(device->kind, pasid_of(attach));
 	leave_list(attach);
 	attach->hwpt = NULL;
-	obj_fault_detach_locked(attach, hwpt);
+	obj_fault_move_locked(attach, hwpt, NULL);
 	unreserve(attach, ioas_of(hwpt));
 	hwpt_unuse(hwpt);
 }

@@ -3,6 +3,7 @@
 #include "obj/obj.h"
 #include "obj/viommu.h"
 #include "route/route.h"
+#include "util/lock.h"
 
 /*
  * All of a share set are in one group, and a group is in one context at a time, whose lock so
@@ -35,6 +36,8 @@ int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_de
 	device->reserved = reserved;
 	device->reserved_nr = reserved_nr;
 	obj_attach_init(&device->rid, device);
+	lock_init(&device->requests_lock, LOCK_REQUESTS);
+	obj_fault_serve(device, true);
 	obj_ctx_get(ctx);
 	pthread_mutex_lock(&ctx->lock);
 	join_peers(device);
@@ -47,6 +50,8 @@ int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_de
 void obj_device_unbind_locked(struct obj_device *device)
 {
 	obj_device_detach_all_locked(device);
+	obj_fault_serve(device, false);
+	pthread_mutex_destroy(&device->requests_lock);
 	leave_peers(device);
 	obj_vdevice_end_locked(device);
 	obj_remove_locked(&device->obj);

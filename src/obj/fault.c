@@ -12,8 +12,12 @@
 #include <stdlib.h>
 #include <ioas/uapi/iommufd.h>
 #include "obj/obj.h"
+#include "route/route.h"
+#include "tlp/pri.h"
 #include "util/alloc.h"
 #include "util/lock.h"
+
+#define PAGE 4096 /* what a request names */
 
 enum state { INCOMPLETE, QUEUED, READ };
 
@@ -35,8 +39,9 @@ struct obj_fault_group {
 	struct tree_node node; /* in attach->incomplete */
 	uint32_t grpid;	       /* constant */
 	uint32_t cookie;
-	void (*respond)(void *arg, uint32_t grpid, uint32_t code);
+	obj_respond_t *respond;
 	void *arg;
+	uint64_t tag;
 	size_t nr, room;
 	struct iommu_hwpt_pgfault *record;
 };
@@ -103,7 +108,7 @@ static void group_put(struct obj_fault_group *group)
 static void group_answer(struct obj_fault_group *group, uint32_t code)
 {
 	if (group->respond)
-		group->respond(group->arg, group->grpid, code);
+		group->respond(group->arg, group->tag, group->grpid, code);
 	group_put(group);
 }
 
@@ -184,8 +189,8 @@ static void group_leave_locked(struct obj_fault *fault, struct obj_fault_group *
 }
 
 static int take_locked(struct obj_fault *fault, struct obj_attach *attach,
-		       const struct iommu_hwpt_pgfault *record,
-		       void (*respond)(void *arg, uint32_t grpid, uint32_t code), void *arg)
+		       const struct iommu_hwpt_pgfault *record, uint64_t tag,
+		       obj_respond_t *respond, void *arg)
 {
 	struct obj_fault_group *group = group_get(attach, record->grpid);
 
@@ -200,6 +205,7 @@ static int take_locked(struct obj_fault *fault, struct obj_attach *attach,
 		return 0;
 	group->respond = respond;
 	group->arg = arg;
+	group->tag = tag;
 	tree_remove(&attach->incomplete, &group->node);
 	group->state = QUEUED;
 	TAILQ_INSERT_TAIL(&fault->queue, group, in_queue);
@@ -207,19 +213,53 @@ static int take_locked(struct obj_fault *fault, struct obj_attach *attach,
 	return 0;
 }
 
+static struct obj_attach *taker_of(struct tree_node *node)
+{
+	return tree_entry(node, struct obj_attach, by_form);
+}
+
+/* Where an attachment stands among those of its device. */
+static uint64_t form_of(bool has_pasid, pasid_t pasid)
+{
+	return has_pasid ? pasid : UINT64_MAX;
+}
+
+/* The device's attachment of that form, or NULL and where it would be. (requests_lock) */
+static struct obj_attach *find_taker(const struct obj_device *device, uint64_t form,
+				     struct tree_node **parent, int *side)
+{
+	struct tree_node *node = device->takers.root;
+
+	*parent = NULL;
+	*side = 0;
+	while (node) {
+		struct obj_attach *attach = taker_of(node);
+		uint64_t at = form_of(attach->has_pasid, attach->pasid);
+
+		if (at == form)
+			return attach;
+		*parent = node;
+		*side = form > at;
+		node = node->child[*side];
+	}
+	return NULL;
+}
+
 /* A PASID that is not attached is one of the program's own table of PASIDs: the nested one's. */
 static struct obj_attach *attach_of(struct obj_device *device, bool has_pasid, pasid_t pasid)
 {
-	struct obj_attach *attach = has_pasid ? ids_get(&device->pasids, pasid) : &device->rid;
+	struct tree_node *parent;
+	int side;
+	struct obj_attach *attach = find_taker(device, form_of(has_pasid, pasid), &parent, &side);
 
-	if (!attach && device->rid.hwpt && device->rid.hwpt->parent)
+	if (!attach && device->rid.takes && device->rid.takes->parent)
 		attach = &device->rid;
-	return attach && attach->hwpt && attach->hwpt->fault ? attach : NULL;
+	return attach && attach->takes->fault ? attach : NULL;
 }
 
-int obj_fault_report_locked(struct obj_device *device, bool has_pasid, pasid_t pasid,
-			    const struct obj_page_request *request,
-			    void (*respond)(void *arg, uint32_t grpid, uint32_t code), void *arg)
+/* As obj_fault_report, but 1: nobody takes page requests, and nobody was told. */
+static int report(struct obj_device *device, bool has_pasid, pasid_t pasid,
+		  const struct obj_page_request *request, obj_respond_t *respond, void *arg)
 {
 	struct iommu_hwpt_pgfault record = {
 		.flags = (has_pasid ? IOMMU_PGFAULT_FLAGS_PASID_VALID : 0) |
@@ -230,42 +270,37 @@ int obj_fault_report_locked(struct obj_device *device, bool has_pasid, pasid_t p
 		.perm = request->perm,
 		.addr = request->addr,
 	};
-	struct obj_attach *attach = attach_of(device, has_pasid, pasid);
+	struct obj_attach *attach;
 	struct obj_fault *fault;
-	int rc;
+	int rc = 1;
 
-	if (!attach)
-		return 1;
-	fault = attach->hwpt->fault;
-	pthread_mutex_lock(&fault->lock);
-	rc = take_locked(fault, attach, &record, respond, arg);
-	pthread_mutex_unlock(&fault->lock);
+	pthread_mutex_lock(&device->requests_lock);
+	attach = attach_of(device, has_pasid, pasid);
+	if (attach) {
+		fault = attach->takes->fault;
+		pthread_mutex_lock(&fault->lock);
+		rc = take_locked(fault, attach, &record, request->tag, respond, arg);
+		pthread_mutex_unlock(&fault->lock);
+	}
+	pthread_mutex_unlock(&device->requests_lock);
 	return rc;
 }
 
 int obj_fault_report(struct obj_device *device, bool has_pasid, pasid_t pasid,
-		     const struct obj_page_request *request,
-		     void (*respond)(void *arg, uint32_t grpid, uint32_t code), void *arg)
+		     const struct obj_page_request *request, obj_respond_t *respond, void *arg)
 {
-	struct obj_ctx *ctx = device->obj.ctx;
-	int rc;
+	int rc = report(device, has_pasid, pasid, request, respond, arg);
 
-	pthread_mutex_lock(&ctx->lock);
-	rc = obj_fault_report_locked(device, has_pasid, pasid, request, respond, arg);
-	obj_ctx_unlock(ctx);
 	if (rc == 1 && request->last && respond)
-		respond(arg, request->grpid, IOMMUFD_PAGE_RESP_INVALID);
+		respond(arg, request->tag, request->grpid, IOMMUFD_PAGE_RESP_INVALID);
 	return rc < 0 ? rc : 0;
 }
 
-void obj_fault_detach_locked(struct obj_attach *attach, struct obj_hwpt *old)
+static void refuse_all(struct obj_attach *attach, struct obj_fault *fault)
 {
 	struct obj_fault_groups *refused = &attach->device->obj.ctx->refused;
-	struct obj_fault *fault = old->fault;
 	struct obj_fault_group *group;
 
-	if (!fault)
-		return;
 	pthread_mutex_lock(&fault->lock);
 	while ((group = TAILQ_FIRST(&attach->groups))) {
 		group_leave_locked(fault, group);
@@ -273,6 +308,66 @@ void obj_fault_detach_locked(struct obj_attach *attach, struct obj_hwpt *old)
 	}
 	notify_locked(fault);
 	pthread_mutex_unlock(&fault->lock);
+}
+
+void obj_fault_move_locked(struct obj_attach *attach, struct obj_hwpt *old, struct obj_hwpt *to)
+{
+	struct obj_device *device = attach->device;
+	struct tree_node *parent;
+	int side;
+
+	pthread_mutex_lock(&device->requests_lock);
+	if (old && old->fault)
+		refuse_all(attach, old->fault);
+	attach->takes = to;
+	if (!to)
+		tree_remove(&device->takers, &attach->by_form);
+	else if (!old &&
+		 !find_taker(device, form_of(attach->has_pasid, attach->pasid), &parent, &side))
+		tree_insert(&device->takers, &attach->by_form, parent, side);
+	pthread_mutex_unlock(&device->requests_lock);
+}
+
+/* ---- page requests of the instance's own devices (src/tlp/pri.c) ---- */
+
+static void answer_device(void *arg, uint64_t tag, uint32_t grpid, uint32_t code)
+{
+	const struct obj_device *device = arg;
+
+	pri_answer(device->dev, tag, grpid,
+		   code == IOMMUFD_PAGE_RESP_SUCCESS ? IOAS_PAGE_SUCCESS : IOAS_PAGE_INVALID);
+}
+
+static int take_request(void *arg, const struct ioas_page_request *sent, uint64_t tag)
+{
+	static const struct {
+		uint32_t flag, perm;
+	} perms[] = {
+		{IOAS_PAGE_READ, IOMMU_PGFAULT_PERM_READ},
+		{IOAS_PAGE_WRITE, IOMMU_PGFAULT_PERM_WRITE},
+		{IOAS_PAGE_EXEC, IOMMU_PGFAULT_PERM_EXEC},
+		{IOAS_PAGE_PRIV, IOMMU_PGFAULT_PERM_PRIV},
+	};
+	struct obj_page_request request = {
+		.grpid = sent->group,
+		.addr = sent->addr & ~(uint64_t)(PAGE - 1),
+		.last = sent->flags & IOAS_PAGE_LAST,
+		.tag = tag,
+	};
+
+	for (size_t i = 0; i < sizeof(perms) / sizeof(perms[0]); i++)
+		if (sent->flags & perms[i].flag)
+			request.perm |= perms[i].perm;
+	return report(arg, sent->flags & IOAS_PAGE_PASID, sent->pasid, &request, answer_device,
+		      arg);
+}
+
+void obj_fault_serve(struct obj_device *device, bool on)
+{
+	static const struct pri_server server = {.take = take_request};
+
+	if (device->dev)
+		pri_serve(device->dev, on ? &server : NULL, device);
 }
 
 /* Who sent only a part of a group knows nothing of an answer yet: `respond` is NULL. */

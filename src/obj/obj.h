@@ -10,8 +10,8 @@
  * tables, attaching, destroying. ctx->ids_lock, inside it, protects the table of ids and `busy`
  * alone, so that maps in different spaces never meet. A call that holds an object busy must not
  * wait for ctx->lock.
- * Order: ctx->lock -> space -> ...;  ctx->lock -> ctx->ids_lock (innermost);  ctx->lock -> a fault
- * queue's.
+ * Order: ctx->lock -> space -> ...;  ctx->lock -> ctx->ids_lock (innermost);  ctx->lock -> a
+ * device's requests_lock -> a fault queue's.
  */
 #ifndef OBJ_OBJ_H
 #define OBJ_OBJ_H
@@ -198,7 +198,12 @@ struct obj_attach {
 	struct obj_hwpt *hwpt;		/* (ctx->lock) this is a user; NULL: nowhere */
 	LIST_ENTRY(obj_attach) in_hwpt; /* (ctx->lock) if that is an OBJ_NESTED: its `attached` */
 
-	/* Page requests that came this way (the lock of hwpt->fault; empty where there is none). */
+	/* How page requests find it: device->requests_lock. */
+	struct tree_node by_form; /* in device->takers, while it is attached */
+	struct obj_hwpt *takes;	  /* the page table whose fault queue has them */
+
+	/* Page requests that came this way (the lock of takes->fault; empty where there is none).
+	 */
 	struct obj_fault_groups groups; /* those that have no answer yet */
 	struct tree incomplete;		/* of them, those whose last request is to come, by grpid */
 };
@@ -213,6 +218,12 @@ struct obj_device {
 	struct obj_attach rid;	     /* requests without a PASID */
 	struct ids pasids;	     /* (ctx->lock) struct obj_attach by PASID */
 	struct obj_vdevice *vdevice; /* (ctx->lock) what a viommu knows it as; or NULL */
+	/*
+	 * Where page requests go. A device that ctx->lock's holder waits for may just be sending
+	 * one: this lock is taken instead, inside ctx->lock and around a fault queue's.
+	 */
+	pthread_mutex_t requests_lock;
+	struct tree takers; /* (requests_lock) attachments, by PASID; those without one come last */
 	LIST_ENTRY(obj_device)
 	in_set; /* (ctx->lock) with others of its share set: route_set.peers */
 };
@@ -290,26 +301,27 @@ struct obj_page_request {
 	uint32_t perm; /* IOMMU_PGFAULT_PERM_* */
 	uint64_t addr;
 	bool last;
+	uint64_t tag; /* of the last one: for `respond` */
 };
 /*
- * Delivers one that a device sent, by where its requests go. The device must stay bound meanwhile,
- * and no lock may be held. `respond` of the last one of a group (or NULL) is called, without
- * locks, with enum iommufd_page_response_code when the group is answered, and with INVALID when its
- * attachment ends first, or where nobody takes page requests: then before this returns. 0; -ENOMEM
- * the whole group is dropped and nobody answers it.
+ * Delivers one that a device sent, by where its requests go. The device stays bound meanwhile.
+ * Takes the device's requests_lock, and no lock that somebody holds who waits for a device.
+ * `respond` of the last one of a group (or NULL) is called, without that lock, with enum
+ * iommufd_page_response_code when the group is answered, and with INVALID when its attachment ends
+ * first, or where nobody takes page requests: then before this returns. 0; -ENOMEM the whole group
+ * is dropped and nobody answers it.
  */
+typedef void obj_respond_t(void *arg, uint64_t tag, uint32_t grpid, uint32_t code);
 int obj_fault_report(struct obj_device *device, bool has_pasid, pasid_t pasid,
-		     const struct obj_page_request *request,
-		     void (*respond)(void *arg, uint32_t grpid, uint32_t code), void *arg);
-/* With ctx->lock held. 1: nobody takes page requests, and `respond` was not called. */
-int obj_fault_report_locked(struct obj_device *device, bool has_pasid, pasid_t pasid,
-			    const struct obj_page_request *request,
-			    void (*respond)(void *arg, uint32_t grpid, uint32_t code), void *arg);
+		     const struct obj_page_request *request, obj_respond_t *respond, void *arg);
 /*
- * Takes all that came by way of that attachment to the hwpt it is leaving, and has no answer, out
- * of its queue, to ctx->refused. ctx->lock held.
+ * The attachment goes to that hwpt now (NULL: to none), and no more to `old` (NULL: it went to
+ * none). What came by way of it, and has no answer, is taken out of old's queue, to ctx->refused.
+ * ctx->lock held.
  */
-void obj_fault_detach_locked(struct obj_attach *attach, struct obj_hwpt *old);
+void obj_fault_move_locked(struct obj_attach *attach, struct obj_hwpt *old, struct obj_hwpt *to);
+/* A device of the instance's own has a server of its page requests, from its bind to its unbind. */
+void obj_fault_serve(struct obj_device *device, bool on);
 
 struct iommu_hwpt_pgfault;
 /*

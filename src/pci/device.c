@@ -11,6 +11,7 @@
 #include "pci/pci.h"
 #include "route/route.h"
 #include "tlp/ats.h"
+#include "tlp/pri.h"
 #include "trace/trace.h"
 #include "util/why.h"
 
@@ -59,6 +60,7 @@ static void reset_locked(struct ioas_pci *pci)
 		pci->ops->reset(pci->model);
 	route_dma_enable(pci->dev, false);
 	ats_reset(pci->dev);
+	pri_reset(pci->dev);
 	intx_reset(pci);
 	msix_reset(pci);
 	wake(pci);
@@ -128,7 +130,12 @@ static void show_translation(struct ioas_pci *pci)
 	struct pci_translation now = {
 		.ats = ioas_ats_enabled(pci->dev),
 		.unit_lg2 = pci->dev->ats ? pci->dev->ats->unit_lg2 : 12,
+		.allocated = ioas_page_room(pci->dev),
 	};
+
+	now.pri = now.ats && now.allocated;
+	if (pci->dev->pri)
+		now.failed = pri_failed(pci->dev->pri, &now.outstanding);
 
 	config_translation(&pci->config, &now);
 }

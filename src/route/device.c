@@ -8,6 +8,7 @@
 #include "iommu.h"
 #include "route/route.h"
 #include "tlp/ats.h"
+#include "tlp/pri.h"
 #include "trace/trace.h"
 #include "util/alloc.h"
 #include "util/why.h"
@@ -43,6 +44,7 @@ static void device_free(struct ioas_device *dev)
 {
 	if (dev->counters)
 		iommu_counters_free(dev->iommu, dev->counters);
+	pri_free(dev->pri);
 	ats_put(dev->ats);
 	route_set_put(dev->set);
 	free(dev->requester);
@@ -86,6 +88,8 @@ int route_device_create(struct ioas_iommu *iommu, const struct route_identity *w
 		rc = -ENOMEM;
 	if (!rc && who->ats && dev->unit->spec.ats)
 		rc = ats_add(dev, pt_format_page_lg2(dev->unit->table.format));
+	if (!rc && dev->ats && who->page_request_nr && dev->unit->spec.pri)
+		rc = pri_add(dev, who->page_request_nr);
 	if (!rc && !*dev->set->name)
 		memcpy(dev->set->name, dev->name, sizeof(dev->set->name));
 	if (!rc)

@@ -81,6 +81,7 @@ struct ioas_device {
 	void *bus_arg; /* constant: the bus's own; PCI: the function, or NULL without one */
 	_Atomic(const struct route_source *) source; /* NULL: nobody checks */
 	struct ats *ats;			     /* constant; NULL: it has no ATS */
+	struct pri *pri;			     /* constant; NULL: it requests no pages */
 	struct ioas_device_counters *counters;	     /* relaxed atomic adds */
 	struct mem_lend lent;			     /* transfers that have spans of memory */
 	uint32_t *requester;			     /* constant: ids it is entered under */

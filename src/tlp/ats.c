@@ -8,6 +8,7 @@
 #include "route/route.h"
 #include "tlp/ats.h"
 #include "tlp/nested.h"
+#include "tlp/pri.h"
 #include "util/alloc.h"
 #include "util/lock.h"
 
@@ -63,6 +64,8 @@ void ats_attached(struct ioas_device *dev, bool on)
 	pthread_mutex_lock(&ats->lock);
 	atomic_store(&ats->state, first ? ATS_ON : ATS_OFF);
 	pthread_mutex_unlock(&ats->lock);
+	if (first)
+		pri_enabled(dev);
 }
 
 /* All of it ends. (lock) */

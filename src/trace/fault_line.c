@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A fault record, under the same keys as in the report (docs/report.md). */
+#include <ioas/ats.h>
 #include "trace/event.h"
 #include "trace/fields.h"
 
@@ -43,6 +44,18 @@ static void add_stages(struct trace_line *line, const struct ioas_fault *fault)
 		line_close(line, '}');
 	}
 	line_close(line, ']');
+}
+
+/* Of translated requests: what took the translation back, and where it was good for. */
+static void add_taken(struct trace_line *line, const struct ioas_fault *fault)
+{
+	if (!fault->taken_by)
+		return;
+	line_string(line, "taken_by", ioas_ats_cause_name(fault->taken_by));
+	line_open(line, "taken", '{');
+	line_hex(line, "first", fault->taken.first);
+	line_hex(line, "last", fault->taken.last);
+	line_close(line, '}');
 }
 
 static void add_walk(struct trace_line *line, const struct ioas_fault *fault)
@@ -104,6 +117,7 @@ void trace_fault_line(struct trace_line *line, const struct ioas_fault *fault)
 		line_hex(line, "stale_old", fault->stale_old);
 		line_hex(line, "stale_now", fault->stale_now);
 	}
+	add_taken(line, fault);
 	add_stages(line, fault);
 	add_walk(line, fault);
 	add_nearest(line, fault);

@@ -28,8 +28,8 @@ long testcmd_page_request(struct uapi_call *call)
 		rc = why_set(call->why, -EINVAL, "device %u is not a mock",
 			     cmd->page_request.device_id);
 	else
-		obj_fault_report_locked(device, cmd->page_request.pasid != 0,
-					cmd->page_request.pasid, &request, NULL, NULL);
+		obj_fault_report(device, cmd->page_request.pasid != 0, cmd->page_request.pasid,
+				 &request, NULL, NULL);
 	obj_ctx_unlock(ctx);
 	return rc;
 }

@@ -41,6 +41,8 @@ enum lock_rank {
 	LOCK_MODEL,	  /* a model's own */
 	LOCK_TABLE,	  /* route: devices by requester ID */
 	LOCK_ATC,	  /* tlp: a device's cache of translations */
+	LOCK_PRI_SERVER,  /* tlp: who serves a device's page requests */
+	LOCK_REQUESTS,	  /* obj: where they go */
 	LOCK_QUEUE_READ,  /* obj: who takes events out of a queue */
 	LOCK_PINS,	  /* mem: pinned memory of a program */
 	LOCK_INFLIGHT,	  /* tlp: the list of issuers, and who waits for them */
@@ -48,6 +50,7 @@ enum lock_rank {
 	LOCK_EVENTS,	  /* obj: the queues of events of a viommu */
 	LOCK_ATS,	  /* tlp: what a device has been handed out */
 	LOCK_ATS_TABLES,  /* tlp: who holds something of which page table */
+	LOCK_PRI,	  /* tlp: page requests of a device */
 	LOCK_QUEUE,	  /* obj: page requests, or events */
 	LOCK_ACCESS_PINS, /* space: what an access has pinned */
 	LOCK_PCI_IRQ,	  /* a function's interrupts */

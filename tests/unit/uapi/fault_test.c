@@ -44,7 +44,7 @@ struct answers {
 };
 
 /* Whoever is answered may call into the context: no lock is held. */
-static void answered(void *arg, uint32_t grpid, uint32_t code)
+static void answered(void *arg, uint64_t tag, uint32_t grpid, uint32_t code)
 {
 	atomic_fetch_add(&((struct answers *)arg)->nr[code], 1);
 }

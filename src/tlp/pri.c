@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* Page requests: counted, handed to who serves them, and answered. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "iommu.h"
+#include "route/route.h"
+#include "tlp/ats.h"
+#include "tlp/pri.h"
+#include "util/alloc.h"
+#include "util/lock.h"
+
+#define FORM (IOAS_PAGE_PASID | IOAS_PAGE_PRIV)
+
+int pri_add(struct ioas_device *dev, unsigned room)
+{
+	struct pri *pri = alloc_zero(1, sizeof(*pri));
+
+	if (!pri)
+		return -ENOMEM;
+	pri->dev = dev;
+	pri->room = room;
+	lock_init(&pri->serving, LOCK_PRI_SERVER);
+	lock_init(&pri->lock, LOCK_PRI);
+	pthread_cond_init(&pri->quiet, NULL);
+	dev->pri = pri;
+	return 0;
+}
+
+void pri_free(struct pri *pri)
+{
+	if (!pri)
+		return;
+	pthread_cond_destroy(&pri->quiet);
+	pthread_mutex_destroy(&pri->lock);
+	pthread_mutex_destroy(&pri->serving);
+	free(pri);
+}
+
+int ioas_pri_open(struct ioas_device *dev, const struct ioas_pri_ops *ops, void *arg)
+{
+	struct pri *pri = dev->pri;
+	int rc = 0;
+
+	if (!pri)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&pri->lock);
+	if (pri->ops)
+		rc = -EBUSY;
+	else
+		pri->ops = ops;
+	if (!rc)
+		pri->arg = arg;
+	pthread_mutex_unlock(&pri->lock);
+	return rc;
+}
+
+void ioas_pri_close(struct ioas_device *dev)
+{
+	struct pri *pri = dev->pri;
+
+	if (!pri)
+		return;
+	pthread_mutex_lock(&pri->lock);
+	pri->ops = NULL;
+	while (pri->calling)
+		pthread_cond_wait(&pri->quiet, &pri->lock);
+	pthread_mutex_unlock(&pri->lock);
+}
+
+void pri_serve(struct ioas_device *dev, const struct pri_server *server, void *arg)
+{
+	struct pri *pri = dev->pri;
+
+	if (!pri)
+		return;
+	pthread_mutex_lock(&pri->serving);
+	pri->server = server;
+	pri->server_arg = arg;
+	pthread_mutex_unlock(&pri->serving);
+}
+
+void pri_reset(struct ioas_device *dev)
+{
+	struct pri *pri = dev->pri;
+
+	if (!pri)
+		return;
+	pthread_mutex_lock(&pri->lock);
+	for (unsigned i = 0; i < IOAS_PAGE_GROUPS; i++)
+		pri->stats.forgotten += pri->group[i].waits;
+	memset(pri->group, 0, sizeof(pri->group));
+	pri->stats.outstanding = 0;
+	pri->failed = false;
+	pri->epoch++;
+	pthread_mutex_unlock(&pri->lock);
+}
+
+void pri_enabled(struct ioas_device *dev)
+{
+	struct pri *pri = dev->pri;
+
+	if (!pri)
+		return;
+	pthread_mutex_lock(&pri->lock);
+	pri->failed = false;
+	pthread_mutex_unlock(&pri->lock);
+}
+
+bool pri_failed(struct pri *pri, bool *outstanding)
+{
+	bool failed;
+
+	pthread_mutex_lock(&pri->lock);
+	failed = pri->failed;
+	*outstanding = pri->stats.outstanding;
+	pthread_mutex_unlock(&pri->lock);
+	return failed;
+}
+
+static void count_answer(struct ioas_pri_stats *stats, enum ioas_page_code code, bool served)
+{
+	if (code == IOAS_PAGE_SUCCESS)
+		stats->success++;
+	else if (code == IOAS_PAGE_INVALID)
+		stats->invalid++;
+	else
+		stats->failure++;
+	stats->unserved += code == IOAS_PAGE_INVALID && !served;
+}
+
+static void answer(struct pri *pri, uint64_t tag, uint32_t nr, enum ioas_page_code code,
+		   bool served)
+{
+	struct pri_group *group = &pri->group[nr];
+	const struct ioas_pri_ops *ops = NULL;
+
+	pthread_mutex_lock(&pri->lock);
+	/* What was sent before a reset the device knows nothing of any more. */
+	if (tag == pri->epoch && group->waits) {
+		pri->stats.outstanding -= group->nr;
+		*group = (struct pri_group){0};
+		count_answer(&pri->stats, code, served);
+		pri->failed = pri->failed || code == IOAS_PAGE_FAILURE;
+		ops = pri->ops;
+		pri->calling += ops != NULL;
+	}
+	pthread_mutex_unlock(&pri->lock);
+	if (!ops)
+		return;
+	ops->respond(pri->arg, (uint16_t)nr, code);
+	pthread_mutex_lock(&pri->lock);
+	pri->calling--;
+	pthread_cond_broadcast(&pri->quiet);
+	pthread_mutex_unlock(&pri->lock);
+}
+
+void pri_answer(struct ioas_device *dev, uint64_t tag, uint32_t group, enum ioas_page_code code)
+{
+	answer(dev->pri, tag, group, code, true);
+}
+
+static int check_locked(const struct pri *pri, const struct ioas_page_request *request)
+{
+	const struct pri_group *group;
+
+	if (!pri->ops)
+		return -EOPNOTSUPP;
+	if (request->group >= IOAS_PAGE_GROUPS ||
+	    (request->flags & IOAS_PAGE_PASID && request->pasid >> IOAS_PASID_BITS))
+		return -EINVAL;
+	if (!ioas_ats_enabled(pri->dev) ||
+	    !atomic_load_explicit(&pri->dev->dma_on, memory_order_acquire))
+		return -ENODEV;
+	if (pri->failed)
+		return -EIO;
+	group = &pri->group[request->group];
+	if (group->waits)
+		return -EBUSY;
+	if (group->nr && ((group->flags ^ request->flags) & FORM ||
+			  (group->flags & IOAS_PAGE_PASID && group->pasid != request->pasid)))
+		return -EINVAL;
+	return pri->stats.outstanding < pri->room ? 0 : -EAGAIN;
+}
+
+/* Notes that it is sent. */
+static int send_locked(struct pri *pri, const struct ioas_page_request *request, uint64_t *tag,
+		       bool *lost)
+{
+	struct pri_group *group = &pri->group[request->group % IOAS_PAGE_GROUPS];
+	int rc = check_locked(pri, request);
+
+	if (rc) {
+		pri->stats.refused++;
+		return rc;
+	}
+	if (!group->nr++) {
+		group->flags = request->flags;
+		group->pasid = request->pasid;
+	}
+	group->waits = request->flags & IOAS_PAGE_LAST;
+	pri->stats.requests++;
+	pri->stats.groups += group->waits;
+	pri->stats.outstanding++;
+	*tag = pri->epoch;
+	*lost = group->lost;
+	return 0;
+}
+
+static void note_lost(struct pri *pri, uint64_t tag, uint16_t nr)
+{
+	pthread_mutex_lock(&pri->lock);
+	if (tag == pri->epoch && pri->group[nr].nr)
+		pri->group[nr].lost = true;
+	pthread_mutex_unlock(&pri->lock);
+}
+
+int ioas_page_request(struct ioas_device *dev, const struct ioas_page_request *request)
+{
+	struct pri *pri = dev->pri;
+	bool last = request->flags & IOAS_PAGE_LAST, lost = false;
+	uint64_t tag = 0;
+	int rc;
+
+	if (!pri)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&pri->lock);
+	rc = send_locked(pri, request, &tag, &lost);
+	pthread_mutex_unlock(&pri->lock);
+	if (rc)
+		return rc;
+	if (!lost) {
+		pthread_mutex_lock(&pri->serving);
+		rc = pri->server ? pri->server->take(pri->server_arg, request, tag) : 1;
+		pthread_mutex_unlock(&pri->serving);
+	}
+	if (rc < 0 && !last)
+		note_lost(pri, tag, request->group);
+	if (last && (rc || lost))
+		answer(pri, tag, request->group, rc > 0 ? IOAS_PAGE_INVALID : IOAS_PAGE_FAILURE,
+		       rc <= 0);
+	return 0;
+}
+
+unsigned ioas_page_room(const struct ioas_device *dev)
+{
+	return dev->pri ? dev->pri->room : 0;
+}
+
+void ioas_pri_stats(struct ioas_device *dev, struct ioas_pri_stats *out)
+{
+	*out = (struct ioas_pri_stats){0};
+	if (!dev->pri)
+		return;
+	pthread_mutex_lock(&dev->pri->lock);
+	*out = dev->pri->stats;
+	pthread_mutex_unlock(&dev->pri->lock);
+}
