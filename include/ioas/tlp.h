@@ -343,6 +343,9 @@ struct ioas_device_counters {
 	uint64_t interrupts;
 	uint64_t
 		around; /* transactions that passed the IOMMU by, or under another's requester ID */
+	/* Bytes of TLPs with IOAS_TLP_NO_SNOOP: moved past the caches, as they asked; and */
+	uint64_t unsnooped_len;
+	uint64_t snooped_len; /* made to snoop, by a page table that enforces coherency */
 };
 
 IOAS_END

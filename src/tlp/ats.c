@@ -275,8 +275,9 @@ static void enter(struct ats *ats, const struct ioas_tlp *tlp, const struct tlp_
 	pthread_mutex_unlock(&ats->lock);
 }
 
-static uint32_t allowed(const struct ioas_tlp *tlp, uint32_t prot)
+static uint32_t allowed(const struct ioas_tlp *tlp, const struct pt *pt, uint32_t prot)
 {
+	bool snoops = pt_prot_fit(pt, 0) & PT_PROT_COHERENT;
 	bool priv = tlp->flags & IOAS_TLP_PRIV;
 	uint32_t no_exec = priv ? PT_PROT_NO_EXEC_PRIV : PT_PROT_NO_EXEC, flags = 0;
 
@@ -290,7 +291,7 @@ static uint32_t allowed(const struct ioas_tlp *tlp, uint32_t prot)
 		return 0;
 	if (tlp->flags & IOAS_TLP_EXEC && prot & IOAS_PROT_READ && !(prot & no_exec))
 		flags |= IOAS_ATS_EXEC;
-	return flags | (priv ? IOAS_ATS_PRIV : 0) | (prot & PT_PROT_COHERENT ? IOAS_ATS_SNOOP : 0);
+	return flags | (priv ? IOAS_ATS_PRIV : 0) | (snoops ? IOAS_ATS_SNOOP : 0);
 }
 
 /* What page tables say that a page request may change. */
@@ -339,7 +340,7 @@ static enum ioas_fault_reason hand_out(struct ioas_issuer *issuer, const struct 
 		reason = look(issuer, &route, &plain, &walk);
 	if (reason)
 		return is_missing(reason) ? IOAS_FAULT_NONE : reason;
-	out->flags = allowed(&plain, walk.prot);
+	out->flags = allowed(&plain, route.pt, walk.prot);
 	if (!out->flags)
 		return IOAS_FAULT_NONE;
 	out->first = walk.leaf_first;

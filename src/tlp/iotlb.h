@@ -27,15 +27,19 @@ struct mem_window;
 struct pt;
 struct stage1;
 
-/* By which form of request: flags, address type and PASID. 0: not to be remembered. */
-#define IOTLB_AT_SHIFT	 48
-#define IOTLB_TRANSLATED ((uint64_t)IOAS_TLP_TRANSLATED << IOTLB_AT_SHIFT)
+/*
+ * By which form of request: flags, address type and PASID. 0: not to be remembered, since each is
+ * to be looked at: who claims a requester ID, and who asks for no snoop, which is counted.
+ */
+#define IOTLB_AT_SHIFT 48
 static inline uint64_t iotlb_form(const struct ioas_tlp *tlp)
 {
 	uint64_t pasid = tlp->flags & IOAS_TLP_PASID ? tlp->pasid : 0;
 	uint64_t at = (uint64_t)tlp->at << IOTLB_AT_SHIFT;
 
-	return tlp->flags & IOAS_TLP_RID ? 0 : 1ull << 63 | (uint64_t)tlp->flags << 32 | at | pasid;
+	if (__builtin_expect(tlp->flags & (IOAS_TLP_RID | IOAS_TLP_NO_SNOOP), 0))
+		return 0;
+	return 1ull << 63 | (uint64_t)tlp->flags << 32 | at | pasid;
 }
 
 struct iotlb_entry {

@@ -56,6 +56,11 @@ void tlp_count(struct ioas_device *dev, unsigned op, uint64_t len, uint64_t leav
 	count(op == IOAS_TLP_READ ? &dev->counters->read_len : &dev->counters->write_len, len);
 }
 
+void tlp_count_no_snoop(struct ioas_device *dev, uint64_t len, bool snooped)
+{
+	count(snooped ? &dev->counters->snooped_len : &dev->counters->unsnooped_len, len);
+}
+
 void tlp_count_batch(struct ioas_device *dev, uint64_t tlps, uint64_t leaves, const uint64_t len[2])
 {
 	if (!leaves)

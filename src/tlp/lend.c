@@ -162,7 +162,7 @@ static enum ioas_fault_reason lend_batch(struct ioas_dma *dma, const struct ioas
 	bool note;
 
 	/* ATS may have been enabled just now. */
-	if (!reason && route->form & IOTLB_TRANSLATED)
+	if (!reason && tlp->at == IOAS_TLP_TRANSLATED)
 		reason = IOAS_FAULT_TRANSLATED;
 	note = !reason && tlp->op == IOAS_TLP_WRITE && pt_dirty_possible(route->pt);
 	for (unsigned i = 0; !reason && *done < tlp->len && i < BATCH_LEAVES && has_room(dma);

@@ -80,6 +80,8 @@ int tlp_issue_quiet(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void
 
 /* Counts one TLP that moved (or was lent) `len` bytes after `leaves` translations. */
 void tlp_count(struct ioas_device *dev, unsigned op, uint64_t len, uint64_t leaves);
+/* Bytes of one that asks for no snoop: did the page table make it snoop? */
+void tlp_count_no_snoop(struct ioas_device *dev, uint64_t len, bool snooped);
 /* Many, with the bytes by enum ioas_tlp_op. */
 void tlp_count_batch(struct ioas_device *dev, uint64_t tlps, uint64_t leaves,
 		     const uint64_t len[2]);

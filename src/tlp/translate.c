@@ -127,9 +127,9 @@ static __attribute__((noinline)) enum ioas_fault_reason walk_nested(struct ioas_
 }
 
 /* A translated request: what was handed out says what it may, the window where. */
-static enum ioas_fault_reason miss_translated(struct ioas_issuer *issuer, uint64_t form,
-					      unsigned op, pa_t pa, uint64_t len,
-					      struct tlp_span *out)
+static enum ioas_fault_reason miss_translated(struct ioas_issuer *issuer,
+					      const struct tlp_route *route, unsigned op, pa_t pa,
+					      uint64_t len, struct tlp_span *out)
 {
 	struct ioas_device *dev = issuer->dev;
 	struct mem_window *window;
@@ -149,11 +149,16 @@ static enum ioas_fault_reason miss_translated(struct ioas_issuer *issuer, uint64
 	out->window = window;
 	if (!out->host)
 		return TLP_MOVING;
+	/* No page table stands between that could make it snoop. */
+	if (route->tlp->flags & IOAS_TLP_NO_SNOOP)
+		tlp_count_no_snoop(dev, out->len, false);
+	if (!route->form)
+		return IOAS_FAULT_NONE;
 	before = mem_window_whole(window) ? pa - held.first : 0;
-	entry = iotlb_place(&issuer->tlb, form, pa, held.last - held.first + 1);
+	entry = iotlb_place(&issuer->tlb, route->form, pa, held.last - held.first + 1);
 	*entry = (struct iotlb_entry){
 		.generation = issuer->tlb.generation,
-		.form = form,
+		.form = route->form,
 		.first = pa - before,
 		.last = pa + rest - 1,
 		.to_host = (uintptr_t)out->host - pa,
@@ -189,8 +194,8 @@ static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_
 	enum ioas_fault_reason reason;
 	struct mem_window *window;
 
-	if (__builtin_expect(route->form & IOTLB_TRANSLATED, 0))
-		return miss_translated(issuer, route->form, op, addr, len, out);
+	if (__builtin_expect(route->tlp->at == IOAS_TLP_TRANSLATED, 0))
+		return miss_translated(issuer, route, op, addr, len, out);
 	if (__builtin_expect(route->stage1 != NULL, 0)) {
 		reason = walk_nested(issuer, route, addr, &found);
 	} else {
@@ -209,6 +214,9 @@ static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_
 		return TLP_MOVING;
 	if (__builtin_expect(found.walk.tracked, 0) && op == IOAS_TLP_WRITE)
 		pt_dirty_mark(route->pt, &found.walk);
+	if (__builtin_expect(route->tlp->flags & IOAS_TLP_NO_SNOOP, 0))
+		tlp_count_no_snoop(issuer->dev, out->len,
+				   pt_prot_fit(route->pt, 0) & PT_PROT_COHERENT);
 	if (route->form || route->stage1)
 		remember(issuer, route, op, addr, &found, out);
 	return IOAS_FAULT_NONE;

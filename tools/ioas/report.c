@@ -179,6 +179,8 @@ static void write_device(struct json *json, const struct folder *folder,
 	json_number(json, "dma_read_bytes", counters.read_len);
 	json_number(json, "dma_written_bytes", counters.write_len);
 	json_number(json, "translations", counters.translations);
+	json_number(json, "unsnooped_bytes", counters.unsnooped_len);
+	json_number(json, "snooped_bytes", counters.snooped_len);
 	json_number(json, "interrupts", counters.interrupts);
 	json_open(json, "faults", '{');
 	json_number(json, "count", counters.faults);
