@@ -8,8 +8,9 @@ SECONDS := 60
 SEED := $(shell date +%s)
 COUNT := 20
 MINUTES := 15
+COVERAGE := build-cov
 
-.PHONY: help build run check check-asan check-tsan check-formats check-kinds check-kernel-selftests check-twin twin-topology bench lint fuzz mutate soak clean
+.PHONY: help build run check check-asan check-tsan check-formats check-kinds check-kernel-selftests check-twin twin-topology bench lint fuzz mutate soak coverage clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
@@ -33,7 +34,8 @@ help:
 	@echo '                   changes one line of the engine, runs the tests, COUNT times: which test catches it?'
 	@echo '  make soak [MINUTES=15]'
 	@echo '                   the long form of what is random in check: fuzzers, threads, kills, failures on purpose'
-	@echo '  make clean       remove build/, build-asan/, build-tsan/, build-fuzz/ and build-mutate/'
+	@echo '  make coverage    which lines of src/ and models/ the tests run: at least 90 %'
+	@echo '  make clean       remove build/, build-asan/, build-tsan/, build-fuzz/, build-mutate/ and build-cov/'
 	@echo
 	@echo 'Missing Debian packages are installed first (apt-get, through sudo if need be).'
 	@echo 'After a build:  build/ioas run --device nvme,drive=disk.img -- qemu-img info nvme://0000:01:00.0/1'
@@ -112,5 +114,9 @@ soak:
 	@scripts/build.sh $(BUILD)
 	@scripts/soak.sh $(BUILD) $(MINUTES)
 
+coverage:
+	@scripts/deps.sh build run check
+	@scripts/coverage.sh $(COVERAGE)
+
 clean:
-	rm -rf $(BUILD) $(ASAN) $(TSAN) $(FUZZ) build-mutate
+	rm -rf $(BUILD) $(ASAN) $(TSAN) $(FUZZ) $(COVERAGE) build-mutate

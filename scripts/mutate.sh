@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 seed=${1:?usage: scripts/mutate.sh SEED COUNT} count=${2:?usage: scripts/mutate.sh SEED COUNT}
 root=$PWD/build-mutate
 jobs=${MUTATE_JOBS:-$(nproc)}
+longest=${MUTATE_LONGEST:-10} # seconds: what takes longer is not run; for a model, twice that
 log=$root/seed-$seed.log diffs=$root/seed-$seed list=$root/seed-$seed.list
 options="-Ddebug=false -Doptimization=2 -Dwerror=false -Dlock-order=enabled"
 
@@ -98,7 +99,8 @@ stages() {
 	src/*/*) about=${1#src/} about=${about%%/*} ;;
 	*) about=- ;;
 	esac
-	awk -F '\t' -v about="$about" '
+	awk -F '\t' -v about="$about" -v longest="$longest" '
+		$1 > longest * (about == "models" ? 2000 : 1000) { next }
 		{ stage = $3 == "unit" ? ($4 == about ? 1 : $4 == "fuzz" ? 3 : 2) : $3 == "uapi" ? 4 : 5 }
 		# Of a model only what has it inside can tell; and page tables stand alone.
 		about == "models" && stage == 2 && $4 != "tools" { next }

@@ -79,6 +79,25 @@ static void a_file_has_one_descriptor(void **state)
 	mem_file_put(c);
 }
 
+/* Who comes after one of two has gone shares with the other still. */
+static void one_of_two_goes(void **state)
+{
+	int fd = memfd(PAGE), again = dup(fd), third = dup(fd);
+	struct mem_file *a = open_file(fd), *b = open_file(again), *c;
+
+	mem_file_put(a);
+	c = open_file(third);
+	assert_ptr_equal(c, b);
+	assert_false(is_open(third));
+	mem_file_put(b);
+	mem_file_put(c);
+	assert_false(is_open(fd));
+	third = memfd(PAGE);
+	c = open_file(third);
+	mem_file_put(c);
+	assert_false(is_open(third));
+}
+
 static void memory_is_the_files(void **state)
 {
 	int fd = memfd(3 * PAGE);
@@ -192,13 +211,10 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_file_has_one_descriptor),
-		TEST(memory_is_the_files),
-		TEST(all_of_it_must_be_in_the_file),
-		TEST(what_is_no_memory_is_refused),
-		TEST(a_descriptor_for_reading_is_no_hindrance),
-		TEST(nothing_leaks_without_memory),
-		TEST(a_dmabuf_has_epochs),
+		TEST(a_file_has_one_descriptor),    TEST(one_of_two_goes),
+		TEST(memory_is_the_files),	    TEST(all_of_it_must_be_in_the_file),
+		TEST(what_is_no_memory_is_refused), TEST(a_descriptor_for_reading_is_no_hindrance),
+		TEST(nothing_leaks_without_memory), TEST(a_dmabuf_has_epochs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

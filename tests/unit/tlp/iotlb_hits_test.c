@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: what an issuer has remembered is found again, wherever in its range, and nothing
+ * else is. That answers are right either way iotlb_test.c shows; this is what makes them quick.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+#include "tlp/iotlb.h"
+
+#define READ  IOAS_TLP_READ
+#define WRITE IOAS_TLP_WRITE
+
+static struct iotlb tlb;
+
+static int setup(void **state)
+{
+	memset(&tlb, 0, sizeof(tlb));
+	iotlb_init(&tlb);
+	tlb.generation = 7;
+	return 0;
+}
+
+static uint64_t form_of(uint32_t flags, pasid_t pasid)
+{
+	const struct ioas_tlp tlp = {.flags = flags, .pasid = pasid};
+
+	return iotlb_form(&tlp);
+}
+
+static struct iotlb_entry *remember(uint64_t form, iova_t first, uint64_t len, uint32_t ops)
+{
+	struct iotlb_entry *entry = iotlb_place(&tlb, form, first, len);
+
+	*entry = (struct iotlb_entry){
+		.generation = 7,
+		.form = form,
+		.first = first,
+		.last = first + len - 1,
+		.ops = ops,
+	};
+	return entry;
+}
+
+/* Once as the newest hit, and once after another one. */
+static void finds(uint64_t form, iova_t addr, struct iotlb_entry *entry)
+{
+	struct iotlb_entry other = {0};
+
+	assert_ptr_equal(iotlb_find(&tlb, form, addr, READ), entry);
+	assert_ptr_equal(iotlb_find(&tlb, form, addr, READ), entry);
+	tlb.hot = &other;
+	assert_ptr_equal(iotlb_find(&tlb, form, addr, READ), entry);
+	assert_ptr_equal(tlb.hot, entry ? entry : &other);
+	iotlb_init(&tlb);
+}
+
+static void all_of_a_leaf_is_found(void **state)
+{
+	static const uint64_t lens[] = {0x1000, 0x200000, 0x40000000};
+	uint64_t form = form_of(0, 0);
+
+	for (unsigned i = 0; i < 3; i++) {
+		iova_t first = 0x700000000000 + (lens[i] << 3);
+		struct iotlb_entry *entry = remember(form, first, lens[i], 1 << READ);
+
+		finds(form, first, entry);
+		finds(form, first + lens[i] / 2, entry);
+		finds(form, first + lens[i] - 1, entry);
+		finds(form, first - 1, NULL);
+		finds(form, first + lens[i], NULL);
+		entry->generation = 0;
+	}
+}
+
+static void only_what_is_meant_is_found(void **state)
+{
+	uint64_t form = form_of(IOAS_TLP_PASID, 5);
+	struct iotlb_entry *entry = remember(form, 0x5000, 0x1000, 1 << READ);
+
+	finds(form, 0x5000, entry);
+	finds(form_of(IOAS_TLP_PASID, 6), 0x5000, NULL);
+	finds(form_of(0, 0), 0x5000, NULL);
+	assert_null(iotlb_find(&tlb, form, 0x5000, WRITE));
+	entry->ops |= 1 << WRITE;
+	assert_ptr_equal(iotlb_find(&tlb, form, 0x5000, WRITE), entry);
+	tlb.generation++;
+	finds(form, 0x5000, NULL);
+}
+
+/* No PASID, and PASID 0, are two; a requester ID that is claimed is not remembered. */
+static void forms_are_apart(void **state)
+{
+	assert_int_not_equal(form_of(0, 0), form_of(IOAS_TLP_PASID, 0));
+	assert_int_equal(form_of(0, 1), form_of(0, 2));
+	assert_int_not_equal(form_of(IOAS_TLP_PASID, 1), form_of(IOAS_TLP_PASID, 2));
+	assert_int_equal(form_of(IOAS_TLP_RID, 0), 0);
+}
+
+/* Many at a time: pages in a row, and the same page of PASIDs in a row. */
+static void neighbours_do_not_drive_each_other_out(void **state)
+{
+	uint64_t form = form_of(0, 0);
+	struct iotlb_entry *entry[16];
+
+	for (unsigned i = 0; i < 16; i++)
+		entry[i] = remember(form, 0x10000 + i * 0x1000, 0x1000, 1 << READ);
+	for (unsigned i = 0; i < 16; i++)
+		finds(form, 0x10000 + i * 0x1000, entry[i]);
+	setup(NULL);
+	for (unsigned i = 0; i < 4; i++)
+		entry[i] = remember(form_of(IOAS_TLP_PASID, i), 0x10000, 0x1000, 1 << READ);
+	for (unsigned i = 0; i < 4; i++)
+		finds(form_of(IOAS_TLP_PASID, i), 0x10000, entry[i]);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(all_of_a_leaf_is_found),
+		TEST(only_what_is_meant_is_found),
+		TEST(forms_are_apart),
+		TEST(neighbours_do_not_drive_each_other_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
