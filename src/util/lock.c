@@ -81,40 +81,57 @@ static enum lock_rank rank_of_rw(const pthread_rwlock_t *lock)
 #error "the lock-order option needs glibc"
 #endif
 
-/* Ends the program: two threads that do this may wait for one another for ever. */
-static void wrong(const char *what, unsigned rank, unsigned under)
+/* Ends the program. */
+static void wrong(const char *text, int len)
 {
-	char text[160];
-	int len = snprintf(text, sizeof(text), "uiommufd: lock order: %s \"%s\" with \"%s\" held\n",
-			   what, names[rank], names[under]);
-
 	if (write(STDERR_FILENO, text, (size_t)len) != len || len)
 		__builtin_trap();
 }
 
+/* Two threads that do this may wait for one another for ever. */
+static void out_of_order(unsigned rank, unsigned under)
+{
+	char text[160];
+
+	wrong(text,
+	      snprintf(text, sizeof(text), "uiommufd: lock order: takes \"%s\" with \"%s\" held\n",
+		       names[rank], names[under]));
+}
+
+/* What it protects was not protected. */
+static void not_held(unsigned rank)
+{
+	char text[160];
+
+	wrong(text, snprintf(text, sizeof(text), "uiommufd: gives \"%s\" back, which is not held\n",
+			     names[rank]));
+}
+
 /* Several spaces are locked together, by their ids. */
-static void check(const char *what, enum lock_rank rank)
+static void check(enum lock_rank rank)
 {
 	for (unsigned r = LOCK_RANKS - 1; r > rank; r--)
 		if (held[r])
-			wrong(what, rank, r);
+			out_of_order(rank, r);
 	if (held[rank] && rank != LOCK_SPACE)
-		wrong(what, rank, rank);
+		out_of_order(rank, rank);
 }
 
 static void enter(enum lock_rank rank)
 {
 	if (rank == LOCK_UNRANKED)
 		return;
-	check("takes", rank);
+	check(rank);
 	held[rank]++;
 }
 
-/* What a test has locked itself is not counted. */
 static void leave(enum lock_rank rank)
 {
-	if (held[rank])
-		held[rank]--;
+	if (rank == LOCK_UNRANKED)
+		return;
+	if (!held[rank])
+		not_held(rank);
+	held[rank]--;
 }
 
 void lock_init(pthread_mutex_t *lock, enum lock_rank rank)

@@ -102,6 +102,23 @@ static void waits_for_ever_so(void)
 	pthread_cond_wait(&cond, &space);
 }
 
+static void gives_what_it_has_not(void)
+{
+	pthread_mutex_unlock(&space);
+}
+
+static void gives_twice(void)
+{
+	pthread_rwlock_rdlock(&access_lock);
+	pthread_rwlock_unlock(&access_lock);
+	pthread_rwlock_unlock(&access_lock);
+}
+
+static void waits_without(void)
+{
+	wait_a_little(&space);
+}
+
 static void given_another_rank(void)
 {
 	lock_rank(&space, LOCK_FILES);
@@ -152,6 +169,9 @@ static void out_of_order_ends_with_both_names(void **state)
 		{two_of_a_kind, "\"context\"", "\"context\" held"},
 		{waits_with_an_inner_one_held, "\"space\"", "\"physical map\" held"},
 		{waits_for_ever_so, "\"space\"", "\"physical map\" held"},
+		{gives_what_it_has_not, "\"space\"", "not held"},
+		{gives_twice, "\"access\"", "not held"},
+		{waits_without, "\"space\"", "not held"},
 		{given_another_rank, "\"physical map\"", "\"files\" held"},
 	};
 
