@@ -64,22 +64,24 @@ make_copy() {
 	(cd "$folder/tree/build" && find src models -name '*.o' | cpio -pdm --quiet "../../pristine")
 }
 
-# run_test FOLDER NAME SECONDS: so much of a CPU, and on a busy machine a long time
+# run_test FOLDER NAME CPU-SECONDS SECONDS
 run_test() {
 	(
 		ulimit -t "$3"
-		TMPDIR=$1/tmp exec timeout -k 2 $(($3 * 5 + 120)) "$1/tests/$2" >"$1/test.log" 2>&1 </dev/null
+		TMPDIR=$1/tmp exec timeout -k 2 "$4" "$1/tests/$2" >"$1/test.log" 2>&1 </dev/null
 	)
 }
 
-# How long each test takes, all of which must pass: a line a test, the fastest first.
+# How long each test takes, all of which must pass: a line a test, the fastest first. Without those
+# that take too long to be run for each mutation.
 measure() {
 	local folder=$1 name suite about targets begun status
 	mkdir -p "$folder/tmp"
 	while IFS=$'\t' read -r name suite about targets; do
 		begun=$(date +%s%N)
-		run_test "$folder" "$name" 600
+		run_test "$folder" "$name" 600 $((longest * 2))
 		status=$?
+		[ $status != 124 ] || continue
 		if [ $status != 0 ] && [ $status != 77 ]; then
 			tail -n 20 "$folder/test.log" >&2
 			echo "mutate: $name fails without a mutation" >&2
@@ -155,7 +157,8 @@ verdict() {
 			built=$stage
 		fi
 		limit=$((millis * 4 / 1000 + 10))
-		run_test "$folder" "$name" "$limit"
+		# So much of a CPU; on a busy machine that may take a while.
+		run_test "$folder" "$name" "$limit" $((limit * 5 + 20))
 		case $? in
 		0 | 77) ;;
 		124 | 137 | 152) # its time is up, its processor's too
@@ -164,7 +167,7 @@ verdict() {
 			;;
 		*)
 			# What goes end to end may fail for want of time: it has to do so twice.
-			if [ "$stage" -lt 4 ] || ! run_test "$folder" "$name" "$limit"; then
+			if [ "$stage" -lt 4 ] || ! run_test "$folder" "$name" "$limit" $((limit * 5 + 20)); then
 				echo "caught $name"
 				return
 			fi

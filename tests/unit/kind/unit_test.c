@@ -73,6 +73,48 @@ static void settings(void **state)
 	assert_int_equal(ioas_iommu_check(&config, &why), -EINVAL);
 }
 
+/* Each setting takes its values, and says its name of what is none. */
+static void settings_from_text(void **state)
+{
+	static const struct {
+		const char *key, *good[2], *bad[3];
+	} cases[] = {
+		{"aw", {"39", "48"}, {"", "31", "48x"}},
+		{"mmap", {"off", "on"}, {"", "no", "ON"}},
+		{"selftest", {"on", "off"}, {"", "yes", "onn"}},
+		{"abi", {"6.12", "7.3"}, {"", "6", "7.30"}},
+		{"memlock", {"on", "off"}, {"", "1", "of"}},
+		{"pasid0", {"same", "apart"}, {"", "0", "sam"}},
+		{"groups", {"strict", "device"}, {"", "none", "stric"}},
+		{"pt", {"riscv-sv48", "amdv1"}, {"", "amdv2", "amdv1 "}},
+		{"iommu", {"riscv", "soft"}, {"", "smmu", "soft2"}},
+	};
+	struct ioas_iommu_config none = {0}, config = {0};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *key = cases[i].key;
+		struct ioas_iommu_config before;
+
+		assert_int_equal(ioas_iommu_config_set(&config, key, cases[i].good[0], &why), 0);
+		before = config;
+		assert_memory_not_equal(&before, &none, sizeof(none));
+		for (unsigned b = 0; b < 3; b++) {
+			why.text[0] = '\0';
+			assert_int_equal(ioas_iommu_config_set(&config, key, cases[i].bad[b], &why),
+					 -EINVAL);
+			assert_ptr_equal(strstr(why.text, key), why.text);
+			assert_memory_equal(&before, &config, sizeof(config));
+		}
+		assert_int_equal(ioas_iommu_config_set(&config, key, cases[i].good[1], &why), 0);
+		assert_memory_not_equal(&before, &config, sizeof(config));
+		config = none;
+	}
+	assert_int_equal(ioas_iommu_config_set(&config, "no such", "on", &why), -ENOENT);
+	config.pt = "no such";
+	assert_int_equal(ioas_iommu_check(&config, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "no such"));
+}
+
 /* "soft" in a description is what the configuration says; another kind stays what it is. */
 static void soft_is_replaced(void **state)
 {
@@ -195,9 +237,13 @@ static void narrow_output(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(contradictions),    cmocka_unit_test(settings),
-		cmocka_unit_test(soft_is_replaced),  cmocka_unit_test(reserved),
-		cmocka_unit_test(attach_what_suits), cmocka_unit_test(formats_meet_routes),
+		cmocka_unit_test(settings_from_text),
+		cmocka_unit_test(contradictions),
+		cmocka_unit_test(settings),
+		cmocka_unit_test(soft_is_replaced),
+		cmocka_unit_test(reserved),
+		cmocka_unit_test(attach_what_suits),
+		cmocka_unit_test(formats_meet_routes),
 		cmocka_unit_test(narrow_output),
 	};
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: the bitmap of IOMMU_HWPT_GET_DIRTY_BITMAP against an array of pages: random writes
+ * of a device, from a byte to much more than the engine's window onto the bitmap, read by bits of
+ * any size, from a bitmap that has bits already, and into one that ends too early.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ioas/device.h>
+#include <ioas/tlp.h>
+#include "pci/pci.h"
+#include "world.h"
+
+#define PAGES  8192ul
+#define LEN    (PAGES * PAGE)
+#define IOVA   0x40000000ull
+#define ROUNDS 60
+
+static struct world *w;
+static int fd;
+static uint32_t hwpt;
+static struct ioas_issuer *issuer;
+static uint8_t *memory, *bits;
+static bool dirty[PAGES];
+static uint64_t state = 88172645463325252ull;
+
+static uint64_t below(uint64_t nr)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (state >> 11) % nr;
+}
+
+static int setup(void **unused)
+{
+	uint16_t command = PCI_CMD_MASTER | PCI_CMD_MEMORY;
+	struct iommu_option small = {.size = sizeof(small),
+				     .option_id = IOMMU_OPTION_HUGE_PAGES,
+				     .op = IOMMU_OPTION_OP_SET};
+	struct iommu_hwpt_alloc alloc = {.size = sizeof(alloc),
+					 .flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING};
+	struct iommu_hwpt_set_dirty_tracking track = {.size = sizeof(track),
+						      .flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE};
+	uint64_t iova = IOVA;
+	uint32_t ioas;
+	int cdev;
+	void *world;
+
+	if (world_setup(&world))
+		return -1;
+	w = world;
+	memory = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bits = mmap(NULL, 65 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mprotect(bits + 64 * PAGE, PAGE, PROT_NONE);
+	fd = w_open(w, "/dev/iommu");
+	cdev = w_open_cdev(w, 1);
+	alloc.dev_id = w_bind(w, cdev, fd);
+	ioas = w_ioas(w, fd);
+	small.object_id = alloc.pt_id = ioas;
+	assert_int_equal(w_ioctl(w, fd, IOMMU_OPTION, &small), 0);
+	assert_int_equal(w_map(w, fd, ioas, 7, memory, LEN, &iova), 0);
+	assert_int_equal(w_ioctl(w, fd, IOMMU_HWPT_ALLOC, &alloc), 0);
+	track.hwpt_id = hwpt = alloc.out_hwpt_id;
+	assert_int_equal(w_attach(w, cdev, &alloc.out_hwpt_id), 0);
+	assert_int_equal(w_ioctl(w, fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &track), 0);
+	assert_int_equal(pci_config_write(w->dev[1].pci, PCI_CFG_COMMAND, &command, 2), 2);
+	return ioas_issuer_new(ioas_pci_device(w->dev[1].pci), &issuer);
+}
+
+static int teardown(void **unused)
+{
+	void *world = w;
+
+	ioas_issuer_destroy(issuer);
+	munmap(bits, 65 * PAGE);
+	world_teardown(&world);
+	munmap(memory, LEN);
+	return 0;
+}
+
+/* A few writes, of which some are long. */
+static void write_some(void)
+{
+	for (uint64_t i = 1 + below(4); i; i--) {
+		uint64_t at = below(LEN), len = 1 + below(below(3) ? 3 * PAGE : LEN);
+		struct ioas_tlp tlp = {.addr = IOVA + at, .op = IOAS_TLP_WRITE};
+
+		tlp.len = len < LEN - at ? len : LEN - at;
+		assert_int_equal(ioas_tlp_issue(issuer, &tlp, memory + at), 0);
+		for (uint64_t p = at / PAGE; p <= (at + tlp.len - 1) / PAGE; p++)
+			dirty[p] = true;
+	}
+}
+
+static bool any_dirty(uint64_t start, uint64_t len)
+{
+	for (uint64_t p = start / PAGE; p <= (start + len - 1) / PAGE; p++)
+		if (dirty[p])
+			return true;
+	return false;
+}
+
+static long read_bits(uint64_t start, uint64_t len, uint64_t unit, const void *to, bool clear)
+{
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.flags = clear ? 0 : IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR,
+		.iova = IOVA + start,
+		.length = len,
+		.page_size = unit,
+		.data = (uintptr_t)to,
+	};
+
+	return w_ioctl(w, fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
+}
+
+static void reads_are_what_was_written(void **unused)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		uint64_t unit = 512ull << below(9), units = LEN / unit, first = below(units);
+		uint64_t nr = 1 + below(units - first);
+		bool clear = below(2);
+		uint8_t old = (uint8_t)below(256);
+
+		write_some();
+		/* Whole pages are cleared: bits of less than one are read of whole ones. */
+		if (unit < PAGE) {
+			first -= first % (PAGE / unit);
+			nr = (nr + PAGE / unit - 1) / (PAGE / unit) * (PAGE / unit);
+		}
+		memset(bits, old, 64 * PAGE);
+		assert_int_equal(read_bits(first * unit, nr * unit, unit, bits, clear), 0);
+		for (uint64_t i = 0; i < 64 * PAGE * 8 && i < nr + 64; i++) {
+			bool set = i < nr && any_dirty((first + i) * unit, unit);
+
+			if ((bits[i / 8] >> i % 8 & 1) != (set || old >> i % 8 & 1))
+				fail_msg("round %u, unit %#llx, bit %llu of %llu", round,
+					 (unsigned long long)unit, (unsigned long long)i,
+					 (unsigned long long)nr);
+		}
+		for (uint64_t p = first * unit / PAGE; clear && p < (first + nr) * unit / PAGE; p++)
+			dirty[p] = false;
+	}
+}
+
+/* What could not be told because the bitmap ends too early is told the next time. */
+static void nothing_is_lost_with_the_bitmap(void **unused)
+{
+	struct ioas_tlp tlp = {.addr = IOVA, .len = LEN, .op = IOAS_TLP_WRITE};
+
+	for (unsigned lost = 1; lost <= PAGES / 8; lost = lost * 3 + 1) {
+		uint8_t *end = bits + 64 * PAGE, *at = end - (PAGES / 8 - lost);
+
+		memset(bits, 0, 64 * PAGE);
+		assert_int_equal(ioas_tlp_issue(issuer, &tlp, memory), 0);
+		assert_int_equal(read_bits(0, LEN, PAGE, at, true), 0);
+		assert_int_equal(read_bits(0, LEN, PAGE, bits, true), 0);
+		for (unsigned i = 0; i < PAGES / 8; i++)
+			assert_int_equal(bits[i] | (at + i < end ? at[i] : 0), 0xff);
+		/* That page alone is not there, and is told. */
+		assert_int_equal(bits[PAGES / 8 - 1], 0xff);
+	}
+	memset(bits, 0, 64 * PAGE);
+	assert_int_equal(read_bits(0, LEN, PAGE, bits, true), 0);
+	for (unsigned i = 0; i < PAGES / 8; i++)
+		assert_int_equal(bits[i], 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_are_what_was_written),
+		cmocka_unit_test(nothing_is_lost_with_the_bitmap),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
