@@ -47,7 +47,8 @@ int main(int argc, char **argv)
 	CALL(dev, VFIO_DEVICE_BIND_IOMMUFD, bind);
 	struct vfio_region_info config = {sizeof(config), .index = VFIO_PCI_CONFIG_REGION_INDEX};
 	CALL(dev, VFIO_DEVICE_GET_REGION_INFO, config);
-	if (pwrite(dev, &(uint16_t){6}, 2, (off_t)config.offset + 4) != 2)
+	const uint16_t on = 6; /* memory, and bus master */
+	if (pwrite(dev, &on, sizeof(on), (off_t)config.offset + 4) != sizeof(on))
 		err(1, "config space");
 	uint8_t *regs = map_bar(dev, IOAS_TLPGUN_BAR_REGS);
 	memset(map_bar(dev, IOAS_TLPGUN_BAR_BUFFER), 'x', 2 * PAGE);
