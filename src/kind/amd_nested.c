@@ -237,7 +237,7 @@ static void forget(const struct guest_entry *guest, const struct ioas_amd_comman
 		what.leaves = !(command->word[1] & 2);
 		what.structures = !what.leaves && (!len || len > 1ull << 62);
 		if (len && len <= 1ull << 62) {
-			what.first = addr & ~(len - 1) & UINT64_MAX >> (64 - guest->table.aw);
+			what.first = addr & ~(len - 1);
 			what.last = what.first + len - 1;
 		}
 	}

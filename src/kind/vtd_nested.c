@@ -126,11 +126,6 @@ static void forget(const struct first_stage *first,
 		return;
 	if (entry->npages <= (UINT64_MAX - entry->addr) / PAGE)
 		what.last = entry->addr + entry->npages * PAGE - 1;
-	/* As the walk has them, without the bits that only extend the sign. */
-	if (what.last != UINT64_MAX || what.first) {
-		what.first &= UINT64_MAX >> (64 - first->table.aw);
-		what.last &= UINT64_MAX >> (64 - first->table.aw);
-	}
 	check_stale_forget(first->stage1.check, &what);
 }
 

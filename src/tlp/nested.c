@@ -185,6 +185,7 @@ static enum ioas_fault_reason stage_1(struct nested *nested, const struct stage1
 	int rc;
 
 	table->input = request->iova;
+	table->space = stage1->pasids && request->has_pasid ? request->pasid : 0;
 	nested->structures = true;
 	reason = stage1->ops->find(stage1, nested, request, table);
 	nested->structures = false;
@@ -211,7 +212,8 @@ static void check(struct nested *nested, const struct nested_table *table, iova_
 		  const struct pt_foreign_walk *walk, struct stale_found *out)
 {
 	unsigned nr = nested->seen_nr, level = walk->level;
-	uint64_t mask = UINT64_MAX >> (64 - (table->bypass ? 64 : table->table.aw));
+	/* The halves that a kind has told apart are two address spaces, as PASIDs are. */
+	uint32_t half = table->input == iova ? 0 : 1u << 31;
 
 	if (nr > nested->structure_nr && nested->seen[nr - 1].gpa != walk->entry_pa)
 		level++;
@@ -220,11 +222,11 @@ static void check(struct nested *nested, const struct nested_table *table, iova_
 		unsigned lg2 = pt_foreign_level_lg2(table->table.format, level);
 
 		entry->level = level;
-		entry->first = (iova & mask) >> lg2 << lg2;
+		entry->first = table->input >> lg2 << lg2;
 		entry->present = pt_foreign_present(&table->table, entry->entry);
 	}
 	for (unsigned i = 0; i < nr; i++)
-		nested->seen[i].space = table->space;
+		nested->seen[i].space = table->space | half;
 	check_stale_walk(nested->check, &table->table,
 			 atomic_load_explicit(&nested->iommu->nested_epoch, memory_order_relaxed),
 			 nested->seen, nr, out);

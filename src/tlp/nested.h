@@ -30,8 +30,10 @@ struct nested_request {
 
 /* Which table it is looked up in. */
 struct nested_table {
-	bool bypass;	/* none: its address is the GPA */
-	uint32_t space; /* which of the guest's address spaces, as its invalidations name them */
+	bool bypass; /* none: its address is the GPA */
+	/* Which of the guest's address spaces, below 2^31, as its invalidations name them: at first
+	 * the PASID, where there is a table of those, else 0. */
+	uint32_t space;
 	struct pt_foreign table; /* but for read, exchange and ctx */
 	/* By which address; it is the request's unless find sets another, alike in its low bits. */
 	iova_t input;

@@ -7,6 +7,7 @@
 #include "guest.h"
 
 #define VA    0x7f0000000000ul
+#define HIGH  0xffff800000000000ul
 #define STEPS 3000
 #define SPAN  64 /* pages that the random driver maps, by two tables and a large page */
 
@@ -100,6 +101,16 @@ static void planted(void)
 	check("all invalidated", touch(VA + PAGE), 0);
 	*upper = 0;
 	invalidate(0, UINT64_MAX, 0);
+	/* The upper half, by its own addresses. */
+	leaf = guest_entry(&guest, root, 4, HIGH, 1);
+	*leaf = one | PT_ALL;
+	check("in the upper half", touch(HIGH), 0);
+	*leaf = two | PT_ALL;
+	invalidate(HIGH + PAGE, 1, 0);
+	check("with another page's invalidation", touch(HIGH), IOAS_PASSED_STALE);
+	*leaf = one | PT_ALL;
+	invalidate(HIGH, 1, 0);
+	check("with its own", touch(HIGH), 0);
 }
 
 /* ---- a driver that does as it must ---- */

@@ -85,6 +85,58 @@ static void of_each_format(void **state)
 	}
 }
 
+/* A table for each PASID, and for each half of addresses, as Arm's SMMU has them. */
+static enum ioas_fault_reason find_by_half(const struct stage1 *stage1, struct nested *nested,
+					   const struct nested_request *request,
+					   struct nested_table *out)
+{
+	const struct guest_stage1 *own = (const struct guest_stage1 *)stage1;
+
+	out->table = own->table;
+	out->table.root = PAGE * (1 + 8 * (request->iova >> 63) + 16 * request->pasid);
+	out->input = request->iova & UINT64_MAX >> 17;
+	return IOAS_FAULT_NONE;
+}
+
+static void pasids_and_halves_are_apart(void **state)
+{
+	static const struct stage1_ops by_half = {.find = find_by_half};
+	static struct guest guest;
+	struct ioas_tlp tlp = {.len = 8, .flags = IOAS_TLP_PASID};
+	uint64_t seq, word, *entry[4];
+
+	guest_start(&guest, 48, false);
+	for (unsigned i = 0; i < GUEST_PAGES; i++)
+		guest_show(&guest, i, IOAS_PROT_READ | IOAS_PROT_WRITE);
+	ioas_device_unbind(guest.rig.dev);
+	assert_int_equal(ioas_device_bind(guest.rig.dev, IOAS_FORM_RID | IOAS_FORM_PASID, 20, NULL),
+			 0);
+	guest.s1.stage1.ops = &by_half;
+	guest.s1.stage1.pasids = true;
+	assert_int_equal(check_stale_new(&guest.s1.stage1.check), 0);
+	for (unsigned i = 0; i < 4; i++)
+		entry[i] = guest_lead(&guest, 4, 1 + 8 * i, 0, 1, (50 + i) * PAGE | ALL, ALL);
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned i = 0; i < 4; i++) {
+			tlp.pasid = i >> 1;
+			tlp.addr = i & 1 ? UINT64_MAX << 48 : 0;
+			assert_int_equal(ioas_tlp_issue(guest.rig.issuer, &tlp, &word), 0);
+			assert_int_equal(ioas_issuer_fault(guest.rig.issuer, &seq),
+					 IOAS_FAULT_NONE);
+		}
+	/* And each by itself is watched. */
+	for (unsigned i = 0; i < 4; i++) {
+		*entry[i] = (40 + i) * PAGE | ALL;
+		tlp.pasid = i >> 1;
+		tlp.addr = i & 1 ? UINT64_MAX << 48 : 0;
+		assert_int_equal(ioas_tlp_issue(guest.rig.issuer, &tlp, &word), 0);
+		assert_int_equal(ioas_issuer_fault(guest.rig.issuer, &seq), IOAS_PASSED_STALE);
+		assert_int_equal(seq, i + 1);
+	}
+	check_stale_destroy(guest.s1.stage1.check);
+	guest_stop(&guest);
+}
+
 /* ---- the twin ---- */
 
 #define MANY 4096
@@ -203,6 +255,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_takes_something_away),
 		cmocka_unit_test(of_each_format),
+		cmocka_unit_test(pasids_and_halves_are_apart),
 		cmocka_unit_test(twin),
 	};
 
