@@ -166,7 +166,22 @@ struct ioas_fault {
 	/* NOT_HELD: the IOVAs it was good for once, if taken_by; ATS_TIMEOUT: those asked for. */
 	struct ioas_range taken;
 	uint16_t taken_by; /* enum ioas_ats_cause (ats.h) */
+	/* What an IOMMU of its kind would report; code 0: nothing, or it is not known. */
+	uint16_t vendor; /* enum ioas_fault_vendor */
+	uint16_t code;
 };
+
+/* Whose numbers ioas_fault.code is of, and what they are there. */
+enum ioas_fault_vendor {
+	IOAS_FAULT_OF_NOBODY,
+	IOAS_FAULT_OF_VTD,    /* fault reason of a fault recording register */
+	IOAS_FAULT_OF_AMD,    /* event code of an event log entry */
+	IOAS_FAULT_OF_SMMUV3, /* event number of an event record */
+	IOAS_FAULT_OF_RISCV,  /* cause of a fault record */
+};
+
+/* A vendor's code as its specification puts it, such as "no read permission". NULL: unknown. */
+const char *ioas_fault_code_name(enum ioas_fault_vendor vendor, unsigned code);
 
 /* A reason in words, such as "not mapped". Never NULL. */
 const char *ioas_fault_reason_name(enum ioas_fault_reason reason);

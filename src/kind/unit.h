@@ -101,6 +101,9 @@ static inline const struct pt_config *kind_unit_table(const struct kind_unit *un
 	return pasid ? &unit->pasid_table : &unit->table;
 }
 
+/* code.c: what it would report, into the record: fault->vendor and fault->code. */
+void kind_unit_code(const struct kind_unit *unit, struct ioas_fault *fault);
+
 /* Bits of the addresses that all its tables can put out. */
 unsigned kind_unit_pa_bits(const struct kind_unit *unit);
 

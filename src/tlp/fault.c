@@ -144,6 +144,7 @@ void fault_add(struct ioas_iommu *iommu, struct ioas_fault *fault)
 
 void fault_keep(struct ioas_device *dev, struct ioas_fault *fault)
 {
+	kind_unit_code(dev->unit, fault);
 	if (fault->reason != IOAS_PASSED_STALE)
 		__atomic_fetch_add(ioas_fault_passed(fault->reason) ? &dev->counters->around
 								    : &dev->counters->faults,

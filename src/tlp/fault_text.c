@@ -244,6 +244,23 @@ static void add_nearest(struct text *text, const struct ioas_fault *fault)
 		add(text, "which holds the address");
 }
 
+/* What an IOMMU of that vendor's would say. */
+static void add_code(struct text *text, const struct ioas_fault *fault)
+{
+	static const char *const what[] = {
+		[IOAS_FAULT_OF_VTD] = "VT-d fault reason",
+		[IOAS_FAULT_OF_AMD] = "AMD event code",
+		[IOAS_FAULT_OF_SMMUV3] = "SMMUv3 event",
+		[IOAS_FAULT_OF_RISCV] = "RISC-V cause",
+	};
+	const char *name = ioas_fault_code_name(fault->vendor, fault->code);
+
+	if (!name)
+		return;
+	add(text, fault->vendor == IOAS_FAULT_OF_RISCV ? "\n  %s %u (%s)" : "\n  %s %#x (%s)",
+	    what[fault->vendor], fault->code, name);
+}
+
 /* Only a TLP that met a page table (level_nr > 0) has something to say of it. */
 int ioas_fault_format(const struct ioas_fault *fault, char *buf, size_t len)
 {
@@ -252,6 +269,7 @@ int ioas_fault_format(const struct ioas_fault *fault, char *buf, size_t len)
 	if (len)
 		buf[0] = '\0';
 	add_summary(&text, fault);
+	add_code(&text, fault);
 	if (fault->reason == IOAS_FAULT_NOT_HELD || fault->reason == IOAS_FAULT_ATS_TIMEOUT)
 		add_taken(&text, fault);
 	else if (is_of_table(fault)) {

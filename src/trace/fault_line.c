@@ -58,6 +58,17 @@ static void add_taken(struct trace_line *line, const struct ioas_fault *fault)
 	line_close(line, '}');
 }
 
+/* What an IOMMU of its kind would have said. */
+static void add_code(struct trace_line *line, const struct ioas_fault *fault)
+{
+	const char *name = ioas_fault_code_name(fault->vendor, fault->code);
+
+	if (!name)
+		return;
+	line_number(line, "vendor_code", fault->code);
+	line_string(line, "vendor_text", name);
+}
+
 static void add_walk(struct trace_line *line, const struct ioas_fault *fault)
 {
 	line_open(line, "walk", '[');
@@ -117,6 +128,7 @@ void trace_fault_line(struct trace_line *line, const struct ioas_fault *fault)
 		line_hex(line, "stale_old", fault->stale_old);
 		line_hex(line, "stale_now", fault->stale_now);
 	}
+	add_code(line, fault);
 	add_taken(line, fault);
 	add_stages(line, fault);
 	add_walk(line, fault);

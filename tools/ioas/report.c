@@ -120,6 +120,10 @@ static void write_fault(struct json *json, const struct ioas_fault *fault)
 	json_address(json, "tlp_iova", fault->tlp.addr);
 	json_number(json, "tlp_bytes", fault->tlp.len);
 	json_string(json, "reason", ioas_fault_reason_name(fault->reason));
+	if (ioas_fault_code_name(fault->vendor, fault->code)) {
+		json_number(json, "vendor_code", fault->code);
+		json_string(json, "vendor_text", ioas_fault_code_name(fault->vendor, fault->code));
+	}
 	json_number(json, "ioas_id", fault->ioas_id);
 	json_number(json, "hwpt_id", fault->hwpt_id);
 	if (fault->reason == IOAS_PASSED_STALE) {
