@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -24,6 +23,8 @@
 #define REG(off)	   (*(volatile uint32_t *)(regs + (off)))
 #define REG64(off)	   (*(volatile uint64_t *)(regs + (off)))
 #define CALL(fd, cmd, arg) (ioctl(fd, cmd, &(arg)) ? err(1, #cmd) : (void)0)
+
+static uint8_t memory[PAGES * PAGE] __attribute__((aligned(PAGE)));
 
 static uint8_t *map_bar(int dev, uint32_t index)
 {
@@ -64,8 +65,6 @@ int main(int argc, char **argv)
 	struct vfio_device_attach_iommufd_pt attach = {sizeof(attach), 0, table.out_hwpt_id};
 	CALL(dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, attach);
 	/* Writes of two pages each: two that lie in our memory, and one beyond. */
-	uint8_t *memory = aligned_alloc(PAGE, PAGES * PAGE);
-	memset(memory, '.', PAGES * PAGE);
 	REG64(IOAS_TLPGUN_ADDR) = IOVA, REG64(IOAS_TLPGUN_LEN) = 2 * PAGE;
 	REG64(IOAS_TLPGUN_STRIDE) = 2 * PAGE, REG64(IOAS_TLPGUN_COUNT) = 3;
 	REG(IOAS_TLPGUN_CTRL) = IOAS_TLPGUN_WRITE | IOAS_TLPGUN_BY_ATS | IOAS_TLPGUN_PAGES;
@@ -91,7 +90,7 @@ int main(int argc, char **argv)
 		if (write(wait.fd, &answer, sizeof(answer)) != sizeof(answer))
 			err(1, "answer");
 	}
-	uint8_t *left = memchr(memory, '.', PAGES * PAGE);
+	uint8_t *left = memchr(memory, 0, PAGES * PAGE);
 	printf("%llu pages were asked for, %td of our %d are written, %llu write was given up\n",
 	       (unsigned long long)REG64(IOAS_TLPGUN_REQUESTED),
 	       (left ? left - memory : PAGES * PAGE) / PAGE, PAGES,
