@@ -12,6 +12,11 @@
 #include <sys/syscall.h>
 #include "pt/pt.h"
 #include "qemu.h"
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(at, len) ((void)(at), (void)(len))
+#endif
 
 #define RW	 (IOAS_PROT_READ | IOAS_PROT_WRITE)
 #define AREA_MAX 48
@@ -48,6 +53,8 @@ int __wrap_posix_memalign(void **out, size_t align, size_t len)
 		return ENOMEM;
 	*out = (void *)tables_at;
 	tables_at += len;
+	/* What is freed here stays as the slabs' owner left it. */
+	ASAN_UNPOISON_MEMORY_REGION(*out, len);
 	return 0;
 }
 
