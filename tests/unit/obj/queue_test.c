@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Description: queues of a viommu, of events and in hardware; and all of it at every failure. */
+#include <sched.h>
 #include "rig.h"
 
 /* What was read. */
@@ -269,6 +270,53 @@ static void readers_and_reporters_meet(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* As a device's thread does that has a fault: it takes no lock of the context's. */
+struct fault_source {
+	struct obj_events *events;
+	_Atomic bool stop;
+	_Atomic uint32_t told;
+};
+
+static void *tell_all_the_time(void *arg)
+{
+	struct fault_source *source = arg;
+
+	for (uint32_t i = 0; !atomic_load(&source->stop); i++) {
+		int rc = obj_events_report(source->events, EVENTS, &i, sizeof(i));
+
+		assert_true(!rc || rc == -EOPNOTSUPP);
+		if (!rc)
+			atomic_fetch_add(&source->told, 1);
+	}
+	obj_events_put(source->events);
+	return NULL;
+}
+
+/* Queues come and go meanwhile, and at last the viommu: who tells then tells nobody. */
+static void queues_go_while_somebody_tells(void **state)
+{
+	struct rig *r = *state;
+	struct fault_source source = {.events = obj_events_get(r->viommu->events)};
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, tell_all_the_time, &source), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		uint32_t before = atomic_load(&source.told);
+		struct obj_veventq *queue;
+
+		assert_int_equal(events_new(r, 3, &queue), 0);
+		/* With the context's lock held it is told all the same. */
+		pthread_mutex_lock(&r->ctx->lock);
+		while (atomic_load(&source.told) == before)
+			sched_yield();
+		pthread_mutex_unlock(&r->ctx->lock);
+		assert_int_equal(destroy(r, obj_of_veventq(queue)), 0);
+	}
+	assert_int_equal(destroy(r, &r->viommu->obj), 0);
+	atomic_store(&source.stop, true);
+	pthread_join(thread, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +328,7 @@ int main(void)
 		T(the_context_takes_all_along),
 		T(each_point_can_fail),
 		T(readers_and_reporters_meet),
+		T(queues_go_while_somebody_tells),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
