@@ -183,6 +183,7 @@ static enum ioas_fault_reason find_cd(const struct smmuv3_stage1 *own, struct ne
 	reason = nested_read(nested, base + (uint64_t)(index >> split) * 8, &l1cd);
 	if (reason)
 		return reason;
+	nested_seen(nested, base + (uint64_t)(index >> split) * 8, l1cd, l1cd & L1CD_V);
 	base = l1cd & (fmt == 1 ? L2PTR_4K : L2PTR_64K);
 	if (!(l1cd & L1CD_V) || base >> own->facts.oas)
 		return IOAS_FAULT_NO_PASID;
@@ -198,9 +199,14 @@ static enum ioas_fault_reason translate(const struct smmuv3_stage1 *own, struct 
 	uint64_t cd[3];
 	pa_t at;
 
+	/* Descriptors are cached by SubstreamID, and each half has a table of its own. */
+	out->space = index << 1 | (request->iova >> 55 & 1);
 	reason = find_cd(own, nested, index, &at);
-	for (unsigned i = 0; !reason && i < 3; i++)
+	for (unsigned i = 0; !reason && i < 3; i++) {
 		reason = nested_read(nested, at + i * 8, &cd[i]);
+		if (!reason)
+			nested_seen(nested, at + i * 8, cd[i], cd[0] & CD_V);
+	}
 	return reason ? reason : smmuv3_cd_table(&own->facts, cd, request, out);
 }
 

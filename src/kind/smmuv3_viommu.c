@@ -16,6 +16,7 @@
 #include "kind/smmuv3.h"
 #include "obj/viommu.h"
 #include "route/route.h"
+#include "tlp/ats.h"
 #include "util/alloc.h"
 #include "util/why.h"
 
@@ -140,6 +141,9 @@ static int nested(struct obj_viommu *viommu, struct obj_hwpt *hwpt, uint32_t fla
 		return why_set(why, -ENOMEM, "no memory for a page table");
 	stage1_init(&own->stage1, &smmuv3_stage1_ops, viommu->parent->pt, hwpt->obj.id);
 	own->stage1.pasids = true;
+	/* Only the guest knows whether it has switched ATS on, and by EATS it says so. */
+	own->stage1.no_ats = (ste[0] & STE_CONFIG) >> 1 != SMMUV3_STAGE1 ||
+			     (ste[1] & STE_EATS) >> EATS_SHIFT != EATS_FULL;
 	own->facts = smmuv3_facts(share->unit);
 	own->unit = share->unit;
 	own->ste[0] = ste[0];
@@ -197,6 +201,17 @@ static int check_command(struct obj_viommu *viommu, uint64_t word, struct ioas_w
 	}
 }
 
+/* ATC_INV: what the device has in its own cache, which no other command drops. */
+static void give_back(struct obj_viommu *viommu, uint64_t word)
+{
+	struct obj_vdevice *vdevice =
+		(word & 0xff) == ATC_INV ? obj_vdevice_find_locked(viommu, word >> 32) : NULL;
+	struct obj_hwpt *hwpt = vdevice ? vdevice->device->rid.hwpt : NULL;
+
+	if (hwpt && hwpt->viommu == viommu && vdevice->device->dev)
+		ats_take_route(vdevice->device->dev, NULL, hwpt->to, IOAS_ATS_BY_GUEST);
+}
+
 /* All are read before the first one is carried out. */
 static int read_commands(struct kind_array *array,
 			 struct iommu_viommu_arm_smmuv3_invalidate *commands, struct ioas_why *why)
@@ -230,9 +245,11 @@ static int invalidate(struct obj_viommu *viommu, struct kind_array *array, struc
 		if (!rc)
 			array->done++;
 	}
-	free(commands);
 	if (array->done)
 		obj_viommu_drain_locked(viommu);
+	for (uint32_t i = 0; i < array->done; i++)
+		give_back(viommu, le64toh(commands[i].cmd[0]));
+	free(commands);
 	return rc;
 }
 

@@ -72,6 +72,7 @@ struct stage1 {
 	 * attachment, by that of requests without one.
 	 */
 	bool pasids;
+	bool no_ats; /* constant: it answers no translation requests */
 	/* Constant: --check-invalidation; NULL: off. */
 	struct check_stale *check;
 };

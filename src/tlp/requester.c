@@ -112,6 +112,9 @@ enum ioas_fault_reason tlp_find_route(struct ioas_device *dev, const struct ioas
 	to = find_target(out->set, tagged ? &tlp->pasid : NULL);
 	if (!to)
 		return IOAS_FAULT_NO_ROUTE;
+	if (__builtin_expect(tlp->at != IOAS_TLP_UNTRANSLATED, 0) && to->stage1 &&
+	    to->stage1->no_ats)
+		return IOAS_FAULT_TRANSLATED;
 	out->pt = to->pt;
 	out->stage1 = to->stage1;
 	return IOAS_FAULT_NONE;
