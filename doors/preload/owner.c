@@ -40,8 +40,11 @@ int owner_lock(off_t byte, pid_t *pid)
 		return 0;
 	if (errno != EAGAIN && errno != EACCES)
 		return -errno;
+	/* A kernel without file locks refuses all of them, and does not know this question. */
 	lock.l_type = F_WRLCK;
-	if (pid && !real.fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK)
+	if (real.fcntl(fd, F_GETLK, &lock))
+		return errno == EINVAL ? 0 : -EBUSY;
+	if (pid && lock.l_type != F_UNLCK)
 		*pid = lock.l_pid;
 	return -EBUSY;
 }

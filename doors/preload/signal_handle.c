@@ -139,8 +139,11 @@ static void run_here(const siginfo_t *info, const sigset_t *mask)
 	unblock(&call.uc.uc_sigmask);
 }
 
-/* What the kernel took for delivered has not been: SA_RESETHAND. Everything is blocked. */
-static void raise_again(const siginfo_t *info)
+/*
+ * What the kernel took for delivered has not been: SA_RESETHAND. Everything is blocked. False: a
+ * sandbox of the program's forbids it.
+ */
+static bool raise_again(const siginfo_t *info)
 {
 	int sig = info->si_signo;
 	struct sigaction action;
@@ -150,7 +153,7 @@ static void raise_again(const siginfo_t *info)
 		action.sa_sigaction = entry;
 		real.sigaction(sig, &action, NULL);
 	}
-	syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), sig, info);
+	return !syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), sig, info);
 }
 
 void signal_release(struct door_thread *self)
@@ -160,12 +163,10 @@ void signal_release(struct door_thread *self)
 	int err = errno;
 
 	self->held = false;
-	if (info.si_signo >= SIGRTMIN) {
-		run_here(&info, &mask);
-	} else {
-		raise_again(&info);
+	if (info.si_signo < SIGRTMIN && raise_again(&info))
 		unblock(&mask);
-	}
+	else
+		run_here(&info, &mask);
 	errno = err;
 }
 
@@ -252,8 +253,13 @@ int sigaction(int sig, const struct sigaction *next, struct sigaction *old)
 	struct sigaction copy;
 
 	real_need();
-	if (!active())
-		return real.sigaction(sig, next, old);
+	if (!active()) {
+		int rc = real.sigaction(sig, next, old);
+
+		if (unlikely(active())) /* another thread has just opened the first node */
+			signal_adopt(sig);
+		return rc;
+	}
 	if (sig == SIGSEGV || sig == SIGBUS)
 		return signal_fault_action(sig, next, old);
 	if (next) {
