@@ -10,7 +10,7 @@ COUNT := 20
 MINUTES := 15
 COVERAGE := build-cov
 
-.PHONY: help build run check check-asan check-tsan check-formats check-kinds check-kernel-selftests check-twin twin-topology bench lint fuzz mutate soak coverage clean
+.PHONY: help build run check check-asan check-tsan check-formats check-kinds check-kernel-selftests check-twin twin-topology bench bench-twin lint fuzz mutate soak coverage clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
@@ -27,6 +27,7 @@ help:
 	@echo '                   a real Linux kernel'"'"'s groups and ours of that PCI tree, or of all kept ones'
 	@echo '  make lint        only formatting, static analysis and the rules of CONTRIBUTING.md'
 	@echo '  make bench       benchmarks, which print ratios measured in one run'
+	@echo '  make bench-twin  MAP, UNMAP and more on a real Linux kernel and here, in one boot of an emulator'
 	@echo '  make check-tsan  only the tests with threads under TSan'
 	@echo '  make fuzz [SECONDS=60] [TARGET=engine]'
 	@echo '                   libFuzzer on each target of tests/fuzz, judged by tests/model (docs/reliability.md)'
@@ -89,6 +90,12 @@ twin-topology:
 	@scripts/deps.sh build run check
 	@scripts/build.sh $(BUILD)
 	@tests/twin/topology.sh check $(BUILD)
+
+# Not part of bench: a kernel is built for it, once, and it takes minutes.
+bench-twin:
+	@scripts/deps.sh build run check
+	@scripts/build.sh $(BUILD)
+	@tests/twin/speed.sh $(BUILD)
 
 lint:
 	@scripts/deps.sh build check
