@@ -11,7 +11,12 @@
 #include "hostile.h"
 
 #define ROUNDS 1000
-#define IOVA   (1ull << 32)
+#ifdef __SANITIZE_ADDRESS__
+#define SLACK (ROUNDS / 20) /* its own malloc gets memory from the system now and then */
+#else
+#define SLACK 0
+#endif
+#define IOVA (1ull << 32)
 
 static int container;
 
@@ -164,7 +169,8 @@ int main(void)
 		}
 		if (calls >= 0) {
 			printf("%s: %ld calls in %d rounds\n", cases[at].name, calls, ROUNDS);
-			bad += calls != (long)cases[at].calls * ROUNDS;
+			calls -= (long)cases[at].calls * ROUNDS;
+			bad += calls < 0 || calls > SLACK;
 			at++;
 		}
 		calls = calls >= 0 ? -1 : 0;
