@@ -9,7 +9,7 @@ packages_build='gcc g++ libc6-dev meson ninja-build pkgconf libcmocka-dev liburi
 packages_run='qemu-utils jq'
 packages_check='qemu-system-x86 qemu-system-arm qemu-system-misc busybox-static cpio clang-format cppcheck git ca-certificates
 	util-linux make rsync xz-utils'
-packages_bench='libglib2.0-dev'
+packages_bench='libglib2.0-dev libdpdk-dev'
 packages_fuzz='clang libclang-rt-14-dev'
 
 wanted=

@@ -332,6 +332,15 @@ static inline int ioas_batch_at(struct ioas_batch *batch, const struct ioas_tlp 
 	return 0;
 }
 
+/*
+ * ioas_batch_at for each of `nr` TLPs in turn, up to the first that is not answered 0: *rc receives
+ * that answer, or 0. What page tables say of the addresses is fetched together, some ahead, so that
+ * misses of the processor's caches overlap: worth it where addresses are scattered over much
+ * memory. `hosts` and `lens` have room for nr. Returns how many were answered.
+ */
+unsigned ioas_batch_at_many(struct ioas_batch *batch, const struct ioas_tlp *tlps, unsigned nr,
+			    void **hosts, uint64_t *lens, int *rc);
+
 /* Copies tlp->len bytes. As ioas_tlp_issue; -EAGAIN as above, when a part may have been copied. */
 int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *buf);
 /*

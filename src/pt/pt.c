@@ -214,6 +214,16 @@ int pt_walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
 	return pt->ops->walk(pt, iova, out);
 }
 
+void pt_prefetch(const struct pt *pt, const iova_t *iova, unsigned nr)
+{
+	unsigned some;
+
+	for (; nr; nr -= some, iova += some) {
+		some = nr < PT_PREFETCH_NR ? nr : PT_PREFETCH_NR;
+		pt->ops->prefetch(pt, iova, some);
+	}
+}
+
 unsigned pt_trace(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max)
 {
 	if (iova > pt->last)

@@ -135,6 +135,11 @@ uint32_t pt_prot_fit(const struct pt *pt, uint32_t prot);
 
 /* The hardware's view: 0, or -ENOENT not mapped, -ERANGE beyond the width. Lock-free. */
 int pt_walk(const struct pt *pt, iova_t iova, struct pt_walk *out);
+/*
+ * Has the entries fetched that walks of these addresses will look at, level by level for all of
+ * them, so that the processor waits once a level and not once an entry. Lock-free, as pt_walk.
+ */
+void pt_prefetch(const struct pt *pt, const iova_t *iova, unsigned nr);
 /* The same walk, noting each entry looked up; returns how many (at most `max`). For faults. */
 unsigned pt_trace(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max);
 /* The mapped leaf closest to iova, and its enum ioas_prot. 0; -ENOENT: the table is empty.

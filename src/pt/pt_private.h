@@ -23,6 +23,9 @@
 /* To the format: the table can track writes. It is no permission, and pt_map's callers need not. */
 #define PT_PROT_TRACK (1u << 31)
 
+/* How many addresses the operation prefetch takes. */
+#define PT_PREFETCH_NR 32u
+
 #define PT_PROT_RW (IOAS_PROT_READ | IOAS_PROT_WRITE)
 
 /* What may be asked of an entry by itself. */
@@ -47,6 +50,7 @@ struct pt_ops {
 	uint64_t (*unmap)(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather);
 	uint64_t (*leaves)(const struct pt *pt);
 	int (*walk)(const struct pt *pt, iova_t iova, struct pt_walk *out);
+	void (*prefetch)(const struct pt *pt, const iova_t *iova, unsigned nr);
 	unsigned (*trace)(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max);
 	/* Of the map that nobody marks in; and of both, what leads nowhere. */
 	bool (*dirty_read)(struct pt *pt, struct pt_dirty *read);

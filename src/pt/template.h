@@ -24,6 +24,7 @@ const struct pt_ops FMT_CAT(pt_ops, PT_FMT) = {
 	.unmap = unmap,
 	.leaves = leaves,
 	.walk = walk,
+	.prefetch = prefetch,
 	.trace = trace,
 	.dirty_read = dirty_read,
 	.dirty_forget = dirty_forget,

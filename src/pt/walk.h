@@ -122,6 +122,29 @@ static int walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
 	}
 }
 
+/* An address whose way is not through each level in turn is left to its walk. */
+static void prefetch(const struct pt *pt, const iova_t *iova, unsigned nr)
+{
+	struct way way[PT_PREFETCH_NR];
+
+	for (unsigned i = 0; i < nr; i++) {
+		way[i] = (struct way){pt, pt->root, iova[i], UINT64_MAX, 0, 0};
+		__builtin_prefetch(&pt->root->entry[index_of(pt, iova[i], pt->levels)]);
+	}
+	for (unsigned level = pt->levels; level > 1; level--) {
+		unsigned on = 0;
+
+		for (unsigned i = 0; i < nr; i++)
+			if (down(&way[i], level)) {
+				way[on] = way[i];
+				__builtin_prefetch(&way[on].table->entry[index_of(pt, way[on].iova,
+										  level - 1)]);
+				on++;
+			}
+		nr = on;
+	}
+}
+
 static uint16_t kind_of(uint64_t entry, unsigned level)
 {
 	if (!FMT(present)(entry))

@@ -90,6 +90,40 @@ int ioas_batch_find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *
 	return 0;
 }
 
+/* So many looked up together: what one core can have on its way from memory. */
+#define TOGETHER 32u
+
+/* Of the TLPs by the form of the first, which mostly are all, and not behind a stage 1. */
+static void fetch(struct ioas_issuer *issuer, const struct ioas_tlp *tlps, unsigned nr)
+{
+	struct tlp_route route = {0};
+	iova_t iova[TOGETHER];
+	unsigned some = 0;
+
+	if (!tlp_valid(tlps) || tlp_route(issuer, tlps, &route) || route.stage1)
+		return;
+	for (unsigned i = 0; i < nr; i++)
+		if (tlps[i].flags == tlps->flags && tlps[i].pasid == tlps->pasid)
+			iova[some++] = tlps[i].addr;
+	tlp_prefetch(route.pt, iova, some);
+}
+
+unsigned ioas_batch_at_many(struct ioas_batch *batch, const struct ioas_tlp *tlps, unsigned nr,
+			    void **hosts, uint64_t *lens, int *rc)
+{
+	*rc = 0;
+	for (unsigned i = 0; i < nr; i++) {
+		unsigned left = nr - i;
+
+		if (i % TOGETHER == 0 && left > 1)
+			fetch(batch->issuer, tlps + i, left < TOGETHER ? left : TOGETHER);
+		*rc = ioas_batch_at(batch, &tlps[i], &hosts[i], &lens[i]);
+		if (*rc)
+			return i;
+	}
+	return nr;
+}
+
 /* The program took memory away: byte `done` of tlp is not there. */
 static int lost(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t done)
 {

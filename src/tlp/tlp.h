@@ -127,6 +127,8 @@ enum ioas_fault_reason tlp_look(struct ioas_issuer *issuer, const struct tlp_rou
  */
 enum ioas_fault_reason tlp_walk(const struct pt *pt, unsigned op, iova_t addr,
 				struct pt_walk *walk);
+/* Has what a walk of each of these will look at fetched. In flight only. */
+void tlp_prefetch(const struct pt *pt, const iova_t *iova, unsigned nr);
 /*
  * The address in the page table of the route, of the byte at `addr` that tlp_translate has just
  * found.

@@ -94,6 +94,11 @@ enum ioas_fault_reason tlp_walk(const struct pt *pt, unsigned op, iova_t addr, s
 	return walk(pt, op, addr, out);
 }
 
+void tlp_prefetch(const struct pt *pt, const iova_t *iova, unsigned nr)
+{
+	pt_prefetch(pt, iova, nr);
+}
+
 /*
  * --check-invalidation: the request may have gone by an entry that is no more. It is on record at
  * once, in flight: the log's lock comes after all others.

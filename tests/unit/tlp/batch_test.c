@@ -36,6 +36,49 @@ static int at(struct ioas_batch *batch, iova_t addr, uint64_t len, unsigned op, 
 	return ioas_batch_at(batch, &tlp, host, got);
 }
 
+/* As one by one, whatever is asked, and up to the first that does not pass. */
+static void many_are_answered_as_each(void **arg)
+{
+	enum { MANY = 150 };
+	struct ioas_device_counters before, after;
+	struct ioas_tlp tlps[MANY];
+	uint64_t lens[MANY], len, seed = 1;
+	void *hosts[MANY], *host;
+	struct ioas_batch batch;
+
+	for (unsigned round = 0; round < 500; round++) {
+		unsigned nr = round % MANY + 1, want = 0, got;
+		int rc = 0, one = 0;
+
+		for (unsigned i = 0; i < nr; i++) {
+			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+			/* Seldom beyond the mapping, with a PASID that goes nowhere, or none at
+			 * all. */
+			tlps[i] = (struct ioas_tlp){
+				.addr = IOVA + (seed >> 33) % (4 * PAGE + (round % 3 ? 0 : 64)),
+				.len = (seed >> 20) % (round % 5 ? 32 : 33) + !!(round % 5),
+				.flags = seed >> 50 & 127 ? 0 : IOAS_TLP_PASID,
+				.op = seed >> 11 & 1,
+			};
+		}
+		ioas_batch_begin(&batch, rig.issuer);
+		before = *ioas_device_counters(rig.dev);
+		got = ioas_batch_at_many(&batch, tlps, nr, hosts, lens, &rc);
+		ioas_batch_end(&batch);
+		after = *ioas_device_counters(rig.dev);
+		ioas_batch_begin(&batch, rig.issuer);
+		while (want < nr && !(one = ioas_batch_at(&batch, &tlps[want], &host, &len))) {
+			assert_ptr_equal(host, hosts[want]);
+			assert_int_equal(len, lens[want]);
+			want++;
+		}
+		ioas_batch_end(&batch);
+		assert_int_equal(got, want);
+		assert_int_equal(rc, one);
+		assert_int_equal(after.faults - before.faults, rc == -EFAULT);
+	}
+}
+
 static void each_tlp_is_counted(void **arg)
 {
 	struct ioas_device_counters before = *ioas_device_counters(rig.dev), after;
@@ -382,6 +425,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_tlp_is_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_are_answered_as_each, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_piece_ends_with_what_is_next_to_it, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_region_is_one_range, setup, teardown),
