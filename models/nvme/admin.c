@@ -49,6 +49,7 @@ static nvme_status create_cq(struct nvme *nvme, const struct nvme_cmd *cmd)
 	cq->sq_nr = 0;
 	cq->backlog = NULL;
 	nvme->io_queues++;
+	nvme_shadow_add(nvme, id, true);
 	atomic_store(&cq->size, (cmd->cdw10 >> 16) + 1);
 	return NVME_SUCCESS;
 }
@@ -75,6 +76,7 @@ static nvme_status create_sq(struct nvme *nvme, const struct nvme_cmd *cmd)
 	cq->sq_nr++;
 	nvme_mask_set(cq->sqs, id);
 	nvme->io_queues++;
+	nvme_shadow_add(nvme, id, false);
 	atomic_store(&sq->size, (cmd->cdw10 >> 16) + 1);
 	return NVME_SUCCESS;
 }
@@ -91,6 +93,7 @@ static nvme_status delete_sq(struct nvme *nvme, struct nvme_req *req)
 	if (!sq)
 		return NVME_QID_INVALID | NVME_DNR;
 	atomic_store(&sq->size, 0);
+	nvme_shadow_drop(nvme, sq->id);
 	nvme_mask_clear(nvme->ready, sq->id);
 	nvme_mask_clear(sq->cq->sqs, sq->id);
 	if (sq->cq->backlog)
@@ -112,6 +115,7 @@ static nvme_status delete_cq(struct nvme *nvme, const struct nvme_cmd *cmd)
 	if (cq->sq_nr)
 		return NVME_QUEUE_DELETION_INVALID | NVME_DNR;
 	atomic_store(&cq->size, 0);
+	nvme_shadow_drop(nvme, cq->id);
 	nvme_mask_clear(nvme->irq, cq->id);
 	nvme->io_queues--;
 	nvme_intx_update(nvme, cq);
@@ -152,6 +156,8 @@ nvme_status nvme_admin(struct nvme *nvme, struct nvme_req *req)
 		return nvme_get_features(nvme, req);
 	case NVME_ADM_ASYNC_EVENT:
 		return nvme_async_event(nvme, req);
+	case NVME_ADM_DOORBELL_BUFFER:
+		return nvme_shadow_config(nvme, &req->cmd);
 	}
 	return NVME_INVALID_OPCODE | NVME_DNR;
 }

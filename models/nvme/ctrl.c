@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The controller's life: made from keys, started with the first need, ended. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,7 @@ void nvme_clear_locked(struct nvme *nvme)
 		nvme->cq[i].asserting = false;
 		memset(nvme->cq[i].sqs, 0, sizeof(nvme->cq[i].sqs));
 	}
+	nvme_shadow_clear(nvme);
 	nvme->intx = 0;
 	ioas_pci_intx_set(nvme->pci, false);
 	for (unsigned w = 0; w < NVME_MASK_WORDS; w++) {
@@ -130,13 +132,27 @@ void nvme_registers_reset_locked(struct nvme *nvme)
 	nvme->reset_wanted = nvme->flr_wanted = false;
 }
 
-/* Bus mastering comes on in a plain call: the best moment to have the worker ready. */
+/*
+ * Bus mastering comes on in a plain call: the best moment to have the worker ready. When it goes
+ * off, nobody looks at shadow doorbells any more: whoever has the turn now may still.
+ */
 static void bus_master(void *model, bool on)
 {
 	struct nvme *nvme = model;
+	bool mine = false;
 
-	if (on)
+	atomic_store(&nvme->shadow.blocked, !on);
+	if (on) {
 		nvme_kick(nvme);
+		return;
+	}
+	while (nvme_runs(nvme) && !mine) {
+		mine = nvme_turn_try(&nvme->turn);
+		if (!mine)
+			poll(NULL, 0, 1);
+	}
+	if (mine)
+		nvme_turn_give(&nvme->turn);
 }
 
 static void reset(void *model)

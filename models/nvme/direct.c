@@ -289,9 +289,12 @@ static bool leave(struct nvme *nvme, struct nvme_sq *sq)
 
 static bool run_one(struct nvme *nvme, struct nvme_sq *sq)
 {
-	for (unsigned round = 0; sq->id && round < ROUNDS && holds(sq); round++)
-		if (!nvme_direct(nvme, sq))
-			break;
+	unsigned round = 0;
+
+	do
+		for (; sq->id && round < ROUNDS && holds(sq) && nvme_direct(nvme, sq); round++)
+			;
+	while (sq->id && !holds(sq) && nvme_shadow_ask_one(nvme, sq) && round < ROUNDS);
 	return holds(sq) && leave(nvme, sq);
 }
 
@@ -319,7 +322,7 @@ static bool run_here(struct nvme *nvme, struct nvme_sq *sq)
 		return sq ? leave(nvme, sq) : true;
 	left = sq ? run_one(nvme, sq) : run_rung(nvme);
 	nvme_interrupt(nvme);
-	return left;
+	return left || nvme_shadow_is_quick(nvme);
 }
 
 static bool is_rung(struct nvme *nvme)

@@ -5,6 +5,7 @@
 #ifndef NVME_DRIVE_H
 #define NVME_DRIVE_H
 
+#include <stdatomic.h>
 #include <sys/uio.h>
 #include <ioas/types.h>
 #include "nvme/volatile.h"
@@ -20,8 +21,8 @@ struct nvme_drive_config {
 struct nvme_drive {
 	int fd; /* -1: null */
 	uint64_t memory_len;
-	uint8_t *memory; /* ram: all of it, which `fd` is a file of, too; else NULL */
-	bool at_hand;	 /* much can be done at once, without waiting for a disk (direct.c) */
+	uint8_t *memory;      /* ram: all of it, which `fd` is a file of, too; else NULL */
+	_Atomic bool at_hand; /* much can be done at once, without waiting for a disk (direct.c) */
 	bool readonly;
 	bool is_block;
 	bool is_volatile;

@@ -46,6 +46,7 @@ static nvme_status controller(struct nvme *nvme, struct nvme_req *req, void *buf
 	id->mdts = NVME_MDTS;
 	id->ver = NVME_VS_1_4;
 	id->cntrltype = 1; /* I/O controller */
+	id->oacs = 1 << 8; /* shadow doorbells */
 	id->acl = 3;
 	id->aerl = NVME_AER_MAX - 1;
 	id->frmw = 1 << 1 | 1; /* one slot, read-only */

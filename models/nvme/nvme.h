@@ -110,6 +110,19 @@ struct nvme_cq {
 	struct nvme_req *backlog, **backlog_end; /* completions that wait for room */
 };
 
+/* shadow.c: pointers that a driver keeps in memory. Of the turn but for what is atomic. */
+struct nvme_shadow {
+	bool on;
+	bool watched;	      /* the worker looks; no event is asked for */
+	_Atomic bool blocked; /* bus mastering is off: nobody looks */
+	iova_t pointers, events;
+	uint64_t ids[NVME_MASK_WORDS]; /* I/O queues that exist, of either kind */
+	uint32_t ignored[NVME_QUEUES]
+			[2]; /* a tail and a head that mean nothing until they change */
+	uint64_t rung;	     /* when, for whoever rang last */
+	unsigned quick;	     /* doorbells in quick succession */
+};
+
 struct nvme {
 	struct ioas_pci *pci;
 	struct ioas_issuer *issuer; /* (turn) */
@@ -141,13 +154,14 @@ struct nvme {
 	bool enabled;
 	bool failed; /* CSTS.CFS: nothing is fetched or posted until a reset */
 	bool dropping;
-	bool spins; /* looks for work a while before it sleeps */
+	_Atomic bool spins; /* looks for work a while before it sleeps */
 	unsigned page_lg2;
 	struct nvme_sq sq[NVME_QUEUES];
 	struct nvme_cq cq[NVME_QUEUES];
 	unsigned io_queues;		 /* of either kind, that exist */
 	uint64_t ready[NVME_MASK_WORDS]; /* submission queues that may have commands */
-	uint64_t irq[NVME_MASK_WORDS];	 /* completion queues that were posted to */
+	struct nvme_shadow shadow;
+	uint64_t irq[NVME_MASK_WORDS]; /* completion queues that were posted to */
 	struct nvme_cmd fetch[NVME_FETCH];
 	struct nvme_req *free;
 	unsigned busy;	  /* requests not on the free list, */
@@ -191,7 +205,25 @@ void *nvme_worker(void *nvme);
 /* Is there something for a worker to do? */
 bool nvme_work_waits(struct nvme *nvme);
 
+/* shadow.c: with the turn. */
+nvme_status nvme_shadow_config(struct nvme *nvme, const struct nvme_cmd *cmd);
+/* A queue with that id, of either kind, is being made; and one has gone. */
+void nvme_shadow_add(struct nvme *nvme, unsigned id, bool completion);
+void nvme_shadow_drop(struct nvme *nvme, unsigned id);
+void nvme_shadow_clear(struct nvme *nvme);
+/* Takes what is new. True: a submission queue has become ready. */
+bool nvme_shadow_look(struct nvme *nvme);
+/* Asks for doorbells from now on, and looks. */
+bool nvme_shadow_ask(struct nvme *nvme);
+/* The same for one queue, unless the worker looks. */
+bool nvme_shadow_ask_one(struct nvme *nvme, const struct nvme_sq *sq);
+/* Do doorbells come so quickly that the worker had better look? */
+bool nvme_shadow_is_quick(struct nvme *nvme);
+
 /* regs.c */
+/* A queue's pointer, from a register or a shadow: false, and on record, if it cannot be. */
+bool nvme_sq_tail(struct nvme *nvme, struct nvme_sq *sq, uint32_t value);
+bool nvme_cq_head(struct nvme *nvme, struct nvme_cq *cq, uint32_t value);
 uint64_t nvme_bar_read(void *model, unsigned bar, uint64_t off, unsigned size);
 void nvme_bar_write(void *model, unsigned bar, uint64_t off, uint64_t value, unsigned size);
 

@@ -121,32 +121,38 @@ static void bad_doorbell(struct nvme *nvme, enum nvme_event what)
 	nvme_kick(nvme);
 }
 
-static void sq_doorbell(struct nvme *nvme, struct nvme_sq *sq, uint32_t value)
+bool nvme_sq_tail(struct nvme *nvme, struct nvme_sq *sq, uint32_t value)
 {
 	uint32_t size = atomic_load(&sq->size);
 
 	if (!size || value >= size) {
 		bad_doorbell(nvme, size ? NVME_EVENT_ERROR_DB_VALUE : NVME_EVENT_ERROR_DB_REGISTER);
-		return;
+		return false;
 	}
 	atomic_store_explicit(&sq->tail, value, memory_order_release);
-	nvme_rung(nvme, sq);
+	return true;
 }
 
-static void cq_doorbell(struct nvme *nvme, struct nvme_cq *cq, uint32_t value)
+static void sq_doorbell(struct nvme *nvme, struct nvme_sq *sq, uint32_t value)
+{
+	if (nvme_sq_tail(nvme, sq, value))
+		nvme_rung(nvme, sq);
+}
+
+bool nvme_cq_head(struct nvme *nvme, struct nvme_cq *cq, uint32_t value)
 {
 	uint32_t size = atomic_load(&cq->size), head = atomic_load(&cq->head), tail;
 	bool was_full;
 
 	if (!size || value >= size) {
 		bad_doorbell(nvme, size ? NVME_EVENT_ERROR_DB_VALUE : NVME_EVENT_ERROR_DB_REGISTER);
-		return;
+		return false;
 	}
 	/* May the head come this far, or would entries be taken that are not there? */
 	tail = atomic_load_explicit(&cq->tail, memory_order_acquire);
 	if ((value + size - head) % size > (tail + size - head) % size) {
 		bad_doorbell(nvme, NVME_EVENT_ERROR_DB_VALUE);
-		return;
+		return false;
 	}
 	was_full = (tail + 1) % size == head;
 	atomic_store(&cq->head, value);
@@ -158,6 +164,7 @@ static void cq_doorbell(struct nvme *nvme, struct nvme_cq *cq, uint32_t value)
 		atomic_fetch_or(&nvme->db_cq[cq->id / 64], 1ull << cq->id % 64);
 		nvme_kick(nvme);
 	}
+	return true;
 }
 
 static void doorbell(struct nvme *nvme, uint64_t off, uint32_t value)
@@ -169,7 +176,7 @@ static void doorbell(struct nvme *nvme, uint64_t off, uint32_t value)
 	if (index / 2 >= NVME_QUEUES)
 		bad_doorbell(nvme, NVME_EVENT_ERROR_DB_REGISTER);
 	else if (index % 2)
-		cq_doorbell(nvme, &nvme->cq[index / 2], value);
+		nvme_cq_head(nvme, &nvme->cq[index / 2], value);
 	else
 		sq_doorbell(nvme, &nvme->sq[index / 2], value);
 }

@@ -12,7 +12,8 @@
 #include <unistd.h>
 #include "nvme/nvme.h"
 
-#define LOOKS 64 /* before it sleeps; a few microseconds */
+#define LOOKS	     64	  /* before it sleeps; a few microseconds */
+#define SHADOW_LOOKS 1000 /* the same where each look is a DMA: some 50 microseconds */
 
 static void pause_cpu(void)
 {
@@ -183,18 +184,37 @@ static bool run_queues(struct nvme *nvme)
  */
 static bool work_comes(struct nvme *nvme)
 {
-	for (unsigned i = 0; nvme->spins && i < LOOKS; i++) {
+	bool watched = nvme->shadow.watched, comes = false;
+
+	for (unsigned i = 0; nvme->spins && i < (watched ? SHADOW_LOOKS : LOOKS) && !comes; i++) {
 		if (nvme_work_waits(nvme) || nvme_ring_waits(nvme))
 			return true;
+		if (watched && nvme_turn_try(&nvme->turn)) {
+			comes = nvme_shadow_look(nvme);
+			nvme_turn_give(&nvme->turn);
+		}
 		pause_cpu();
 	}
-	return false;
+	return comes;
+}
+
+/* From now on a driver rings. True: it has not had to yet. */
+static bool stop_watching(struct nvme *nvme)
+{
+	nvme->shadow.watched = false;
+	return !(nvme->csts & NVME_CSTS_SHST_MASK) && nvme_shadow_ask(nvme);
 }
 
 static void nap(struct nvme *nvme)
 {
 	uint64_t count;
+	bool more;
 
+	nvme_turn_take(&nvme->turn);
+	more = stop_watching(nvme);
+	nvme_turn_give(&nvme->turn);
+	if (more)
+		return;
 	nvme_ring_notify(nvme, true);
 	atomic_store(&nvme->awake, false);
 	if (!nvme_work_waits(nvme) && !nvme_ring_waits(nvme))
@@ -233,9 +253,11 @@ void *nvme_worker(void *arg)
 		if (atomic_load(&nvme->db_errors))
 			take_doorbell_errors(nvme);
 		/* After a shutdown nothing is fetched until the controller is reset. */
-		if (!(nvme->csts & NVME_CSTS_SHST_MASK))
+		if (!(nvme->csts & NVME_CSTS_SHST_MASK)) {
+			nvme->shadow.watched = nvme->shadow.on && nvme->spins;
+			any |= nvme_shadow_look(nvme);
 			any |= run_queues(nvme);
-		else
+		} else
 			for (unsigned w = 0; w < NVME_MASK_WORDS; w++)
 				nvme->db_sq[w] = nvme->db_cq[w] = 0;
 		nvme_ring_submit(nvme);
@@ -247,6 +269,7 @@ void *nvme_worker(void *arg)
 	}
 	/* It stays taken. */
 	drain(nvme);
+	stop_watching(nvme);
 	nvme_interrupt(nvme);
 	nvme_ring_close(nvme);
 	return NULL;

@@ -63,6 +63,8 @@ int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void 
 	}
 	if (write)
 		memcpy(bus_at(tlp->addr), buf, tlp->len);
+	else if (tlp->len == 8 && tlp->addr % 8 == 0) /* one load, as of the engine's */
+		*(uint64_t *)buf = __atomic_load_n((uint64_t *)bus_at(tlp->addr), __ATOMIC_ACQUIRE);
 	else
 		memcpy(buf, bus_at(tlp->addr), tlp->len);
 	return 0;
@@ -84,13 +86,16 @@ int ioas_dma_write(struct ioas_issuer *issuer, iova_t addr, const void *buf, siz
 
 int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsigned size)
 {
-	if (size != 8 || addr % 8)
+	if ((size != 8 && size != 4) || addr % size)
 		return -EINVAL;
 	if (!allowed(addr, size, IOAS_PROT_WRITE)) {
 		bus.faults++;
 		return -EFAULT;
 	}
-	__atomic_store_n((uint64_t *)bus_at(addr), value, __ATOMIC_RELEASE);
+	if (size == 8)
+		__atomic_store_n((uint64_t *)bus_at(addr), value, __ATOMIC_RELEASE);
+	else
+		__atomic_store_n((uint32_t *)bus_at(addr), (uint32_t)value, __ATOMIC_RELEASE);
 	return 0;
 }
 
