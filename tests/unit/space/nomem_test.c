@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Description: each call is repeated with the first, second, ... allocation failing until none
- * fails any more: every failure is -ENOMEM and leaves mappings, tables and pins as they were.
+ * fails any more: every failure is -ENOMEM and leaves mappings, tables and pins as they were,
+ * and no memory behind.
  * The linker puts the __wrap_ functions in front of the allocator (see meson.build).
  */
 #include "rig.h"
@@ -10,36 +11,58 @@ void *__real_malloc(size_t len);
 void *__real_calloc(size_t nr, size_t len);
 void *__real_realloc(void *ptr, size_t len);
 int __real_posix_memalign(void **out, size_t align, size_t len);
+void __real_free(void *ptr);
 void *__wrap_malloc(size_t len);
 void *__wrap_calloc(size_t nr, size_t len);
 void *__wrap_realloc(void *ptr, size_t len);
 int __wrap_posix_memalign(void **out, size_t align, size_t len);
+void __wrap_free(void *ptr);
 
 static int fuse; /* allocations until one fails; 0: none does */
+
+static long live; /* allocations that nobody has freed */
 
 static bool blown(void)
 {
 	return fuse && !--fuse;
 }
 
+static void *counted(void *ptr)
+{
+	live += ptr != NULL;
+	return ptr;
+}
+
 void *__wrap_malloc(size_t len)
 {
-	return blown() ? NULL : __real_malloc(len);
+	return blown() ? NULL : counted(__real_malloc(len));
 }
 
 void *__wrap_calloc(size_t nr, size_t len)
 {
-	return blown() ? NULL : __real_calloc(nr, len);
+	return blown() ? NULL : counted(__real_calloc(nr, len));
 }
 
 void *__wrap_realloc(void *ptr, size_t len)
 {
-	return blown() ? NULL : __real_realloc(ptr, len);
+	void *moved = blown() ? NULL : __real_realloc(ptr, len);
+
+	live += moved && !ptr;
+	return moved;
 }
 
 int __wrap_posix_memalign(void **out, size_t align, size_t len)
 {
-	return blown() ? ENOMEM : __real_posix_memalign(out, align, len);
+	int rc = blown() ? ENOMEM : __real_posix_memalign(out, align, len);
+
+	live += !rc;
+	return rc;
+}
+
+void __wrap_free(void *ptr)
+{
+	live -= ptr != NULL;
+	__real_free(ptr);
 }
 
 /* What must not change when a call fails. */
@@ -187,6 +210,28 @@ static void reserve_and_allow(void **state)
 	pt_destroy(pt);
 }
 
+static void a_table_is_made_whole_or_not_at_all(void **state)
+{
+	for (unsigned dirty = 0; dirty < 2; dirty++) {
+		const struct pt_config config = {.format = PT_AMDV1, .aw = 48, .dirty = dirty};
+		int rc = -ENOMEM, n;
+
+		for (n = 0; rc; n++) {
+			long before = live;
+			struct pt *pt;
+
+			fuse = n + 1;
+			rc = pt_new(&config, &pt);
+			fuse = 0;
+			assert_true(!rc || rc == -ENOMEM);
+			if (!rc)
+				pt_destroy(pt);
+			assert_int_equal(live, before);
+		}
+		assert_true(n > 2);
+	}
+}
+
 static void unmap_asks_for_no_memory(void **state)
 {
 	struct rig *rig = *state;
@@ -203,14 +248,34 @@ static void unmap_asks_for_no_memory(void **state)
 	fuse = 0;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+static long live_before;
+
+static int setup(void **state)
+{
+	live_before = live;
+	return rig_setup(state);
+}
+
+/* Nothing is left of what failed. */
+static int teardown(void **state)
+{
+	int rc = rig_teardown(state);
+
+	return rc ? rc : live != live_before;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(map_of_many_tables),	TEST(map_page_by_page),
-		TEST(copy_of_several_mappings), TEST(attach_to_a_full_space),
-		TEST(reserve_and_allow),	TEST(unmap_asks_for_no_memory),
+		TEST(map_of_many_tables),
+		TEST(map_page_by_page),
+		TEST(copy_of_several_mappings),
+		TEST(attach_to_a_full_space),
+		TEST(a_table_is_made_whole_or_not_at_all),
+		TEST(reserve_and_allow),
+		TEST(unmap_asks_for_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
