@@ -46,6 +46,11 @@ static void structs(int dev)
 
 	check_struct(fd, IOAS_NEST_ALLOC, &alloc, sizeof(alloc));
 	check_struct(fd, IOAS_NEST_INFO, &info, sizeof(info));
+	check_struct(fd, IOAS_NEST_MAP, &map, sizeof(map));
+	info = (struct ioas_nest_info_cmd){.size = sizeof(info)};
+	map = (struct ioas_nest_map){.size = sizeof(map)};
+	EXPECT(dev, IOAS_NEST_INFO, &info, -ENOTTY, "on a device");
+	EXPECT(dev, IOAS_NEST_MAP, &map, -ENOTTY, "on a device");
 	map.flags = 1;
 	EXPECT(fd, IOAS_NEST_MAP, &map, -EOPNOTSUPP, "an address is always given");
 	map = (struct ioas_nest_map){.size = sizeof(map), .__reserved = 1};
