@@ -169,11 +169,21 @@ void nvme_shadow_drop(struct nvme *nvme, unsigned id)
 		nvme_mask_clear(nvme->shadow.ids, id);
 }
 
+/* The pin falls when a head moves: who waits for that must be told at once, by a register. */
+static bool needs_pin(struct nvme *nvme)
+{
+	bool needs = false;
+
+	for (unsigned id = 1; id < NVME_QUEUES; id++)
+		needs |= atomic_load(&nvme->cq[id].size) && nvme->cq[id].ien;
+	return needs && !ioas_pci_msix_enabled(nvme->pci);
+}
+
 nvme_status nvme_shadow_config(struct nvme *nvme, const struct nvme_cmd *cmd)
 {
 	uint64_t page = 1ull << nvme->page_lg2;
 
-	if (cmd->prp1 % page || cmd->prp2 % page)
+	if (cmd->prp1 % page || cmd->prp2 % page || needs_pin(nvme))
 		return NVME_INVALID_FIELD | NVME_DNR;
 	nvme->shadow.pointers = cmd->prp1;
 	nvme->shadow.events = cmd->prp2;

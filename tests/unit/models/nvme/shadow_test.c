@@ -136,6 +136,9 @@ static void other_buffers_are_refused(void **state)
 	/* These stay. */
 	driver_pair(&drv, 1, 8);
 	reads(1, 3);
+	/* Heads that a pin waits for belong into registers. */
+	bus.msix = false;
+	assert_int_equal(configure(shadow, events), DNR(NVME_INVALID_FIELD));
 }
 
 /* Given late, when queues have come far: they go on from where they are. */
@@ -149,7 +152,9 @@ static void queues_that_are_there_go_on(void **state)
 	driver_pair(&drv, 1, 16);
 	for (unsigned i = 0; i < 5; i++)
 		assert_int_equal(driver_run(&drv, 1, driver_rw(&drv, NVME_IO_READ, 0, 8, data)), 0);
-	assert_int_equal(configure(shadow, events), 0);
+	assert_int_equal(configure(shadow, events), bus.msix ? 0 : DNR(NVME_INVALID_FIELD));
+	if (!bus.msix)
+		return;
 	usleep(1000);
 	set(2, 5);
 	set(3, 5);
