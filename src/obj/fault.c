@@ -330,16 +330,16 @@ void obj_fault_move_locked(struct obj_attach *attach, struct obj_hwpt *old, stru
 
 /* ---- page requests of the instance's own devices (src/tlp/pri.c) ---- */
 
-static void answer_device(void *arg, uint64_t tag, uint32_t grpid, uint32_t code)
+/* It may be unbound meanwhile: its object is not looked at. */
+static void answer_device(void *dev, uint64_t tag, uint32_t grpid, uint32_t code)
 {
-	const struct obj_device *device = arg;
-
-	pri_answer(device->dev, tag, grpid,
+	pri_answer(dev, tag, grpid,
 		   code == IOMMUFD_PAGE_RESP_SUCCESS ? IOAS_PAGE_SUCCESS : IOAS_PAGE_INVALID);
 }
 
 static int take_request(void *arg, const struct ioas_page_request *sent, uint64_t tag)
 {
+	struct obj_device *device = arg;
 	static const struct {
 		uint32_t flag, perm;
 	} perms[] = {
@@ -358,8 +358,8 @@ static int take_request(void *arg, const struct ioas_page_request *sent, uint64_
 	for (size_t i = 0; i < sizeof(perms) / sizeof(perms[0]); i++)
 		if (sent->flags & perms[i].flag)
 			request.perm |= perms[i].perm;
-	return report(arg, sent->flags & IOAS_PAGE_PASID, sent->pasid, &request, answer_device,
-		      arg);
+	return report(device, sent->flags & IOAS_PAGE_PASID, sent->pasid, &request, answer_device,
+		      device->dev);
 }
 
 void obj_fault_serve(struct obj_device *device, bool on)
