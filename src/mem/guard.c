@@ -311,7 +311,8 @@ static int kernel_exchange(uint64_t *at, uint64_t old, uint64_t value)
 	if (found != old)
 		return -EAGAIN;
 	for (unsigned bit = 0; bit < 64; bit++) {
-		int op = value >> bit & 1 ? FUTEX_OP_OR : FUTEX_OP_ANDN;
+		/* FUTEX_OP() would shift into the sign. */
+		uint32_t op = value >> bit & 1 ? FUTEX_OP_OR : FUTEX_OP_ANDN;
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 		uint32_t *half = (uint32_t *)at + (bit < 32);
 #else
@@ -319,8 +320,8 @@ static int kernel_exchange(uint64_t *at, uint64_t old, uint64_t value)
 #endif
 		if ((old ^ value) >> bit & 1 &&
 		    sys_call(SYS_futex, half, FUTEX_WAKE_OP_PRIVATE, 0, NULL, half,
-			     FUTEX_OP((op | FUTEX_OP_OPARG_SHIFT), (int)(bit & 31), FUTEX_OP_CMP_LT,
-				      0)) < 0)
+			     (op | FUTEX_OP_OPARG_SHIFT) << 28 | FUTEX_OP_CMP_LT << 24 |
+				     (bit & 31) << 12) < 0)
 			return -EFAULT;
 	}
 	if (kernel_copy(&found, at, sizeof(found)) != sizeof(found))

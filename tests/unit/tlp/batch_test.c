@@ -356,7 +356,7 @@ static void words_are_written_where_they_belong(void **arg)
 	struct ioas_batch batch;
 
 	for (unsigned i = 0; i < 2 * 512; i++)
-		words[i] = 0x0101010101010101 * (i % 255 + 1);
+		words[i] = 0x0101010101010101ull * (i % 255 + 1);
 	ioas_batch_begin(&batch, rig.issuer);
 	assert_int_equal(ioas_batch_words(&batch, &tlp, words), 0);
 	assert_memory_equal(memory + 4 * PAGE - 32, words, 32);
