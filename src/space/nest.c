@@ -19,143 +19,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "space/nest.h"
+#include "space/nest_maps.h"
 #include "util/alloc.h"
 #include "util/why.h"
 
-/* A map of a nested space. (nest lock) */
-struct nest_map {
-	struct tree_node by_iova;   /* in nest->maps; its tag is the map's enum ioas_prot */
-	struct tree_node by_parent; /* in nest->targets, by parent_first */
-	iova_t first, last;
-	iova_t parent_first;
-	iova_t max; /* the last address of the parent's that anybody in this subtree leads to */
-};
-
 /* Each change goes down that far, one in the other. */
 #define NEST_DEPTH_MAX 8
-
-struct space_nest {
-	struct ioas_space *parent; /* constant, a reference */
-	struct ioas_space *next;   /* (parent's lock) among its children */
-	struct ioas_space **prev;  /* (parent's lock) */
-	struct tree maps, targets; /* (nest lock) */
-	unsigned depth;		   /* constant: 1 on a space that is not nested */
-	uint64_t nr, len;	   /* (nest lock) of the maps */
-};
-
-static struct nest_map *by_iova(struct tree_node *node)
-{
-	return tree_entry(node, struct nest_map, by_iova);
-}
-
-static struct nest_map *by_parent(struct tree_node *node)
-{
-	return tree_entry(node, struct nest_map, by_parent);
-}
-
-static iova_t parent_last(const struct nest_map *map)
-{
-	return map->parent_first + (map->last - map->first);
-}
-
-static bool update_max(struct tree_node *node)
-{
-	struct nest_map *map = by_parent(node);
-	iova_t max = parent_last(map), old = map->max;
-
-	for (int side = 0; side < 2; side++)
-		if (node->child[side] && by_parent(node->child[side])->max > max)
-			max = by_parent(node->child[side])->max;
-	map->max = max;
-	return max != old;
-}
-
-/* ---- maps in order ---- */
-
-/* The first map that ends at or after iova, or NULL. */
-static struct nest_map *find_map(const struct space_nest *nest, iova_t iova)
-{
-	struct tree_node *node = nest->maps.root;
-	struct nest_map *found = NULL;
-
-	while (node) {
-		struct nest_map *map = by_iova(node);
-
-		if (map->last >= iova)
-			found = map;
-		node = node->child[map->last < iova];
-	}
-	return found;
-}
-
-/* The first of a subtree that leads to something in first..last, by parent_first and address. */
-static struct nest_map *find_target(struct tree_node *node, iova_t first, iova_t last)
-{
-	while (node && by_parent(node)->max >= first) {
-		struct tree_node *before = node->child[0];
-
-		if (before && by_parent(before)->max >= first) {
-			node = before;
-			continue;
-		}
-		if (by_parent(node)->parent_first > last)
-			return NULL;
-		if (parent_last(by_parent(node)) >= first)
-			return by_parent(node);
-		node = node->child[1];
-	}
-	return NULL;
-}
-
-/* The next one after `map`. */
-static struct nest_map *next_target(struct nest_map *map, iova_t first, iova_t last)
-{
-	struct tree_node *node = &map->by_parent;
-
-	for (;;) {
-		struct nest_map *found = find_target(node->child[1], first, last);
-
-		if (found)
-			return found;
-		while (node->parent && node->parent->child[1] == node)
-			node = node->parent;
-		node = node->parent;
-		if (!node || by_parent(node)->parent_first > last)
-			return NULL;
-		if (parent_last(by_parent(node)) >= first)
-			return by_parent(node);
-	}
-}
-
-static void insert_map(struct space_nest *nest, struct nest_map *map)
-{
-	struct tree_node *node = nest->maps.root, *parent = NULL;
-	int side = 0;
-
-	for (; node; node = node->child[side]) {
-		parent = node;
-		side = map->first > by_iova(node)->first;
-	}
-	tree_insert(&nest->maps, &map->by_iova, parent, side);
-	parent = NULL;
-	side = 0;
-	for (node = nest->targets.root; node; node = node->child[side]) {
-		parent = node;
-		side = map->parent_first >= by_parent(node)->parent_first;
-	}
-	tree_insert(&nest->targets, &map->by_parent, parent, side);
-	nest->nr++;
-	nest->len += map->last - map->first + 1;
-}
-
-static void remove_map(struct space_nest *nest, struct nest_map *map)
-{
-	tree_remove(&nest->maps, &map->by_iova);
-	tree_remove(&nest->targets, &map->by_parent);
-	nest->nr--;
-	nest->len -= map->last - map->first + 1;
-	free(map);
-}
 
 /* ---- what a space has, looked at with its lock ---- */
 
@@ -295,7 +164,8 @@ static int sync_map(struct ioas_space *child, struct nest_map *map, iova_t first
 {
 	iova_t from =
 		first > map->parent_first ? map->first + (first - map->parent_first) : map->first;
-	iova_t to = last < parent_last(map) ? map->first + (last - map->parent_first) : map->last;
+	iova_t to =
+		last < nest_parent_last(map) ? map->first + (last - map->parent_first) : map->last;
 	iova_t start = from, end = to;
 	int rc = prune(child, map, &from, &to, hide), below;
 
@@ -332,9 +202,9 @@ static int sync_all(struct ioas_space *space, iova_t first, iova_t last, bool hi
 	int rc = 0, one;
 
 	while ((child = next_child(space, child))) {
-		struct nest_map *map = find_target(child->nest->targets.root, first, last);
+		struct nest_map *map = nest_target(child->nest, first, last);
 
-		for (; map; map = next_target(map, first, last)) {
+		for (; map; map = nest_target_next(map, first, last)) {
 			one = sync_map(child, map, first, last, hide);
 			rc = rc ? rc : one;
 		}
@@ -421,12 +291,12 @@ static int unmap_maps(struct ioas_space *space, iova_t first, iova_t last, uint6
 		      struct ioas_why *why)
 {
 	struct space_nest *nest = space->nest;
-	struct nest_map *map = find_map(nest, first), *next;
+	struct nest_map *map = nest_find(nest, first), *next;
 
 	for (; map && map->first <= last; map = next) {
 		struct tree_node *after = tree_step(&map->by_iova, 1);
 
-		next = after ? by_iova(after) : NULL;
+		next = after ? nest_by_iova(after) : NULL;
 		if (map->first < first || map->last > last)
 			return why_set(why, -ENOENT,
 				       "%#" PRIx64 "-%#" PRIx64 " would cut mapping %#" PRIx64
@@ -438,7 +308,7 @@ static int unmap_maps(struct ioas_space *space, iova_t first, iova_t last, uint6
 				       " does not let it go",
 				       map->first, map->last);
 		*len += map->last - map->first + 1;
-		remove_map(nest, map);
+		nest_remove(nest, map);
 	}
 	if (!*len && (first || last != UINT64_MAX))
 		return why_set(why, -ENOENT, "nothing is mapped in %#" PRIx64 "-%#" PRIx64, first,
@@ -471,7 +341,7 @@ void nest_end(struct ioas_space *space)
 		nest->next->nest->prev = nest->prev;
 	pthread_mutex_unlock(&nest->parent->lock);
 	while ((node = tree_end(&nest->maps, 0)))
-		remove_map(nest, by_iova(node));
+		nest_remove(nest, nest_by_iova(node));
 	ioas_space_put(nest->parent);
 	free(nest);
 }
@@ -493,7 +363,7 @@ int ioas_space_new_nested(struct ioas_space *parent, struct ioas_space **out, st
 	}
 	nest->parent = ioas_space_get(parent);
 	nest->depth = depth;
-	nest->targets.update = update_max;
+	nest_maps_init(nest);
 	space->nest = nest;
 	pthread_mutex_lock(&parent->lock);
 	nest->next = parent->children;
@@ -534,7 +404,7 @@ static int check(struct ioas_space *space, iova_t iova, iova_t parent_iova, uint
 	pthread_mutex_unlock(&space->lock);
 	if (rc)
 		return rc;
-	map = find_map(space->nest, iova);
+	map = nest_find(space->nest, iova);
 	if (map && map->first <= iova + (len - 1))
 		return why_set(why, -EEXIST,
 			       "%#" PRIx64 "-%#" PRIx64 " overlaps mapping %#" PRIx64 "-%#" PRIx64,
@@ -557,14 +427,14 @@ static int map_locked(struct ioas_space *space, iova_t iova, iova_t parent_iova,
 	map->last = iova + (len - 1);
 	map->parent_first = parent_iova;
 	map->by_iova.tag = flags;
-	insert_map(space->nest, map);
+	nest_insert(space->nest, map);
 	rc = fill(space, map, map->first, map->last);
 	if (!rc)
 		rc = sync_children(space, map->first, map->last);
 	if (!rc)
 		return 0;
 	hide_map(space, map);
-	remove_map(space->nest, map);
+	nest_remove(space->nest, map);
 	return why_set(why, rc,
 		       rc == -EFAULT ? "memory that it leads to is not all there"
 				     : "out of memory");
