@@ -102,7 +102,8 @@ tsan_names='pt_dirty_race_test mem_lend_test space_fire_test tlp_fire_test tlp_l
 	pci_config_test pci_irq_test uapi_threads_test models_nvme_ctrl_test models_nvme_queue_test
 	models_nvme_io_engine_test models_tlpgun_burst_test models_tlpgun_queue_test dma_space
 	routes_fire crowd_engine storm flood models_nvme_direct_test models_nvme_direct_engine_test
-	models_nvme_shadow_test models_nvme_shadow_engine_test'
+	models_nvme_shadow_test models_nvme_shadow_engine_test
+	tlp_ats_test tlp_atc_test tlp_pri_test tlp_nested_fire_test space_nest_fire_test obj_viommu_test'
 tsan_tests() {
 	local folder=$tsan
 	echo '== TSan: build and tests'

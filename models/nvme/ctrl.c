@@ -194,15 +194,28 @@ static void suspend(void *model)
 	pthread_mutex_unlock(&nvme->lock);
 }
 
-/* The worker comes back by itself with the next doorbell; or now, if it left something. */
+/* Did the worker leave something, when it went? */
+static bool left_work(struct nvme *nvme)
+{
+	for (unsigned w = 0; w < NVME_MASK_WORDS; w++)
+		if (nvme->ready[w])
+			return true;
+	return nvme_work_waits(nvme);
+}
+
+/*
+ * The worker comes back by itself with the next doorbell, which may be at any time, but not while
+ * we have the lock; or now.
+ */
 static void resume(void *model)
 {
 	struct nvme *nvme = model;
-	bool ready = false;
+	bool wanted;
 
-	for (unsigned w = 0; w < NVME_MASK_WORDS; w++)
-		ready |= nvme->ready[w] != 0;
-	if (ready || nvme_work_waits(nvme))
+	pthread_mutex_lock(&nvme->lock);
+	wanted = !nvme->running && left_work(nvme);
+	pthread_mutex_unlock(&nvme->lock);
+	if (wanted)
 		nvme_kick(nvme);
 }
 

@@ -10,9 +10,9 @@
 
 /* What the model heard, and who serves it. */
 static struct {
-	_Atomic unsigned nr;
-	uint16_t group;
-	enum ioas_page_code code;
+	_Atomic unsigned nr; /* by any thread */
+	_Atomic uint16_t group;
+	_Atomic uint32_t code; /* enum ioas_page_code */
 } heard;
 
 static struct {
