@@ -93,17 +93,20 @@ int ioas_batch_find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *
 /* So many looked up together: what one core can have on its way from memory. */
 #define TOGETHER 32u
 
-/* Of the TLPs by the form of the first, which mostly are all, and not behind a stage 1. */
+/*
+ * Of the TLPs by the form of the first, which mostly are all, if a page table alone is asked: not
+ * behind a stage 1, and not with addresses that are translated already.
+ */
 static void fetch(struct ioas_issuer *issuer, const struct ioas_tlp *tlps, unsigned nr)
 {
 	struct tlp_route route = {0};
 	iova_t iova[TOGETHER];
 	unsigned some = 0;
 
-	if (!tlp_valid(tlps) || tlp_route(issuer, tlps, &route) || route.stage1)
+	if (!tlp_valid(tlps) || tlps->at || tlp_route(issuer, tlps, &route) || route.stage1)
 		return;
 	for (unsigned i = 0; i < nr; i++)
-		if (tlps[i].flags == tlps->flags && tlps[i].pasid == tlps->pasid)
+		if (!tlps[i].at && tlps[i].flags == tlps->flags && tlps[i].pasid == tlps->pasid)
 			iova[some++] = tlps[i].addr;
 	tlp_prefetch(route.pt, iova, some);
 }

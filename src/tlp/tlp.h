@@ -8,10 +8,12 @@
  *   translate.c  page table -> permission -> window; alone calls pt_walk
  *   nested.c     the same where a stage 1 of the program's comes first; nested_event.c: what its
  *                guest is told
- *   ats.h        requests for translations, and translated ones
+ *   ats.h        requests for translations, and translated ones; atc.c: a device's cache of them
+ *   pri.c        requests for pages, and their answers
  *   batch.c      the same for models that go on to the memory by themselves
  *   fault.c      what did not pass
  *   inflight.c   the promise that UNMAP and DETACH keep
+ *   check_dirty.c, check_stale.c   --check-dirty and --check-invalidation
  */
 #ifndef TLP_TLP_H
 #define TLP_TLP_H

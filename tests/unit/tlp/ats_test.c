@@ -53,6 +53,31 @@ static void what_was_handed_out_passes(void **state)
 	assert_int_equal(byte, 'y');
 }
 
+/* No page table has anything to say of them, be it ahead. */
+static void many_at_once_may_be_translated(void **state)
+{
+	struct ioas_ats_translation found = rig_ask(BASE, 1, IOAS_TLP_READ);
+	struct ioas_tlp tlps[] = {
+		{.addr = found.addr, .len = 8, .at = IOAS_TLP_TRANSLATED},
+		{.addr = BASE + PAGE, .len = 8},
+		{.addr = found.addr + 16, .len = 8, .at = IOAS_TLP_TRANSLATED},
+	};
+	struct ioas_batch batch;
+	uint64_t lens[3];
+	void *hosts[3];
+	int rc;
+
+	for (unsigned round = 0; round < 2; round++) {
+		ioas_batch_begin(&batch, issuer);
+		assert_int_equal(ioas_batch_at_many(&batch, tlps, 3, hosts, lens, &rc), 3);
+		ioas_batch_end(&batch);
+		assert_int_equal(rc, 0);
+		assert_ptr_equal(hosts[0], memory);
+		assert_ptr_equal(hosts[1], memory + PAGE);
+		assert_ptr_equal(hosts[2], memory + 16);
+	}
+}
+
 static void what_was_not_handed_out_is_refused(void **state)
 {
 	struct ioas_ats_translation found = rig_ask(BASE, 1, IOAS_TLP_READ);
@@ -368,6 +393,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_handed_out_passes, start),
+		TEST(many_at_once_may_be_translated, start),
 		TEST(what_was_not_handed_out_is_refused, start),
 		TEST(what_is_not_mapped_has_no_translation_and_is_no_fault, start),
 		TEST(a_request_of_many_pages_is_answered_up_to_a_hole, start),
