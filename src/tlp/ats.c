@@ -7,6 +7,7 @@
 #include "mem/mem.h"
 #include "route/route.h"
 #include "tlp/ats.h"
+#include "tlp/check_dirty.h"
 #include "tlp/nested.h"
 #include "tlp/pri.h"
 #include "util/alloc.h"
@@ -184,6 +185,23 @@ bool ats_holds(struct ioas_device *dev, pa_t pa, unsigned op, struct ioas_range 
 	return entry != NULL;
 }
 
+void ats_wrote(struct ioas_issuer *issuer, pa_t pa, uint64_t len)
+{
+	struct ats *ats = issuer->dev->ats;
+	struct ats_entry *entry;
+
+	pthread_mutex_lock(&ats->lock);
+	entry = ats_track_reach(&ats->track, pa, IOAS_TLP_WRITE);
+	if (entry) {
+		uint64_t before = pa - entry->pa, rest = entry->len - before;
+
+		check_dirty_wrote(issuer->check, issuer->dev, entry->use->home->pt,
+				  entry->table_first + before, len < rest ? len : rest,
+				  entry->marked);
+	}
+	pthread_mutex_unlock(&ats->lock);
+}
+
 void ats_explain(struct ioas_fault *fault, struct ioas_device *dev, pa_t pa)
 {
 	struct ats *ats = dev->ats;
@@ -249,9 +267,11 @@ static struct ats_use *use_get(struct ats *ats, uint32_t form, const struct tlp_
 }
 
 /* Notes what is handed out; in flight, so that who changes the table finds it here. */
-static void enter(struct ats *ats, const struct ioas_tlp *tlp, const struct tlp_route *route,
-		  const struct ioas_ats_translation *found, struct spare *spare)
+static void enter(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
+		  const struct tlp_route *route, const struct ioas_ats_translation *found,
+		  iova_t table_first, struct spare *spare)
 {
+	struct ats *ats = issuer->dev->ats;
 	uint32_t form = ats_form(ats->dev, tlp->flags & IOAS_TLP_PASID, tlp->pasid);
 	uint32_t ops = (found->flags & IOAS_ATS_READ ? 1u << IOAS_TLP_READ : 0) |
 		       (found->flags & IOAS_ATS_WRITE ? 1u << IOAS_TLP_WRITE : 0);
@@ -272,6 +292,8 @@ static void enter(struct ats *ats, const struct ioas_tlp *tlp, const struct tlp_
 		entry->ops = ops;
 		ats_track_add(&ats->track, use, entry);
 	}
+	entry->table_first = table_first;
+	entry->marked = issuer->tlb.generation;
 	pthread_mutex_unlock(&ats->lock);
 }
 
@@ -307,28 +329,28 @@ static bool is_missing(enum ioas_fault_reason reason)
  * table of the program's is told by *plain what it is to allow, and mark.
  */
 static enum ioas_fault_reason look(struct ioas_issuer *issuer, struct tlp_route *route,
-				   struct ioas_tlp *plain, struct pt_walk *walk)
+				   struct ioas_tlp *plain, struct pt_walk *walk, iova_t *table_addr)
 {
 	enum ioas_fault_reason reason;
 
 	route->tlp = plain;
-	reason = tlp_look(issuer, route, plain->addr, walk);
+	reason = tlp_look(issuer, route, plain->addr, walk, table_addr);
 	if (reason != IOAS_FAULT_NO_WRITE)
 		return reason;
 	plain->op = IOAS_TLP_READ;
-	return tlp_look(issuer, route, plain->addr, walk);
+	return tlp_look(issuer, route, plain->addr, walk, table_addr);
 }
 
 /* In flight. What is not there is no fault: the device may request the page. */
 static enum ioas_fault_reason hand_out(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
 				       struct ioas_ats_translation *out, struct spare *spare)
 {
-	struct ats *ats = issuer->dev->ats;
-	uint64_t unit = 1ull << ats->unit_lg2;
+	uint64_t unit = ioas_ats_unit(issuer->dev);
 	struct ioas_tlp plain = *tlp;
 	enum ioas_fault_reason reason;
 	struct tlp_route route;
 	struct pt_walk walk;
+	iova_t table_addr;
 
 	*out = (struct ioas_ats_translation){.first = tlp->addr & ~(unit - 1), .len = unit};
 	reason = tlp_find_route(issuer->dev, tlp, &route);
@@ -337,7 +359,7 @@ static enum ioas_fault_reason hand_out(struct ioas_issuer *issuer, const struct 
 		return IOAS_FAULT_NONE;
 	}
 	if (!reason)
-		reason = look(issuer, &route, &plain, &walk);
+		reason = look(issuer, &route, &plain, &walk, &table_addr);
 	if (reason)
 		return is_missing(reason) ? IOAS_FAULT_NONE : reason;
 	out->flags = allowed(&plain, route.pt, walk.prot);
@@ -346,7 +368,7 @@ static enum ioas_fault_reason hand_out(struct ioas_issuer *issuer, const struct 
 	out->first = walk.leaf_first;
 	out->len = walk.leaf_len;
 	out->addr = walk.pa - (tlp->addr - walk.leaf_first);
-	enter(ats, tlp, &route, out, spare);
+	enter(issuer, tlp, &route, out, table_addr - (tlp->addr - walk.leaf_first), spare);
 	if (walk.tracked && out->flags & IOAS_ATS_WRITE)
 		pt_dirty_mark(route.pt, &walk);
 	return IOAS_FAULT_NONE;

@@ -82,6 +82,11 @@ enum ioas_fault_reason ats_check(const struct ioas_device *dev, const struct ioa
  */
 bool ats_holds(struct ioas_device *dev, pa_t pa, unsigned op, struct ioas_range *out,
 	       uint32_t *ops);
+/*
+ * For --check-dirty: the device has written there by one of its translations, as far as it still
+ * holds one. In flight.
+ */
+void ats_wrote(struct ioas_issuer *issuer, pa_t pa, uint64_t len);
 /* What was at `pa` for the device, into the record. In flight. */
 void ats_explain(struct ioas_fault *fault, struct ioas_device *dev, pa_t pa);
 

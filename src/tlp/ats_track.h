@@ -40,6 +40,9 @@ struct ats_entry {
 	uint64_t len;
 	pa_t pa;
 	uint32_t ops; /* handed out for: 1 << enum ioas_tlp_op */
+	/* For --check-dirty: `first` in the home's page table, and the generation of the mark. */
+	iova_t table_first;
+	uint64_t marked;
 	bool leaving; /* the device has been asked to give it back */
 	/* Summaries of the subtrees below both nodes. */
 	pa_t pa_reach[2]; /* by op: the last PA of any; 0: none */

@@ -12,6 +12,7 @@
 #include "iommu.h"
 #include "mem/mem.h"
 #include "route/route.h"
+#include "tlp/check_dirty.h"
 #include "tlp/nested.h"
 #include "tlp/tlp.h"
 
@@ -19,6 +20,7 @@
 struct nested {
 	struct ioas_iommu *iommu;
 	const struct pt *parent;
+	const struct ioas_issuer *issuer; /* of the request, or NULL */
 	struct ioas_fault *note;
 	enum ioas_fault_reason reason; /* why stage 2 refused */
 	bool structures;	       /* find is at work */
@@ -115,6 +117,9 @@ static int exchange_entry(void *ctx, pa_t gpa, uint64_t old, uint64_t value)
 	if (walk.tracked)
 		pt_dirty_mark(nested->parent, &walk);
 	rc = mem_pinned_exchange(host, old, value, nested->iommu->config.memory_told);
+	if (!rc && nested->issuer && nested->issuer->check)
+		check_dirty_wrote(nested->issuer->check, nested->issuer->dev, nested->parent, gpa,
+				  sizeof(value), nested->issuer->tlb.generation);
 	/* The walk begins again. */
 	if (rc == -EAGAIN)
 		nested->seen_nr = nested->structure_nr;
@@ -256,6 +261,7 @@ enum ioas_fault_reason nested_walk(struct ioas_iommu *iommu, const struct stage1
 	/* But for `seen`, which is long. */
 	nested.iommu = iommu;
 	nested.parent = stage1->to.pt;
+	nested.issuer = request->issuer;
 	nested.note = note;
 	nested.reason = IOAS_FAULT_NONE;
 	nested.check = note ? NULL : stage1->check;

@@ -26,6 +26,8 @@ struct nested_request {
 	uint32_t access; /* enum pt_access */
 	bool has_pasid;
 	pasid_t pasid;
+	/* Whose request it is, for --check-dirty; NULL: nobody's. */
+	const struct ioas_issuer *issuer;
 };
 
 /* Which table it is looked up in. */

@@ -118,11 +118,12 @@ enum ioas_fault_reason tlp_translate(struct ioas_issuer *issuer, const struct tl
 				     unsigned op, iova_t addr, uint64_t len, struct tlp_span *out);
 
 /*
- * What the route's page table says of `addr`, in all its dimensions: NONE and what it allows; the
- * program's own has been asked for the op of route->tlp. Else the reason. In flight only.
+ * What the route's page table says of `addr`, in all its dimensions: NONE, what it allows, and
+ * where that is in the table of the space's (*table_addr); the program's own has been asked for the
+ * op of route->tlp. Else the reason. In flight only.
  */
 enum ioas_fault_reason tlp_look(struct ioas_issuer *issuer, const struct tlp_route *route,
-				iova_t addr, struct pt_walk *out);
+				iova_t addr, struct pt_walk *out, iova_t *table_addr);
 
 /*
  * One dimension: what `pt` says of `addr` for `op`. In flight only. IOAS_FAULT_NONE, or the reason.

@@ -122,10 +122,10 @@ static __attribute__((noinline)) enum ioas_fault_reason walk_nested(struct ioas_
 								    struct nested_found *out)
 {
 	struct nested_request request = nested_request_of(route->tlp, addr);
+	enum ioas_fault_reason reason;
 
-	enum ioas_fault_reason reason =
-		nested_walk(issuer->dev->iommu, route->stage1, &request, out, NULL);
-
+	request.issuer = issuer;
+	reason = nested_walk(issuer->dev->iommu, route->stage1, &request, out, NULL);
 	if (__builtin_expect(out->stale.found, 0))
 		record_stale(issuer, route, addr, &out->stale);
 	return reason;
@@ -175,18 +175,20 @@ static enum ioas_fault_reason miss_translated(struct ioas_issuer *issuer,
 }
 
 enum ioas_fault_reason tlp_look(struct ioas_issuer *issuer, const struct tlp_route *route,
-				iova_t addr, struct pt_walk *out)
+				iova_t addr, struct pt_walk *out, iova_t *table_addr)
 {
 	struct nested_found found;
 	enum ioas_fault_reason reason;
 	int rc;
 
+	*table_addr = addr;
 	if (!route->stage1) {
 		rc = pt_walk(route->pt, addr, out);
 		return rc == -ERANGE ? IOAS_FAULT_WIDTH : rc ? IOAS_FAULT_NOT_MAPPED : 0;
 	}
 	reason = walk_nested(issuer, route, addr, &found);
 	*out = found.walk;
+	*table_addr = found.gpa;
 	return reason;
 }
 
@@ -228,15 +230,16 @@ static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_
 }
 
 /*
- * Under --check-dirty: whatever gets an address to write to, however it was found. But for
- * translated requests, which no page table is asked for: their leaf was marked as it was handed
- * out.
+ * Under --check-dirty: whatever gets an address to write to, however it was found. No page table is
+ * asked for translated requests: their leaf was marked as it was handed out.
  */
 static __attribute__((noinline)) void
 note_write(struct ioas_issuer *issuer, const struct tlp_route *route, iova_t addr, uint64_t len)
 {
-	if (route->tlp->at == IOAS_TLP_TRANSLATED)
+	if (route->tlp->at == IOAS_TLP_TRANSLATED) {
+		ats_wrote(issuer, addr, len);
 		return;
+	}
 	check_dirty_wrote(issuer->check, issuer->dev, route->pt,
 			  tlp_table_addr(issuer, route, addr), len, issuer->tlb.generation);
 }

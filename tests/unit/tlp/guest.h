@@ -80,7 +80,8 @@ static inline void guest_start(struct guest *guest, unsigned aw, bool dirty)
 	struct pt *plain;
 
 	memset(guest, 0, sizeof(*guest));
-	rig_start(&guest->rig, &(struct ioas_iommu_config){.memory_told = true});
+	rig_start(&guest->rig,
+		  &(struct ioas_iommu_config){.memory_told = true, .check_dirty = dirty});
 	plain = guest->rig.pt;
 	assert_int_equal(pt_new(&config, &guest->rig.pt), 0);
 	pt_label(guest->rig.pt, 7, 9);

@@ -4,6 +4,7 @@
  * permissions of both stages; accessed and dirty bits; what is remembered, and until when.
  */
 #include "tests/unit/tlp/guest.h"
+#include "tlp/check_dirty.h"
 
 #define IOVA 0x7f0123456000ul
 #define DATA 40 /* pages of data begin here */
@@ -266,6 +267,33 @@ static void the_parent_tracks_both(void **state)
 	guest_stop(&guest);
 }
 
+/* --check-dirty: the walk's own writes are a device's, too. */
+static void writes_of_the_walk_are_noted(void **state)
+{
+	struct check_dirty *check;
+	struct check_reading reading;
+	struct ioas_fault fault[4];
+	uint64_t word = 1, seq = 0;
+
+	begin(48, true);
+	check = guest.rig.iommu->check_dirty;
+	guest_lead(&guest, 4, 1, IOVA, 1, DATA * PAGE | ALL | A, ALL | A);
+	pt_dirty_track(guest.rig.pt, true);
+	check_dirty_track(check, guest.rig.pt, true,
+			  inflight_generation(&guest.rig.iommu->inflight));
+	guest_invalidate(&guest);
+	assert_int_equal(dma(IOAS_TLP_WRITE, IOVA + 8, &word, 0), 0);
+	/* A reading that tells of nothing misses the page of the leaf's entry, and the data. */
+	check_dirty_begin(check, &reading);
+	check_dirty_end(check, &reading, guest.rig.pt, 0, UINT32_MAX, 0);
+	assert_int_equal(ioas_fault_read(guest.rig.iommu, &seq, fault, 4), 2);
+	assert_int_equal(fault[0].reason, IOAS_PASSED_UNTOLD);
+	assert_int_equal(fault[0].addr, 4 * PAGE);
+	assert_int_equal(fault[1].addr, DATA * PAGE);
+	assert_string_equal(fault[0].device, guest.rig.dev->name);
+	guest_stop(&guest);
+}
+
 /* What the program changed is used from its invalidation on, at the latest. */
 static void an_invalidation_ends_what_is_remembered(void **state)
 {
@@ -384,6 +412,7 @@ int main(void)
 		cmocka_unit_test(accessed_and_dirty_bits_are_set),
 		cmocka_unit_test(stage_2_must_let_bits_be_set),
 		cmocka_unit_test(the_parent_tracks_both),
+		cmocka_unit_test(writes_of_the_walk_are_noted),
 		cmocka_unit_test(an_invalidation_ends_what_is_remembered),
 		cmocka_unit_test(a_table_of_pasids_has_them_all),
 		cmocka_unit_test(a_table_in_lost_memory_is_a_fault),

@@ -4,8 +4,10 @@
  * nothing was: with readings of parts, of both kinds, while devices write and the program remaps.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ioas/ats.h>
 #include <ioas/run.h>
 #include "iommu.h"
 #include "obj/obj.h"
@@ -204,6 +206,78 @@ static void all_ways_are_seen(void **state)
 	end(&s);
 }
 
+static bool gives_back(void *arg, const struct ioas_ats_invalidation *what)
+{
+	if (arg)
+		ioas_atc_invalidate(arg, what);
+	return true;
+}
+
+/* The first device of the world is one with ATS, and perhaps a cache. */
+static void with_ats(struct world *w, struct ioas_atc *atc)
+{
+	static const struct ioas_pci_ops ops = {0};
+	static const struct ioas_ats_ops ats_ops = {.invalidate = gives_back};
+	static const struct ioas_pci_desc desc = {.vendor = 0x1b36, .device = 1, .ats = true};
+	struct ioas_pci_addr addr = {.bus = 9};
+
+	assert_int_equal(ioas_pci_add(w->iommu, addr, &desc, &ops, NULL, &w->dev[0].pci, NULL), 0);
+	assert_int_equal(ioas_ats_open(ioas_pci_device(w->dev[0].pci), &ats_ops, atc), 0);
+}
+
+static struct ioas_ats_translation translate(struct set *s, unsigned page)
+{
+	struct ioas_tlp tlp = {.addr = IOVA + page * PAGE, .len = PAGE, .op = IOAS_TLP_WRITE};
+	struct ioas_ats_translation found;
+
+	assert_int_equal(ioas_ats_translate(s->issuer, &tlp, &found, 1), 1);
+	assert_true(found.flags & IOAS_ATS_WRITE);
+	return found;
+}
+
+static int write_translated(struct set *s, pa_t pa)
+{
+	struct ioas_tlp tlp = {
+		.addr = pa, .len = 1, .op = IOAS_TLP_WRITE, .at = IOAS_TLP_TRANSLATED};
+	char byte = 1;
+
+	return ioas_tlp_issue(s->issuer, &tlp, &byte);
+}
+
+static void writes_by_translations_are_seen(void **state)
+{
+	struct ioas_ats_translation found;
+	struct ioas_fault fault[4];
+	uint64_t seq = 0;
+	struct set s;
+
+	with_ats(*state, NULL);
+	s = begin(state);
+	for (unsigned page = 0; page < NR; page++)
+		map(&s, page, 1);
+	assert_int_equal(track(&s, IOMMU_HWPT_DIRTY_TRACKING_ENABLE), 0);
+	found = translate(&s, 3);
+	assert_int_equal(write_translated(&s, found.addr + 5), 0);
+	assert_int_equal(get(&s, 0, NR, IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR), 1 << 3);
+	/* What is remembered of it is noted, too; and told by the mark of before. */
+	assert_int_equal(write_translated(&s, found.addr + 6), 0);
+	assert_int_equal(get(&s, 0, NR, 0), 1 << 3);
+	assert_int_equal(write_translated(&s, found.addr + 7), -EFAULT);
+	assert_int_equal(get(&s, 0, NR, 0), 0);
+	assert_int_equal(counts.missing, 0);
+	found = translate(&s, 7);
+	assert_int_equal(write_translated(&s, found.addr), 0);
+	ioas_fault_read(s.w->iommu, &seq, fault, 4);
+	lose(&s);
+	assert_int_equal(get(&s, 0, NR, 0), 0);
+	assert_int_equal(counts.missing, 1);
+	assert_int_equal(ioas_fault_read(s.w->iommu, &seq, fault, 4), 1);
+	assert_int_equal(fault[0].reason, IOAS_PASSED_UNTOLD);
+	assert_int_equal(fault[0].addr, IOVA + 7 * PAGE);
+	end(&s);
+	ioas_ats_close(ioas_pci_device(s.w->dev[0].pci));
+}
+
 static void nothing_is_missing_where_nothing_is_due(void **state)
 {
 	struct set s = begin(state);
@@ -238,7 +312,8 @@ static void nothing_is_missing_where_nothing_is_due(void **state)
 
 struct fire {
 	struct set *set;
-	_Atomic bool stop;
+	struct ioas_atc *atc; /* NULL: one by one, not translated */
+	_Atomic bool stop, begun;
 };
 
 static void *fire(void *arg)
@@ -251,24 +326,33 @@ static void *fire(void *arg)
 	while (!atomic_load(&f->stop)) {
 		iova_t at = IOVA + value++ * 0x9e3779b97f4a7c15ull % (NR * PAGE) / 8 * 8;
 
-		ioas_dma_store(issuer, at, value, 8);
+		if (!f->atc) {
+			ioas_dma_store(issuer, at, value, 8);
+		} else {
+			struct ioas_tlp tlp = {.addr = at, .len = 8, .op = IOAS_TLP_WRITE};
+
+			ioas_atc_issue(f->atc, issuer, &tlp, &value, NULL);
+		}
+		atomic_store(&f->begun, true);
 	}
 	ioas_issuer_destroy(issuer);
 	return NULL;
 }
 
-static void nothing_is_missing_under_fire(void **state)
+static void read_under_fire(void **state, struct ioas_atc *atc, unsigned rounds)
 {
 	struct set s = begin(state);
-	struct fire f = {.set = &s};
+	struct fire plain = {.set = &s}, other = {.set = &s, .atc = atc};
 	pthread_t thread[2];
 
 	for (unsigned page = 0; page < NR; page += 4)
 		map(&s, page, 4);
 	assert_int_equal(track(&s, IOMMU_HWPT_DIRTY_TRACKING_ENABLE), 0);
-	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&thread[i], NULL, fire, &f), 0);
-	for (unsigned round = 0; round < 3000; round++) {
+	assert_int_equal(pthread_create(&thread[0], NULL, fire, &plain), 0);
+	assert_int_equal(pthread_create(&thread[1], NULL, fire, &other), 0);
+	while (!atomic_load(&plain.begun) || !atomic_load(&other.begun))
+		sched_yield();
+	for (unsigned round = 0; round < rounds; round++) {
 		unsigned page = round % 4 * 4;
 
 		get(&s, round % 3 ? 0 : page, round % 3 ? NR : 4,
@@ -278,7 +362,8 @@ static void nothing_is_missing_under_fire(void **state)
 			map(&s, page, 4);
 		}
 	}
-	atomic_store(&f.stop, true);
+	atomic_store(&plain.stop, true);
+	atomic_store(&other.stop, true);
 	for (unsigned i = 0; i < 2; i++)
 		pthread_join(thread[i], NULL);
 	get(&s, 0, NR, 0);
@@ -288,14 +373,35 @@ static void nothing_is_missing_under_fire(void **state)
 	end(&s);
 }
 
+static void nothing_is_missing_under_fire(void **state)
+{
+	read_under_fire(state, NULL, 2000);
+}
+
+static void nothing_is_missing_under_translated_fire(void **state)
+{
+	struct world *w = *state;
+	struct ioas_atc *atc;
+
+	assert_int_equal(ioas_atc_new(8, &atc), 0);
+	with_ats(w, atc);
+	read_under_fire(state, atc, 1000);
+	ioas_ats_close(ioas_pci_device(w->dev[0].pci));
+	ioas_atc_destroy(atc);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_lost_bit_is_named_once, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(all_ways_are_seen, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(writes_by_translations_are_seen, setup,
+						world_teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_missing_where_nothing_is_due, setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_missing_under_fire, setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_missing_under_translated_fire, setup,
 						world_teardown),
 	};
 
