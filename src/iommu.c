@@ -14,7 +14,7 @@
 #define AW_MIN 32
 #define AW_MAX 57
 
-#define ATS_TIMEOUT_MAX 3600000u
+#define TIMEOUT_MAX 3600000u
 
 static bool aw_valid(unsigned aw)
 {
@@ -73,17 +73,28 @@ static int set_groups(struct ioas_iommu_config *config, const char *value, struc
 	return 0;
 }
 
-static int set_ats_timeout(struct ioas_iommu_config *config, const char *value,
-			   struct ioas_why *why)
+static int set_timeout(const char *key, const char *value, unsigned *out, struct ioas_why *why)
 {
 	char *end;
 	unsigned long ms = strtoul(value, &end, 10);
 
-	if (*value < '0' || *value > '9' || *end || !ms || ms > ATS_TIMEOUT_MAX)
-		return why_set(why, -EINVAL, "ats-timeout: \"%s\" is not a time of 1 to %u ms",
-			       value, ATS_TIMEOUT_MAX);
-	config->ats_timeout_ms = (unsigned)ms;
+	if (*value < '0' || *value > '9' || *end || !ms || ms > TIMEOUT_MAX)
+		return why_set(why, -EINVAL, "%s: \"%s\" is not a time of 1 to %u ms", key, value,
+			       TIMEOUT_MAX);
+	*out = (unsigned)ms;
 	return 0;
+}
+
+static int set_ats_timeout(struct ioas_iommu_config *config, const char *value,
+			   struct ioas_why *why)
+{
+	return set_timeout("ats-timeout", value, &config->ats_timeout_ms, why);
+}
+
+static int set_pri_timeout(struct ioas_iommu_config *config, const char *value,
+			   struct ioas_why *why)
+{
+	return set_timeout("pri-timeout", value, &config->pri_timeout_ms, why);
 }
 
 static int set_memlock(struct ioas_iommu_config *config, const char *value, struct ioas_why *why)
@@ -151,6 +162,7 @@ static const struct {
 	{"check-dirty", set_check_dirty},
 	{"check-invalidation", set_check_invalidation},
 	{"ats-timeout", set_ats_timeout},
+	{"pri-timeout", set_pri_timeout},
 };
 
 int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, const char *value,
@@ -161,7 +173,8 @@ int ioas_iommu_config_set(struct ioas_iommu_config *config, const char *key, con
 			return keys[i].set(config, value, why);
 	return why_set(why, -ENOENT,
 		       "no setting \"%s\" (there are: aw, mmap, selftest, abi, memlock, "
-		       "pasid0, groups, pt, iommu, check-dirty, check-invalidation, ats-timeout)",
+		       "pasid0, groups, pt, iommu, check-dirty, check-invalidation, ats-timeout, "
+		       "pri-timeout)",
 		       key);
 }
 

@@ -99,6 +99,8 @@ struct ioas_iommu_config {
 	bool check_invalidation;
 	/* How long a device may take to give translations back (ats.h), in ms. 0: 60,000. */
 	unsigned ats_timeout_ms;
+	/* How long a program may take to answer page requests (pri.h), in ms. 0: for ever. */
+	unsigned pri_timeout_ms;
 	const struct ioas_host_ops *host_ops;
 	void *host;
 };

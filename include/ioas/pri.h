@@ -70,6 +70,16 @@ void ioas_pri_close(struct ioas_device *dev);
  */
 int ioas_page_request(struct ioas_device *dev, const struct ioas_page_request *request);
 
+/*
+ * For a model that waits for an answer. Where the instance sets a time for answers
+ * (ioas_iommu_config.pri_timeout_ms, `--set pri-timeout=`), groups whose time is over are answered
+ * with IOAS_PAGE_INVALID, each on record (IOAS_FAULT_PAGE_TIMEOUT); what the program says of one
+ * later changes nothing. The engine has no clock that runs by itself, so the model calls this while
+ * it waits: the result says in how many ms it should do so again, 0: nothing waits for a time. As
+ * ioas_page_request, with no lock held that `respond` takes.
+ */
+unsigned ioas_pri_expire(struct ioas_device *dev);
+
 /* How many may be outstanding, 0: no page requests; and what has become of all so far. */
 unsigned ioas_page_room(const struct ioas_device *dev);
 struct ioas_pri_stats {

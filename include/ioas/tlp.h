@@ -83,10 +83,11 @@ enum ioas_fault_reason {
 	IOAS_FAULT_BAD_STRUCTURE, /* what leads to the page table is not valid */
 	IOAS_FAULT_DISABLED,	  /* it lets no such request in */
 	IOAS_FAULT_NOT_HELD, /* translated, by what the device was not given, or gave back (ATS) */
-	IOAS_FAULT_ATS_BLOCKED, /* of ATS, from a device that left an invalidation unanswered */
-	IOAS_FAULT_ATS_TIMEOUT, /* no request: an invalidation was not answered in time */
-	IOAS_PASSED_CLAIMED,	/* passed by the route of whose requester ID it claimed */
-	IOAS_PASSED_PEER,	/* a port turned it to a peer: the IOMMU never saw it */
+	IOAS_FAULT_ATS_BLOCKED,	 /* of ATS, from a device that left an invalidation unanswered */
+	IOAS_FAULT_ATS_TIMEOUT,	 /* no request: an invalidation was not answered in time */
+	IOAS_FAULT_PAGE_TIMEOUT, /* no request of memory: one for a page was not answered in time */
+	IOAS_PASSED_CLAIMED,	 /* passed by the route of whose requester ID it claimed */
+	IOAS_PASSED_PEER,	 /* a port turned it to a peer: the IOMMU never saw it */
 	IOAS_PASSED_UNTOLD, /* a page that it wrote is missing in a dirty bitmap (check-dirty) */
 	/*
 	 * --check-invalidation: might have passed, or did, by an entry that the program has changed

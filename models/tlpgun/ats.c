@@ -5,6 +5,7 @@
  * translations that it ought to have given back.
  */
 #include <errno.h>
+#include <time.h>
 #include "tlpgun/gun.h"
 
 #define PAGE	4096ull
@@ -128,6 +129,30 @@ static int send_group(struct ioas_tlpgun *gun, const struct ioas_tlp *tlp)
 	return rc;
 }
 
+/* Until there is one, as a rule. The answer may be that the program is late. (lock) */
+static void wait_for_answer(struct ioas_tlpgun *gun)
+{
+	struct timespec until;
+	unsigned ms;
+
+	pthread_mutex_unlock(&gun->lock);
+	ms = ioas_pri_expire(gun->dev);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)(ms / 1000);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&gun->lock);
+	if (!gun->waiting || atomic_load(&gun->halt))
+		return;
+	if (ms)
+		pthread_cond_timedwait(&gun->answered, &gun->lock, &until);
+	else
+		pthread_cond_wait(&gun->answered, &gun->lock);
+}
+
 /* 0: it is there, look again; -ENXIO it is refused; -EINTR. */
 static int get_page(struct ioas_tlpgun *gun, const struct ioas_tlp *tlp)
 {
@@ -135,7 +160,7 @@ static int get_page(struct ioas_tlpgun *gun, const struct ioas_tlp *tlp)
 
 	pthread_mutex_lock(&gun->lock);
 	while (!rc && gun->waiting && !atomic_load(&gun->halt))
-		pthread_cond_wait(&gun->answered, &gun->lock);
+		wait_for_answer(gun);
 	if (rc)
 		rc = -ENXIO;
 	else if (gun->waiting)

@@ -12,6 +12,7 @@
 int gun_new(const struct gun_shape *shape, struct ioas_tlpgun **out)
 {
 	struct ioas_tlpgun *gun = calloc(1, sizeof(*gun));
+	pthread_condattr_t attr;
 
 	if (!gun)
 		return -ENOMEM;
@@ -19,7 +20,10 @@ int gun_new(const struct gun_shape *shape, struct ioas_tlpgun **out)
 	lock_init(&gun->lock, LOCK_MODEL);
 	pthread_cond_init(&gun->work, NULL);
 	pthread_cond_init(&gun->idle, NULL);
-	pthread_cond_init(&gun->answered, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&gun->answered, &attr);
+	pthread_condattr_destroy(&attr);
 	gun->buf = calloc(1, shape->buf_len);
 	gun->chunk = malloc(GUN_CHUNK);
 	gun->item = calloc(shape->depth ? shape->depth : 1, sizeof(*gun->item));

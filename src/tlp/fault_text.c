@@ -55,6 +55,7 @@ static const char *const reason_names[] = {
 	[IOAS_FAULT_NOT_HELD] = "translated, but the device holds no such translation",
 	[IOAS_FAULT_ATS_BLOCKED] = "ATS is blocked: the device left an invalidation unanswered",
 	[IOAS_FAULT_ATS_TIMEOUT] = "the device did not answer an invalidation in time",
+	[IOAS_FAULT_PAGE_TIMEOUT] = "the program did not answer this page request in time",
 	[IOAS_PASSED_CLAIMED] = "passed, by the route of whose requester ID it claimed",
 	[IOAS_PASSED_PEER] = "passed, without the IOMMU: a port turned it to a peer",
 	[IOAS_PASSED_UNTOLD] = "passed, and a dirty bitmap did not tell of the page",
@@ -131,7 +132,8 @@ static bool is_of_table(const struct ioas_fault *fault)
 	if (fault->tlp.at == IOAS_TLP_TRANSLATED)
 		return false;
 	return fault->level_nr || fault->has_nearest ||
-	       (fault->reason >= IOAS_FAULT_WIDTH && fault->reason != IOAS_FAULT_ATS_BLOCKED);
+	       (fault->reason >= IOAS_FAULT_WIDTH && fault->reason != IOAS_FAULT_ATS_BLOCKED &&
+		fault->reason != IOAS_FAULT_PAGE_TIMEOUT);
 }
 
 static void add_summary(struct text *text, const struct ioas_fault *fault)

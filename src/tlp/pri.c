@@ -3,14 +3,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "iommu.h"
 #include "route/route.h"
 #include "tlp/ats.h"
 #include "tlp/pri.h"
+#include "tlp/tlp.h"
 #include "util/alloc.h"
 #include "util/lock.h"
 
 #define FORM (IOAS_PAGE_PASID | IOAS_PAGE_PRIV)
+#define PAGE 4096 /* what a request names */
 
 int pri_add(struct ioas_device *dev, unsigned room)
 {
@@ -23,6 +26,7 @@ int pri_add(struct ioas_device *dev, unsigned room)
 	lock_init(&pri->serving, LOCK_PRI_SERVER);
 	lock_init(&pri->lock, LOCK_PRI);
 	pthread_cond_init(&pri->quiet, NULL);
+	TAILQ_INIT(&pri->late);
 	dev->pri = pri;
 	return 0;
 }
@@ -90,9 +94,9 @@ void pri_reset(struct ioas_device *dev)
 	for (unsigned i = 0; i < IOAS_PAGE_GROUPS; i++)
 		pri->stats.forgotten += pri->group[i].waits;
 	memset(pri->group, 0, sizeof(pri->group));
+	TAILQ_INIT(&pri->late);
 	pri->stats.outstanding = 0;
 	pri->failed = false;
-	pri->epoch++;
 	pthread_mutex_unlock(&pri->lock);
 }
 
@@ -129,15 +133,19 @@ static void count_answer(struct ioas_pri_stats *stats, enum ioas_page_code code,
 	stats->unserved += code == IOAS_PAGE_INVALID && !served;
 }
 
-static void answer(struct pri *pri, uint64_t tag, uint32_t nr, enum ioas_page_code code,
+/* false: it has been answered, or was sent before a reset, and the device knows nothing of it. */
+static bool answer(struct pri *pri, uint64_t tag, uint32_t nr, enum ioas_page_code code,
 		   bool served)
 {
 	struct pri_group *group = &pri->group[nr];
 	const struct ioas_pri_ops *ops = NULL;
+	bool waits;
 
 	pthread_mutex_lock(&pri->lock);
-	/* What was sent before a reset the device knows nothing of any more. */
-	if (tag == pri->epoch && group->waits) {
+	waits = tag == group->tag && group->waits;
+	if (waits) {
+		if (group->deadline_ms)
+			TAILQ_REMOVE(&pri->late, group, in_late);
 		pri->stats.outstanding -= group->nr;
 		*group = (struct pri_group){0};
 		count_answer(&pri->stats, code, served);
@@ -147,12 +155,13 @@ static void answer(struct pri *pri, uint64_t tag, uint32_t nr, enum ioas_page_co
 	}
 	pthread_mutex_unlock(&pri->lock);
 	if (!ops)
-		return;
+		return waits;
 	ops->respond(pri->arg, (uint16_t)nr, code);
 	pthread_mutex_lock(&pri->lock);
 	pri->calling--;
 	pthread_cond_broadcast(&pri->quiet);
 	pthread_mutex_unlock(&pri->lock);
+	return waits;
 }
 
 void pri_answer(struct ioas_device *dev, uint64_t tag, uint32_t group, enum ioas_page_code code)
@@ -195,14 +204,16 @@ static int send_locked(struct pri *pri, const struct ioas_page_request *request,
 		return rc;
 	}
 	if (!group->nr++) {
+		group->tag = ++pri->tag;
 		group->flags = request->flags;
 		group->pasid = request->pasid;
+		group->addr = request->addr;
 	}
 	group->waits = request->flags & IOAS_PAGE_LAST;
 	pri->stats.requests++;
 	pri->stats.groups += group->waits;
 	pri->stats.outstanding++;
-	*tag = pri->epoch;
+	*tag = group->tag;
 	*lost = group->lost;
 	return 0;
 }
@@ -210,9 +221,84 @@ static int send_locked(struct pri *pri, const struct ioas_page_request *request,
 static void note_lost(struct pri *pri, uint64_t tag, uint16_t nr)
 {
 	pthread_mutex_lock(&pri->lock);
-	if (tag == pri->epoch && pri->group[nr].nr)
+	if (tag == pri->group[nr].tag)
 		pri->group[nr].lost = true;
 	pthread_mutex_unlock(&pri->lock);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A server has the whole group, and may have answered it. */
+static void begin_to_wait(struct pri *pri, uint64_t tag, uint16_t nr)
+{
+	unsigned ms = pri->dev->iommu->config.pri_timeout_ms;
+	struct pri_group *group = &pri->group[nr];
+
+	if (!ms)
+		return;
+	pthread_mutex_lock(&pri->lock);
+	if (tag == group->tag) {
+		group->deadline_ms = now_ms() + ms;
+		TAILQ_INSERT_TAIL(&pri->late, group, in_late);
+	}
+	pthread_mutex_unlock(&pri->lock);
+}
+
+/* The first group whose time is over, or NULL and how long one will have to wait for that. */
+static bool first_late(struct pri *pri, struct pri_group *out, uint16_t *nr, unsigned *wait)
+{
+	uint64_t now = now_ms();
+	struct pri_group *group;
+	bool late;
+
+	pthread_mutex_lock(&pri->lock);
+	group = TAILQ_FIRST(&pri->late);
+	late = group && group->deadline_ms <= now;
+	*wait = group && !late ? (unsigned)(group->deadline_ms - now) : 0;
+	if (late) {
+		*out = *group;
+		*nr = (uint16_t)(group - pri->group);
+	}
+	pthread_mutex_unlock(&pri->lock);
+	return late;
+}
+
+static void record_late(struct pri *pri, const struct pri_group *group)
+{
+	struct ioas_tlp tlp = {
+		.addr = group->addr,
+		.len = PAGE,
+		.op = group->flags & IOAS_PAGE_WRITE ? IOAS_TLP_WRITE : IOAS_TLP_READ,
+		.flags = (group->flags & IOAS_PAGE_PASID ? IOAS_TLP_PASID : 0) |
+			 (group->flags & IOAS_PAGE_PRIV ? IOAS_TLP_PRIV : 0) |
+			 (group->flags & IOAS_PAGE_EXEC ? IOAS_TLP_EXEC : 0),
+		.pasid = group->pasid,
+	};
+	struct ioas_fault fault;
+
+	fault_note(&fault, pri->dev, &tlp, IOAS_FAULT_PAGE_TIMEOUT);
+	fault_keep(pri->dev, &fault);
+}
+
+unsigned ioas_pri_expire(struct ioas_device *dev)
+{
+	struct pri *pri = dev->pri;
+	struct pri_group group;
+	unsigned wait = 0;
+	uint16_t nr;
+
+	if (!pri)
+		return 0;
+	while (first_late(pri, &group, &nr, &wait))
+		if (answer(pri, group.tag, nr, IOAS_PAGE_INVALID, true))
+			record_late(pri, &group);
+	return wait;
 }
 
 int ioas_page_request(struct ioas_device *dev, const struct ioas_page_request *request)
@@ -236,6 +322,8 @@ int ioas_page_request(struct ioas_device *dev, const struct ioas_page_request *r
 	}
 	if (rc < 0 && !last)
 		note_lost(pri, tag, request->group);
+	if (last && !rc && !lost)
+		begin_to_wait(pri, tag, request->group);
 	if (last && (rc || lost))
 		answer(pri, tag, request->group, rc > 0 ? IOAS_PAGE_INVALID : IOAS_PAGE_FAILURE,
 		       rc <= 0);

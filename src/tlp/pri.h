@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 #include <ioas/pri.h>
 
 struct pri_server {
@@ -22,9 +23,14 @@ struct pri_server {
 };
 
 struct pri_group {
+	uint64_t tag;	/* since the first of its requests; 0: there is none */
 	uint32_t nr;	/* requests outstanding */
-	uint32_t flags; /* of the first: the form */
+	uint32_t flags; /* of the first: the form, and what it wants */
 	pasid_t pasid;
+	iova_t addr; /* of the first */
+	/* With a timeout, once it waits: in pri->late, until this time of CLOCK_MONOTONIC. */
+	TAILQ_ENTRY(pri_group) in_late;
+	uint64_t deadline_ms;
 	bool waits; /* the last one is sent */
 	bool lost;  /* there was no memory for one of them */
 };
@@ -41,7 +47,9 @@ struct pri {
 	void *arg;
 	unsigned calling; /* respond is being called */
 	bool failed;
-	uint64_t epoch; /* resets so far: the tag */
+	uint64_t tag; /* of the newest group */
+	/* What waits, the first to be late first: all have the same time. */
+	TAILQ_HEAD(pri_late, pri_group) late;
 	struct ioas_pri_stats stats;
 	struct pri_group group[IOAS_PAGE_GROUPS];
 };
@@ -52,7 +60,10 @@ void pri_free(struct pri *pri); /* NULL is fine */
 
 /* Who serves the device's requests from now on; NULL: nobody, and none is being taken. */
 void pri_serve(struct ioas_device *dev, const struct pri_server *server, void *arg);
-/* A group that a server took has its answer. No locks held but the caller's own. */
+/*
+ * A group that a server took has its answer; one that is not there any more (a reset, a timeout)
+ * gets none. No locks held but the caller's own.
+ */
 void pri_answer(struct ioas_device *dev, uint64_t tag, uint32_t group, enum ioas_page_code code);
 /* The device has been reset, or (`failed` false again) attached: what it sent is forgotten. */
 void pri_reset(struct ioas_device *dev);

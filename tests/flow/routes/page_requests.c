@@ -222,7 +222,25 @@ static void the_device_goes_while_it_waits(struct gun *gun)
 	check("close the queue", close(queue), 0);
 }
 
-int main(void)
+/* The run has a short --set pri-timeout. */
+static void the_program_is_late(const struct gun *gun, uint32_t ioas)
+{
+	uint8_t *page = memory(PAGE);
+	struct group group;
+
+	shoot(gun, PAGES, IOVA, 1);
+	group = next_group();
+	check("it gives up", ended_well(gun), 0);
+	check("it is on record",
+	      *traced("\"event\":\"fault\"", "did not answer this page request in time") != 0, 1);
+	check("map, after all", map_fixed(fd, ioas, page, IOVA, PAGE), 0);
+	check("the answer is taken", answer(&group, IOMMUFD_PAGE_RESP_SUCCESS), 8);
+	check("and changes nothing", page[0], 0);
+	check("what is there is not requested", gun_write(gun, PAGES, IOVA, 0xa1), 0);
+	check("unmap", unmap(fd, ioas, IOVA, PAGE, NULL), 0);
+}
+
+int main(int argc, char **argv)
 {
 	struct iommu_fault_alloc alloc = {.size = sizeof(alloc)};
 	struct gun gun, other;
@@ -239,6 +257,10 @@ int main(void)
 	plain = table_new(&gun, ioas, IOMMU_HWPT_ALLOC_PASID);
 	check("not for a device that requests no pages", gun_attach(&other, table), -ENODEV);
 	check("attach", gun_attach(&gun, table), 0);
+	if (argc > 1) {
+		the_program_is_late(&gun, ioas);
+		return check_done();
+	}
 	a_page_is_mapped_when_it_is_asked_for(&gun, ioas);
 	pages_come_as_a_group(&gun, ioas);
 	refused_and_asked_for_again(&gun, ioas);

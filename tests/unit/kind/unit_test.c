@@ -86,6 +86,10 @@ static void settings_from_text(void **state)
 		{"memlock", {"on", "off"}, {"", "1", "of"}},
 		{"pasid0", {"same", "apart"}, {"", "0", "sam"}},
 		{"groups", {"strict", "device"}, {"", "none", "stric"}},
+		{"ats-timeout", {"1", "3600000"}, {"", "0", "3600001"}},
+		{"pri-timeout", {"1", "3600000"}, {"-1", "1 ", "3600001"}},
+		{"check-dirty", {"on", "off"}, {"", "yes", "onn"}},
+		{"check-invalidation", {"on", "off"}, {"", "yes", "offf"}},
 		{"pt", {"riscv-sv48", "amdv1"}, {"", "amdv2", "amdv1 "}},
 		{"iommu", {"riscv", "soft"}, {"", "smmu", "soft2"}},
 	};

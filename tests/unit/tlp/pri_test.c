@@ -20,6 +20,7 @@ static struct {
 	unsigned nr;
 	struct ioas_page_request last;
 	uint64_t tag;
+	_Atomic uint64_t of[IOAS_PAGE_GROUPS]; /* tags of groups that are there whole */
 } served;
 
 static void respond(void *arg, uint16_t group, enum ioas_page_code code)
@@ -34,21 +35,40 @@ static int take(void *arg, const struct ioas_page_request *request, uint64_t tag
 	served.nr++;
 	served.last = *request;
 	served.tag = tag;
+	if (request->flags & IOAS_PAGE_LAST)
+		served.of[request->group] = tag;
 	return served.rc;
 }
 
 static const struct ioas_pri_ops ops = {.respond = respond};
 static const struct pri_server server = {.take = take};
 
-static int start(void **state)
+static int start_with(unsigned timeout_ms)
 {
+	const struct ioas_iommu_config config = {.pri_timeout_ms = timeout_ms};
+
 	memset(&heard, 0, sizeof(heard));
 	memset(&served, 0, sizeof(served));
-	rig_start(NULL);
+	rig_start(&config);
 	assert_int_equal(ioas_pri_open(dev, &ops, NULL), 0);
 	assert_int_equal(ioas_device_attach(dev, space, NULL), 0);
 	pri_serve(dev, &server, NULL);
 	return 0;
+}
+
+static int start(void **state)
+{
+	return start_with(0);
+}
+
+static int start_hurried(void **state)
+{
+	return start_with(1);
+}
+
+static int start_patient(void **state)
+{
+	return start_with(3600 * 1000);
 }
 
 static int stop(void **state)
@@ -111,7 +131,7 @@ static void no_more_are_outstanding_than_allowed(void **state)
 		assert_int_equal(ask(i, true), 0);
 	assert_int_equal(ask(100, true), -EAGAIN);
 	assert_int_equal(served.nr, ioas_page_room(dev));
-	pri_answer(dev, served.tag, 0, IOAS_PAGE_SUCCESS);
+	pri_answer(dev, served.of[0], 0, IOAS_PAGE_SUCCESS);
 	assert_int_equal(ask(100, true), 0);
 	assert_int_equal(ask(101, true), -EAGAIN);
 	assert_int_equal(stats().refused, 2);
@@ -159,6 +179,87 @@ static void nothing_comes_from_before_a_reset(void **state)
 	assert_int_equal(heard.nr, 0);
 	pri_answer(dev, served.tag, 1, IOAS_PAGE_SUCCESS);
 	assert_int_equal(heard.nr, 1);
+}
+
+/* A number is used again: an answer is for the group that it was read of. */
+static void an_answer_is_for_its_own_group(void **state)
+{
+	uint64_t before;
+
+	assert_int_equal(ask(5, true), 0);
+	before = served.tag;
+	pri_answer(dev, before, 5, IOAS_PAGE_INVALID);
+	assert_int_equal(ask(5, true), 0);
+	pri_answer(dev, before, 5, IOAS_PAGE_SUCCESS);
+	assert_int_equal(heard.nr, 1);
+	assert_int_equal(stats().outstanding, 1);
+	pri_answer(dev, served.tag, 5, IOAS_PAGE_SUCCESS);
+	assert_int_equal(heard.nr, 2);
+}
+
+static void await(unsigned nr)
+{
+	while (heard.nr < nr) {
+		ioas_pri_expire(dev);
+		usleep(1000);
+	}
+}
+
+static void who_answers_too_late_is_not_heard(void **state)
+{
+	struct ioas_page_request wants = {
+		.addr = BASE + 7 * PAGE,
+		.flags = IOAS_PAGE_WRITE | IOAS_PAGE_PASID | IOAS_PAGE_LAST,
+		.pasid = 9,
+		.group = 7,
+	};
+	struct ioas_fault fault[3];
+	uint64_t seq = 0;
+
+	assert_int_equal(ask(3, false), 0);
+	usleep(2000);
+	/* A group's time begins when it is whole. */
+	assert_int_equal(ioas_pri_expire(dev), 0);
+	assert_int_equal(heard.nr, 0);
+	assert_int_equal(ask(3, true), 0);
+	await(1);
+	assert_int_equal(heard.group, 3);
+	assert_int_equal(heard.code, IOAS_PAGE_INVALID);
+	pri_answer(dev, served.tag, 3, IOAS_PAGE_SUCCESS);
+	assert_int_equal(heard.nr, 1);
+	assert_int_equal(stats().outstanding, 0);
+	assert_int_equal(stats().invalid, 1);
+	assert_int_equal(stats().unserved, 0);
+	/* It is no failure: requests go on. */
+	assert_int_equal(ioas_page_request(dev, &wants), 0);
+	await(2);
+	assert_int_equal(ioas_fault_read(iommu, &seq, fault, 3), 2);
+	assert_int_equal(fault[0].reason, IOAS_FAULT_PAGE_TIMEOUT);
+	assert_int_equal(fault[0].addr, BASE + 3 * PAGE);
+	assert_int_equal(fault[0].tlp.op, IOAS_TLP_READ);
+	assert_int_equal(fault[0].tlp.flags & IOAS_TLP_PASID, 0);
+	assert_int_equal(fault[1].addr, wants.addr);
+	assert_int_equal(fault[1].tlp.op, IOAS_TLP_WRITE);
+	assert_int_equal(fault[1].tlp.pasid, 9);
+	assert_int_equal(ioas_pri_expire(dev), 0);
+}
+
+static void who_is_in_time_is_heard(void **state)
+{
+	assert_int_equal(ioas_pri_expire(dev), 0);
+	assert_int_equal(ask(3, true), 0);
+	assert_int_equal(ask(4, true), 0);
+	assert_in_range(ioas_pri_expire(dev), 1, 3600 * 1000);
+	pri_answer(dev, served.of[3], 3, IOAS_PAGE_SUCCESS);
+	assert_int_equal(heard.code, IOAS_PAGE_SUCCESS);
+	assert_in_range(ioas_pri_expire(dev), 1, 3600 * 1000);
+	pci_reset(pci);
+	assert_int_equal(ioas_pri_expire(dev), 0);
+	assert_int_equal(heard.nr, 1);
+	/* What nobody takes has its answer, and does not wait. */
+	served.rc = 1;
+	assert_int_equal(ask(5, true), 0);
+	assert_int_equal(ioas_pri_expire(dev), 0);
 }
 
 static void requests_need_a_route_and_the_bus(void **state)
@@ -221,8 +322,6 @@ static void config_space_tells_how_it_stands(void **state)
 
 #define ROUNDS 2000
 
-static uint64_t tag;
-
 static void *answer_all(void *arg)
 {
 	_Atomic bool *over = arg;
@@ -230,7 +329,7 @@ static void *answer_all(void *arg)
 	/* What a lock gives up nobody gets who is not let run. */
 	for (; !atomic_load(over); sched_yield())
 		for (uint16_t i = 0; i < IOAS_PAGE_GROUPS; i++)
-			pri_answer(dev, tag, i, IOAS_PAGE_SUCCESS);
+			pri_answer(dev, served.of[i], i, IOAS_PAGE_SUCCESS);
 	return NULL;
 }
 
@@ -255,7 +354,6 @@ static void every_group_has_one_answer_under_fire(void **state)
 	unsigned sent = 1;
 
 	assert_int_equal(ask(0, true), 0);
-	tag = served.tag;
 	assert_int_equal(pthread_create(&thread[0], NULL, answer_all, &over), 0);
 	assert_int_equal(pthread_create(&thread[1], NULL, come_and_go, &over), 0);
 	for (uint16_t i = 1; i < ROUNDS; i++)
@@ -280,6 +378,10 @@ int main(void)
 		TEST(what_nobody_serves_is_answered_invalid),
 		TEST(a_failure_stops_requests_until_a_reset),
 		TEST(nothing_comes_from_before_a_reset),
+		TEST(an_answer_is_for_its_own_group),
+		cmocka_unit_test_setup_teardown(who_answers_too_late_is_not_heard, start_hurried,
+						stop),
+		cmocka_unit_test_setup_teardown(who_is_in_time_is_heard, start_patient, stop),
 		TEST(requests_need_a_route_and_the_bus),
 		TEST(config_space_tells_how_it_stands),
 		TEST(every_group_has_one_answer_under_fire),
