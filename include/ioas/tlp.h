@@ -108,6 +108,9 @@ enum ioas_fault_entry {
 	IOAS_FAULT_ENTRY_STRUCTURE, /* of no page table, but of what leads to it */
 };
 
+/* A word for it ("empty", "table", ...), as report and trace have it; "unknown". */
+const char *ioas_fault_entry_name(enum ioas_fault_entry kind);
+
 /* What stage 2 was asked for. */
 enum ioas_fault_during {
 	IOAS_FAULT_DURING_DATA,	     /* the address of the request */

@@ -69,6 +69,17 @@ const char *ioas_fault_reason_name(enum ioas_fault_reason reason)
 	return (size_t)reason < nr ? reason_names[reason] : "unknown reason";
 }
 
+const char *ioas_fault_entry_name(enum ioas_fault_entry kind)
+{
+	static const char *const kinds[] = {
+		[IOAS_FAULT_ENTRY_EMPTY] = "empty",	    [IOAS_FAULT_ENTRY_TABLE] = "table",
+		[IOAS_FAULT_ENTRY_LEAF] = "leaf",	    [IOAS_FAULT_ENTRY_INVALID] = "invalid",
+		[IOAS_FAULT_ENTRY_STRUCTURE] = "structure",
+	};
+
+	return (size_t)kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : "unknown";
+}
+
 bool ioas_fault_passed(enum ioas_fault_reason reason)
 {
 	return reason >= IOAS_PASSED_CLAIMED;

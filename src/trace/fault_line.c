@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A fault record, under the same keys as in the report (docs/report.md). */
+/* A fault record, under the same keys as in the report (tools/ioas/report_fault.c). */
 #include <ioas/ats.h>
 #include "trace/event.h"
 #include "trace/fields.h"
@@ -10,17 +10,6 @@ static const struct trace_name tlp_flags[] = {
 	{IOAS_TLP_NO_SNOOP, "NO_SNOOP"},
 	{0, NULL},
 };
-
-static const char *kind_name(unsigned kind)
-{
-	static const char *const kinds[] = {
-		[IOAS_FAULT_ENTRY_EMPTY] = "empty",	    [IOAS_FAULT_ENTRY_TABLE] = "table",
-		[IOAS_FAULT_ENTRY_LEAF] = "leaf",	    [IOAS_FAULT_ENTRY_INVALID] = "invalid",
-		[IOAS_FAULT_ENTRY_STRUCTURE] = "structure",
-	};
-
-	return kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : "unknown";
-}
 
 /* Of page tables of the program's own. */
 static void add_stages(struct trace_line *line, const struct ioas_fault *fault)
@@ -40,7 +29,7 @@ static void add_stages(struct trace_line *line, const struct ioas_fault *fault)
 		line_number(line, "level", fault->stage1[i].level);
 		line_hex(line, "gpa", fault->stage1[i].gpa);
 		line_hex(line, "entry", fault->stage1[i].entry);
-		line_string(line, "kind", kind_name(fault->stage1[i].kind));
+		line_string(line, "kind", ioas_fault_entry_name(fault->stage1[i].kind));
 		line_close(line, '}');
 	}
 	line_close(line, ']');
@@ -77,7 +66,7 @@ static void add_walk(struct trace_line *line, const struct ioas_fault *fault)
 		line_number(line, "level", fault->level[i].level);
 		line_number(line, "index", fault->level[i].index);
 		line_hex(line, "entry", fault->level[i].entry);
-		line_string(line, "kind", kind_name(fault->level[i].kind));
+		line_string(line, "kind", ioas_fault_entry_name(fault->level[i].kind));
 		line_close(line, '}');
 	}
 	line_close(line, ']');

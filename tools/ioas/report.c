@@ -18,6 +18,7 @@
 #include "json.h"
 #include "machine.h"
 #include "report.h"
+#include "report_fault.h"
 
 #define FAULT_LINES 8
 
@@ -42,103 +43,6 @@ static void *read_block(const struct folder *folder, const char *prefix, const c
 	return buf;
 }
 
-static void write_time(struct json *json, uint64_t time_ns)
-{
-	char text[64], all[96];
-	time_t seconds = (time_t)(time_ns / 1000000000);
-	struct tm tm;
-
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(all, sizeof(all), "%s.%09uZ", text, (unsigned)(time_ns % 1000000000));
-	json_string(json, "time", all);
-}
-
-/* Of page tables of the program's own: docs/report.md. */
-static void write_stages(struct json *json, const struct ioas_fault *fault)
-{
-	if (!fault->stage && !fault->stage1_nr)
-		return;
-	json_number(json, "stage", fault->stage);
-	if (fault->stage != 1)
-		json_address(json, "gpa", fault->gpa);
-	json_open(json, "stage1", '[');
-	for (uint32_t i = 0; i < fault->stage1_nr && i < IOAS_FAULT_STAGE1; i++) {
-		json_open(json, NULL, '{');
-		json_number(json, "level", fault->stage1[i].level);
-		json_address(json, "gpa", fault->stage1[i].gpa);
-		json_address(json, "entry", fault->stage1[i].entry);
-		json_close(json, '}');
-	}
-	json_close(json, ']');
-}
-
-static void write_walk(struct json *json, const struct ioas_fault *fault)
-{
-	json_open(json, "walk", '[');
-	for (uint32_t i = 0; i < fault->level_nr && i < IOAS_FAULT_LEVELS; i++) {
-		json_open(json, NULL, '{');
-		json_number(json, "level", fault->level[i].level);
-		json_number(json, "index", fault->level[i].index);
-		json_address(json, "entry", fault->level[i].entry);
-		json_close(json, '}');
-	}
-	json_close(json, ']');
-}
-
-static void write_nearest(struct json *json, const struct ioas_fault *fault)
-{
-	if (!fault->has_nearest) {
-		json_null(json, "nearest");
-		return;
-	}
-	json_open(json, "nearest", '{');
-	json_address(json, "first", fault->nearest.first);
-	json_address(json, "last", fault->nearest.last);
-	json_bool(json, "read", fault->nearest_prot & IOAS_PROT_READ);
-	json_bool(json, "write", fault->nearest_prot & IOAS_PROT_WRITE);
-	json_close(json, '}');
-}
-
-static void write_fault(struct json *json, const struct ioas_fault *fault)
-{
-	char text[2048], rid[16];
-
-	snprintf(rid, sizeof(rid), "%02x:%02x.%x", fault->id >> 8 & 255, fault->id >> 3 & 31,
-		 fault->id & 7);
-	ioas_fault_format(fault, text, sizeof(text));
-	json_open(json, NULL, '{');
-	json_number(json, "seq", fault->seq);
-	write_time(json, fault->time_ns);
-	json_string(json, "requester", rid);
-	if (fault->tlp.flags & IOAS_TLP_PASID)
-		json_number(json, "pasid", fault->tlp.pasid);
-	else
-		json_null(json, "pasid");
-	json_string(json, "access", fault->tlp.op == IOAS_TLP_WRITE ? "write" : "read");
-	json_address(json, "iova", fault->addr);
-	json_address(json, "tlp_iova", fault->tlp.addr);
-	json_number(json, "tlp_bytes", fault->tlp.len);
-	json_string(json, "reason", ioas_fault_reason_name(fault->reason));
-	if (ioas_fault_code_name(fault->vendor, fault->code)) {
-		json_number(json, "vendor_code", fault->code);
-		json_string(json, "vendor_text", ioas_fault_code_name(fault->vendor, fault->code));
-	}
-	json_number(json, "ioas_id", fault->ioas_id);
-	json_number(json, "hwpt_id", fault->hwpt_id);
-	if (fault->reason == IOAS_PASSED_STALE) {
-		json_number(json, "stale_level", fault->stale_level);
-		json_address(json, "stale_gpa", fault->stale_gpa);
-		json_address(json, "stale_old", fault->stale_old);
-		json_address(json, "stale_now", fault->stale_now);
-	}
-	write_stages(json, fault);
-	write_walk(json, fault);
-	write_nearest(json, fault);
-	json_string(json, "text", text);
-	json_close(json, '}');
-}
-
 /* Calls `fn` for each fault record of the run, of `device` or (NULL) of all. Returns how many. */
 static uint64_t each_fault(const struct folder *folder, const char *device,
 			   void (*fn)(void *arg, const struct ioas_fault *fault), void *arg)
@@ -161,7 +65,7 @@ static uint64_t each_fault(const struct folder *folder, const char *device,
 
 static void fault_to_json(void *arg, const struct ioas_fault *fault)
 {
-	write_fault(arg, fault);
+	report_fault(arg, fault);
 }
 
 static void write_device(struct json *json, const struct folder *folder,

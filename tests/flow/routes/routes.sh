@@ -13,7 +13,10 @@ timeout 100 "$ioas" run --trace "$work/trace" --report "$work/report" "$@" || fa
 
 jq -se '.[0].event == "run" and any(.[0].machine[]; startswith("tlpgun"))' "$work/trace" >"$work/log" ||
 	fail "the trace's first line does not have the machine's devices"
-fields='.requester, .pasid, .access, .iova, .reason'
+# All that both have of a record.
+fields='.requester, .stream_id, .pasid, .other, .access, .tlp_flags, .at, .iova, .tlp_iova, .tlp_bytes,
+	.passed, .reason, .vendor_code, .vendor_text, .ioas_id, .hwpt_id, .stale_level, .stale_gpa, .stale_old,
+	.stale_now, .taken_by, .taken, .stage, .during, .gpa, .stage1, .walk, .nearest'
 jq -c "select(.event == \"fault\") | [.device, .fault, $fields]" "$work/trace" | sort >"$work/a"
 jq -c ".devices[] | .name as \$d | .faults.records[] | [\$d, .seq, $fields]" "$work/report" |
 	sort >"$work/b"
