@@ -68,8 +68,6 @@ struct ioas_iommu {
 	pthread_mutex_t pages_lock;	  /* src/space/pages.c: pages that several areas share */
 	struct fault_log *faults;	  /* src/tlp/fault.c */
 	struct check_dirty *check_dirty;  /* src/tlp/check_dirty.c; NULL: not asked for */
-	/* src/tlp/check_stale.h: counts invalidations that were not told in parts */
-	_Atomic uint64_t nested_epoch;
 	struct pci_bus *pci; /* src/pci/topology.c: functions by requester ID */
 	struct uapi *uapi;   /* src/uapi/: nodes, groups, ioctl counters */
 };

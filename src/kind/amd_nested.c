@@ -84,7 +84,7 @@ static enum ioas_fault_reason find(const struct stage1 *stage1, struct nested *n
 	if (out->bypass)
 		return IOAS_FAULT_NONE;
 	out->table = guest->table;
-	out->space = request->has_pasid ? request->pasid : 0;
+	out->space = out->structures = request->has_pasid ? request->pasid : 0;
 	return find_gcr3(guest, nested, out->space, &out->table.root);
 }
 

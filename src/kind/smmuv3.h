@@ -6,7 +6,8 @@
  *   smmuv3.c         registers, and what the kind offers
  *   smmuv3_stage1.c  from a stream table entry by a context descriptor to the page table
  *   smmuv3_event.c   event records
- *   smmuv3_viommu.c  a guest's share: page tables, commands, and what may be attached
+ *   smmuv3_viommu.c  a guest's share: page tables, and what may be attached
+ *   smmuv3_command.c its commands
  *
  * A stage 1 is made of the two words that a guest's stream table entry has for it. Everything else
  * is read from the guest's memory for each walk: what an issuer remembers are whole translations.
@@ -14,6 +15,7 @@
 #ifndef KIND_SMMUV3_H
 #define KIND_SMMUV3_H
 
+#include <sys/queue.h>
 #include "kind/unit.h"
 #include "tlp/nested.h"
 
@@ -58,9 +60,22 @@ struct smmuv3_stage1 {
 	uint64_t ste[2];	      /* constant: in host order; V clear: all 0 */
 	struct obj_events *events;    /* constant: where its guest's events go; NULL: nowhere */
 	const struct kind_unit *unit; /* constant: behind which its devices are */
+	LIST_ENTRY(smmuv3_stage1) in_share;
+};
+
+/* What is behind a viommu. */
+struct smmuv3_share {
+	const struct kind_unit *unit;	   /* constant */
+	LIST_HEAD(, smmuv3_stage1) tables; /* (ctx->lock) made on it */
 };
 
 extern const struct stage1_ops smmuv3_stage1_ops;
+
+/* An address as commands name it: what the top byte may be used for does not count. */
+static inline iova_t smmuv3_plain(iova_t iova)
+{
+	return (iova_t)((int64_t)(iova << 8) >> 8);
+}
 
 static inline enum smmuv3_config smmuv3_config(const struct smmuv3_stage1 *own)
 {
@@ -81,6 +96,9 @@ void smmuv3_event(const struct stage1 *stage1, const struct ioas_fault *fault, u
 		  struct stage1_event *out);
 bool smmuv3_event_record(const struct smmuv3_stage1 *own, const struct ioas_fault *fault,
 			 uint32_t stream, uint64_t record[4]);
+
+/* smmuv3_command.c: kind_viommu_ops.invalidate */
+int smmuv3_commands(struct obj_viommu *viommu, struct kind_array *array, struct ioas_why *why);
 
 /* For kind_ops. */
 const struct kind_viommu_ops *smmuv3_viommu(struct kind_device *dev, uint32_t type);

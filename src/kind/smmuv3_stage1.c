@@ -131,6 +131,8 @@ enum ioas_fault_reason smmuv3_cd_table(const struct smmuv3_facts *facts, const u
 	if (!in_range(&half, which, request->iova))
 		return IOAS_FAULT_WIDTH;
 	out->input = request->iova & (UINT64_MAX >> (64 - half.aw));
+	out->named = smmuv3_plain(request->iova);
+	out->space = bits(cd[0], 63, 48);
 	out->table = (struct pt_foreign){
 		.format = facts->format,
 		.aw = half.aw,
@@ -199,8 +201,8 @@ static enum ioas_fault_reason translate(const struct smmuv3_stage1 *own, struct 
 	uint64_t cd[3];
 	pa_t at;
 
-	/* Descriptors are cached by SubstreamID, and each half has a table of its own. */
-	out->space = index << 1 | (request->iova >> 55 & 1);
+	/* Descriptors are cached by SubstreamID, translations by the ASID in them. */
+	out->structures = index;
 	reason = find_cd(own, nested, index, &at);
 	for (unsigned i = 0; !reason && i < 3; i++) {
 		reason = nested_read(nested, at + i * 8, &cd[i]);

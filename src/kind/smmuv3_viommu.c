@@ -3,9 +3,7 @@
  * A guest's share of an SMMUv3. Its page tables are made with the words of a stream table entry
  * (IHI 0070 5.2), of which a guest says only what is stage 1's; the rest is the host's. Its devices
  * are those behind the one SMMUv3 that the share is of, by the StreamIDs the guest knows them by.
- *
- * INVALIDATE takes the commands of a guest's command queue that drop something (4.3 to 4.5). As far
- * as they are right, everything that issuers remember is dropped, which no architecture forbids.
+ * Its commands: smmuv3_command.c.
  */
 #include <endian.h>
 #include <errno.h>
@@ -25,33 +23,17 @@
 #define EATS_SHIFT   28
 #define EATS_FULL    1u /* 0: requests for translations are refused */
 
-enum command {
-	CFGI_CD = 0x05,
-	CFGI_CD_ALL = 0x06,
-	TLBI_NH_ALL = 0x10,
-	TLBI_NH_ASID = 0x11,
-	TLBI_NH_VA = 0x12,
-	TLBI_NH_VAA = 0x13,
-	TLBI_NSNH_ALL = 0x30,
-	ATC_INV = 0x40,
-};
-
 static const struct kind_unit *unit_of(const struct kind_device *dev)
 {
 	return ((const struct kind_own *)dev)->dev->unit;
 }
-
-/* What is behind a viommu. */
-struct share {
-	const struct kind_unit *unit; /* constant */
-};
 
 static int init(struct obj_viommu *viommu, struct kind_device *dev, const struct kind_data *data,
 		struct ioas_why *why)
 {
 	const struct kind_unit *unit = unit_of(dev);
 	enum pt_format format = pt_format(viommu->parent->pt);
-	struct share *share;
+	struct smmuv3_share *share;
 
 	if (format != unit->nest_table.format)
 		return why_set(why, -EINVAL, "page table %u has format %s, %s nests on %s",
@@ -61,6 +43,7 @@ static int init(struct obj_viommu *viommu, struct kind_device *dev, const struct
 	if (!share)
 		return why_set(why, -ENOMEM, "no memory for a viommu");
 	share->unit = unit;
+	LIST_INIT(&share->tables);
 	viommu->kind = share;
 	return 0;
 }
@@ -72,7 +55,7 @@ static void fini(struct obj_viommu *viommu)
 
 static int vdevice(struct obj_viommu *viommu, struct kind_device *dev, struct ioas_why *why)
 {
-	const struct share *share = viommu->kind;
+	const struct smmuv3_share *share = viommu->kind;
 
 	if (unit_of(dev) == share->unit)
 		return 0;
@@ -123,7 +106,7 @@ static int read_ste(const struct kind_data *data, uint64_t ste[2], struct ioas_w
 static int nested(struct obj_viommu *viommu, struct obj_hwpt *hwpt, uint32_t flags,
 		  const struct kind_data *data, struct ioas_why *why)
 {
-	const struct share *share = viommu->kind;
+	struct smmuv3_share *share = viommu->kind;
 	struct smmuv3_stage1 *own;
 	uint64_t ste[2] = {0};
 	int rc;
@@ -149,6 +132,7 @@ static int nested(struct obj_viommu *viommu, struct obj_hwpt *hwpt, uint32_t fla
 	own->ste[0] = ste[0];
 	own->ste[1] = ste[1];
 	own->events = obj_events_get(viommu->events);
+	LIST_INSERT_HEAD(&share->tables, own, in_share);
 	hwpt->kind = own;
 	hwpt->to = &own->stage1.to;
 	/* Nothing of the guest's is asked: so it need not know the device. */
@@ -160,6 +144,7 @@ void smmuv3_nested_free(struct obj_hwpt *hwpt)
 {
 	struct smmuv3_stage1 *own = hwpt->kind;
 
+	LIST_REMOVE(own, in_share);
 	obj_events_put(own->events);
 	free(own);
 }
@@ -176,89 +161,12 @@ int smmuv3_attach(struct kind_device *dev, const pasid_t *pasid, struct obj_hwpt
 	return kind_unit_attach(dev, pasid, hwpt, old, why);
 }
 
-/* Is it one of those that a guest may have done? */
-static int check_command(struct obj_viommu *viommu, uint64_t word, struct ioas_why *why)
-{
-	uint32_t stream = (uint32_t)(word >> 32);
-
-	switch ((enum command)(word & 0xff)) {
-	case TLBI_NH_ALL:
-	case TLBI_NH_ASID:
-	case TLBI_NH_VA:
-	case TLBI_NH_VAA:
-	case TLBI_NSNH_ALL:
-		return 0;
-	case CFGI_CD:
-	case CFGI_CD_ALL:
-	case ATC_INV:
-		if (obj_vdevice_find_locked(viommu, stream))
-			return 0;
-		return why_set(why, -EIO, "viommu %u has no device of StreamID 0x%x",
-			       viommu->obj.id, stream);
-	default:
-		return why_set(why, -EIO, "command 0x%02x is none that a guest may have done here",
-			       (unsigned)(word & 0xff));
-	}
-}
-
-/* ATC_INV: what the device has in its own cache, which no other command drops. */
-static void give_back(struct obj_viommu *viommu, uint64_t word)
-{
-	struct obj_vdevice *vdevice =
-		(word & 0xff) == ATC_INV ? obj_vdevice_find_locked(viommu, word >> 32) : NULL;
-	struct obj_hwpt *hwpt = vdevice ? vdevice->device->rid.hwpt : NULL;
-
-	if (hwpt && hwpt->viommu == viommu && vdevice->device->dev)
-		ats_take_route(vdevice->device->dev, NULL, hwpt->to, IOAS_ATS_BY_GUEST);
-}
-
-/* All are read before the first one is carried out. */
-static int read_commands(struct kind_array *array,
-			 struct iommu_viommu_arm_smmuv3_invalidate *commands, struct ioas_why *why)
-{
-	for (uint32_t i = 0; i < array->entry_nr; i++) {
-		int rc = array->read(array, i, &commands[i], 0, sizeof(commands[i]));
-
-		if (rc)
-			return why_set(why, rc, "command %u cannot be read", i);
-	}
-	return 0;
-}
-
-static int invalidate(struct obj_viommu *viommu, struct kind_array *array, struct ioas_why *why)
-{
-	struct iommu_viommu_arm_smmuv3_invalidate *commands;
-	int rc;
-
-	array->done = 0;
-	if (array->type != IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3)
-		return why_set(why, -EINVAL, "commands are of type %d, not %u",
-			       IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3, array->type);
-	if (!array->entry_nr)
-		return why_set(why, -EINVAL, "no commands");
-	commands = alloc_zero(array->entry_nr, sizeof(*commands));
-	if (!commands)
-		return why_set(why, -ENOMEM, "no memory for %u commands", array->entry_nr);
-	rc = read_commands(array, commands, why);
-	while (!rc && array->done < array->entry_nr) {
-		rc = check_command(viommu, le64toh(commands[array->done].cmd[0]), why);
-		if (!rc)
-			array->done++;
-	}
-	if (array->done)
-		obj_viommu_drain_locked(viommu);
-	for (uint32_t i = 0; i < array->done; i++)
-		give_back(viommu, le64toh(commands[i].cmd[0]));
-	free(commands);
-	return rc;
-}
-
 static const struct kind_viommu_ops ops = {
 	.init = init,
 	.fini = fini,
 	.vdevice = vdevice,
 	.nested = nested,
-	.invalidate = invalidate,
+	.invalidate = smmuv3_commands,
 };
 
 const struct kind_viommu_ops *smmuv3_viommu(struct kind_device *dev, uint32_t type)

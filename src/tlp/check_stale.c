@@ -19,7 +19,6 @@ struct remembered {
 struct check_stale {
 	pthread_mutex_t lock;
 	struct tree tree; /* (lock) */
-	uint64_t epoch;	  /* (lock) of what is remembered */
 };
 
 int check_stale_new(struct check_stale **out)
@@ -132,14 +131,11 @@ static void walked(struct check_stale *check, const struct pt_foreign *table,
 		one->last += (1ull << pt_foreign_level_lg2(table->format, now->level)) - 1;
 }
 
-void check_stale_walk(struct check_stale *check, const struct pt_foreign *table, uint64_t epoch,
+void check_stale_walk(struct check_stale *check, const struct pt_foreign *table,
 		      const struct stale_entry *entries, unsigned nr, struct stale_found *out)
 {
 	*out = (struct stale_found){0};
 	pthread_mutex_lock(&check->lock);
-	if (check->epoch != epoch)
-		forget_all(check);
-	check->epoch = epoch;
 	for (unsigned i = 0; i < nr; i++)
 		walked(check, table, &entries[i], out);
 	pthread_mutex_unlock(&check->lock);
@@ -167,6 +163,8 @@ static bool covered(const struct remembered *one, const struct stale_forget *wha
 {
 	if (!one->node.tag)
 		return what->structures;
+	if (what->no_tables)
+		return false;
 	if (what->leaves && !one->leaf)
 		return false;
 	return one->first <= what->last && one->last >= what->first;

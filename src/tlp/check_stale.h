@@ -46,10 +46,9 @@ void check_stale_destroy(struct check_stale *check);
 
 /*
  * A walk through a table of that format has read these. Compares them with what is remembered, and
- * remembers them. *out: the first one, from the top, that differs; each change is told once. Once
- * `epoch` is another than at the last call, nothing of before is remembered.
+ * remembers them. *out: the first one, from the top, that differs; each change is told once.
  */
-void check_stale_walk(struct check_stale *check, const struct pt_foreign *table, uint64_t epoch,
+void check_stale_walk(struct check_stale *check, const struct pt_foreign *table,
 		      const struct stale_entry *entries, unsigned nr, struct stale_found *out);
 
 /* What the program invalidates. */
@@ -59,6 +58,7 @@ struct stale_forget {
 	iova_t first, last;
 	bool leaves;	 /* only leaves; else what leads to them, too */
 	bool structures; /* what leads to the page table of those spaces, too */
+	bool no_tables;	 /* only that */
 };
 void check_stale_forget(struct check_stale *check, const struct stale_forget *what);
 

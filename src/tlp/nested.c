@@ -189,8 +189,9 @@ static enum ioas_fault_reason stage_1(struct nested *nested, const struct stage1
 	enum ioas_fault_reason reason;
 	int rc;
 
-	table->input = request->iova;
+	table->input = table->named = request->iova;
 	table->space = stage1->pasids && request->has_pasid ? request->pasid : 0;
+	table->structures = table->space;
 	nested->structures = true;
 	reason = stage1->ops->find(stage1, nested, request, table);
 	nested->structures = false;
@@ -213,12 +214,10 @@ static enum ioas_fault_reason stage_1(struct nested *nested, const struct stage1
  * What the walk read, with the places it stands at. The last entry's level is known, as in
  * note_levels, and each before it is one above.
  */
-static void check(struct nested *nested, const struct nested_table *table, iova_t iova,
+static void check(struct nested *nested, const struct nested_table *table,
 		  const struct pt_foreign_walk *walk, struct stale_found *out)
 {
 	unsigned nr = nested->seen_nr, level = walk->level;
-	/* The halves that a kind has told apart are two address spaces, as PASIDs are. */
-	uint32_t half = table->input == iova ? 0 : 1u << 31;
 
 	if (nr > nested->structure_nr && nested->seen[nr - 1].gpa != walk->entry_pa)
 		level++;
@@ -227,14 +226,12 @@ static void check(struct nested *nested, const struct nested_table *table, iova_
 		unsigned lg2 = pt_foreign_level_lg2(table->table.format, level);
 
 		entry->level = level;
-		entry->first = table->input >> lg2 << lg2;
+		entry->first = table->named >> lg2 << lg2;
 		entry->present = pt_foreign_present(&table->table, entry->entry);
 	}
 	for (unsigned i = 0; i < nr; i++)
-		nested->seen[i].space = table->space | half;
-	check_stale_walk(nested->check, &table->table,
-			 atomic_load_explicit(&nested->iommu->nested_epoch, memory_order_relaxed),
-			 nested->seen, nr, out);
+		nested->seen[i].space = i < nested->structure_nr ? table->structures : table->space;
+	check_stale_walk(nested->check, &table->table, nested->seen, nr, out);
 }
 
 /* The smaller of both leaves, by the address asked for. */
@@ -269,7 +266,7 @@ enum ioas_fault_reason nested_walk(struct ioas_iommu *iommu, const struct stage1
 	reason = stage_1(&nested, stage1, request, &table, &first);
 	out->stale.found = false;
 	if (__builtin_expect(nested.check != NULL, 0))
-		check(&nested, &table, request->iova, &first, &out->stale);
+		check(&nested, &table, &first, &out->stale);
 	if (reason) {
 		if (note && !note->stage)
 			note->stage = 1;

@@ -33,12 +33,15 @@ struct nested_request {
 /* Which table it is looked up in. */
 struct nested_table {
 	bool bypass; /* none: its address is the GPA */
-	/* Which of the guest's address spaces, below 2^31, as its invalidations name them: at first
-	 * the PASID, where there is a table of those, else 0. */
-	uint32_t space;
+	/* Which of the guest's address spaces, as invalidations name those of the table and of what
+	 * leads to it: at first the PASID, where there is a table of those, else 0. */
+	uint32_t space, structures;
 	struct pt_foreign table; /* but for read, exchange and ctx */
-	/* By which address; it is the request's unless find sets another, alike in its low bits. */
-	iova_t input;
+	/*
+	 * By which address, and by which one invalidations name it: the request's unless find sets
+	 * others, alike in their low bits.
+	 */
+	iova_t input, named;
 };
 
 /* What a stage 1 has to tell its guest. */

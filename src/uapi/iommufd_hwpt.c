@@ -172,17 +172,10 @@ long iommu_get_hw_info(struct uapi_call *call)
 static int invalidate_viommu(struct uapi_call *call, struct obj_viommu *viommu,
 			     struct kind_array *array)
 {
-	int rc;
-
 	if (!viommu->ops->invalidate)
 		return why_set(call->why, -EOPNOTSUPP, "viommu %u has nothing to invalidate",
 			       viommu->obj.id);
-	rc = viommu->ops->invalidate(viommu, array, call->why);
-	/* --check-invalidation: kinds do not tell what of a viommu's page tables it was. */
-	if (array->done)
-		atomic_fetch_add_explicit(&call->file->iommu->nested_epoch, 1,
-					  memory_order_relaxed);
-	return rc;
+	return viommu->ops->invalidate(viommu, array, call->why);
 }
 
 static int invalidate_nested(struct uapi_call *call, struct obj_hwpt *hwpt,

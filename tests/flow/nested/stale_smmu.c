@@ -26,6 +26,61 @@ static void apart(void)
 	check("the first", (long)gun_read(&gun, TAGGED(5), VA), 1);
 }
 
+/* The leaf of VA leads to another page. */
+static void change_leaf(uint64_t root)
+{
+	volatile uint64_t *leaf = smmu_pte(&smmu, root, VA);
+
+	*leaf = (*leaf & ~0xfffffffff000ull) | guest_page(&smmu.guest);
+}
+
+/* Each command is of just what it says. Its words: IHI 0070, 4.3 and 4.4. */
+static void commands_name_what_they_drop(const uint64_t *root)
+{
+	static const struct {
+		const char *what;
+		uint64_t word[2];
+		bool drops;
+	} all[] = {
+		{"CFGI_CD", {0x05 | 5 << 12 | (uint64_t)STREAM << 32, 1}, false},
+		{"CFGI_CD_ALL", {0x06 | (uint64_t)STREAM << 32, 31}, false},
+		{"TLBI_NH_ALL", {0x10, 0}, true},
+		{"TLBI_NSNH_ALL", {0x30, 0}, true},
+		{"TLBI_NH_ASID", {0x11 | 5ull << 48, 0}, true},
+		{"TLBI_NH_ASID, of another", {0x11 | 6ull << 48, 0}, false},
+		{"TLBI_NH_VA", {0x12 | 5ull << 48, VA}, true},
+		{"TLBI_NH_VA, of leaves", {0x12 | 5ull << 48, VA | 1}, true},
+		{"TLBI_NH_VA, of another ASID", {0x12 | 6ull << 48, VA}, false},
+		{"TLBI_NH_VA, of the next page", {0x12 | 5ull << 48, VA + 0x1000}, false},
+		{"TLBI_NH_VA, in the other half", {0x12 | 5ull << 48, TOP}, false},
+		{"TLBI_NH_VAA", {0x13, VA}, true},
+		{"TLBI_NH_VAA, of the page before", {0x13, VA - 0x1000}, false},
+		/* TG 1: 4 KiB; NUM and SCALE: (3 + 1) * 2^2 pages. */
+		{"a range", {0x12 | 5ull << 48 | 3 << 12 | 2 << 20, (VA - 0xf000) | 1 << 10}, true},
+		{"a range before",
+		 {0x12 | 5ull << 48 | 3 << 12 | 2 << 20, (VA - 0x10000) | 1 << 10},
+		 false},
+		{"ATC_INV", {0x40 | (uint64_t)STREAM << 32, 52}, false},
+	};
+
+	check("TLBI_NH_ALL", smmu_command(&smmu, 0x10, 0), 0);
+	check("nothing is kept", touch(5, VA), 0);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		change_leaf(root[0]);
+		check("no command", touch(5, VA), IOAS_PASSED_STALE);
+		change_leaf(root[0]);
+		check(all[i].what, smmu_command(&smmu, all[i].word[0], all[i].word[1]), 0);
+		check("  after the change", touch(5, VA), all[i].drops ? 0 : IOAS_PASSED_STALE);
+	}
+	/* Descriptors: by their own SubstreamID. */
+	smmu_cd(&smmu, 5)[0] ^= CD_R;
+	check("another's CFGI_CD", smmu_cfgi_cd(&smmu, 6), 0);
+	check("does not do", touch(5, VA), IOAS_PASSED_STALE);
+	smmu_cd(&smmu, 5)[0] ^= CD_R;
+	check("CFGI_CD_ALL", smmu_command(&smmu, 0x06 | (uint64_t)STREAM << 32, 31), 0);
+	check("does", touch(5, VA), 0);
+}
+
 int main(void)
 {
 	int fd = open_or_skip("/dev/iommu");
@@ -50,7 +105,9 @@ int main(void)
 	check("  by name", recorded(&gun, "\"pasid\":5"), 1);
 	cd[1] = root[0];
 	check("CFGI_CD", smmu_cfgi_cd(&smmu, 5), 0);
-	check("the old one, said so", touch(5, VA), 0);
+	check("its translations are kept by ASID", touch(5, VA), IOAS_PASSED_STALE);
+	check("  which is found", recorded(&gun, "\"stale_level\":4"), 1);
+	commands_name_what_they_drop(root);
 	leaf = smmu_pte(&smmu, root[0], VA);
 	was = *leaf;
 	*leaf = (was & ~0xfffffffff000ull) | guest_page(&smmu.guest);
