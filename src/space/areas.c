@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The areas of a space: order, and the lowest gap that fits. */
+#include <string.h>
 #include "space/areas.h"
 
 #define PAGE_LG2 12
@@ -9,11 +10,11 @@ static struct space_area *area_of(struct tree_node *node)
 	return node ? tree_entry(node, struct space_area, node) : NULL;
 }
 
-static int32_t pages_up(uint64_t len)
+static uint32_t pages_up(uint64_t len)
 {
 	uint64_t pages = (len >> PAGE_LG2) + !!(len & (AREAS_ALIGN_MIN - 1));
 
-	return pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
+	return pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
 }
 
 static unsigned order_of(uint64_t align)
@@ -21,39 +22,64 @@ static unsigned order_of(uint64_t align)
 	return align > AREAS_ALIGN_MIN ? (unsigned)__builtin_ctzll(align) - PAGE_LG2 : 0;
 }
 
-/* Pages that fit into first..last at an alignment. Order 0 also serves those below a page. */
-static int32_t gap_pages(iova_t first, iova_t last, unsigned order)
-{
-	uint64_t mask = order ? (AREAS_ALIGN_MIN << order) - 1 : 0;
-	uint64_t start = (first + mask) & ~mask;
+/* Larger than any difference within one bound. */
+#define FAR 1024
 
-	if (start < first || start > last)
-		return 0;
-	return last - start == UINT64_MAX ? INT32_MAX : pages_up(last - start + 1);
+/* Order 0 also serves alignments below a page. */
+static int64_t pages_at(const struct areas_fit *fit, unsigned order)
+{
+	int skip = order > 1 ? fit->skip[order - 2] : order ? fit->skip_odd : 0;
+
+	return (int64_t)fit->pages - skip;
 }
 
-static int32_t own_pages(const struct space_area *area, unsigned order)
-{
-	if (area->gap_first == area->first)
-		return 0;
-	return gap_pages(area->gap_first, area->first - 1, order);
-}
+/* Of a page's number: how far it is into each alignment of 16 KiB and more, in pages. */
+static const int16_t mask[AREAS_ORDERS - 2] = {3, 7, 15, 31, 63, 127, 255, 511};
 
-/* What is too short for one alignment is so for all larger ones. */
 void areas_fit_gap(iova_t first, iova_t last, struct areas_fit *out)
 {
-	*out = (struct areas_fit){{0}};
-	for (unsigned i = 0; i < AREAS_ORDERS; i++) {
-		out->pages[i] = gap_pages(first, last, i);
-		if (!out->pages[i])
-			return;
-	}
+	/* The first whole page, and how far it is to where larger alignments begin. */
+	uint64_t page = (first >> PAGE_LG2) + !!(first & (AREAS_ALIGN_MIN - 1));
+	int16_t to_next = (int16_t)(-page & mask[AREAS_ORDERS - 3]);
+	int16_t broken;
+
+	*out = (struct areas_fit){.pages = UINT32_MAX};
+	if (last - first != UINT64_MAX)
+		out->pages = pages_up(last - first + 1);
+	if (out->pages == UINT32_MAX)
+		return;
+	/* One page more, if only the length of all is rounded up: none that is whole counts. */
+	broken = (int16_t)(out->pages - (uint32_t)((last >> PAGE_LG2) + 1 - page));
+	out->skip_odd = (to_next & 1) + broken;
+	for (int i = 0; i < AREAS_ORDERS - 2; i++)
+		out->skip[i] = (int16_t)((to_next & mask[i]) + broken);
 }
 
 static inline void merge(struct areas_fit *restrict fit, const struct areas_fit *restrict other)
 {
-	for (unsigned i = 0; i < AREAS_FIT_NR; i++)
-		fit->pages[i] = fit->pages[i] > other->pages[i] ? fit->pages[i] : other->pages[i];
+	int64_t more = (int64_t)other->pages - fit->pages;
+	int16_t ours = 0, theirs = 0;
+
+	if (more <= -FAR)
+		return;
+	if (more >= FAR) {
+		*fit = *other;
+		return;
+	}
+	if (more > 0) {
+		fit->pages = other->pages;
+		ours = (int16_t)more;
+	} else {
+		theirs = (int16_t)-more;
+	}
+	for (int i = 0; i < AREAS_ORDERS - 2; i++) {
+		int16_t a = (int16_t)(fit->skip[i] + ours);
+		int16_t b = (int16_t)(other->skip[i] + theirs);
+
+		fit->skip[i] = a < b ? a : b;
+	}
+	fit->skip_odd = fit->skip_odd + ours < other->skip_odd + theirs ? fit->skip_odd + ours
+									: other->skip_odd + theirs;
 }
 
 void areas_fit_merge(struct areas_fit *fit, const struct areas_fit *other)
@@ -64,9 +90,17 @@ void areas_fit_merge(struct areas_fit *fit, const struct areas_fit *other)
 static void fit_own(struct areas_fit *fit, const struct space_area *area)
 {
 	if (area->gap_first == area->first)
-		*fit = (struct areas_fit){{0}};
+		*fit = (struct areas_fit){.pages = 0};
 	else
 		areas_fit_gap(area->gap_first, area->first - 1, fit);
+}
+
+static int64_t own_pages(const struct space_area *area, unsigned order)
+{
+	struct areas_fit own;
+
+	fit_own(&own, area);
+	return pages_at(&own, order);
 }
 
 static void merge_own(struct areas_fit *fit, const struct space_area *area)
@@ -74,21 +108,20 @@ static void merge_own(struct areas_fit *fit, const struct space_area *area)
 	struct areas_fit own;
 
 	fit_own(&own, area);
-	areas_fit_merge(fit, &own);
+	merge(fit, &own);
 }
 
 static bool update(struct tree_node *node)
 {
 	struct space_area *area = area_of(node);
 	struct areas_fit now;
-	int32_t changed = 0;
+	bool changed;
 
 	fit_own(&now, area);
 	for (int side = 0; side < 2; side++)
 		if (node->child[side])
 			merge(&now, &area_of(node->child[side])->fit);
-	for (unsigned i = 0; i < AREAS_FIT_NR; i++)
-		changed |= now.pages[i] ^ area->fit.pages[i];
+	changed = memcmp(&now, &area->fit, sizeof(now));
 	area->fit = now;
 	return changed;
 }
@@ -157,7 +190,7 @@ struct space_area *areas_next(const struct space_area *area)
 
 bool areas_fits(const struct areas_fit *fit, const struct areas_request *req)
 {
-	return fit->pages[order_of(req->align)] >= pages_up(req->len);
+	return pages_at(fit, order_of(req->align)) >= pages_up(req->len);
 }
 
 /*
@@ -178,12 +211,12 @@ bool areas_place(const struct areas_request *req, iova_t first, iova_t last, iov
 }
 
 /* The lowest area of a subtree whose gap may fit, there is one. */
-static struct space_area *lowest(struct tree_node *node, unsigned order, int32_t pages)
+static struct space_area *lowest(struct tree_node *node, unsigned order, uint32_t pages)
 {
 	for (;;) {
 		struct tree_node *before = node->child[0];
 
-		if (before && area_of(before)->fit.pages[order] >= pages)
+		if (before && pages_at(&area_of(before)->fit, order) >= pages)
 			node = before;
 		else if (own_pages(area_of(node), order) >= pages)
 			return area_of(node);
@@ -193,12 +226,12 @@ static struct space_area *lowest(struct tree_node *node, unsigned order, int32_t
 }
 
 /* The next area after this one whose gap may fit, or NULL. */
-static struct space_area *next_fit(struct space_area *area, unsigned order, int32_t pages)
+static struct space_area *next_fit(struct space_area *area, unsigned order, uint32_t pages)
 {
 	struct tree_node *node = &area->node;
 	struct tree_node *after = node->child[1];
 
-	if (after && area_of(after)->fit.pages[order] >= pages)
+	if (after && pages_at(&area_of(after)->fit, order) >= pages)
 		return lowest(after, order, pages);
 	for (; node->parent; node = node->parent) {
 		struct tree_node *parent = node->parent;
@@ -208,7 +241,7 @@ static struct space_area *next_fit(struct space_area *area, unsigned order, int3
 		if (own_pages(area_of(parent), order) >= pages)
 			return area_of(parent);
 		after = parent->child[1];
-		if (after && area_of(after)->fit.pages[order] >= pages)
+		if (after && pages_at(&area_of(after)->fit, order) >= pages)
 			return lowest(after, order, pages);
 	}
 	return NULL;
@@ -232,7 +265,7 @@ bool areas_room(const struct areas *areas, const struct areas_request *req, iova
 {
 	struct space_area *area = areas_find(areas, first);
 	unsigned order = order_of(req->align);
-	int32_t pages = pages_up(req->len);
+	uint32_t pages = pages_up(req->len);
 
 	if (first > last)
 		return false;
@@ -297,7 +330,7 @@ void areas_fit_range(const struct areas *areas, iova_t first, iova_t last, struc
 	struct space_area *end = area_of(tree_end(&areas->tree, 1));
 	struct space_area *beyond;
 
-	*out = (struct areas_fit){{0}};
+	*out = (struct areas_fit){.pages = 0};
 	if (!area) {
 		merge_clipped(out, first, last, first, last);
 		return;

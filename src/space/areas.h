@@ -19,16 +19,17 @@ struct space_pages;
 #define AREAS_ORDERS	10
 #define AREAS_ALIGN_MIN 4096ull
 #define AREAS_ALIGN_MAX (AREAS_ALIGN_MIN << (AREAS_ORDERS - 1))
-/* Whole vectors of the processor's; the rest are 0. */
-#define AREAS_FIT_NR 12
 
 /*
  * For each alignment how many pages can be mapped in the best gap, a broken page counting as one:
- * a bound that no request larger than it fits, exact where all is page-aligned and below 2^31
- * pages.
+ * a bound that no request larger than it fits, exact where all is page-aligned and below 2^32 - 1
+ * pages. The best gap for a larger alignment has hardly fewer pages than the best of all, less than
+ * the alignment: only the difference is kept, and where it is more than there are nothing fits.
  */
 struct areas_fit {
-	int32_t pages[AREAS_FIT_NR];
+	int16_t skip[AREAS_ORDERS - 2]; /* 16 KiB and more: one vector of the processor's */
+	int32_t skip_odd;		/* 8 KiB */
+	uint32_t pages;			/* 4 KiB */
 };
 
 /* One mapping. Belongs to the space whose tree it is in; protected by that space's lock. */

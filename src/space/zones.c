@@ -84,7 +84,7 @@ void zones_set(struct zones *zones, const struct ioas_range *range, size_t nr, b
 	zones->whole = whole;
 	zones->tight = false;
 	for (size_t i = 0; i < zones->leaves; i++) {
-		zones->bound[zones->leaves + i] = (struct areas_fit){{0}};
+		zones->bound[zones->leaves + i] = (struct areas_fit){.pages = 0};
 		if (i < n)
 			areas_fit_gap(zones->range[i].first, zones->range[i].last,
 				      &zones->bound[zones->leaves + i]);
