@@ -226,6 +226,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 	ats_tables_init(&iommu->ats);
 	lock_init(&iommu->pages_lock, LOCK_PAGES);
 	lock_init(&iommu->dmabuf_lock, LOCK_DMABUFS);
+	space_pools_init(iommu);
 	rc = mem_map_new(kind_unit_pa_bits(&iommu->own), &iommu->mem);
 	if (!rc)
 		rc = account_new(iommu, &iommu->account);
@@ -262,6 +263,7 @@ void ioas_iommu_destroy(struct ioas_iommu *iommu)
 	mem_files_destroy(iommu->files);
 	account_destroy(iommu->account);
 	mem_map_destroy(iommu->mem);
+	space_pools_fini(iommu);
 	pthread_mutex_destroy(&iommu->dmabuf_lock);
 	pthread_mutex_destroy(&iommu->pages_lock);
 	pthread_mutex_destroy(&iommu->nest_lock);

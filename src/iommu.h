@@ -9,7 +9,7 @@
  *     (route) -> dmabufs -> space -> pages -> mem map
  *   a page table's dirty_lock -> space
  *   nest (spaces nested in software): inside a container's, outside an access' move and all spaces
- *   the issuer list, and who waits for what is lent: below all of them but the mem map
+ *   the issuer list, and who waits for what is lent: below all of them
  *   the context's ids_lock, and that of a queue of faults: below the context; the account's and the
  *     files' are innermost
  *   the queues of events of a viommu -> one of them: below the context, and a model's lock
@@ -21,6 +21,7 @@
  *     translations -> translations of a device -> those by page table (both short, taken in flight)
  *   iommufd context -> server of a device's page requests -> where they go -> a queue of faults
  *   fault log -> (nothing)
+ *   the pools of pages and pins: innermost
  *
  * Debug builds hold every lock that is taken against this, as the ranks of util/lock.h.
  *
@@ -41,6 +42,7 @@
 #include "kind/unit.h"
 #include "tlp/ats_take.h"
 #include "tlp/inflight.h"
+#include "util/pool.h"
 
 struct route_table;
 struct account;
@@ -66,6 +68,7 @@ struct ioas_iommu {
 	struct ioas_space *dmabuf_spaces; /* spaces that have shown dma-bufs */
 	pthread_mutex_t nest_lock;	  /* src/space/nest.c: spaces nested in software */
 	pthread_mutex_t pages_lock;	  /* src/space/pages.c: pages that several areas share */
+	struct pool pages, pins;	  /* src/space/: memory for these */
 	struct fault_log *faults;	  /* src/tlp/fault.c */
 	struct check_dirty *check_dirty;  /* src/tlp/check_dirty.c; NULL: not asked for */
 	struct pci_bus *pci; /* src/pci/topology.c: functions by requester ID */
@@ -82,6 +85,8 @@ int route_table_new(struct ioas_iommu *iommu, struct route_table **out);
 void route_table_destroy(struct route_table *table);
 int mem_map_new(unsigned pa_bits, struct mem_map **out); /* 48 or more */
 void mem_map_destroy(struct mem_map *map);
+void space_pools_init(struct ioas_iommu *iommu);
+void space_pools_fini(struct ioas_iommu *iommu); /* all spaces have gone */
 int fault_log_new(struct fault_log **out);
 void fault_log_destroy(struct fault_log *log);
 int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out);

@@ -153,7 +153,6 @@ int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_
 	size_t pieces;
 	int rc = 0;
 
-	pthread_mutex_lock(&pins->lock);
 	window->pieces = NULL;
 	pieces = put_all(NULL, parts, nr);
 	if (pieces > 1) {
@@ -165,6 +164,5 @@ int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_
 		pins_link(window, NULL, whole);
 		pins_enter(pins, whole);
 	}
-	pthread_mutex_unlock(&pins->lock);
 	return rc;
 }

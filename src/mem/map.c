@@ -29,15 +29,14 @@
 
 struct size_class {
 	_Atomic uintptr_t *_Atomic segment[SEGMENT_NR]; /* published once, never moved */
-	uint64_t used;					/* slots ever handed out (map->lock) */
-	uint64_t free; /* first free slot as free_link(), 0: none (map->lock) */
+	uint64_t used;					/* (pins lock) slots ever handed out */
+	uint64_t free; /* (pins lock) first free slot as free_link(), 0: none */
 };
 
 struct mem_map {
-	unsigned shift;	      /* constant once there are windows: where a PA's class begins */
-	pthread_mutex_t lock; /* new and destroy */
+	unsigned shift; /* constant once there are windows: where a PA's class begins */
 	struct size_class classes[CLASS_NR];
-	struct mem_pins pins; /* which memory the windows stand for */
+	struct mem_pins pins; /* which memory the windows stand for; its lock is for all of it */
 };
 
 static unsigned ceil_lg2(uint64_t len)
@@ -75,11 +74,10 @@ static _Atomic uintptr_t *entry_at(struct size_class *class, uint64_t slot)
 	return segment ? segment + (slot - segment_first(nr)) : NULL;
 }
 
-/* Takes one of the class's slots. Locked. */
+/* Takes one of the class's slots. Locked. -ENOSPC; -EAGAIN: its segment is to be made first. */
 static int slot_take(struct size_class *class, uint64_t slot_nr, uint64_t *out)
 {
 	uintptr_t link;
-	unsigned nr;
 
 	if (class->free) {
 		*out = (class->free >> 1) - 1;
@@ -89,100 +87,114 @@ static int slot_take(struct size_class *class, uint64_t slot_nr, uint64_t *out)
 	}
 	if (class->used == slot_nr)
 		return -ENOSPC;
-	nr = segment_of(class->used);
-	if (!class->segment[nr]) {
-		_Atomic uintptr_t *segment = alloc_zero(segment_len(nr), sizeof(*segment));
-
-		if (!segment)
-			return -ENOMEM;
-		atomic_store_explicit(&class->segment[nr], segment, memory_order_release);
-	}
+	if (!class->segment[segment_of(class->used)])
+		return -EAGAIN;
 	*out = class->used++;
 	return 0;
 }
 
-/* Makes a window that nobody finds yet, in its slot. */
-static int window_place(struct mem_map *map, iova_t iova, uint64_t len, struct mem_window **out,
-			_Atomic uintptr_t **entry)
+/* Takes the lock, but for the allocation: who waits for it may be inside malloc. */
+static int lock_with_slot(struct mem_map *map, unsigned lg2, uint64_t *slot)
 {
-	unsigned lg2 = ceil_lg2(len) + 1;
-	struct size_class *class;
-	struct mem_window *window;
-	uint64_t slot;
-	int rc;
+	struct size_class *class = &map->classes[lg2 - CLASS_MIN];
+	uint64_t slot_nr = 1ull << (map->shift - lg2);
 
-	if (lg2 > map->shift)
-		return -ENOSPC;
-	class = &map->classes[lg2 - CLASS_MIN];
-	window = alloc_raw(sizeof(*window));
-	if (!window)
-		return -ENOMEM;
-	pthread_mutex_lock(&map->lock);
-	rc = slot_take(class, 1ull << (map->shift - lg2), &slot);
-	if (!rc)
-		*entry = entry_at(class, slot);
-	pthread_mutex_unlock(&map->lock);
-	if (rc) {
-		free(window);
-		return rc;
+	for (;;) {
+		_Atomic uintptr_t *segment;
+		unsigned nr;
+		int rc;
+
+		pthread_mutex_lock(&map->pins.lock);
+		rc = slot_take(class, slot_nr, slot);
+		if (!rc)
+			return 0;
+		nr = segment_of(class->used);
+		pthread_mutex_unlock(&map->pins.lock);
+		if (rc != -EAGAIN)
+			return rc;
+		segment = alloc_zero(segment_len(nr), sizeof(*segment));
+		if (!segment)
+			return -ENOMEM;
+		pthread_mutex_lock(&map->pins.lock);
+		if (!class->segment[nr]) {
+			atomic_store_explicit(&class->segment[nr], segment, memory_order_release);
+			segment = NULL;
+		}
+		pthread_mutex_unlock(&map->pins.lock);
+		free(segment);
 	}
-	window->pa = (pa_t)lg2 << map->shift | slot << lg2 | (iova & ((1ull << (lg2 - 1)) - 1));
-	window->len = len;
-	mem_lend_init(&window->lend);
-	*out = window;
-	return 0;
 }
 
-static void slot_give(struct mem_map *map, struct mem_window *window)
+/* Locked. */
+static void slot_give(struct mem_map *map, const struct mem_window *window)
 {
 	unsigned lg2 = (unsigned)(window->pa >> map->shift);
 	struct size_class *class = &map->classes[lg2 - CLASS_MIN];
 	uint64_t slot = (window->pa & ((1ull << map->shift) - 1)) >> lg2;
 
-	pthread_mutex_lock(&map->lock);
 	atomic_store_explicit(entry_at(class, slot), class->free | LAST_LINK, memory_order_relaxed);
 	class->free = free_link(slot);
-	pthread_mutex_unlock(&map->lock);
 }
 
-int mem_window_join(struct mem_map *map, iova_t iova, const struct mem_part *parts, size_t nr,
-		    const void *owner, struct mem_window **out)
+int mem_window_begin(struct mem_map *map, iova_t iova, const struct mem_part *parts, size_t nr,
+		     const void *owner, struct mem_window *window)
 {
-	_Atomic uintptr_t *entry;
-	struct mem_window *window;
-	uint64_t len = 0;
+	uint64_t len = 0, slot;
+	unsigned lg2;
 	int rc;
 
 	for (size_t i = 0; i < nr; i++)
 		len += parts[i].len;
-	rc = window_place(map, iova, len, &window, &entry);
+	lg2 = ceil_lg2(len) + 1;
+	if (lg2 > map->shift)
+		return -ENOSPC;
+	rc = lock_with_slot(map, lg2, &slot);
 	if (rc)
 		return rc;
+	window->pa = (pa_t)lg2 << map->shift | slot << lg2 | (iova & ((1ull << (lg2 - 1)) - 1));
+	window->len = len;
 	window->owner = owner ? owner : window;
 	window->users = 1;
+	mem_lend_init(&window->lend);
 	rc = pins_add(&map->pins, window, parts, nr);
-	if (rc) {
+	if (rc)
 		slot_give(map, window);
-		free(window);
-		return rc;
-	}
-	atomic_store_explicit(entry, (uintptr_t)window, memory_order_release);
-	*out = window;
-	return 0;
+	else
+		atomic_store_explicit(entry_at(&map->classes[lg2 - CLASS_MIN], slot),
+				      (uintptr_t)window, memory_order_release);
+	pthread_mutex_unlock(&map->pins.lock);
+	return rc;
 }
 
 int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
 		   struct mem_window **out)
 {
 	struct mem_part part = {.host = host, .len = len};
+	struct mem_window *window = alloc_raw(sizeof(*window));
+	int rc;
 
-	return mem_window_join(map, iova, &part, 1, NULL, out);
+	if (!window)
+		return -ENOMEM;
+	rc = mem_window_begin(map, iova, &part, 1, NULL, window);
+	if (rc)
+		free(window);
+	else
+		*out = window;
+	return rc;
+}
+
+void mem_window_end(struct mem_map *map, struct mem_window *window)
+{
+	pthread_mutex_lock(&map->pins.lock);
+	slot_give(map, window);
+	pins_remove(&map->pins, window);
+	pthread_mutex_unlock(&map->pins.lock);
+	pins_free_splits(pins_split_of(window));
 }
 
 void mem_window_destroy(struct mem_map *map, struct mem_window *window)
 {
-	slot_give(map, window);
-	pins_remove(&map->pins, window);
+	mem_window_end(map, window);
 	free(window);
 }
 
@@ -259,7 +271,6 @@ int mem_map_new(unsigned pa_bits, struct mem_map **out)
 	if (!map)
 		return -ENOMEM;
 	map->shift = shift_of(pa_bits);
-	lock_init(&map->lock, LOCK_MAP);
 	pins_init(&map->pins);
 	*out = map;
 	return 0;
@@ -273,6 +284,5 @@ void mem_map_destroy(struct mem_map *map)
 		for (unsigned j = 0; j < SEGMENT_NR; j++)
 			free(map->classes[i].segment[j]);
 	pins_fini(&map->pins);
-	pthread_mutex_destroy(&map->lock);
 	free(map);
 }

@@ -41,14 +41,6 @@ struct mem_window {
  */
 int mem_map_narrow(struct mem_map *map, unsigned pa_bits);
 
-/*
- * Makes a window for len bytes of host memory whose PA is congruent with iova. `len` > 0, all
- * three multiples of 4096. 0; -ENOMEM; -ENOSPC the physical map is full, or len above 32 TiB
- * (2 TiB where page tables hold PAs of 48 bits only).
- * Takes the map's lock.
- */
-int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
-		   struct mem_window **out);
 /* What a new window shows: memory of this process, or what another window stands for just now. */
 struct mem_part {
 	struct mem_window *from; /* NULL: `host` */
@@ -57,15 +49,25 @@ struct mem_part {
 	uint64_t len; /* > 0, whole pages */
 };
 /*
- * The same for several parts, one after the other. Windows with one `owner` count as one pin of a
- * page. What another window has hidden from the program stays hidden, and stays until both end.
+ * Makes a window, in the caller's memory, for several parts one after the other, whose PA is
+ * congruent with iova, a multiple of 4096. Windows with one `owner` count as one pin of a page.
+ * What another window has hidden from the program stays hidden, and stays until both end. 0;
+ * -ENOMEM; -ENOSPC the physical map is full, or it is more than 32 TiB (2 TiB where page tables
+ * hold PAs of 48 bits only). Takes the pins' lock.
  */
-int mem_window_join(struct mem_map *map, iova_t iova, const struct mem_part *parts, size_t nr,
-		    const void *owner, struct mem_window **out);
+int mem_window_begin(struct mem_map *map, iova_t iova, const struct mem_part *parts, size_t nr,
+		     const void *owner, struct mem_window *window);
 /*
- * Ends a window. Nobody can be in flight through it and nothing of it is lent. Takes the map's
+ * Ends a window. Nobody can be in flight through it and nothing of it is lent. Takes the pins'
  * lock. Never fails.
  */
+void mem_window_end(struct mem_map *map, struct mem_window *window);
+/*
+ * The same for len bytes (> 0, a multiple of 4096) of host memory, with memory of its own for the
+ * window.
+ */
+int mem_window_new(struct mem_map *map, iova_t iova, void *host, uint64_t len,
+		   struct mem_window **out);
 void mem_window_destroy(struct mem_map *map, struct mem_window *window);
 
 /*

@@ -31,12 +31,26 @@ static bool update(struct tree_node *node)
 	return max != old;
 }
 
-static void bounds(struct mem_pins *pins)
+static void set_bounds(struct mem_pins *pins, uintptr_t low, uintptr_t high)
 {
-	struct tree_node *first = tree_end(&pins->tree, 0);
+	if (low != atomic_load_explicit(&pins->low, memory_order_relaxed))
+		atomic_store(&pins->low, low);
+	if (high != atomic_load_explicit(&pins->high, memory_order_relaxed))
+		atomic_store(&pins->high, high);
+}
 
-	atomic_store(&pins->low, first ? piece_host(piece_of(first)) : UINTPTR_MAX);
-	atomic_store(&pins->high, first ? piece_of(pins->tree.root)->max : 0);
+/* A piece has come, or (`start` was its first byte) gone: the lowest is looked for if it was that.
+ */
+static void bounds(struct mem_pins *pins, uintptr_t start)
+{
+	struct tree_node *root = pins->tree.root;
+	uintptr_t low = atomic_load_explicit(&pins->low, memory_order_relaxed);
+
+	if (!root)
+		low = UINTPTR_MAX;
+	else if (start <= low)
+		low = piece_host(piece_of(tree_end(&pins->tree, 0)));
+	set_bounds(pins, low, root ? piece_of(root)->max : 0);
 }
 
 void pins_enter(struct mem_pins *pins, struct mem_piece *piece)
@@ -51,13 +65,13 @@ void pins_enter(struct mem_pins *pins, struct mem_piece *piece)
 	}
 	piece->max = 0;
 	tree_insert(&pins->tree, &piece->node, parent, side);
-	bounds(pins);
+	bounds(pins, piece_host(piece));
 }
 
 void pins_take_out(struct mem_pins *pins, struct mem_piece *piece)
 {
 	tree_remove(&pins->tree, &piece->node);
-	bounds(pins);
+	bounds(pins, piece_host(piece));
 }
 
 /* Adds the pieces that meet start..end-1 to the list that ends at `tail`, in order; the new end. */
@@ -93,7 +107,7 @@ void pins_init(struct mem_pins *pins)
 	memset(pins, 0, sizeof(*pins));
 	lock_init(&pins->lock, LOCK_PINS);
 	pins->tree.update = update;
-	bounds(pins);
+	set_bounds(pins, UINTPTR_MAX, 0);
 }
 
 void pins_free_splits(struct mem_split *split)
@@ -189,11 +203,8 @@ static void drop(struct mem_pins *pins, struct mem_piece *piece)
 
 void pins_remove(struct mem_pins *pins, struct mem_window *window)
 {
-	pthread_mutex_lock(&pins->lock);
 	while (window->pieces)
 		drop(pins, window->pieces);
-	pthread_mutex_unlock(&pins->lock);
-	pins_free_splits(pins_split_of(window));
 }
 
 /* The last piece that starts at or below `off`. */

@@ -51,7 +51,7 @@ struct mem_split {
 };
 
 struct mem_pins {
-	pthread_mutex_t lock;	     /* protects all but low, high, busy, wanted */
+	pthread_mutex_t lock;	     /* protects all but low, high, busy, wanted; and the map */
 	struct tree tree;	     /* pieces by host */
 	struct mem_piece *free;	     /* spare pieces, linked by next */
 	struct mem_split *slabs;     /* where they come from */
@@ -62,10 +62,6 @@ struct mem_pins {
 
 void pins_init(struct mem_pins *pins);
 void pins_fini(struct mem_pins *pins);
-/* A new window: sets its host and enters its pieces. 0; -ENOMEM. And its end, which never fails. */
-int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_part *parts,
-	     size_t nr);
-void pins_remove(struct mem_pins *pins, struct mem_window *window);
 /* As mem_window_cut; blocks out of use go to the list *old, to be freed after inflight_wait. */
 int pins_cut(struct mem_pins *pins, struct mem_window *window, uint64_t off,
 	     struct mem_split **old);
@@ -80,6 +76,13 @@ static inline bool pins_maybe(const struct mem_pins *pins, uintptr_t start, uint
 
 /* With the lock held. */
 
+/*
+ * A new window: sets its host and enters its pieces. 0; -ENOMEM. And its end, which never fails;
+ * what the window published is freed by pins_free_splits, not locked.
+ */
+int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_part *parts,
+	     size_t nr);
+void pins_remove(struct mem_pins *pins, struct mem_window *window);
 static inline uintptr_t piece_host(const struct mem_piece *piece)
 {
 	return atomic_load_explicit(&piece->host, memory_order_relaxed);

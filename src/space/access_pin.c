@@ -60,8 +60,8 @@ static int pin_area(struct ioas_access_pin *pin, struct space_area *area, iova_t
 	end = (start + part->len + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1);
 	start -= part->skip;
 	locked = pages_lock(iommu, area->pages);
-	rc = pages_pin(iommu, area->pages, start, end - start, iova & ~(SPACE_PAGE - 1), &part->pin,
-		       &inner);
+	rc = pages_pin(pin->space, area->pages, start, end - start, iova & ~(SPACE_PAGE - 1),
+		       &part->pin, &inner);
 	pages_unlock(iommu, locked);
 	if (!rc)
 		part->skip += part->pin->skip;
@@ -101,7 +101,7 @@ static void unpin_all(struct ioas_access_pin *pin)
 	while (pin->nr) {
 		struct access_part *part = &pin->parts[--pin->nr];
 
-		pages_unpin(pin->space->iommu, part->area->pages, part->pin);
+		pages_unpin(pin->space, part->area->pages, part->pin);
 		part->area->accesses--;
 	}
 }

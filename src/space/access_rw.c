@@ -27,7 +27,7 @@ struct stretch {
 };
 
 /* Space and pages locked. */
-static int find(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t at, uint64_t end,
+static int find(struct ioas_space *space, struct space_pages *pages, uint64_t at, uint64_t end,
 		struct stretch *out)
 {
 	struct pages_pin *pin = pages_pin_at(pages, at, &end);
@@ -38,7 +38,7 @@ static int find(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t at
 		uint64_t start = at & ~(SPACE_PAGE - 1);
 
 		end = (end + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1);
-		rc = pages_pin(iommu, pages, start, end - start, 0, &out->own, NULL);
+		rc = pages_pin(space, pages, start, end - start, 0, &out->own, NULL);
 		if (rc)
 			return rc;
 		pin = out->own;
@@ -86,7 +86,7 @@ static int copy_stretch(const struct copy *copy, struct space_pages *pages, uint
 	struct ioas_space *space = copy->space;
 	struct stretch stretch;
 	bool locked = pages_lock(space->iommu, pages);
-	int rc = find(space->iommu, pages, at, end, &stretch);
+	int rc = find(space, pages, at, end, &stretch);
 
 	pages_unlock(space->iommu, locked);
 	if (rc)
@@ -98,7 +98,7 @@ static int copy_stretch(const struct copy *copy, struct space_pages *pages, uint
 		mem_lend_release(stretch.hold);
 	pthread_mutex_lock(&space->lock);
 	if (stretch.own)
-		pages_unpin(space->iommu, pages, stretch.own);
+		pages_unpin(space, pages, stretch.own);
 	*len = stretch.len;
 	return rc;
 }

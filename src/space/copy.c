@@ -71,7 +71,7 @@ int ioas_space_copy(struct ioas_space *dst, iova_t *dst_iova, struct ioas_space 
 		rc = map_into(dst, dst_iova, va, pieces.piece, pieces.nr, len, flags, why);
 	} else {
 		for (size_t i = 0; i < pieces.nr; i++)
-			pages_put(pieces.piece[i].pages);
+			pages_put(src->iommu, pieces.piece[i].pages);
 	}
 	free(pieces.piece);
 	return rc;

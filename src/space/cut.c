@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include "space/private.h"
-#include "util/alloc.h"
 #include "util/why.h"
 
 static int check(const struct ioas_space *space, const struct space_area *area, iova_t last,
@@ -40,7 +39,7 @@ static int cut_pin(struct ioas_space *space, struct space_area *area, struct spa
 	if (!area->pin)
 		return 0;
 	locked = pages_lock(space->iommu, area->pages);
-	rc = pages_cut(space->iommu, area->pages, area->pin, rest->offset, half);
+	rc = pages_cut(space, area->pages, area->pin, rest->offset, half);
 	pages_unlock(space->iommu, locked);
 	if (rc)
 		return rc;
@@ -52,19 +51,20 @@ static int cut_pin(struct ioas_space *space, struct space_area *area, struct spa
 /* The page tables stay as they are: their leaves are small, and what they lead to does not move. */
 static int cut(struct ioas_space *space, struct space_area *area, iova_t last, struct ioas_why *why)
 {
-	struct space_area *rest = alloc_zero(1, sizeof(*rest));
+	struct space_area *rest = area_new(pages_get(area->pages));
 
-	if (!rest)
+	if (!rest) {
+		pages_put_locked(space, area->pages);
 		return why_set(why, -ENOMEM, "out of memory");
+	}
 	rest->first = last + 1;
 	rest->last = area->last;
 	rest->offset = area->offset + (rest->first - area->first);
 	rest->node.tag = area->node.tag;
 	if (cut_pin(space, area, rest)) {
-		free(rest);
+		area_free(space, rest);
 		return why_set(why, -ENOMEM, "out of memory");
 	}
-	rest->pages = pages_get(area->pages);
 	area->last = last;
 	areas_insert(&space->areas, rest);
 	return 0;

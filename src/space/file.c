@@ -60,8 +60,12 @@ static int check_dmabuf(const struct mem_file *file, uint64_t start, uint64_t le
 int space_map_file(struct ioas_space *space, struct ioas_caller *caller, struct mem_file *file,
 		   iova_t *iova, uint64_t start, uint64_t len, uint32_t flags, struct ioas_why *why)
 {
-	struct space_piece piece = {.offset = start % SPACE_PAGE, .len = len};
-	uint32_t epoch = 0;
+	struct pages_spec spec = {.caller = caller,
+				  .file = file,
+				  .va = start,
+				  .len = len,
+				  .writable = flags & IOAS_MAP_WRITE};
+	struct space_piece piece = {.spec = &spec, .offset = start % SPACE_PAGE, .len = len};
 	int rc = 0;
 
 	if (!len)
@@ -70,15 +74,11 @@ int space_map_file(struct ioas_space *space, struct ioas_caller *caller, struct 
 		return why_set(why, -EOVERFLOW, "start %#" PRIx64 " + length %#" PRIx64 " wraps",
 			       start, len);
 	if (mem_file_is_dmabuf(file))
-		rc = check_dmabuf(file, start, len, &epoch, why);
+		rc = check_dmabuf(file, start, len, &spec.epoch, why);
 	else if (len > UINT64_MAX - SPACE_PAGE)
 		rc = why_set(why, -EINVAL, "length %#" PRIx64, len);
 	if (rc)
 		return rc;
-	rc = pages_new(space, caller, file, start, len, flags & IOAS_MAP_WRITE, &piece.pages);
-	if (rc)
-		return why_set(why, rc, "out of memory");
-	piece.pages->epoch = epoch;
 	return map_into(space, iova, start, &piece, 1, len, flags, why);
 }
 

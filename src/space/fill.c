@@ -23,7 +23,7 @@ int area_pin(struct ioas_space *space, struct space_area *area, struct ioas_why 
 	int rc;
 
 	end = (end + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1);
-	rc = pages_pin(space->iommu, area->pages, start, end - start,
+	rc = pages_pin(space, area->pages, start, end - start,
 		       (area->first - (area->offset - start)) & ~(SPACE_PAGE - 1), &area->pin, why);
 	pages_unlock(space->iommu, locked);
 	return rc;
@@ -31,7 +31,7 @@ int area_pin(struct ioas_space *space, struct space_area *area, struct ioas_why 
 
 void area_unpin(struct ioas_space *space, struct space_area *area)
 {
-	pages_unpin(space->iommu, area->pages, area->pin);
+	pages_unpin(space, area->pages, area->pin);
 	area->pin = NULL;
 }
 
@@ -119,13 +119,12 @@ void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, 
 	pt_gather_free(&gather);
 }
 
-void fill_free(struct space_area *list)
+void fill_free(struct ioas_space *space, struct space_area *list)
 {
 	while (list) {
 		struct space_area *next = next_of(list);
 
-		pages_put(list->pages);
-		free(list);
+		area_free(space, list);
 		list = next;
 	}
 }

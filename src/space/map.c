@@ -2,10 +2,8 @@
 /* Mapping: checks in the kernel's order, the choice of an address, and all-or-nothing. */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include "space/nest.h"
 #include "space/private.h"
-#include "util/alloc.h"
 #include "util/why.h"
 
 #define MAP_FLAGS (IOAS_MAP_READ | IOAS_MAP_WRITE | IOAS_MAP_FIXED)
@@ -108,22 +106,21 @@ static int check(struct ioas_space *space, iova_t *iova, uint64_t va,
 }
 
 /* A list of areas that take over the pieces' references. NULL: no memory, they took some. */
-static struct space_area *make_areas(iova_t iova, struct space_piece *pieces, size_t nr,
-				     uint32_t prot)
+static struct space_area *make_areas(struct ioas_space *space, iova_t iova,
+				     struct space_piece *pieces, size_t nr, uint32_t prot)
 {
 	struct tree_node *list = NULL, **tail = &list;
 
 	for (size_t i = 0; i < nr; i++) {
-		struct space_area *area = alloc_zero(1, sizeof(*area));
+		struct space_area *area = area_new(pieces[i].pages);
 
 		if (!area) {
 			if (list)
-				fill_free(tree_entry(list, struct space_area, node));
+				fill_free(space, tree_entry(list, struct space_area, node));
 			return NULL;
 		}
 		area->first = iova;
 		area->last = iova + pieces[i].len - 1;
-		area->pages = pieces[i].pages;
 		area->offset = pieces[i].offset;
 		area->node.tag = prot;
 		pieces[i].pages = NULL;
@@ -185,12 +182,12 @@ static int map_locked(struct ioas_space *space, iova_t *out, uint64_t va,
 
 	if (rc)
 		return rc;
-	list = make_areas(iova, pieces, nr, flags & (IOAS_PROT_READ | IOAS_PROT_WRITE));
+	list = make_areas(space, iova, pieces, nr, flags & (IOAS_PROT_READ | IOAS_PROT_WRITE));
 	if (!list)
 		return why_set(why, -ENOMEM, "out of memory");
 	rc = fill_list(space, list, why);
 	if (rc) {
-		fill_free(list);
+		fill_free(space, list);
 		return rc;
 	}
 	while (list) {
@@ -203,19 +200,32 @@ static int map_locked(struct ioas_space *space, iova_t *out, uint64_t va,
 	return 0;
 }
 
+static bool shows_dmabuf(const struct space_piece *piece)
+{
+	if (!piece->pages)
+		return piece->spec->file && mem_file_is_dmabuf(piece->spec->file);
+	return pages_dmabuf(piece->pages);
+}
+
 int map_pieces(struct ioas_space *space, iova_t *iova, uint64_t va, struct space_piece *pieces,
 	       size_t nr, uint64_t len, uint32_t flags, struct ioas_why *why)
 {
-	int rc;
+	int rc = 0;
 
 	for (size_t i = 0; i < nr; i++)
-		if (pages_dmabuf(pieces[i].pages))
+		if (shows_dmabuf(&pieces[i]))
 			space_shows_dmabuf(space);
 	pthread_mutex_lock(&space->lock);
-	rc = map_locked(space, iova, va, pieces, nr, len, flags, why);
-	pthread_mutex_unlock(&space->lock);
+	for (size_t i = 0; i < nr && !rc; i++)
+		if (!pieces[i].pages)
+			rc = pages_new(space, pieces[i].spec, &pieces[i].pages);
+	if (rc)
+		why_set(why, rc, "out of memory");
+	else
+		rc = map_locked(space, iova, va, pieces, nr, len, flags, why);
 	for (size_t i = 0; i < nr; i++)
-		pages_put(pieces[i].pages);
+		pages_put_locked(space, pieces[i].pages);
+	pthread_mutex_unlock(&space->lock);
 	return rc;
 }
 
@@ -227,7 +237,7 @@ int map_into(struct ioas_space *space, iova_t *iova, uint64_t va, struct space_p
 
 	if (space->nest) {
 		for (size_t i = 0; i < nr; i++)
-			pages_put(pieces[i].pages);
+			pages_put(space->iommu, pieces[i].pages);
 		return why_set(why, -EINVAL,
 			       "the space is nested on another one: it maps that one's addresses "
 			       "(IOAS_NEST_MAP), not memory");
@@ -243,8 +253,9 @@ int map_into(struct ioas_space *space, iova_t *iova, uint64_t va, struct space_p
 int ioas_space_map(struct ioas_space *space, struct ioas_caller *caller, iova_t *iova, uint64_t va,
 		   uint64_t len, uint32_t flags, struct ioas_why *why)
 {
-	struct space_piece piece = {.offset = va % SPACE_PAGE, .len = len};
-	int rc;
+	struct pages_spec spec = {
+		.caller = caller, .va = va, .len = len, .writable = flags & IOAS_MAP_WRITE};
+	struct space_piece piece = {.spec = &spec, .offset = va % SPACE_PAGE, .len = len};
 
 	if (flags & ~MAP_FLAGS)
 		return why_set(why, -EOPNOTSUPP, "unknown map flags %#x", flags & ~MAP_FLAGS);
@@ -253,8 +264,5 @@ int ioas_space_map(struct ioas_space *space, struct ioas_caller *caller, iova_t 
 			       va, len);
 	if (!len || len > UINT64_MAX - SPACE_PAGE)
 		return why_set(why, -EINVAL, "length %#" PRIx64, len);
-	rc = pages_new(space, caller, NULL, va, len, flags & IOAS_MAP_WRITE, &piece.pages);
-	if (rc)
-		return why_set(why, rc, "out of memory");
 	return map_into(space, iova, va, &piece, 1, len, flags, why);
 }

@@ -67,7 +67,7 @@ static bool holds(struct ioas_space *parent, const struct nest_map *map, const s
 		bool same = has.pages == child->pages && has.first == at && has.offset == offset &&
 			    (has.prot & map->by_iova.tag) == child->prot;
 
-		pages_put(has.pages);
+		pages_put(parent->iommu, has.pages);
 		if (!same || len >= left)
 			return same;
 		at += len + 1;
@@ -95,7 +95,7 @@ static int prune(struct ioas_space *child, const struct nest_map *map, iova_t *f
 		if (!shown.pages)
 			break;
 		stays = !all && holds(child->nest->parent, map, &shown);
-		pages_put(shown.pages);
+		pages_put(child->iommu, shown.pages);
 		if (!stays)
 			rc = space_unmap(child, shown.first, shown.last, NULL, NULL);
 		if (!stays && shown.first < *first)
@@ -123,7 +123,7 @@ static int enter(struct ioas_space *child, iova_t iova, const struct shown *show
 	int rc;
 
 	if (!prot) {
-		pages_put(piece.pages);
+		pages_put(child->iommu, piece.pages);
 		return 0;
 	}
 	rc = map_pieces(child, &iova, 0, &piece, 1, piece.len, prot | IOAS_MAP_FIXED, NULL);
@@ -148,9 +148,9 @@ static int fill(struct ioas_space *child, const struct nest_map *map, iova_t fir
 			if (has.pages)
 				rc = enter(child, has.first - to_parent, &has,
 					   has.prot & map->by_iova.tag);
-			pages_put(has.pages);
+			pages_put(child->iommu, has.pages);
 		}
-		pages_put(here.pages);
+		pages_put(child->iommu, here.pages);
 		if (rc || done >= last)
 			return rc;
 	}

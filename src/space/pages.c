@@ -2,29 +2,31 @@
 /* Page objects: memory that areas show, pinned and paid for while a page table needs it. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "space/private.h"
 #include "util/alloc.h"
 #include "util/inject.h"
 
-int pages_new(struct ioas_space *space, struct ioas_caller *caller, struct mem_file *file,
-	      uint64_t va, uint64_t len, bool writable, struct space_pages **out)
+int pages_new(struct ioas_space *space, const struct pages_spec *spec, struct space_pages **out)
 {
-	struct space_pages *pages = alloc_zero(1, sizeof(*pages));
-	uint64_t end = va + len;
+	struct ioas_caller *caller = spec->caller ? spec->caller : mem_self_caller();
+	struct space_pages *pages = pool_shelf_take(&space->iommu->pages, &space->pages_shelf);
+	uint64_t end = spec->va + spec->len;
 
 	if (!pages)
 		return -ENOMEM;
-	caller = caller ? caller : mem_self_caller();
+	memset(pages, 0, sizeof(*pages));
 	if (account_payer_init(space->iommu->account, space->rule, caller, &pages->payer)) {
-		free(pages);
+		pool_shelf_give(&space->iommu->pages, &space->pages_shelf, pages);
 		return -ENOMEM;
 	}
 	pages->refs = 1;
 	pages_pins_init(pages);
-	pages->writable = writable;
+	pages->writable = spec->writable;
+	pages->epoch = spec->epoch;
 	pages->caller = caller;
-	pages->file = file ? mem_file_get(file) : NULL;
-	pages->va = va & ~(SPACE_PAGE - 1);
+	pages->file = spec->file ? mem_file_get(spec->file) : NULL;
+	pages->va = spec->va & ~(SPACE_PAGE - 1);
 	/* The end may be the very top, 0 when rounded up: the difference is right all the same. */
 	pages->len = ((end + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1)) - pages->va;
 	*out = pages;
@@ -37,13 +39,51 @@ struct space_pages *pages_get(struct space_pages *pages)
 	return pages;
 }
 
-void pages_put(struct space_pages *pages)
+/* Was it the last reference? Then all it had is given back. */
+static bool ended(struct space_pages *pages)
 {
 	if (!pages || atomic_fetch_sub_explicit(&pages->refs, 1, memory_order_acq_rel) != 1)
-		return;
+		return false;
 	account_payer_fini(&pages->payer);
 	mem_file_put(pages->file);
-	free(pages);
+	return true;
+}
+
+void pages_put(struct ioas_iommu *iommu, struct space_pages *pages)
+{
+	if (ended(pages))
+		pool_give(&iommu->pages, pages);
+}
+
+void pages_put_locked(struct ioas_space *space, struct space_pages *pages)
+{
+	if (ended(pages))
+		pool_shelf_give(&space->iommu->pages, &space->pages_shelf, pages);
+}
+
+/* Who has the only reference is alone in looking whether the first area is free. */
+struct space_area *area_new(struct space_pages *pages)
+{
+	struct space_area *area;
+
+	if (atomic_load_explicit(&pages->refs, memory_order_acquire) == 1 && !pages->area_used) {
+		pages->area_used = true;
+		area = &pages->area;
+	} else {
+		area = alloc_zero(1, sizeof(*area));
+	}
+	if (area)
+		area->pages = pages;
+	return area;
+}
+
+void area_free(struct ioas_space *space, struct space_area *area)
+{
+	struct space_pages *pages = area->pages;
+
+	if (area != &pages->area)
+		free(area);
+	pages_put_locked(space, pages);
 }
 
 int pages_memory_pin(struct space_pages *pages, uint64_t start, uint64_t len, void **host,

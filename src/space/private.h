@@ -18,6 +18,7 @@
 /* What one call of the caller's pin answered. Lives while a pin shows some of it. */
 struct pages_memory {
 	uint32_t refs;	     /* of pages_held */
+	bool apart;	     /* constant: its pin_block has no room for it, it is by itself */
 	uint64_t start, len; /* constant: in the pages, whole pages */
 	void *host;	     /* constant */
 };
@@ -47,6 +48,22 @@ struct pages_pin {
 };
 
 /*
+ * What a pin mostly needs besides: its window, and the memory that it was the first to pin. Either
+ * may live on after it, for those that share them.
+ */
+struct pin_block {
+	unsigned in_use; /* PIN_BLOCK_... */
+	bool apart;	 /* constant: of no pool, since the pin holds more than one piece */
+	struct mem_window window;
+	struct pages_memory memory;
+	struct pages_pin pin; /* last */
+};
+#define PIN_BLOCK_PIN	 1u
+#define PIN_BLOCK_WINDOW 2u
+#define PIN_BLOCK_MEMORY 4u
+#define PIN_BLOCK_LEN	 (sizeof(struct pin_block) + sizeof(struct pages_held))
+
+/*
  * A piece of caller memory, or of a file. Only COPY shares one, perhaps between two spaces; so the
  * fields below `refs` are protected by the lock of its only area's space, or by the instance's
  * pages lock while there is more than one reference. Who pays changes only with the locks of all
@@ -60,9 +77,11 @@ struct space_pages {
 	struct tree pins;	    /* all pins of it */
 	bool writable;		    /* constant: mapped with WRITE */
 	bool moving;		    /* CHANGE_PROCESS has counted it */
+	bool area_used;		    /* `area` is one, or was */
 	uint32_t epoch;		    /* constant once mapped: a dma-buf's at that time */
 	uint64_t charged;	    /* bytes that the payer pays for now: those pinned */
 	struct account_payer payer;
+	struct space_area area; /* the first that shows it; COPY's are by themselves */
 };
 
 /* A page table that is kept filled. */
@@ -80,6 +99,7 @@ struct ioas_space {
 	pthread_mutex_t lock;		 /* protects all below */
 	bool small_pages;		 /* IOMMU_OPTION_HUGE_PAGES is off */
 	struct areas areas;
+	struct pool_shelf pages_shelf, pin_shelf; /* memory for more */
 	struct reserved reserved;
 	struct ioas_range *allowed; /* sorted, disjoint */
 	size_t allowed_nr;
@@ -95,9 +115,19 @@ struct ioas_space {
 	_Atomic bool is_parent;	     /* it has, or had, any */
 };
 
+/* What to make a page object of: memory that begins and ends where it likes. */
+struct pages_spec {
+	struct ioas_caller *caller; /* NULL: this process */
+	struct mem_file *file;	    /* NULL: the caller's memory */
+	uint64_t va, len;	    /* in a file: offset */
+	bool writable;
+	uint32_t epoch;
+};
+
 /* A piece of memory to map: some of a page object, of which it owns a reference. */
 struct space_piece {
-	struct space_pages *pages;
+	struct space_pages *pages;     /* NULL: to be made, of all that `spec` says */
+	const struct pages_spec *spec; /* or NULL */
 	uint64_t offset;
 	uint64_t len;
 };
@@ -112,15 +142,19 @@ bool space_get_if_used(struct ioas_space *space);
 
 /* pages.c */
 
-/*
- * Makes a page object for va .. va + len - 1, which may begin and end inside a page, of the
- * caller's memory or of `file` (NULL: none). The caller pays for it by the space's rule. -ENOMEM.
- */
-int pages_new(struct ioas_space *space, struct ioas_caller *caller, struct mem_file *file,
-	      uint64_t va, uint64_t len, bool writable, struct space_pages **out);
+/* Makes a page object. The caller pays for it by the space's rule. Space locked. -ENOMEM. */
+int pages_new(struct ioas_space *space, const struct pages_spec *spec, struct space_pages **out);
 struct space_pages *pages_get(struct space_pages *pages);
-/* Nothing of the pages is pinned when the last reference goes. NULL is fine. */
-void pages_put(struct space_pages *pages);
+/*
+ * Nothing of the pages is pinned when the last reference goes. NULL is fine. The second one with
+ * the lock of any space held.
+ */
+void pages_put(struct ioas_iommu *iommu, struct space_pages *pages);
+void pages_put_locked(struct ioas_space *space, struct space_pages *pages);
+/* An area that shows them and takes over a reference, zeroed but for that. NULL: no memory. */
+struct space_area *area_new(struct space_pages *pages);
+/* Puts its pages. Space locked. */
+void area_free(struct ioas_space *space, struct space_area *area);
 /* `len` more bytes of the pages are pinned, or no longer. Locked. 0; -ENOMEM, and why. */
 int pages_charge(struct space_pages *pages, uint64_t len, struct ioas_why *why);
 void pages_uncharge(struct space_pages *pages, uint64_t len);
@@ -148,7 +182,7 @@ void pages_memory_unpin(struct space_pages *pages, const struct pages_memory *me
 			uint64_t start, uint64_t len);
 void pages_memory_end(struct space_pages *pages, const struct pages_memory *memory);
 
-/* pin.c */
+/* pin.c: all with the lock of a space held that has them; "locked" is pages_lock. */
 
 void pages_pins_init(struct space_pages *pages);
 /*
@@ -161,19 +195,19 @@ void pages_unlock(struct ioas_iommu *iommu, bool locked);
  * Pins whole pages start .. start + len - 1, with a window congruent with `iova`. What other pins
  * cover is not looked at again, nor paid for. Locked. Errors and `why` as pages_memory_pin.
  */
-int pages_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t start, uint64_t len,
+int pages_pin(struct ioas_space *space, struct space_pages *pages, uint64_t start, uint64_t len,
 	      iova_t iova, struct pages_pin **out, struct ioas_why *why);
 /*
  * Cuts what one user of a pin has of it in two at `at`, whole pages inside it; the user has the
  * halves instead. The window stays where it is, shared. Locked. 0 or -ENOMEM.
  */
-int pages_cut(struct ioas_iommu *iommu, struct space_pages *pages, struct pages_pin *pin,
+int pages_cut(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin,
 	      uint64_t at, struct pages_pin *half[2]);
 /*
- * The reverse of pages_pin, not locked. Nothing of the window that was lent before is lent then.
- * Never fails.
+ * The reverse of pages_pin, the pages not locked. Nothing of the window that was lent before is
+ * lent then. Never fails.
  */
-void pages_unpin(struct ioas_iommu *iommu, struct space_pages *pages, struct pages_pin *pin);
+void pages_unpin(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin);
 /*
  * A pin that shows byte `at` of the pages, or NULL: none does, and *end receives where the next one
  * begins, if it is below *end. Locked; O(log n).
@@ -210,7 +244,7 @@ int fill_area(struct ioas_space *space, struct space_area *area, struct ioas_why
  */
 void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, iova_t last);
 /* Frees a list of areas and puts their pages. */
-void fill_free(struct space_area *list);
+void fill_free(struct ioas_space *space, struct space_area *list);
 
 /* map.c */
 

@@ -79,7 +79,7 @@ static struct space_area *unmap_run(struct unmap *unmap)
 	if (list) {
 		head = tree_entry(list, struct space_area, node);
 		fill_undo(unmap->space, head, head->first, done);
-		fill_free(head);
+		fill_free(unmap->space, head);
 	}
 	/* What others map behind us is not meant. */
 	if (stop && list)

@@ -42,7 +42,6 @@ static const char *const names[LOCK_RANKS] = {
 	[LOCK_QUEUE_READ] = "reader of a queue",
 	[LOCK_PINS] = "pins",
 	[LOCK_INFLIGHT] = "in flight",
-	[LOCK_MAP] = "physical map",
 	[LOCK_EVENTS] = "queues of a viommu",
 	[LOCK_QUEUE] = "queue",
 	[LOCK_ACCESS_PINS] = "pins of an access",
@@ -52,6 +51,7 @@ static const char *const names[LOCK_RANKS] = {
 	[LOCK_FAULTS] = "fault log",
 	[LOCK_ACCOUNT] = "account",
 	[LOCK_FILES] = "files",
+	[LOCK_POOL] = "pool",
 };
 
 static __thread unsigned held[LOCK_RANKS] __attribute__((tls_model("initial-exec")));

@@ -44,9 +44,8 @@ enum lock_rank {
 	LOCK_PRI_SERVER,  /* tlp: who serves a device's page requests */
 	LOCK_REQUESTS,	  /* obj: where they go */
 	LOCK_QUEUE_READ,  /* obj: who takes events out of a queue */
-	LOCK_PINS,	  /* mem: pinned memory of a program */
+	LOCK_PINS,	  /* mem: the physical map, and pinned memory of a program */
 	LOCK_INFLIGHT,	  /* tlp: the list of issuers, and who waits for them */
-	LOCK_MAP,	  /* mem: the physical map */
 	LOCK_EVENTS,	  /* obj: the queues of events of a viommu */
 	LOCK_ATS,	  /* tlp: what a device has been handed out */
 	LOCK_ATS_TABLES,  /* tlp: who holds something of which page table */
@@ -59,6 +58,7 @@ enum lock_rank {
 	LOCK_FAULTS,	  /* tlp: the fault log */
 	LOCK_ACCOUNT,	  /* mem: who pays */
 	LOCK_FILES,	  /* mem: files that are mapped */
+	LOCK_POOL,	  /* memory of areas and pins */
 	LOCK_RANKS,
 };
 

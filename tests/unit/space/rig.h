@@ -75,6 +75,7 @@ static inline int rig_setup(void **state)
 	pthread_mutex_init(&rig->iommu.pages_lock, NULL);
 	pthread_mutex_init(&rig->iommu.dmabuf_lock, NULL);
 	assert_int_equal(mem_map_new(52, &rig->iommu.mem), 0);
+	space_pools_init(&rig->iommu);
 	rig->iommu.config.memlock = true;
 	assert_int_equal(account_new(&rig->iommu, &rig->iommu.account), 0);
 	assert_int_equal(mem_files_new(&rig->iommu.files), 0);
@@ -92,6 +93,9 @@ static inline int rig_teardown(void **state)
 	mem_files_destroy(rig->iommu.files);
 	account_destroy(rig->iommu.account);
 	mem_map_destroy(rig->iommu.mem);
+	assert_int_equal(rig->iommu.pages.used, 0);
+	assert_int_equal(rig->iommu.pins.used, 0);
+	space_pools_fini(&rig->iommu);
 	pthread_mutex_destroy(&rig->iommu.dmabuf_lock);
 	pthread_mutex_destroy(&rig->iommu.pages_lock);
 	inflight_fini(&rig->iommu.inflight);

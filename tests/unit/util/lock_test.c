@@ -167,12 +167,12 @@ static void out_of_order_ends_with_both_names(void **state)
 		{shared_inside, "\"access\"", "\"space\" held"},
 		{exclusive_inside, "\"access\"", "\"space\" held"},
 		{two_of_a_kind, "\"context\"", "\"context\" held"},
-		{waits_with_an_inner_one_held, "\"space\"", "\"physical map\" held"},
-		{waits_for_ever_so, "\"space\"", "\"physical map\" held"},
+		{waits_with_an_inner_one_held, "\"space\"", "\"pins\" held"},
+		{waits_for_ever_so, "\"space\"", "\"pins\" held"},
 		{gives_what_it_has_not, "\"space\"", "not held"},
 		{gives_twice, "\"access\"", "not held"},
 		{waits_without, "\"space\"", "not held"},
-		{given_another_rank, "\"physical map\"", "\"files\" held"},
+		{given_another_rank, "\"pins\"", "\"files\" held"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -194,7 +194,7 @@ int main(void)
 	lock_init(&ctx, LOCK_CTX);
 	lock_init(&space, LOCK_SPACE);
 	lock_init(&other_space, LOCK_SPACE);
-	lock_init(&map, LOCK_MAP);
+	lock_init(&map, LOCK_PINS);
 	lock_init_rw(&access_lock, LOCK_ACCESS);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

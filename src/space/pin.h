@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* The pins of a page object in order, for pin.c. All locked. */
+#ifndef SPACE_PIN_H
+#define SPACE_PIN_H
+
+#include "space/private.h"
+
+static inline uint64_t pin_end(const struct pages_pin *pin)
+{
+	return pin->start + pin->len;
+}
+
+/* A pin of exactly that range, or NULL and where it would hang. O(log n). */
+struct pages_pin *pin_find(struct space_pages *pages, uint64_t start, uint64_t len,
+			   struct tree_node **parent, int *side);
+void pin_enter(struct space_pages *pages, struct pages_pin *pin);
+
+/*
+ * A walk through start..end: what pins cover, and the gaps between, one after the other. With a
+ * window only the pins count that show it.
+ */
+struct pin_walk {
+	const struct mem_window *window;
+	struct pages_pin *next;
+	uint64_t at, end;
+};
+
+struct pin_walk pin_walk_begin(struct space_pages *pages, const struct mem_window *window,
+			       uint64_t start, uint64_t len);
+/* What begins at walk->at: some of *pin, or a gap (NULL). Its length; 0: the end. */
+uint64_t pin_walk_step(struct pin_walk *walk, struct pages_pin **pin);
+
+#endif
