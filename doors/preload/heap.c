@@ -39,6 +39,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tree kept = {.update = update}; /* (lock) */
 static struct kept *spare;		      /* (lock) */
 static struct kept *due;		      /* (lock) something of it has been unmapped */
+static _Atomic size_t kept_nr;		      /* in the tree, or about to be */
 _Atomic bool heap_any_due;
 static _Atomic bool trim_off;
 static _Atomic bool moved; /* realloc has: what is unmapped may lie elsewhere than it was mapped */
@@ -115,6 +116,9 @@ void heap_unpinned(uintptr_t start, uintptr_t end)
 {
 	struct kept *item;
 
+	/* Who keeps a block counts it before he asks whether it is mapped; it was until now. */
+	if (likely(!atomic_load(&kept_nr)))
+		return;
 	if (atomic_load(&moved)) {
 		start = 0;
 		end = UINTPTR_MAX;
@@ -122,6 +126,7 @@ void heap_unpinned(uintptr_t start, uintptr_t end)
 	pthread_mutex_lock(&lock);
 	while ((item = meets(start, end))) {
 		tree_remove(&kept, &item->node);
+		atomic_fetch_sub(&kept_nr, 1);
 		item->next = due;
 		due = item;
 		atomic_store(&heap_any_due, true);
@@ -138,10 +143,12 @@ static void *take_due(void)
 	pthread_mutex_lock(&lock);
 	while (!block && (item = due)) {
 		due = item->next;
+		atomic_fetch_add(&kept_nr, 1);
 		if (pinned_held(item->start, item->end)) {
 			enter(item);
 			continue;
 		}
+		atomic_fetch_sub(&kept_nr, 1);
 		block = item->block;
 		put_spare(item);
 	}
@@ -196,6 +203,7 @@ static bool keep(void *ptr, const struct block *block)
 	bool held;
 
 	pthread_mutex_lock(&lock);
+	atomic_fetch_add(&kept_nr, 1);
 	held = pinned_held(block->start, block->end);
 	item = held ? get_spare() : NULL;
 	if (item) {
@@ -203,6 +211,8 @@ static bool keep(void *ptr, const struct block *block)
 		item->end = block->end;
 		item->block = ptr;
 		enter(item);
+	} else {
+		atomic_fetch_sub(&kept_nr, 1);
 	}
 	pthread_mutex_unlock(&lock);
 	return held;

@@ -25,8 +25,8 @@
 /* An entry of one of the trees. It lives as long as a payer has it. */
 struct entry {
 	struct tree_node node;
-	uint64_t key[2]; /* constant; (account lock) for the order */
-	uint64_t refs;	 /* (account lock) */
+	uint64_t key[2];       /* constant; (account lock) for the order */
+	_Atomic uint64_t refs; /* 0 and from 0: (account lock) */
 };
 
 struct account_process {
@@ -55,8 +55,8 @@ struct account {
 	/* (lock) This process, and when it began, so that each MAP need not read /proc. */
 	pid_t self_pid;
 	uint64_t self_start;
-	pid_t *page; /* (lock) self_pid too, or 0: all zero in a child of fork. NULL: no such page
-		      */
+	/* Constant: self_pid too, or 0, as in a child of fork; written with the lock. NULL: none */
+	_Atomic pid_t *page;
 };
 
 static struct entry *entry_of(struct tree_node *node)
@@ -107,19 +107,29 @@ static void *entry_get(struct tree *tree, uint64_t key0, uint64_t key1, size_t s
 		memcpy(entry->key, key, sizeof(key));
 		tree_insert(tree, &entry->node, parent, side);
 	}
-	entry->refs++;
+	atomic_fetch_add_explicit(&entry->refs, 1, memory_order_relaxed);
 	return entry;
 }
 
-static void entry_put(struct tree *tree, struct entry *entry)
+/* The last one goes with the lock held, so that nobody finds the entry meanwhile. */
+static void entry_put(struct account *account, struct tree *tree, struct entry *entry)
 {
-	if (!entry || --entry->refs)
-		return;
-	tree_remove(tree, &entry->node);
-	free(entry);
+	uint64_t refs = atomic_load_explicit(&entry->refs, memory_order_relaxed);
+
+	while (refs > 1)
+		if (atomic_compare_exchange_weak_explicit(&entry->refs, &refs, refs - 1,
+							  memory_order_release,
+							  memory_order_relaxed))
+			return;
+	pthread_mutex_lock(&account->lock);
+	if (atomic_fetch_sub_explicit(&entry->refs, 1, memory_order_acq_rel) == 1) {
+		tree_remove(tree, &entry->node);
+		free(entry);
+	}
+	pthread_mutex_unlock(&account->lock);
 }
 
-static pid_t *page_new(void)
+static _Atomic pid_t *page_new(void)
 {
 	long page = sys_call(SYS_mmap, NULL, PAGE, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -127,7 +137,7 @@ static pid_t *page_new(void)
 	if (page < 0)
 		return NULL;
 	if (!sys_call(SYS_madvise, page, PAGE, MADV_WIPEONFORK))
-		return (pid_t *)page;
+		return (_Atomic pid_t *)page;
 	sys_call(SYS_munmap, page, PAGE);
 	return NULL;
 }
@@ -158,7 +168,7 @@ void account_destroy(struct account *account)
 	iommu_counters_free(account->iommu, account->totals);
 	pthread_mutex_destroy(&account->lock);
 	if (account->page)
-		sys_call(SYS_munmap, account->page, PAGE);
+		sys_call(SYS_munmap, (void *)account->page, PAGE);
 	free(account);
 }
 
@@ -191,8 +201,10 @@ static uint64_t start_of(pid_t pid)
 /* (lock) The number of this process: a child has another one, and finds the page wiped. */
 static pid_t self_pid(struct account *account)
 {
-	if (account->page && *account->page)
-		return *account->page;
+	pid_t pid = account->page ? atomic_load_explicit(account->page, memory_order_relaxed) : 0;
+
+	if (pid)
+		return pid;
 	return (pid_t)sys_call(SYS_getpid);
 }
 
@@ -214,7 +226,7 @@ static struct account_process *process_get(struct account *account,
 			account->self_start = start_of(pid);
 		account->self_pid = pid;
 		if (account->page)
-			*account->page = pid;
+			atomic_store_explicit(account->page, pid, memory_order_relaxed);
 		start = account->self_start;
 	}
 	process = entry_get(&account->processes, (uint64_t)pid, start, sizeof(*process));
@@ -248,14 +260,48 @@ static int payer_init(struct account *account, enum account_rule rule, bool limi
 	return -ENOMEM;
 }
 
+/* Is the caller limited, and by which rule does he pay? */
+static bool limits(struct ioas_caller *caller, enum account_rule *rule)
+{
+	bool limited = *rule != ACCOUNT_UNLIMITED && !caller->ops->capable(caller, CAP_IPC_LOCK);
+
+	if (!limited && *rule != ACCOUNT_VFIO)
+		*rule = ACCOUNT_UNLIMITED;
+	return limited;
+}
+
 int account_payer_init(struct account *account, enum account_rule rule, struct ioas_caller *caller,
 		       struct account_payer *out)
 {
-	bool limited = rule != ACCOUNT_UNLIMITED && !caller->ops->capable(caller, CAP_IPC_LOCK);
+	bool limited = limits(caller, &rule);
 
-	if (!limited && rule != ACCOUNT_VFIO)
-		rule = ACCOUNT_UNLIMITED;
 	return payer_init(account, rule, limited, caller, out);
+}
+
+/* Would payer_init make the same? Of other processes it would have to ask. */
+static bool same_again(struct account *account, enum account_rule rule, bool limited,
+		       struct ioas_caller *caller, const struct account_payer *last)
+{
+	pid_t pid = account->page ? atomic_load_explicit(account->page, memory_order_relaxed) : 0;
+
+	return last->account && last->caller == caller && !caller->pid && pid &&
+	       last->process->entry.key[0] == (uint64_t)pid && last->rule == rule &&
+	       last->limited == (limited && account->enforce) &&
+	       (rule != ACCOUNT_USER || last->user->entry.key[0] == caller->ops->uid(caller));
+}
+
+int account_payer_again(struct account *account, enum account_rule rule, struct ioas_caller *caller,
+			struct account_payer *last, struct account_payer *out)
+{
+	bool limited = limits(caller, &rule);
+
+	if (!same_again(account, rule, limited, caller, last)) {
+		account_payer_fini(last);
+		if (payer_init(account, rule, limited, caller, last))
+			return -ENOMEM;
+	}
+	account_payer_copy(out, last);
+	return 0;
 }
 
 int account_payer_init_as(struct account *account, enum account_rule rule,
@@ -270,23 +316,19 @@ void account_payer_fini(struct account_payer *payer)
 
 	if (!account)
 		return;
-	pthread_mutex_lock(&account->lock);
-	entry_put(&account->processes, payer->process ? &payer->process->entry : NULL);
-	entry_put(&account->users, payer->user ? &payer->user->entry : NULL);
-	pthread_mutex_unlock(&account->lock);
+	if (payer->process)
+		entry_put(account, &account->processes, &payer->process->entry);
+	if (payer->user)
+		entry_put(account, &account->users, &payer->user->entry);
 	payer->account = NULL;
 }
 
 void account_payer_copy(struct account_payer *to, const struct account_payer *from)
 {
-	struct account *account = from->account;
-
-	pthread_mutex_lock(&account->lock);
 	*to = *from;
-	to->process->entry.refs++;
+	atomic_fetch_add_explicit(&to->process->entry.refs, 1, memory_order_relaxed);
 	if (to->user)
-		to->user->entry.refs++;
-	pthread_mutex_unlock(&account->lock);
+		atomic_fetch_add_explicit(&to->user->entry.refs, 1, memory_order_relaxed);
 }
 
 bool account_payer_same(const struct account_payer *a, const struct account_payer *b)

@@ -50,7 +50,13 @@ void account_destroy(struct account *account);
 /* The caller becomes a payer by that rule. 0; -ENOMEM. Then account_payer_fini. */
 int account_payer_init(struct account *account, enum account_rule rule, struct ioas_caller *caller,
 		       struct account_payer *out);
-/* The same, whatever the caller may do: by exactly that rule, and limited. */
+/*
+ * The same for one who maps again and again: *last is whom the last call found (zeros at first),
+ * and keeps it; to be ended like any other. Asks for nothing that has not changed.
+ */
+int account_payer_again(struct account *account, enum account_rule rule, struct ioas_caller *caller,
+			struct account_payer *last, struct account_payer *out);
+/* The same as the first, whatever the caller may do: by exactly that rule, and limited. */
 int account_payer_init_as(struct account *account, enum account_rule rule,
 			  struct ioas_caller *caller, struct account_payer *out);
 void account_payer_fini(struct account_payer *payer);

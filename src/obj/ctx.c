@@ -155,18 +155,24 @@ struct obj *obj_get(struct obj_ctx *ctx, uint32_t id, enum obj_type type)
 	pthread_mutex_lock(&ctx->ids_lock);
 	obj = find_locked(ctx, id, type);
 	if (obj)
-		obj->busy++;
+		obj->gets++;
 	pthread_mutex_unlock(&ctx->ids_lock);
 	return obj;
 }
 
+/*
+ * Either take_out sees this, or we see that it waits: both first write, then look. The object may
+ * be gone at once.
+ */
 void obj_put(struct obj *obj)
 {
 	struct obj_ctx *ctx = obj->ctx;
 
+	atomic_fetch_add_explicit(&obj->puts, 1, memory_order_seq_cst);
+	if (!atomic_load_explicit(&ctx->waiting, memory_order_seq_cst))
+		return;
 	pthread_mutex_lock(&ctx->ids_lock);
-	if (!--obj->busy)
-		pthread_cond_broadcast(&ctx->idle);
+	pthread_cond_broadcast(&ctx->idle);
 	pthread_mutex_unlock(&ctx->ids_lock);
 }
 
@@ -189,8 +195,10 @@ static void take_out(struct obj *obj)
 
 	pthread_mutex_lock(&ctx->ids_lock);
 	ids_set(&ctx->ids, obj->id - 1, NULL);
-	while (obj->busy)
+	atomic_fetch_add_explicit(&ctx->waiting, 1, memory_order_seq_cst);
+	while (atomic_load_explicit(&obj->puts, memory_order_seq_cst) != obj->gets)
 		pthread_cond_wait(&ctx->idle, &ctx->ids_lock);
+	atomic_fetch_sub_explicit(&ctx->waiting, 1, memory_order_relaxed);
 	if (ctx->compat && &ctx->compat->obj == obj)
 		ctx->compat = NULL;
 	pthread_mutex_unlock(&ctx->ids_lock);

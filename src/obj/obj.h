@@ -4,14 +4,13 @@
  *
  * An object is allocated (it has an id that nobody finds), finished, then published. Destroying
  * cannot fail. Two counts keep it: `users` are other objects that need it (DESTROY says EBUSY),
- * `busy` are calls that use it right now (DESTROY waits for them).
+ * calls that are at work with it right now keep it *busy* (DESTROY waits for them).
  *
  * Locks. ctx->lock serialises everything that changes which object needs which: allocating page
- * tables, attaching, destroying. ctx->ids_lock, inside it, protects the table of ids and `busy`
- * alone, so that maps in different spaces never meet. A call that holds an object busy must not
- * wait for ctx->lock.
- * Order: ctx->lock -> space -> ...;  ctx->lock -> ctx->ids_lock (innermost);  ctx->lock -> a
- * device's requests_lock -> a fault queue's.
+ * tables, attaching, destroying. ctx->ids_lock, inside it, protects the table of ids and who is
+ * busy alone, so that maps in different spaces never meet. A call that holds an object busy must
+ * not wait for ctx->lock. Order: ctx->lock -> space -> ...;  ctx->lock -> ctx->ids_lock
+ * (innermost);  ctx->lock -> a device's requests_lock -> a fault queue's.
  */
 #ifndef OBJ_OBJ_H
 #define OBJ_OBJ_H
@@ -45,11 +44,12 @@ enum obj_type {
 };
 
 struct obj {
-	struct obj_ctx *ctx; /* constant */
-	enum obj_type type;  /* constant */
-	uint32_t id;	     /* constant, from 1 */
-	uint32_t users;	     /* (ctx->lock) */
-	uint32_t busy;	     /* (ctx->ids_lock) */
+	struct obj_ctx *ctx;   /* constant */
+	enum obj_type type;    /* constant */
+	uint32_t id;	       /* constant, from 1 */
+	uint32_t users;	       /* (ctx->lock) */
+	uint32_t gets;	       /* (ctx->ids_lock) how often a call has begun to use it */
+	_Atomic uint32_t puts; /* and ended */
 };
 
 struct obj_fault_group;
@@ -61,7 +61,8 @@ struct obj_ctx {
 	_Atomic uint32_t refs;
 	pthread_mutex_t lock;
 	pthread_mutex_t ids_lock;
-	pthread_cond_t idle;	    /* some object's busy became 0 */
+	pthread_cond_t idle;	    /* some object may be busy no more */
+	_Atomic uint32_t waiting;   /* written with ids_lock: who waits for that */
 	struct ids ids;		    /* (ids_lock) value at id - 1 */
 	uint32_t ids_nr;	    /* (ids_lock) ids taken */
 	struct obj_ioas *compat;    /* (ids_lock) what VFIO type1 ioctls act on; NULL: none */

@@ -16,7 +16,8 @@ int pages_new(struct ioas_space *space, const struct pages_spec *spec, struct sp
 	if (!pages)
 		return -ENOMEM;
 	memset(pages, 0, sizeof(*pages));
-	if (account_payer_init(space->iommu->account, space->rule, caller, &pages->payer)) {
+	if (account_payer_again(space->iommu->account, space->rule, caller, &space->payer,
+				&pages->payer)) {
 		pool_shelf_give(&space->iommu->pages, &space->pages_shelf, pages);
 		return -ENOMEM;
 	}

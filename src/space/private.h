@@ -100,6 +100,7 @@ struct ioas_space {
 	bool small_pages;		 /* IOMMU_OPTION_HUGE_PAGES is off */
 	struct areas areas;
 	struct pool_shelf pages_shelf, pin_shelf; /* memory for more */
+	struct account_payer payer;		  /* who mapped last */
 	struct reserved reserved;
 	struct ioas_range *allowed; /* sorted, disjoint */
 	size_t allowed_nr;
