@@ -80,7 +80,9 @@ static inline double bench_percentile(const double *of, unsigned nr, unsigned pe
 
 /*
  * One row of the table that `make bench` prints (scripts/bench.sh), from windows of ours and of the
- * peer that alternated. `ours` and `theirs` are ns of one operation, or what `unit` says.
+ * peer that alternated. `ours` and `theirs` are ns of one operation, or what `unit` says; less of
+ * it is better, always. A goal is met by the median, be it of `ours` or of the ratios of
+ * neighbours.
  */
 struct bench_row {
 	const char *bench, *key; /* the program's name, and the row's in it: words of [a-z0-9_] */
@@ -88,6 +90,7 @@ struct bench_row {
 	const char *peer;	 /* what `theirs` measured; NULL: there is none */
 	const char *unit;	 /* NULL: ns */
 	double goal;		 /* ours at most, as the issue that asked for it says; 0: none */
+	double goal_ratio;	 /* ours at most, as a multiple of the peer's; 0: none */
 	unsigned nr;		 /* of windows; 0: BENCH_PAIRS */
 	double ours[BENCH_PAIRS], theirs[BENCH_PAIRS];
 };
@@ -110,6 +113,8 @@ static inline void bench_json(const struct bench_row *row, unsigned nr, const do
 	       bench_percentile(row->ours, nr, 90), bench_least(row->ours, nr));
 	if (row->goal > 0)
 		printf(",\"goal\":%.4g", row->goal);
+	if (row->peer && row->goal_ratio > 0)
+		printf(",\"goal_ratio\":%.4g", row->goal_ratio);
 	if (row->peer)
 		printf(",\"peer\":\"%s\",\"peer_median\":%.4g,\"ratio\":%.4g,\"ratio_p10\":%.4g,"
 		       "\"ratio_p90\":%.4g,\"ratio_of_minima\":%.4g",
@@ -125,10 +130,16 @@ static inline void bench_text(const struct bench_row *row, unsigned nr, const do
 	printf("%-44s %9.4g %-5s (%.4g..%.4g)", row->name, bench_percentile(row->ours, nr, 50),
 	       row->unit ? row->unit : "ns", bench_percentile(row->ours, nr, 10),
 	       bench_percentile(row->ours, nr, 90));
+	if (row->goal > 0)
+		printf(" goal %.4g", row->goal);
 	if (row->peer)
-		printf("  x %.3g (%.3g..%.3g) of %.4g: %s", bench_percentile(ratio, nr, 50),
-		       bench_percentile(ratio, nr, 10), bench_percentile(ratio, nr, 90),
+		printf("  x %.3g (%.3g..%.3g, of minima %.3g) of %.4g: %s",
+		       bench_percentile(ratio, nr, 50), bench_percentile(ratio, nr, 10),
+		       bench_percentile(ratio, nr, 90),
+		       bench_least(row->ours, nr) / bench_least(row->theirs, nr),
 		       bench_percentile(row->theirs, nr, 50), row->peer);
+	if (row->peer && row->goal_ratio > 0)
+		printf(" goal x %.3g", row->goal_ratio);
 	printf("\n");
 }
 

@@ -1,33 +1,49 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: MIT
-# make bench: scripts/bench.sh BUILD [--json]. Programs whose rows bench/bench.h prints make one table, a
-# line of JSON a row with --json; the others print their own, and only without it.
-set -eu
+# make bench: scripts/bench.sh BUILD [--json|--page] [PROGRAM]...
+#
+# One table of all that bench/ measures, row by row as it comes, and at its end which goals are met.
+# With --json a line of JSON a row. With --page all of it goes to docs/performance.json, and from
+# there to the tables and the plot of docs/performance.md. A program that fails fails it all.
+set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$1
-json=${2:-}
-rows='translate dirty'
-
-# Who uses bench_show has --json; a program that fails ends it all.
-table() {
-	for name in $rows; do
-		"$build/bench/bench-$name" --json
-	done
-}
-
-case $json in
---json)
-	table
-	exit
-	;;
-'') ;;
-*)
-	echo "usage: scripts/bench.sh BUILD [--json]" >&2
+shift
+how=table
+case ${1:-} in
+--json | --page) how=${1#--} && shift ;;
+--*)
+	echo "usage: scripts/bench.sh BUILD [--json|--page] [PROGRAM]..." >&2
 	exit 2
 	;;
 esac
-table | python3 scripts/bench-table.py
-# shellcheck disable=SC2086 # one word a benchmark
-meson test -C "$build" --benchmark --no-rebuild --verbose \
-	$(meson test -C "$build" --benchmark --list --no-rebuild 2>/dev/null | sed 's/.* //' |
-		grep -vxE "$(echo $rows | tr ' ' '|')")
+all='translate dirty door maps'
+page=docs/performance
+
+rows() {
+	local name
+	for name in ${*:-$all}; do
+		case $name in
+		door) "$build/ioas" run --device tlpgun -- "$build/bench/bench-door" --json ;;
+		*) "$build/bench/bench-$name" --json ;;
+		esac || {
+			echo "bench-$name failed" >&2
+			return 1
+		}
+	done
+}
+
+case $how in
+json) rows "$@" ;;
+table)
+	rows "$@" | python3 scripts/bench-table.py
+	[ $# != 0 ] && exit
+	# These print tables of their own.
+	for name in nvme routes pt trace; do "$build/bench/bench-$name"; done
+	;;
+page)
+	rows | tee "$page.json.new" | python3 scripts/bench-table.py
+	mv "$page.json.new" "$page.json"
+	python3 scripts/bench-table.py --page "$page.md" --svg "$page.svg" <"$page.json"
+	;;
+esac
