@@ -4,13 +4,14 @@ BUILD := build
 ASAN := build-asan
 TSAN := build-tsan
 FUZZ := build-fuzz
+BENCH := build-bench
 SECONDS := 60
 SEED := $(shell date +%s)
 COUNT := 20
 MINUTES := 15
 COVERAGE := build-cov
 
-.PHONY: help build run check check-asan check-tsan check-formats check-kinds check-kernel-selftests check-twin twin-topology bench bench-twin lint fuzz mutate soak coverage clean
+.PHONY: help build run check check-asan check-tsan check-formats check-kinds check-kernel-selftests check-twin twin-topology bench bench-page bench-twin lint fuzz mutate soak coverage clean
 
 help:
 	@echo 'uiommufd: /dev/iommu and VFIO in user space, with software devices behind them.'
@@ -26,7 +27,8 @@ help:
 	@echo '  make twin-topology [QEMU='"'"'-device pcie-root-port,id=a -device e1000e,bus=a'"'"']'
 	@echo '                   a real Linux kernel'"'"'s groups and ours of that PCI tree, or of all kept ones'
 	@echo '  make lint        only formatting, static analysis and the rules of CONTRIBUTING.md'
-	@echo '  make bench       benchmarks, which print ratios measured in one run'
+	@echo '  make bench       all benchmarks, in one table: ratios measured in one run, and which goals are met'
+	@echo '  make bench-page  the same, into the tables and the plot of docs/performance.md'
 	@echo '  make bench-twin  MAP, UNMAP and more on a real Linux kernel and here, in one boot of an emulator'
 	@echo '  make check-tsan  only the tests with threads under TSan'
 	@echo '  make fuzz [SECONDS=60] [TARGET=engine]'
@@ -36,7 +38,7 @@ help:
 	@echo '  make soak [MINUTES=15]'
 	@echo '                   the long form of what is random in check: fuzzers, threads, kills, failures on purpose'
 	@echo '  make coverage    which lines of src/ and models/ the tests run: at least 90 %'
-	@echo '  make clean       remove build/, build-asan/, build-tsan/, build-fuzz/, build-mutate/ and build-cov/'
+	@echo '  make clean       remove build/, build-asan/, build-tsan/, build-fuzz/, build-bench/, build-mutate/ and build-cov/'
 	@echo
 	@echo 'Missing Debian packages are installed first (apt-get, through sudo if need be).'
 	@echo 'After a build:  build/ioas run --device nvme,drive=disk.img -- qemu-img info nvme://0000:01:00.0/1'
@@ -103,8 +105,14 @@ lint:
 
 bench:
 	@scripts/deps.sh build bench
-	@scripts/build.sh $(BUILD)
-	@scripts/bench.sh $(BUILD)
+	@scripts/build.sh $(BENCH) -Dlock-order=disabled
+	@scripts/bench.sh $(BENCH)
+
+# The same, kept: docs/performance.json, and from it the tables and the plot of docs/performance.md.
+bench-page:
+	@scripts/deps.sh build bench
+	@scripts/build.sh $(BENCH) -Dlock-order=disabled
+	@scripts/bench.sh $(BENCH) --page
 
 # Not part of check, where each target runs its kept inputs and some random ones.
 fuzz:
@@ -126,4 +134,4 @@ coverage:
 	@scripts/coverage.sh $(COVERAGE)
 
 clean:
-	rm -rf $(BUILD) $(ASAN) $(TSAN) $(FUZZ) $(COVERAGE) build-mutate
+	rm -rf $(BUILD) $(ASAN) $(TSAN) $(FUZZ) $(BENCH) $(COVERAGE) build-mutate

@@ -7,7 +7,7 @@
  * same blocks. Then the same model without an IOMMU, two devices driven by two threads beside two
  * threads of arithmetic, and an UNMAP while the device is at work.
  *
- * Prints medians with 10th and 90th percentile, and the median of the ratios; --json for machines.
+ * Goals that were given as reads a second stand here as ns a read.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -44,30 +44,56 @@ enum what {
 	WHAT_NR
 };
 
+#define ROW(key_, name_, peer_) .bench = "nvme", .key = (key_), .name = (name_), .peer = (peer_)
+
+static struct bench_row row[WHAT_NR] = {
+	[NULL_1] = {ROW("null_qd1", "null, 1 read at a time", "its rings alone"), .goal = 350},
+	[NULL_128] = {ROW("null_qd128", "null, 128 at a time", "its rings alone"),
+		      .goal = 1000 / 15.0},
+	[RAM_1] = {ROW("ram_qd1", "ram, 1 read at a time", "memcpy"), .goal = 1000 / 1.1},
+	[RAM_128] = {ROW("ram_qd128", "ram, 128 at a time", "memcpy"), .goal = 1000 / 1.6},
+	[FILE_1] = {ROW("file_qd1", "file, 1 read at a time", "preadv"), .goal_ratio = 1 / 0.85},
+	[FILE_128] = {ROW("file_qd128", "file, 128 at a time", "preadv"), .goal_ratio = 1 / 0.85},
+	[PRICE_NULL] = {ROW("price_null", "price of the IOMMU, null, 128 at a time",
+			    "the same without an IOMMU"),
+			.goal_ratio = 1.03},
+	[PRICE_RAM] = {ROW("price_ram", "price of the IOMMU, ram, 128 at a time",
+			   "the same without an IOMMU"),
+		       .goal_ratio = 1.03},
+	[PRICE_FILE] = {ROW("price_file", "price of the IOMMU, file, 128 at a time",
+			    "the same without an IOMMU"),
+			.goal_ratio = 1.03},
+	[TWO] = {ROW("two_devices", "two devices, a thread each: part of one's time",
+		     "two threads of arithmetic"),
+		 .unit = "x", .goal_ratio = 1 / 0.9},
+	[UNMAP_IDLE] = {ROW("unmap_idle", "UNMAP 4 KiB in the engine", "getppid")},
+	[UNMAP_BUSY] = {ROW("unmap_busy", "UNMAP 4 KiB in the engine, a device at work", "getppid"),
+			.goal = 1000},
+};
+
+/* How many reads (or UNMAPs) a window has, and how many are under way at once. */
 static const struct {
-	const char *name, *key, *peer;
 	unsigned depth;
 	uint32_t nr;
-} row[WHAT_NR] = {
-	{"null, 1 at a time", "null_qd1", "its rings alone", 1, WINDOW},
-	{"null, 128 at a time", "null_qd128", "its rings alone", 128, 8 * WINDOW},
-	{"ram, 1 at a time", "ram_qd1", "memcpy", 1, WINDOW},
-	{"ram, 128 at a time", "ram_qd128", "memcpy", 128, WINDOW},
-	{"file, 1 at a time", "file_qd1", "preadv", 1, WINDOW / 4},
-	{"file, 128 at a time", "file_qd128", "preadv", 128, WINDOW / 4},
-	{"null, 128 at a time", "price_null", "without an IOMMU", 128, 8 * WINDOW},
-	{"ram, 128 at a time", "price_ram", "without an IOMMU", 128, WINDOW},
-	{"file, 128 at a time", "price_file", "without an IOMMU", 128, WINDOW / 4},
-	{"two threads, two devices", "two_devices", "two of arithmetic", 128, 16 * WINDOW},
-	{"UNMAP, device idle", "unmap_idle", "getppid", 0, WINDOW / 8},
-	{"UNMAP, device at work", "unmap_busy", "getppid", 0, WINDOW / 8},
+} load[WHAT_NR] = {
+	[NULL_1] = {1, WINDOW},
+	[NULL_128] = {128, 8 * WINDOW},
+	[RAM_1] = {1, WINDOW},
+	[RAM_128] = {128, WINDOW},
+	[FILE_1] = {1, WINDOW / 4},
+	[FILE_128] = {128, WINDOW / 4},
+	[PRICE_NULL] = {128, 8 * WINDOW},
+	[PRICE_RAM] = {128, WINDOW},
+	[PRICE_FILE] = {128, WINDOW / 4},
+	[TWO] = {128, 16 * WINDOW},
+	[UNMAP_IDLE] = {0, WINDOW / 8},
+	[UNMAP_BUSY] = {0, WINDOW / 8},
 };
 
 static struct rig null, ram, file, second, plain[3];
 static uint32_t block[RIG_BLOCKS];
 static uint8_t *memory; /* as much as the drive has */
 static int fd;
-static double ours[WHAT_NR][BENCH_PAIRS], theirs[WHAT_NR][BENCH_PAIRS];
 
 static struct rig *rig_of(enum what what)
 {
@@ -128,7 +154,7 @@ static double preadvs(unsigned depth, uint32_t nr)
 	return (double)(bench_now() - begin) / nr;
 }
 
-/* Two threads for as long: how many times the work of one they do. */
+/* Two threads at once: what part of the time of one alone a piece of work takes them. */
 struct worker {
 	pthread_t thread;
 	struct rig *rig; /* NULL: arithmetic */
@@ -141,10 +167,10 @@ static void work(struct rig *rig)
 	uint64_t x = 1;
 
 	if (rig) {
-		rig_reads(rig, row[TWO].depth, row[TWO].nr);
+		rig_reads(rig, load[TWO].depth, load[TWO].nr);
 		return;
 	}
-	for (uint32_t i = 0; i < 4 * row[TWO].nr; i++) {
+	for (uint32_t i = 0; i < 4 * load[TWO].nr; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
@@ -164,7 +190,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static double gain(struct rig *one, struct rig *other)
+static double two_of(struct rig *one, struct rig *other)
 {
 	struct worker worker[2] = {{.rig = one}, {.rig = other}};
 	pthread_barrier_t barrier;
@@ -180,7 +206,7 @@ static double gain(struct rig *one, struct rig *other)
 	for (unsigned i = 0; i < 2; i++)
 		pthread_join(worker[i].thread, NULL);
 	pthread_barrier_destroy(&barrier);
-	return (double)alone / (double)worker[0].ns + (double)alone / (double)worker[1].ns;
+	return 1 / ((double)alone / (double)worker[0].ns + (double)alone / (double)worker[1].ns);
 }
 
 /* Of 4 KiB, alone: what clocks take is taken off. */
@@ -240,12 +266,12 @@ static double calls(uint32_t nr)
 static double our_window(enum what what)
 {
 	if (what == TWO)
-		return gain(&null, &second);
+		return two_of(&null, &second);
 	if (what == UNMAP_IDLE)
-		return unmaps(row[what].nr);
+		return unmaps(load[what].nr);
 	if (what == UNMAP_BUSY)
-		return unmaps_beside(row[what].nr);
-	return rig_reads(rig_of(what), row[what].depth, row[what].nr);
+		return unmaps_beside(load[what].nr);
+	return rig_reads(rig_of(what), load[what].depth, load[what].nr);
 }
 
 static double their_window(enum what what)
@@ -253,41 +279,21 @@ static double their_window(enum what what)
 	switch (what) {
 	case NULL_1:
 	case NULL_128:
-		return rings(row[what].depth, row[what].nr);
+		return rings(load[what].depth, load[what].nr);
 	case RAM_1:
 	case RAM_128:
-		return memcpys(row[what].depth, row[what].nr);
+		return memcpys(load[what].depth, load[what].nr);
 	case FILE_1:
 	case FILE_128:
-		return preadvs(row[what].depth, row[what].nr);
+		return preadvs(load[what].depth, load[what].nr);
 	case TWO:
-		return gain(NULL, NULL);
+		return two_of(NULL, NULL);
 	case UNMAP_IDLE:
 	case UNMAP_BUSY:
-		return calls(row[what].nr);
+		return calls(load[what].nr);
 	default:
-		return rig_reads(&plain[what % 3], row[what].depth, row[what].nr);
+		return rig_reads(&plain[what % 3], load[what].depth, load[what].nr);
 	}
-}
-
-static void show(unsigned w, bool json)
-{
-	double ratio[BENCH_PAIRS];
-
-	for (unsigned i = 0; i < BENCH_PAIRS; i++)
-		ratio[i] = ours[w][i] / theirs[w][i];
-	printf(json ? "{\"row\":\"%s\",\"ours\":%.2f,\"p10\":%.2f,\"p90\":%.2f,\"peer\":\"%s\","
-		      "\"theirs\":%.2f,\"ratio\":%.3f,\"ratio_p10\":%.3f,\"ratio_p90\":%.3f,"
-		      "\"ratio_of_best\":%.3f}\n"
-		    : "%-24s %8.1f (%.1f..%.1f)  %-16s %8.1f  x %.2f (%.2f..%.2f)  best x %.2f\n",
-	       json ? row[w].key : row[w].name, bench_percentile(ours[w], BENCH_PAIRS, 50),
-	       bench_percentile(ours[w], BENCH_PAIRS, 10),
-	       bench_percentile(ours[w], BENCH_PAIRS, 90), row[w].peer,
-	       bench_percentile(theirs[w], BENCH_PAIRS, 50),
-	       bench_percentile(ratio, BENCH_PAIRS, 50), bench_percentile(ratio, BENCH_PAIRS, 10),
-	       bench_percentile(ratio, BENCH_PAIRS, 90),
-	       bench_percentile(ours[w], BENCH_PAIRS, 0) /
-		       bench_percentile(theirs[w], BENCH_PAIRS, 0));
 }
 
 static void fill(char *path)
@@ -310,13 +316,13 @@ static void start_all(void)
 	void *module = dlopen(BARE, RTLD_NOW | RTLD_LOCAL);
 	const struct bare *bare;
 
+	bench_must(module ? 0 : -ENOENT, BARE);
 	fill(path);
 	snprintf(device, sizeof(device), "drive=%s", path);
 	rig_start(&null, "drive=null,size=256M", block, NULL, NULL);
 	rig_start(&second, "drive=null,size=256M", block, NULL, &null);
 	rig_start(&ram, "drive=ram,size=256M", block, NULL, NULL);
 	rig_start(&file, device, block, NULL, NULL);
-	bench_must(module ? 0 : -ENOENT, BARE);
 	bare = ((const struct bare *(*)(void))dlsym(module, "bench_bare"))();
 	rig_start(&plain[PRICE_NULL % 3], "drive=null,size=256M", block, bare, NULL);
 	rig_start(&plain[PRICE_RAM % 3], "drive=ram,size=256M", block, bare, NULL);
@@ -326,24 +332,17 @@ static void start_all(void)
 
 int main(int argc, char **argv)
 {
-	bool json = argc > 1 && !strcmp(argv[1], "--json");
+	bool json = bench_wants_json(argc, argv);
 
-	if (argc > 2 || (argc == 2 && !json)) {
-		fputs("usage: bench-nvme [--json]\n", stderr);
-		return 2;
-	}
 	rig_guard();
 	start_all();
 	for (unsigned pair = 0; pair < BENCH_PAIRS; pair++)
 		for (unsigned w = 0; w < WHAT_NR; w++) {
-			ours[w][pair] = our_window(w);
-			theirs[w][pair] = their_window(w);
+			row[w].ours[pair] = our_window(w);
+			row[w].theirs[pair] = their_window(w);
 		}
-	if (!json)
-		printf("%-24s %8s %-16s %-16s %8s\n", "4 KiB reads", "ns", "(p10..p90)", "peer",
-		       "ns");
 	for (unsigned w = 0; w < WHAT_NR; w++)
-		show(w, json);
+		bench_show(&row[w], json);
 	rig_stop(&second);
 	rig_stop(&null);
 	rig_stop(&ram);

@@ -6,24 +6,20 @@
  *
  * "same": one device or PASID again and again, as a device's own TLPs are; "any": another one each
  * time, in random order, so that it shows what falls out of the processor's caches, too. Each
- * lookup waits for the one before. Then the memory that the tables take. Windows of all columns
- * alternate; a cell is the median over the windows with their 10th and 90th percentile, and the
- * median of its ratios to the first column of the same round.
+ * lookup waits for the one before. The peer is the same lookup where there is one: it costs the
+ * same however many there are, but for the caches. Then the memory that the tables take.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <malloc.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include "bench/bench.h"
 #include "iommu.h"
 #include "route/route.h"
 #include "tlp/tlp.h"
 
 #define PICK_NR	 8192u /* lookups a window; a power of two */
-#define ROUND_NR 51u
+#define ROUND_NR BENCH_PAIRS
+#define FLAT	 1.1 /* at most, of what it takes where there is one */
 
 #define SIZE_NR 3
 static const uint32_t rid_nr[SIZE_NR] = {1, 1000, 60000};
@@ -46,17 +42,18 @@ enum what {
 static const struct {
 	const char *name, *key;
 	bool by_pasid; /* its columns are numbers of PASIDs */
+	double flat;
 } row[WHAT_NR] = {
-	{"handle, same device", "handle", false},
-	{"handle, any device", "handle_any", false},
-	{"table, same RID", "table", false},
-	{"table, any RID", "table_any", false},
-	{"step, own RID", "step_own", false},
-	{"step, any claimed RID", "step_claimed_any", false},
-	{"handle, same PASID", "handle_pasid", true},
-	{"handle, any PASID", "handle_pasid_any", true},
-	{"table, any PASID", "table_pasid_any", true},
-	{"step, any PASID", "step_pasid_any", true},
+	{"handle, same device", "handle", false, FLAT},
+	{"handle, any device", "handle_any", false, 0},
+	{"table, same RID", "table", false, FLAT},
+	{"table, any RID", "table_any", false, 0},
+	{"step, own RID", "step_own", false, FLAT},
+	{"step, any claimed RID", "step_claimed_any", false, 0},
+	{"handle, same PASID", "handle_pasid", true, FLAT},
+	{"handle, any PASID", "handle_pasid_any", true, 0},
+	{"table, any PASID", "table_pasid_any", true, 0},
+	{"step, any PASID", "step_pasid_any", true, 0},
 };
 
 /* An instance with so many devices, or a device with so many PASIDs. */
@@ -290,124 +287,60 @@ static double measure(struct bench *bench, enum what what)
 	}
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The value below which so many percent of the rounds are. */
-static double percentile(const double *of, unsigned percent)
-{
-	double sorted[ROUND_NR];
-
-	memcpy(sorted, of, sizeof(sorted));
-	qsort(sorted, ROUND_NR, sizeof(*sorted), compare);
-	return sorted[(ROUND_NR - 1) * percent / 100];
-}
-
-static double ratio(unsigned what, unsigned size)
-{
-	double each[ROUND_NR];
-
-	for (unsigned r = 0; r < ROUND_NR; r++)
-		each[r] = ns[what][size][r] / ns[what][0][r];
-	return percentile(each, 50);
-}
-
-static void print_head(bool pasids)
-{
-	printf("%-22s", pasids ? "ns at PASIDs:" : "ns at RIDs:");
-	for (unsigned s = 0; s < SIZE_NR; s++)
-		printf(" %14" PRIu32 "          ", pasids ? pasid_nr[s] : rid_nr[s]);
-	puts("");
-}
-
 enum { TABLE_RIDS, WITH_DEVICES, TABLE_PASIDS, TABLE_PASIDS_ROW, BYTES_NR };
 
 static const struct {
 	const char *name, *key;
 	bool by_pasid;
 } bytes_row[BYTES_NR] = {
-	{"KiB, table by RID", "rid_table", false},
-	{"KiB, with the devices", "rid_table_and_devices", false},
-	{"KiB, PASIDs scattered", "pasid_table_scattered", true},
-	{"KiB, PASIDs in a row", "pasid_table_in_a_row", true},
+	{"table by RID, a RID", "rid_table", false},
+	{"table by RID and devices, a device", "rid_table_and_devices", false},
+	{"PASIDs scattered, a PASID", "pasid_table_scattered", true},
+	{"PASIDs in a row, a PASID", "pasid_table_in_a_row", true},
 };
 
-static void bytes(unsigned what, double of[SIZE_NR])
+static double bytes(unsigned what, unsigned s)
 {
-	for (unsigned s = 0; s < SIZE_NR; s++)
-		of[s] = what == TABLE_RIDS     ? by_rid[s].table
-			: what == WITH_DEVICES ? by_rid[s].heap
-			: what == TABLE_PASIDS ? by_pasid[s].table
-					       : by_pasid[s].dense;
+	return what == TABLE_RIDS     ? by_rid[s].table
+	       : what == WITH_DEVICES ? by_rid[s].heap
+	       : what == TABLE_PASIDS ? by_pasid[s].table
+				      : by_pasid[s].dense;
 }
 
-static void print_bytes(const char *what, const uint32_t nr[SIZE_NR], const double of[SIZE_NR])
+static void show_time(unsigned what, unsigned s, bool json)
 {
-	printf("%-22s", what);
-	for (unsigned s = 0; s < SIZE_NR; s++)
-		printf(" %9.0f (%5.0f each)    ", of[s] / 1024, of[s] / nr[s]);
-	puts("");
+	uint32_t nr = row[what].by_pasid ? pasid_nr[s] : rid_nr[s];
+	struct bench_row show = {.bench = "routes", .goal_ratio = row[what].flat};
+	char key[64], name[64];
+
+	snprintf(key, sizeof(key), "%s_%" PRIu32, row[what].key, nr);
+	snprintf(name, sizeof(name), "%s, of %" PRIu32, row[what].name, nr);
+	show.key = key;
+	show.name = name;
+	show.peer = "the same, of 1";
+	memcpy(show.ours, ns[what][s], sizeof(show.ours));
+	memcpy(show.theirs, ns[what][0], sizeof(show.theirs));
+	bench_show(&show, json);
 }
 
-static void print_table(void)
+static void show_bytes(unsigned what, unsigned s, bool json)
 {
-	for (unsigned w = 0; w < WHAT_NR; w++) {
-		if (!w || row[w].by_pasid != row[w - 1].by_pasid)
-			print_head(row[w].by_pasid);
-		printf("%-22s", row[w].name);
-		for (unsigned s = 0; s < SIZE_NR; s++)
-			printf(" %6.2f (%5.2f-%5.2f) %4.2fx", percentile(ns[w][s], 50),
-			       percentile(ns[w][s], 10), percentile(ns[w][s], 90), ratio(w, s));
-		puts("");
-	}
-	puts("");
-	for (unsigned b = 0; b < BYTES_NR; b++) {
-		double of[SIZE_NR];
+	uint32_t nr = bytes_row[what].by_pasid ? pasid_nr[s] : rid_nr[s];
+	struct bench_row show = {.bench = "routes", .unit = "B", .nr = 1};
+	char key[64], name[64];
 
-		bytes(b, of);
-		print_bytes(bytes_row[b].name, bytes_row[b].by_pasid ? pasid_nr : rid_nr, of);
-	}
-}
-
-static void print_list(const char *key, const double of[SIZE_NR])
-{
-	printf("\"%s\":[%.2f,%.2f,%.2f]", key, of[0], of[1], of[2]);
-}
-
-static void print_json(void)
-{
-	static const char *const keys[] = {"p10", "ns", "p90"};
-	double of[SIZE_NR];
-
-	printf("{\"bench\":\"routes\",\"rids\":[1,1000,60000],\"pasids\":[1,1000,100000]");
-	for (unsigned w = 0; w < WHAT_NR; w++) {
-		printf(",\"%s\":{", row[w].key);
-		for (unsigned k = 0; k < 3; k++) {
-			for (unsigned s = 0; s < SIZE_NR; s++)
-				of[s] = percentile(ns[w][s], 10 + 40 * k);
-			print_list(keys[k], of);
-			putchar(',');
-		}
-		for (unsigned s = 0; s < SIZE_NR; s++)
-			of[s] = ratio(w, s);
-		print_list("ratio", of);
-		putchar('}');
-	}
-	for (unsigned b = 0; b < BYTES_NR; b++) {
-		bytes(b, of);
-		printf(b ? "," : ",\"bytes\":{");
-		print_list(bytes_row[b].key, of);
-	}
-	puts("}}");
+	snprintf(key, sizeof(key), "%s_%" PRIu32, bytes_row[what].key, nr);
+	snprintf(name, sizeof(name), "%s, of %" PRIu32, bytes_row[what].name, nr);
+	show.key = key;
+	show.name = name;
+	show.ours[0] = bytes(what, s) / nr;
+	bench_show(&show, json);
 }
 
 int main(int argc, char **argv)
 {
 	struct pt_config config = {.format = PT_AMDV1, .aw = 48};
+	bool json = bench_wants_json(argc, argv);
 
 	bench_must(pt_new(&config, &pt), "page table");
 	for (unsigned s = 0; s < SIZE_NR; s++) {
@@ -424,9 +357,11 @@ int main(int argc, char **argv)
 		stop(&by_pasid[s]);
 	}
 	pt_destroy(pt);
-	if (argc > 1 && !strcmp(argv[1], "--json"))
-		print_json();
-	else
-		print_table();
+	for (unsigned w = 0; w < WHAT_NR; w++)
+		for (unsigned s = 1; s < SIZE_NR; s++)
+			show_time(w, s, json);
+	for (unsigned b = 0; b < BYTES_NR; b++)
+		for (unsigned s = 1; s < SIZE_NR; s++)
+			show_bytes(b, s, json);
 	return 0;
 }

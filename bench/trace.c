@@ -2,16 +2,12 @@
 /*
  * What a trace costs: IOMMU_IOAS_MAP and IOMMU_IOAS_UNMAP of a page through the ioctl door, and a
  * 64-byte TLP, with nobody listening, with a hook that does nothing, with one that makes the line,
- * and with one that appends it to a file. Each is compared with "off" in one run, in turns; a
- * transaction that passes is told of to nobody, so that its ratio has to be 1.
+ * and with one that appends it to a file. The peer is "off", in turns; a transaction that passes is
+ * told of to nobody, so that its ratio has to be 1.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 #include <ioas/device.h>
 #include <ioas/door.h>
@@ -23,17 +19,22 @@
 #include "mem/mem.h"
 #include "route/route.h"
 
-#define PAGE	 4096ull
-#define IOVA	 0x100000000ull
-#define OP_NR	 2000u
-#define TLP_NR	 20000u
-#define ROUND_NR 15
-#define RW	 (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
+#define PAGE   4096ull
+#define IOVA   0x100000000ull
+#define OP_NR  2000u
+#define TLP_NR 20000u
+#define RW     (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
 
 enum { MAP, UNMAP, TLP, WHAT_NR };
 enum { OFF, NOTHING, LINE, FILE_TOO, HOW_NR };
 
-static const char *const hows[HOW_NR] = {"off", "hook", "line", "file"};
+static const struct {
+	const char *key, *name;
+} whats[WHAT_NR] = {{"map", "MAP"}, {"unmap", "UNMAP"}, {"tlp", "TLP of 64 bytes"}},
+  hows[HOW_NR] = {{"off", ""},
+		  {"hook", "a hook that does nothing"},
+		  {"line", "one that makes the line"},
+		  {"file", "one that appends it to a file"}};
 
 struct bench {
 	struct ioas_iommu *iommu;
@@ -42,10 +43,11 @@ struct bench {
 	struct ioas_space *space;
 	struct ioas_issuer *issuer;
 	uint32_t ioas;
-	uint64_t best[WHAT_NR]; /* ns for one */
+	double ns[WHAT_NR][BENCH_PAIRS]; /* of one */
 };
 
 static struct bench benches[HOW_NR];
+static unsigned pair;
 static char *memory;
 static int out;
 static uint64_t lines;
@@ -116,15 +118,9 @@ static void stop(struct bench *bench)
 	ioas_iommu_destroy(bench->iommu);
 }
 
-static void note(struct bench *bench, unsigned what, uint64_t time)
-{
-	if (!bench->best[what] || time < bench->best[what])
-		bench->best[what] = time;
-}
-
 static void map(struct bench *bench)
 {
-	uint64_t begin = bench_now();
+	uint64_t begin = bench_cpu();
 
 	for (uint64_t i = 0; i < OP_NR; i++) {
 		struct iommu_ioas_map cmd = {
@@ -140,12 +136,12 @@ static void map(struct bench *bench)
 						(uintptr_t)&cmd, NULL),
 			   "IOAS_MAP");
 	}
-	note(bench, MAP, bench_now() - begin);
+	bench->ns[MAP][pair] = (double)(bench_cpu() - begin) / OP_NR;
 }
 
 static void unmap(struct bench *bench)
 {
-	uint64_t begin = bench_now();
+	uint64_t begin = bench_cpu();
 
 	for (uint64_t i = 0; i < OP_NR; i++) {
 		struct iommu_ioas_unmap cmd = {
@@ -159,43 +155,32 @@ static void unmap(struct bench *bench)
 						(uintptr_t)&cmd, NULL),
 			   "IOAS_UNMAP");
 	}
-	note(bench, UNMAP, bench_now() - begin);
+	bench->ns[UNMAP][pair] = (double)(bench_cpu() - begin) / OP_NR;
 }
 
 static void send(struct bench *bench)
 {
 	char bytes[64] = "";
-	uint64_t begin = bench_now();
+	uint64_t begin = bench_cpu();
 
 	for (unsigned i = 0; i < TLP_NR; i++)
 		bench_must(ioas_dma_write(bench->issuer, IOVA + i % 64 * 64, bytes, sizeof(bytes)),
 			   "TLP");
-	note(bench, TLP, bench_now() - begin);
+	bench->ns[TLP][pair] = (double)(bench_cpu() - begin) / TLP_NR;
 }
 
-static double ns(unsigned how, unsigned what)
+static void show(unsigned what, unsigned how, bool json)
 {
-	return (double)benches[how].best[what] / (what == TLP ? TLP_NR : OP_NR);
-}
+	struct bench_row row = {.bench = "trace", .peer = "nobody listens"};
+	char key[64], name[64];
 
-static void report(bool json)
-{
-	static const char *const whats[WHAT_NR] = {"map", "unmap", "tlp"};
-
-	if (json)
-		printf("{\"bench\":\"trace\"");
-	else
-		printf("%-8s %11s %11s %11s %11s\n", "ns/op", hows[0], hows[1], hows[2], hows[3]);
-	for (unsigned w = 0; w < WHAT_NR; w++) {
-		printf(json ? ",\"%s\":{" : "%-8s", whats[w]);
-		for (unsigned h = 0; h < HOW_NR; h++) {
-			if (json)
-				printf("%s\"%s\":%.1f", h ? "," : "", hows[h], ns(h, w));
-			else
-				printf(" %5.0f %4.2fx", ns(h, w), ns(h, w) / ns(OFF, w));
-		}
-		puts(json && w == WHAT_NR - 1 ? "}}" : json ? "}" : "");
-	}
+	snprintf(key, sizeof(key), "%s_%s", whats[what].key, hows[how].key);
+	snprintf(name, sizeof(name), "%s, %s", whats[what].name, hows[how].name);
+	row.key = key;
+	row.name = name;
+	memcpy(row.ours, benches[how].ns[what], sizeof(row.ours));
+	memcpy(row.theirs, benches[OFF].ns[what], sizeof(row.theirs));
+	bench_show(&row, json);
 }
 
 int main(int argc, char **argv)
@@ -206,6 +191,7 @@ int main(int argc, char **argv)
 		[FILE_TOO] = {.trace = hear_file},
 	};
 	char name[] = "/tmp/ioas-bench-XXXXXX";
+	bool json = bench_wants_json(argc, argv);
 
 	memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	out = mkostemp(name, O_APPEND);
@@ -214,7 +200,7 @@ int main(int argc, char **argv)
 	unlink(name);
 	for (unsigned h = 0; h < HOW_NR; h++)
 		start(&benches[h], &ops[h]);
-	for (unsigned round = 0; round < ROUND_NR; round++) {
+	for (pair = 0; pair < BENCH_PAIRS; pair++) {
 		for (unsigned h = 0; h < HOW_NR; h++) {
 			map(&benches[h]);
 			unmap(&benches[h]);
@@ -224,6 +210,8 @@ int main(int argc, char **argv)
 	}
 	for (unsigned h = 0; h < HOW_NR; h++)
 		stop(&benches[h]);
-	report(argc > 1 && !strcmp(argv[1], "--json"));
+	for (unsigned w = 0; w < WHAT_NR; w++)
+		for (unsigned h = OFF + 1; h < HOW_NR; h++)
+			show(w, h, json);
 	return 0;
 }

@@ -17,7 +17,7 @@ case ${1:-} in
 	exit 2
 	;;
 esac
-all='translate dirty door maps'
+all='translate dirty door maps pt routes nvme trace'
 page=docs/performance
 
 rows() {
@@ -35,12 +35,7 @@ rows() {
 
 case $how in
 json) rows "$@" ;;
-table)
-	rows "$@" | python3 scripts/bench-table.py
-	[ $# != 0 ] && exit
-	# These print tables of their own.
-	for name in nvme routes pt trace; do "$build/bench/bench-$name"; done
-	;;
+table) rows "$@" | python3 scripts/bench-table.py ;;
 page)
 	rows | tee "$page.json.new" | python3 scripts/bench-table.py
 	mv "$page.json.new" "$page.json"
