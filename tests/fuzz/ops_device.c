@@ -328,6 +328,8 @@ void rig_prologue(struct rig *rig)
 		open_ctx(rig, c);
 		for (unsigned i = 0; i < 2; i++) {
 			ioas[c][i] = rig_make_ioas(rig, c);
+			rig_make_compat(rig, c, ioas[c][i], i);
+			rig_make_file_mapping(rig, c, ioas[c][i], i, c, 3, 0x1f5000);
 			rig_make_mapping(rig, c, ioas[c][i], rw, 4 * i, 4, 0x1f8000);
 			rig_make_mapping(rig, c, ioas[c][i], rw, 8 + 2 * c, 2, 0x1fe000);
 			rig_make_mapping(rig, c, ioas[c][i], IOMMU_IOAS_MAP_READABLE, 20, 2,

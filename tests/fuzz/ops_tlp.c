@@ -128,8 +128,12 @@ static enum way pick_way(struct rig *rig, const struct ioas_tlp *tlp, const stru
 
 	if (way == STORE && !word)
 		return ISSUE;
-	/* Refused halfway it may have marked pages as written, of which no byte was. */
-	if (way == LEND && want->tracked && want->moved < tlp->len)
+	/*
+	 * Refused halfway it may have marked pages as written, of which no byte was; and that
+	 * memory has gone is seen by who uses it.
+	 */
+	if (way == LEND && (want->reason == IOAS_FAULT_MEMORY || want->tracked) &&
+	    want->moved < tlp->len)
 		return ISSUE;
 	/* In a batch each piece is a request that a port may turn, and that is on record. */
 	if (way == BATCH &&
@@ -221,7 +225,7 @@ static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 	rig->why.text[0] = '\0';
 	rig_expect(rig, "a TLP", send(rig, issuer, way, tlp, buf), passes ? 0 : -EFAULT);
 	check_record(rig, dev, tlp, &want);
-	if (passes || (want.moved && way != STORE))
+	if (passes || want.reason == IOAS_FAULT_MEMORY || (want.moved && way != STORE))
 		check_moved(rig, dev, tlp, &want, way, buf, was);
 	else
 		rig_expect(rig, "a buffer", memcmp(buf, was, tlp->len) != 0, false);

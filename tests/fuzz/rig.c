@@ -164,9 +164,11 @@ struct rig *rig_new(const uint8_t *data, size_t len)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 	size_t arena_len = (RIG_ARENA + 1) * M_PAGE;
+	struct m_memory *own;
 
 	if (!rig)
 		abort();
+	own = &rig->model.memory[0];
 	rig->aloud = getenv("FUZZ_ALOUD");
 	rig->in = (struct input){data, data + len};
 	rig->caller.ops = caller_ops();
@@ -180,18 +182,19 @@ struct rig *rig_new(const uint8_t *data, size_t len)
 	rig->arena = mmap((void *)ARENA, arena_len, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	rig->bitmap = malloc(2 * RIG_BITMAP);
-	rig->model.bytes = malloc(RIG_PAGES * M_PAGE);
-	if (rig->arena == MAP_FAILED || !rig->bitmap || !rig->model.bytes)
+	own->bytes = malloc(RIG_PAGES * M_PAGE);
+	if (rig->arena == MAP_FAILED || !rig->bitmap || !own->bytes)
 		abort();
 	for (size_t i = 0; i < RIG_PAGES * M_PAGE; i++)
 		rig->arena[i] = (uint8_t)(i * 31 + i / M_PAGE * 7);
-	memcpy(rig->model.bytes, rig->arena, RIG_PAGES * M_PAGE);
+	memcpy(own->bytes, rig->arena, RIG_PAGES * M_PAGE);
 	mprotect(rig->arena + RIG_WRITABLE * M_PAGE, (RIG_PAGES - RIG_WRITABLE) * M_PAGE,
 		 PROT_READ);
 	mprotect(rig->arena + RIG_PAGES * M_PAGE, arena_len - RIG_PAGES * M_PAGE, PROT_NONE);
-	rig->model.va = (uintptr_t)rig->arena;
-	rig->model.page_nr = RIG_PAGES;
-	rig->model.writable_nr = RIG_WRITABLE;
+	own->va = (uintptr_t)rig->arena;
+	own->page_nr = RIG_PAGES;
+	own->writable_nr = RIG_WRITABLE;
+	rig_files_new(rig);
 	return rig;
 }
 
@@ -209,7 +212,8 @@ void rig_destroy(struct rig *rig)
 	ioas_iommu_destroy(rig->iommu);
 	munmap(rig->arena, (RIG_ARENA + 1) * M_PAGE);
 	free(rig->bitmap);
-	free(rig->model.bytes);
+	free(rig->model.memory[0].bytes);
+	rig_files_destroy(rig);
 	free(rig);
 }
 
@@ -219,23 +223,36 @@ long rig_ioctl(struct rig *rig, struct ioas_file *file, unsigned long cmd, const
 
 	rig->why.text[0] = '\0';
 	rc = ioas_file_ioctl(file, &rig->caller, cmd, (uintptr_t)arg, &rig->why);
+	if (rig->aloud)
+		fprintf(stderr, "\t%ld %s\n", rc, rig->why.text);
 	rig_expect(rig, "a reason", rig->why.text[0] != '\0', rc < 0);
 	fuzz_counts.operations++;
 	fuzz_counts.refused += rc < 0;
 	return rc;
 }
 
+static void compare(struct rig *rig, unsigned memory, const uint8_t *got)
+{
+	const struct m_memory *want = &rig->model.memory[memory];
+	size_t len = want->page_nr * M_PAGE;
+
+	fuzz_counts.compared_len += len;
+	if (!len || !memcmp(got, want->bytes, len))
+		return;
+	for (size_t i = 0; i < len; i++)
+		if (got[i] != want->bytes[i]) {
+			fprintf(stderr, "byte %u of page %u of memory %u\n", (unsigned)(i % M_PAGE),
+				(unsigned)(i / M_PAGE), memory);
+			rig_differs(rig, "memory", got[i], want->bytes[i]);
+		}
+}
+
 void rig_compare(struct rig *rig)
 {
-	fuzz_counts.compared_len += RIG_PAGES * M_PAGE;
-	if (!memcmp(rig->arena, rig->model.bytes, RIG_PAGES * M_PAGE))
-		return;
-	for (size_t i = 0; i < RIG_PAGES * M_PAGE; i++)
-		if (rig->arena[i] != rig->model.bytes[i]) {
-			fprintf(stderr, "byte %u of page %u\n", (unsigned)(i % M_PAGE),
-				(unsigned)(i / M_PAGE));
-			rig_differs(rig, "memory", rig->arena[i], rig->model.bytes[i]);
-		}
+	compare(rig, 0, rig->arena);
+	for (unsigned i = 0; i < RIG_FILES; i++)
+		if (rig->seen[i])
+			compare(rig, i + 1, rig->seen[i]);
 }
 
 void rig_compare_regs(struct rig *rig)

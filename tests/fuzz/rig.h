@@ -18,6 +18,10 @@
 #define RIG_PAGES    24u
 #define RIG_ARENA    28u
 #define RIG_BITMAP   4096u
+/* Files: two that grow and shrink, one sealed, one that ends inside a page, one without memory. */
+#define RIG_FILES   5u
+#define RIG_SHARED  2u
+#define RIG_FILE_NR 6u /* pages at most */
 
 struct rig_device {
 	struct rig *rig;
@@ -46,6 +50,8 @@ struct rig {
 	char doing[256];  /* what is being tried, in words */
 	bool aloud;	  /* tell each step (FUZZ_ALOUD) */
 	uint8_t *arena, *bitmap;
+	int file[RIG_FILES];	  /* descriptors; memory i + 1 of the model */
+	uint8_t *seen[RIG_FILES]; /* what they have, or NULL */
 	struct ioas_batch *batch; /* that TLPs are to go into, or NULL */
 	uint64_t noise;		  /* of what devices write */
 };
@@ -70,6 +76,12 @@ long rig_ioctl(struct rig *rig, struct ioas_file *file, unsigned long cmd, const
 void rig_compare(struct rig *rig);
 void rig_compare_regs(struct rig *rig);
 
+/* Files to be mapped (files.c), each time the same. */
+void rig_files_new(struct rig *rig);
+void rig_files_destroy(struct rig *rig);
+/* A shared one gets another length. */
+void rig_truncate(struct rig *rig, unsigned file, unsigned page_nr);
+
 /* The number that stands for a file in this program's ioctls. */
 int rig_ctx_fd(unsigned ctx);
 int rig_cdev_fd(unsigned dev, unsigned which);
@@ -79,7 +91,7 @@ int rig_pick_ctx(struct rig *rig);
 uint64_t rig_pick_iova(struct rig *rig, const struct m_ioas *ioas);
 uint64_t rig_pick_len(struct rig *rig);
 
-void rig_step_ioctl(struct rig *rig);  /* spaces and page tables (ops_space.c) */
+void rig_step_ioctl(struct rig *rig);  /* spaces and page tables (ops_ioctl.c) */
 void rig_step_device(struct rig *rig); /* descriptors and devices (ops_device.c) */
 void rig_step_tlp(struct rig *rig);    /* requests (ops_tlp.c) */
 /* What passed a moment ago is sent again: by the device that was just changed, or by any. */
@@ -92,6 +104,10 @@ void rig_read_dirty(struct rig *rig, unsigned ctx, uint32_t hwpt);
 uint32_t rig_make_ioas(struct rig *rig, unsigned ctx);
 void rig_make_mapping(struct rig *rig, unsigned ctx, uint32_t ioas, uint32_t flags, unsigned page,
 		      unsigned nr, uint64_t iova);
+void rig_make_file_mapping(struct rig *rig, unsigned ctx, uint32_t ioas, unsigned file,
+			   unsigned page, unsigned nr, uint64_t iova);
+/* The one that VFIO's ioctls are for; TYPE1 forbids it large leaves. */
+void rig_make_compat(struct rig *rig, unsigned ctx, uint32_t ioas, bool type1);
 uint32_t rig_make_hwpt(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, uint32_t flags);
 /* Some descriptors, devices, mappings and routes to begin with. */
 void rig_prologue(struct rig *rig);

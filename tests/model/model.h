@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <ioas/tlp.h>
 #include <ioas/uapi/iommufd.h>
+#include <ioas/uapi/vfio.h>
 #include <ioas/uapi_ext.h>
 
 #define M_PAGE	 4096ull
@@ -28,6 +29,7 @@
 #define M_ATTACH 12u /* routes of a device at once */
 #define M_PAGES	 1024u
 #define M_BAR	 4096u
+#define M_MEMORY 6u /* the program's, and files */
 
 /* What a described function is; written down by hand in machine.c, not asked of the engine. */
 struct m_function {
@@ -59,11 +61,25 @@ struct m_machine {
 	unsigned alias_nr;
 };
 
+/*
+ * What can be mapped: the program's memory, or a file. `bytes` is what it must hold; of its pages
+ * those from the first to page_nr - 1 are there, and to writable_nr - 1 they can be written.
+ */
+struct m_memory {
+	uint64_t va; /* of the first byte; of a file 0 */
+	uint8_t *bytes;
+	unsigned page_nr, writable_nr;
+	bool file;
+	bool never; /* a file that no page table can lead to */
+};
+
 /* A mapping of first..last to memory at va. */
 struct m_area {
 	uint64_t first, last, va;
 	uint32_t prot;
-	bool writable; /* the memory was mapped for writing, whatever `prot` of a copy says */
+	unsigned memory; /* which */
+	bool writable;	 /* the memory was mapped for writing, whatever `prot` of a copy says */
+	uint64_t pages;	 /* the same number: of one MAP, and copies of it */
 };
 
 struct m_ioas {
@@ -96,6 +112,7 @@ struct m_obj {
 struct m_ctx {
 	bool exists, open; /* lives on while devices are bound to it */
 	bool rlimit_mode;
+	uint32_t compat; /* the IOAS of VFIO's ioctls; 0: none */
 	struct m_obj obj[M_IDS];
 };
 
@@ -123,11 +140,8 @@ struct model {
 	struct m_dev dev[M_DEVS];
 	unsigned dev_nr;
 	uint64_t age;
-	/* The program's memory: `bytes` is what it must hold. */
-	uint64_t va;
-	uint8_t *bytes;
-	unsigned page_nr;     /* readable: pages 0 to page_nr - 1 */
-	unsigned writable_nr; /* of them, from the first: writable */
+	uint64_t pages_nr; /* so many numbers were given to mapped memory */
+	struct m_memory memory[M_MEMORY];
 };
 
 void m_init(struct model *m, const struct m_machine *machine);
@@ -139,32 +153,60 @@ uint64_t m_alignment(const struct model *m, unsigned ctx, uint32_t ioas);
 bool m_reserved(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last);
 /* Is something mapped there, or allowed? Then it cannot become reserved. */
 bool m_in_use(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last);
+bool m_mapped(const struct m_ioas *ioas, uint64_t first, uint64_t last);
 const struct m_area *m_area_at(const struct m_ioas *ioas, uint64_t iova);
-/* Is program memory there, and writable if it must be? */
-bool m_memory(const struct model *m, uint64_t va, uint64_t len, bool write);
-/* A table's view of a space has to be whole: 0, -EADDRINUSE, -EFAULT. */
+bool m_has_table(const struct model *m, unsigned ctx, uint32_t ioas);
+/* May something be mapped at exactly that place? 0, -EINVAL, -EOVERFLOW, -EEXIST. */
+int m_check_fixed(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t iova, uint64_t len);
+/* Can a page table lead to what the area maps? 0, -EFAULT, -EINVAL, -EPERM. */
+int m_can_enter(const struct model *m, const struct m_area *area);
+/* The memory that an area has at an IOVA. */
+uint64_t m_va(const struct m_area *area, uint64_t iova);
+/* A table's view of a space has to be whole: 0, -EADDRINUSE, or as m_can_enter. */
 int m_can_fill(const struct model *m, unsigned ctx, uint32_t ioas, unsigned aw);
 
 int m_ioas_alloc(struct model *m, unsigned ctx, struct iommu_ioas_alloc *cmd);
-/*
- * Of a mapping whose IOVA is chosen: *exact says whether `iova` is the only good answer; if not,
- * the engine's is to be given to m_accept.
- */
-int m_map(struct model *m, unsigned ctx, struct iommu_ioas_map *cmd, bool *exact);
-int m_copy(struct model *m, unsigned ctx, struct iommu_ioas_copy *cmd, bool *exact);
-/* May a mapping that was just added at no known place be there? It is then. */
-bool m_accept(struct model *m, unsigned ctx, uint32_t ioas, uint64_t iova, uint64_t va,
-	      uint64_t len);
-/* Or may the engine say that there is no room for it? It is taken out again. */
-bool m_no_room(struct model *m, unsigned ctx, uint32_t ioas, uint64_t len);
 int m_unmap(struct model *m, unsigned ctx, struct iommu_ioas_unmap *cmd);
+/* What UNMAP does once its range is good: *len of them went, also when it fails. */
+int m_unmap_range(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last,
+		  uint64_t *len);
 int m_allow(struct model *m, unsigned ctx, uint32_t ioas, const struct iommu_iova_range *ranges,
 	    unsigned nr);
 /* Writes all ranges there are (at most M_RANGES) and the alignment; the number of ranges or -errno.
  */
 int m_ranges(struct model *m, unsigned ctx, uint32_t ioas, struct iommu_iova_range *out,
 	     uint64_t *alignment);
+int m_forbid_huge_pages(struct model *m, unsigned ctx, uint32_t ioas);
 int m_option(struct model *m, unsigned ctx, struct iommu_option *cmd, bool privileged);
+
+/* ---- mappings (map.c) ---- */
+
+/*
+ * Of a mapping whose IOVA is chosen: *exact says whether `iova` is the only good answer; if not,
+ * the engine's is to be given to m_accept.
+ */
+int m_map(struct model *m, unsigned ctx, struct iommu_ioas_map *cmd, bool *exact);
+int m_copy(struct model *m, unsigned ctx, struct iommu_ioas_copy *cmd, bool *exact);
+/* `memory`: which one its descriptor is of, -1: of none. */
+int m_map_file(struct model *m, unsigned ctx, struct iommu_ioas_map_file *cmd, int memory,
+	       bool *exact);
+int m_map_dma(struct model *m, unsigned ctx, const struct vfio_iommu_type1_dma_map *cmd);
+/* May a mapping that was just added at no known place be there? It is then. */
+bool m_accept(struct model *m, unsigned ctx, uint32_t ioas, uint64_t iova, uint64_t va,
+	      uint64_t len);
+/* Or may the engine say that there is no room for it? It is taken out again. */
+bool m_no_room(struct model *m, unsigned ctx, uint32_t ioas, uint64_t len);
+/* In context `ctx` another process is to pay; nothing that the model knows changes. */
+int m_change_process(struct model *m, unsigned ctx, uint32_t reserved);
+
+/* ---- VFIO's type1 on /dev/iommu (type1.c) ---- */
+
+int m_vfio_ioas(struct model *m, unsigned ctx, struct iommu_vfio_ioas *cmd);
+int m_check_extension(struct model *m, unsigned ctx, uint64_t extension);
+int m_set_iommu(struct model *m, unsigned ctx, uint64_t type);
+/* *written: the answer is written back, though it may fail. */
+int m_unmap_dma(struct model *m, unsigned ctx, struct vfio_iommu_type1_dma_unmap *cmd,
+		bool *written);
 
 /* ---- page tables and objects (object.c) ---- */
 

@@ -89,6 +89,8 @@ int m_destroy(struct model *m, unsigned ctx, uint32_t id)
 	if (obj->type == M_DEVICE || m_users(m, ctx, id))
 		return -EBUSY;
 	obj->type = M_NONE;
+	if (m->ctx[ctx].compat == id)
+		m->ctx[ctx].compat = 0;
 	return 0;
 }
 

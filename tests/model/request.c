@@ -58,15 +58,26 @@ static int peer_of(const struct model *m, unsigned dev, const struct ioas_tlp *t
 	return -1;
 }
 
-static enum ioas_fault_reason check_page(const struct m_ioas *ioas, uint64_t addr, unsigned op)
+/* A file may have become shorter since. */
+static bool gone(const struct model *m, const struct m_area *area, uint64_t iova)
+{
+	const struct m_memory *memory = &m->memory[area->memory];
+
+	return memory->file && m_va(area, iova) >= memory->page_nr * M_PAGE;
+}
+
+static enum ioas_fault_reason check_page(const struct model *m, const struct m_ioas *ioas,
+					 uint64_t addr, unsigned op)
 {
 	const struct m_area *area = m_area_at(ioas, addr);
 
 	if (!area)
 		return IOAS_FAULT_NOT_MAPPED;
-	if (op == IOAS_TLP_WRITE)
-		return area->prot & IOAS_PROT_WRITE ? IOAS_FAULT_NONE : IOAS_FAULT_NO_WRITE;
-	return area->prot & IOAS_PROT_READ ? IOAS_FAULT_NONE : IOAS_FAULT_NO_READ;
+	if (op == IOAS_TLP_WRITE && !(area->prot & IOAS_PROT_WRITE))
+		return IOAS_FAULT_NO_WRITE;
+	if (op == IOAS_TLP_READ && !(area->prot & IOAS_PROT_READ))
+		return IOAS_FAULT_NO_READ;
+	return gone(m, area, addr) ? IOAS_FAULT_MEMORY : IOAS_FAULT_NONE;
 }
 
 /* In the order of the bytes: what stands before the first that fails may have moved. */
@@ -82,7 +93,7 @@ static void check_bytes(struct model *m, int ctx, const struct m_obj *obj,
 		if (addr >> obj->hwpt.aw || addr < tlp->addr)
 			out->reason = IOAS_FAULT_WIDTH;
 		else
-			out->reason = check_page(ioas, addr, tlp->op);
+			out->reason = check_page(m, ioas, addr, tlp->op);
 		if (!out->reason)
 			out->moved += left < tlp->len - out->moved ? left : tlp->len - out->moved;
 	}
@@ -192,7 +203,8 @@ static void move_page(struct model *m, struct m_obj *table, int ctx, const struc
 		      uint64_t addr, uint8_t *buf, uint64_t len)
 {
 	const struct m_area *area = m_area_at(&m->ctx[ctx].obj[table->hwpt.ioas].ioas, addr);
-	uint8_t *byte = m->bytes + (area->va + (addr - area->first) - m->va);
+	const struct m_memory *memory = &m->memory[area->memory];
+	uint8_t *byte = memory->bytes + (m_va(area, addr) - memory->va);
 
 	if (tlp->op == IOAS_TLP_READ) {
 		memcpy(buf, byte, len);
@@ -235,4 +247,8 @@ void m_move(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
 		move_page(m, table, ctx, tlp, addr, (uint8_t *)buf + done, part);
 		done += part;
 	}
+	/* That it would be written is noted before it is seen that it has gone. */
+	if (outcome->reason == IOAS_FAULT_MEMORY && tlp->op == IOAS_TLP_WRITE &&
+	    table->hwpt.tracking)
+		note_written(&table->hwpt, outcome->addr / M_PAGE * M_PAGE);
 }

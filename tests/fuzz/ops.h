@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* What can be done with /dev/iommu, one function each, and what these share. */
+#ifndef TESTS_FUZZ_OPS_H
+#define TESTS_FUZZ_OPS_H
+
+#include "rig.h"
+
+/*
+ * Once in a while the same call with a size or a pointer that is wrong: it is refused, and nothing
+ * has happened. `len` is what the ioctl knows, `min` what it needs.
+ */
+bool rig_spoiled(struct rig *rig, unsigned ctx, unsigned long cmd, const void *arg, uint32_t len,
+		 uint32_t min);
+/* What a refused call has written: nothing. */
+void rig_untouched(struct rig *rig, const char *what, const void *got, const void *was, size_t len);
+
+uint32_t rig_pick_id(struct rig *rig);
+/* Mostly one there is. */
+uint32_t rig_pick(struct rig *rig, unsigned ctx, enum m_type type);
+const struct m_ioas *rig_ioas_of(struct rig *rig, unsigned ctx, uint32_t id);
+uint32_t rig_pick_map_flags(struct rig *rig);
+uint64_t rig_pick_va(struct rig *rig);
+/* The model's lists are not endless. */
+bool rig_room_for(struct rig *rig, unsigned ctx, uint32_t to, uint32_t from);
+/* The engine has chosen an IOVA where the model only knows what is possible. */
+void rig_check_choice(struct rig *rig, unsigned ctx, uint32_t ioas, long rc, uint64_t iova,
+		      uint64_t va, uint64_t len);
+
+/* ops_space.c */
+void op_ioas_alloc(struct rig *rig, unsigned ctx);
+void op_map(struct rig *rig, unsigned ctx);
+void op_copy(struct rig *rig, unsigned ctx);
+void op_unmap(struct rig *rig, unsigned ctx);
+void op_allow(struct rig *rig, unsigned ctx);
+void op_ranges(struct rig *rig, unsigned ctx);
+void op_option(struct rig *rig, unsigned ctx);
+/* ops_table.c */
+void op_hwpt_alloc(struct rig *rig, unsigned ctx);
+void op_destroy(struct rig *rig, unsigned ctx);
+void op_set_dirty(struct rig *rig, unsigned ctx);
+void op_get_dirty(struct rig *rig, unsigned ctx);
+/* files.c */
+void op_map_file(struct rig *rig, unsigned ctx);
+void op_truncate(struct rig *rig, unsigned ctx);
+void op_change_process(struct rig *rig, unsigned ctx);
+/* ops_type1.c */
+void op_vfio_ioas(struct rig *rig, unsigned ctx);
+void op_map_dma(struct rig *rig, unsigned ctx);
+void op_unmap_dma(struct rig *rig, unsigned ctx);
+void op_type1(struct rig *rig, unsigned ctx);
+
+#endif
