@@ -236,7 +236,9 @@ struct ioas_detach {
  * shown from the moment that call returns. `flags`: IOMMU_IOAS_MAP_READABLE, _WRITEABLE.
  * IOMMU_IOAS_UNMAP takes it away again, in whole maps. ENOENT the IOAS; EINVAL it is not nested,
  * neither of the flags, length 0, misaligned, or a reserved range; EOVERFLOW; EEXIST; EFAULT;
- * ENOMEM, as IOMMU_IOAS_MAP, which is EINVAL in a nested IOAS, as are MAP_FILE and COPY into it.
+ * ENOMEM, as IOMMU_IOAS_MAP, which is EINVAL in a nested IOAS, as are MAP_FILE and COPY into it;
+ * EINVAL, EPERM, as MAP_FILE, where with a page table attached it leads to a file that cannot be
+ * had. So are MAP and the like in a parent whose part a nested IOAS then cannot show.
  *
  * IOAS_NEST_INFO tells how many maps it has, their bytes, and how many of these are not blocked.
  * ENOENT; EINVAL it is not nested.

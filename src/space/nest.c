@@ -23,9 +23,6 @@
 #include "util/alloc.h"
 #include "util/why.h"
 
-/* Each change goes down that far, one in the other. */
-#define NEST_DEPTH_MAX 8
-
 /* ---- what a space has, looked at with its lock ---- */
 
 /* A part of an area, with a reference to its pages. */
@@ -109,28 +106,34 @@ static int prune(struct ioas_space *child, const struct nest_map *map, iova_t *f
 	return rc;
 }
 
-/*
- * Enters one part that the parent has. What the space has no place for (it is reserved by a device
- * of its, or no whole page) stays blocked.
- */
+/* The space has a place for it: it is not reserved by a device of its, and whole pages. */
+static bool fits(struct ioas_space *child, iova_t iova, const struct shown *shown)
+{
+	uint64_t len = shown->last - shown->first + 1;
+	bool fits;
+
+	pthread_mutex_lock(&child->lock);
+	fits = !((len | shown->offset) & (space_alignment(child) - 1)) &&
+	       !space_check_fixed(child, iova, len, NULL);
+	pthread_mutex_unlock(&child->lock);
+	return fits;
+}
+
+/* Enters one part that the parent has. What the space has no place for stays blocked. */
 static int enter(struct ioas_space *child, iova_t iova, const struct shown *shown, uint32_t prot)
 {
 	struct space_piece piece = {
-		.pages = pages_get(shown->pages),
 		.offset = shown->offset,
 		.len = shown->last - shown->first + 1,
 	};
-	int rc;
 
-	if (!prot) {
-		pages_put(child->iommu, piece.pages);
+	if (!prot || !fits(child, iova, shown))
 		return 0;
-	}
-	rc = map_pieces(child, &iova, 0, &piece, 1, piece.len, prot | IOAS_MAP_FIXED, NULL);
-	return rc == -ENOMEM || rc == -EFAULT ? rc : 0;
+	piece.pages = pages_get(shown->pages);
+	return map_pieces(child, &iova, 0, &piece, 1, piece.len, prot | IOAS_MAP_FIXED, NULL);
 }
 
-/* Fills the holes in first..last of a map with what the parent has. 0; -ENOMEM; -EFAULT. */
+/* Fills the holes in first..last of a map with what the parent has. 0, or what MAP answers. */
 static int fill(struct ioas_space *child, const struct nest_map *map, iova_t first, iova_t last)
 {
 	iova_t to_parent = map->parent_first - map->first, done;
@@ -219,14 +222,9 @@ static int sync_children(struct ioas_space *space, iova_t first, iova_t last)
 
 /* ---- what others of the folder call ---- */
 
-static void nest_lock(struct ioas_space *space)
+static const char *lacks(int rc)
 {
-	pthread_mutex_lock(&space->iommu->nest_lock);
-}
-
-static void nest_unlock(struct ioas_space *space)
-{
-	pthread_mutex_unlock(&space->iommu->nest_lock);
+	return rc == -ENOMEM ? "out of memory" : "memory that it leads to is not all there";
 }
 
 int nest_after_map(struct ioas_space *space, iova_t first, iova_t last, struct ioas_why *why)
@@ -242,25 +240,55 @@ int nest_after_map(struct ioas_space *space, iova_t first, iova_t last, struct i
 		sync_children(space, first, last);
 	}
 	nest_unlock(space);
-	return rc ? why_set(why, rc, "a space nested on this one cannot show it: no memory for it")
+	return rc ? why_set(why, rc, "a space nested on this one cannot show it: %s", lacks(rc))
 		  : 0;
 }
 
-/* The children first: they can refuse. Then once more: a part may have stayed. */
+/* What UNMAP of first..last takes, up to what it stops at. False: nothing; *stops: at something. */
+static bool to_go(struct ioas_space *space, iova_t first, iova_t last, struct ioas_range *out,
+		  bool *stops)
+{
+	struct space_area *area;
+	bool any = false;
+
+	pthread_mutex_lock(&space->lock);
+	area = areas_find(&space->areas, first);
+	for (; area && area->first <= last; area = areas_next(area)) {
+		if (area->locks || area->first < first || area->last > last)
+			break;
+		out->first = any ? out->first : area->first;
+		out->last = area->last;
+		any = true;
+	}
+	*stops = area && area->first <= last;
+	pthread_mutex_unlock(&space->lock);
+	return any;
+}
+
+/*
+ * The children first: they can refuse. What UNMAP stops at they go on showing all the time. Then
+ * once more: a part may have stayed.
+ */
 int nest_unmap_parent(struct ioas_space *space, iova_t first, iova_t last, uint64_t *len,
 		      struct ioas_why *why)
 {
-	int rc;
+	struct ioas_range range;
+	bool stops;
+	int rc = 0;
 
+	*len = 0;
 	nest_lock(space);
-	rc = sync_all(space, first, last, true);
-	if (rc) {
-		*len = 0;
-		why_set(why, rc, "a space nested on this one does not let its part go");
-	} else {
-		rc = space_unmap(space, first, last, len, why);
+	if (to_go(space, first, last, &range, &stops)) {
+		rc = sync_all(space, range.first, range.last, true);
+		if (rc)
+			why_set(why, rc, "a space nested on this one does not let its part go");
+		else
+			rc = space_unmap(space, range.first, range.last, len, why);
+		sync_children(space, range.first, range.last);
 	}
-	sync_children(space, first, last);
+	/* Says why it stops, or that nothing is there. */
+	if (!rc && (stops || !*len))
+		rc = space_unmap(space, first, last, NULL, why);
 	nest_unlock(space);
 	return rc;
 }
@@ -328,54 +356,7 @@ int nest_unmap_child(struct ioas_space *space, iova_t first, iova_t last, uint64
 	return rc;
 }
 
-void nest_end(struct ioas_space *space)
-{
-	struct space_nest *nest = space->nest;
-	struct tree_node *node;
-
-	if (!nest)
-		return;
-	pthread_mutex_lock(&nest->parent->lock);
-	*nest->prev = nest->next;
-	if (nest->next)
-		nest->next->nest->prev = nest->prev;
-	pthread_mutex_unlock(&nest->parent->lock);
-	while ((node = tree_end(&nest->maps, 0)))
-		nest_remove(nest, nest_by_iova(node));
-	ioas_space_put(nest->parent);
-	free(nest);
-}
-
 /* ---- and programs ---- */
-
-int ioas_space_new_nested(struct ioas_space *parent, struct ioas_space **out, struct ioas_why *why)
-{
-	unsigned depth = parent->nest ? parent->nest->depth + 1 : 1;
-	struct space_nest *nest;
-	struct ioas_space *space;
-
-	if (depth > NEST_DEPTH_MAX)
-		return why_set(why, -EINVAL, "spaces are nested %d deep already", NEST_DEPTH_MAX);
-	nest = alloc_zero(1, sizeof(*nest));
-	if (!nest || ioas_space_new(parent->iommu, &space)) {
-		free(nest);
-		return why_set(why, -ENOMEM, "out of memory");
-	}
-	nest->parent = ioas_space_get(parent);
-	nest->depth = depth;
-	nest_maps_init(nest);
-	space->nest = nest;
-	pthread_mutex_lock(&parent->lock);
-	nest->next = parent->children;
-	nest->prev = &parent->children;
-	if (nest->next)
-		nest->next->nest->prev = &nest->next;
-	parent->children = space;
-	atomic_store_explicit(&parent->is_parent, true, memory_order_seq_cst);
-	pthread_mutex_unlock(&parent->lock);
-	*out = space;
-	return 0;
-}
 
 static int check(struct ioas_space *space, iova_t iova, iova_t parent_iova, uint64_t len,
 		 uint32_t flags, struct ioas_why *why)
@@ -435,9 +416,7 @@ static int map_locked(struct ioas_space *space, iova_t iova, iova_t parent_iova,
 		return 0;
 	hide_map(space, map);
 	nest_remove(space->nest, map);
-	return why_set(why, rc,
-		       rc == -EFAULT ? "memory that it leads to is not all there"
-				     : "out of memory");
+	return why_set(why, rc, "%s", lacks(rc));
 }
 
 int ioas_space_nest_map(struct ioas_space *space, iova_t iova, iova_t parent_iova, uint64_t len,
@@ -449,22 +428,4 @@ int ioas_space_nest_map(struct ioas_space *space, iova_t iova, iova_t parent_iov
 	rc = map_locked(space, iova, parent_iova, len, flags, why);
 	nest_unlock(space);
 	return rc;
-}
-
-int ioas_space_nest_info(struct ioas_space *space, struct ioas_nest_info *out)
-{
-	struct space_area *area;
-
-	*out = (struct ioas_nest_info){0};
-	if (!space->nest)
-		return -EINVAL;
-	nest_lock(space);
-	out->maps = space->nest->nr;
-	out->len = space->nest->len;
-	pthread_mutex_lock(&space->lock);
-	for (area = areas_find(&space->areas, 0); area; area = areas_next(area))
-		out->shown_len += area->last - area->first + 1;
-	pthread_mutex_unlock(&space->lock);
-	nest_unlock(space);
-	return 0;
 }

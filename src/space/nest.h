@@ -11,9 +11,20 @@ static inline bool nest_is_parent(const struct ioas_space *space)
 	return atomic_load_explicit(&space->is_parent, memory_order_seq_cst);
 }
 
+static inline void nest_lock(struct ioas_space *space)
+{
+	pthread_mutex_lock(&space->iommu->nest_lock);
+}
+
+static inline void nest_unlock(struct ioas_space *space)
+{
+	pthread_mutex_unlock(&space->iommu->nest_lock);
+}
+
 /*
- * Something has been mapped in first..last: the children show it, too. 0; -ENOMEM, -EFAULT one of
- * them cannot, and what was mapped is gone again. No space's lock is held.
+ * Something has been mapped in first..last: the children show it, too. 0; or what MAP answers for
+ * memory that is not there: one of them cannot, and what was mapped is gone again. No space's lock
+ * is held.
  */
 int nest_after_map(struct ioas_space *space, iova_t first, iova_t last, struct ioas_why *why);
 /* UNMAP of a parent: also -EBUSY or -EDEADLOCK, where a child's part is not let go. */

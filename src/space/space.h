@@ -61,6 +61,8 @@ struct space_area_info {
 	uint32_t prot;
 };
 int space_area_at_or_after(struct ioas_space *space, iova_t iova, struct space_area_info *out);
+/* Has the program mapped anything there, shown or (in a nested space) blocked? */
+bool space_maps_any(struct ioas_space *space, iova_t first, iova_t last);
 /*
  * Cuts the mapping that goes on behind `last` in two there. Only where leaves above one page are
  * forbidden, else nothing happens. 0; -EBUSY it is being unmapped; -EINVAL `last` ends no page, or

@@ -205,14 +205,13 @@ static int cut_ends(struct uapi_call *call, struct type1 *type1,
 static int unmap_range(struct uapi_call *call, struct type1 *type1, uint64_t first, uint64_t last,
 		       uint64_t *unmapped)
 {
-	struct space_area_info area;
 	int rc = 0;
 
 	if (!type1->ioas)
 		rc = widen(call, type1, first, &last);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	if (space_area_at_or_after(type1->space, first, &area) || area.range.first > last)
+	if (!space_maps_any(type1->space, first, last))
 		return 0;
 	return ioas_space_unmap(type1->space, first, last, unmapped, call->why);
 }

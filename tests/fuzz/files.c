@@ -129,6 +129,8 @@ void op_map_file(struct rig *rig, unsigned ctx)
 	if (!rig_room_for(rig, ctx, cmd.ioas_id, 0) ||
 	    rig_spoiled(rig, ctx, IOMMU_IOAS_MAP_FILE, &cmd, sizeof(cmd), 40))
 		return;
+	if (m_is_parent(&rig->model, ctx, cmd.ioas_id))
+		cmd.flags |= IOMMU_IOAS_MAP_FIXED_IOVA;
 	want = cmd;
 	rc = m_map_file(&rig->model, ctx, &want, memory, &exact);
 	if (rc || exact) {

@@ -48,5 +48,9 @@ void op_vfio_ioas(struct rig *rig, unsigned ctx);
 void op_map_dma(struct rig *rig, unsigned ctx);
 void op_unmap_dma(struct rig *rig, unsigned ctx);
 void op_type1(struct rig *rig, unsigned ctx);
+/* ops_nest.c */
+void op_nest_alloc(struct rig *rig, unsigned ctx);
+void op_nest_map(struct rig *rig, unsigned ctx);
+void op_nest_info(struct rig *rig, unsigned ctx);
 
 #endif

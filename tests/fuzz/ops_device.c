@@ -322,7 +322,7 @@ static void prepare_device(struct rig *rig, unsigned dev, unsigned ctx, uint32_t
 void rig_prologue(struct rig *rig)
 {
 	const uint32_t rw = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE;
-	uint32_t ioas[2][2];
+	uint32_t ioas[2][2], nested;
 
 	for (unsigned c = 0; c < 2; c++) {
 		open_ctx(rig, c);
@@ -336,12 +336,13 @@ void rig_prologue(struct rig *rig)
 					 0x1f1000);
 		}
 	}
+	nested = rig_make_nested(rig, 0, ioas[0][0]);
 	for (unsigned d = 0; d < rig->model.dev_nr; d++) {
 		unsigned ctx = rig->model.dev[d].f->group % 4 == 3;
 
 		open_cdev(rig, d, 0);
 		bind(rig, d, 0, ctx);
 		command(rig, d, 0, CMD_MASTER | CMD_MEMORY);
-		prepare_device(rig, d, ctx, ioas[ctx][d / 2 % 2]);
+		prepare_device(rig, d, ctx, d == 8 ? nested : ioas[ctx][d / 2 % 2]);
 	}
 }

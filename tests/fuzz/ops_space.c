@@ -51,6 +51,10 @@ void op_map(struct rig *rig, unsigned ctx)
 	if (!rig_room_for(rig, ctx, cmd.ioas_id, 0) ||
 	    rig_spoiled(rig, ctx, IOMMU_IOAS_MAP, &cmd, sizeof(cmd), 40))
 		return;
+	/* The model has to know where it is, to say what becomes of what is nested there. */
+	if (m_is_parent(&rig->model, ctx, cmd.ioas_id) &&
+	    (cmd.user_va % M_PAGE || cmd.length <= M_PAGE / 2))
+		cmd.flags |= IOMMU_IOAS_MAP_FIXED_IOVA;
 	want = cmd;
 	rc = m_map(&rig->model, ctx, &want, &exact);
 	if (rc || exact) {
@@ -82,6 +86,8 @@ void op_copy(struct rig *rig, unsigned ctx)
 	if (!rig_room_for(rig, ctx, cmd.dst_ioas_id, cmd.src_ioas_id) ||
 	    rig_spoiled(rig, ctx, IOMMU_IOAS_COPY, &cmd, sizeof(cmd), 40))
 		return;
+	if (m_is_parent(&rig->model, ctx, cmd.dst_ioas_id))
+		cmd.flags |= IOMMU_IOAS_MAP_FIXED_IOVA;
 	area = rig_ioas_of(rig, ctx, cmd.src_ioas_id)
 		       ? m_area_at(rig_ioas_of(rig, ctx, cmd.src_ioas_id), cmd.src_iova)
 		       : NULL;
@@ -113,6 +119,13 @@ void op_unmap(struct rig *rig, unsigned ctx)
 
 		if (area)
 			cmd.length = area->last - cmd.iova + 1;
+		if (ioas->map_nr && input_below(&rig->in, 4)) {
+			const struct m_nest_map *map =
+				&ioas->map[input_below(&rig->in, ioas->map_nr)];
+
+			cmd.iova = map->first;
+			cmd.length = map->last - map->first + 1;
+		}
 	} else if (input_rarely(&rig->in, 16)) {
 		cmd.iova = 0;
 		cmd.length = UINT64_MAX - input_below(&rig->in, 2);

@@ -162,11 +162,13 @@ static void add_device(struct rig *rig, unsigned i)
 
 struct rig *rig_new(const uint8_t *data, size_t len)
 {
-	struct rig *rig = calloc(1, sizeof(*rig));
+	/* Zero pages, of which most are never touched. */
+	struct rig *rig = mmap(NULL, sizeof(*rig), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	size_t arena_len = (RIG_ARENA + 1) * M_PAGE;
 	struct m_memory *own;
 
-	if (!rig)
+	if (rig == MAP_FAILED)
 		abort();
 	own = &rig->model.memory[0];
 	rig->aloud = getenv("FUZZ_ALOUD");
@@ -214,7 +216,7 @@ void rig_destroy(struct rig *rig)
 	free(rig->bitmap);
 	free(rig->model.memory[0].bytes);
 	rig_files_destroy(rig);
-	free(rig);
+	munmap(rig, sizeof(*rig));
 }
 
 long rig_ioctl(struct rig *rig, struct ioas_file *file, unsigned long cmd, const void *arg)

@@ -75,6 +75,8 @@ long rig_ioctl(struct rig *rig, struct ioas_file *file, unsigned long cmd, const
 /* All memory and registers are as the model has them. */
 void rig_compare(struct rig *rig);
 void rig_compare_regs(struct rig *rig);
+/* What nested IOASes say of themselves. */
+void rig_compare_nested(struct rig *rig);
 
 /* Files to be mapped (files.c), each time the same. */
 void rig_files_new(struct rig *rig);
@@ -108,6 +110,7 @@ void rig_make_file_mapping(struct rig *rig, unsigned ctx, uint32_t ioas, unsigne
 			   unsigned page, unsigned nr, uint64_t iova);
 /* The one that VFIO's ioctls are for; TYPE1 forbids it large leaves. */
 void rig_make_compat(struct rig *rig, unsigned ctx, uint32_t ioas, bool type1);
+uint32_t rig_make_nested(struct rig *rig, unsigned ctx, uint32_t parent);
 uint32_t rig_make_hwpt(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, uint32_t flags);
 /* Some descriptors, devices, mappings and routes to begin with. */
 void rig_prologue(struct rig *rig);

@@ -13,7 +13,6 @@
 
 void m_init(struct model *m, const struct m_machine *machine)
 {
-	memset(m, 0, sizeof(*m));
 	m->machine = machine;
 	m->dev_nr = machine->function_nr;
 	for (unsigned d = 0; d < m->dev_nr; d++) {

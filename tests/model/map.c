@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The model's mappings: what MAP, MAP_FILE, COPY and VFIO's MAP_DMA add, and where it goes. */
-#include <string.h>
+#include <stdlib.h>
 #include "model.h"
 
 #define MSI_LAST  0xfeefffffull
@@ -98,6 +98,41 @@ int m_check_fixed(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t i
 	return m_mapped(&m->ctx[ctx].obj[ioas].ioas, iova, iova + len - 1) ? -EEXIST : 0;
 }
 
+/* The areas of the newest mapping: takes them out. */
+static unsigned take_newest(struct m_ioas *s, uint64_t len)
+{
+	unsigned nr = 0;
+
+	while (len) {
+		const struct m_area *area = &s->area[--s->area_nr];
+
+		len -= area->last - area->first + 1;
+		nr++;
+	}
+	return nr;
+}
+
+/* What is nested on it shows the newest mapping, too; or that goes again. */
+static int show(struct model *m, unsigned ctx, uint32_t ioas, uint64_t iova, uint64_t len)
+{
+	struct m_ctx *was;
+	int rc;
+
+	if (!m_is_parent(m, ctx, ioas))
+		return 0;
+	was = malloc(sizeof(*was));
+	if (!was)
+		abort();
+	*was = m->ctx[ctx];
+	rc = m_nest_sync(m, ctx, ioas, iova, iova + len - 1);
+	if (rc) {
+		m->ctx[ctx] = *was;
+		take_newest(&m->ctx[ctx].obj[ioas].ioas, len);
+	}
+	free(was);
+	return rc;
+}
+
 /* What all that map have in common once they know which memory it is: `from` lists it. */
 static int enter(struct model *m, unsigned ctx, uint32_t ioas, uint32_t flags,
 		 const struct m_area *from, unsigned nr, uint64_t len, uint64_t *iova, bool *exact)
@@ -107,7 +142,7 @@ static int enter(struct model *m, unsigned ctx, uint32_t ioas, uint32_t flags,
 	int rc;
 
 	*exact = true;
-	if (len % alignment)
+	if (s->parent || len % alignment)
 		return -EINVAL;
 	at = *iova;
 	rc = flags & IOMMU_IOAS_MAP_FIXED_IOVA ? m_check_fixed(m, ctx, ioas, at, len)
@@ -140,7 +175,7 @@ static int enter(struct model *m, unsigned ctx, uint32_t ioas, uint32_t flags,
 		at = area.last + 1;
 		s->area[s->area_nr++] = area;
 	}
-	return 0;
+	return *exact ? show(m, ctx, ioas, at - len, len) : 0;
 }
 
 static int check_numbers(uint32_t flags, uint64_t iova, uint64_t iova2, uint64_t len)
@@ -262,20 +297,6 @@ int m_copy(struct model *m, unsigned ctx, struct iommu_ioas_copy *cmd, bool *exa
 	}
 	return enter(m, ctx, cmd->dst_ioas_id, cmd->flags, from, nr, cmd->length, &cmd->dst_iova,
 		     exact);
-}
-
-/* The areas of the newest mapping, which are not where they should be: takes them out. */
-static unsigned take_newest(struct m_ioas *s, uint64_t len)
-{
-	unsigned nr = 0;
-
-	while (len) {
-		const struct m_area *area = &s->area[--s->area_nr];
-
-		len -= area->last - area->first + 1;
-		nr++;
-	}
-	return nr;
 }
 
 bool m_accept(struct model *m, unsigned ctx, uint32_t ioas, uint64_t iova, uint64_t va,

@@ -20,16 +20,18 @@
 #include <ioas/uapi/vfio.h>
 #include <ioas/uapi_ext.h>
 
-#define M_PAGE	 4096ull
-#define M_DEVS	 16u
-#define M_CTXS	 3u
-#define M_IDS	 64u /* objects of a context; ids are below this */
-#define M_AREAS	 100u
-#define M_RANGES 6u
-#define M_ATTACH 12u /* routes of a device at once */
-#define M_PAGES	 1024u
-#define M_BAR	 4096u
-#define M_MEMORY 6u /* the program's, and files */
+#define M_PAGE	    4096ull
+#define M_DEVS	    16u
+#define M_CTXS	    3u
+#define M_IDS	    64u /* objects of a context; ids are below this */
+#define M_AREAS	    100u
+#define M_RANGES    6u
+#define M_NEST_MAPS 12u
+#define M_NEST_DEEP 8u
+#define M_ATTACH    12u /* routes of a device at once */
+#define M_PAGES	    1024u
+#define M_BAR	    4096u
+#define M_MEMORY    6u /* the program's, and files */
 
 /* What a described function is; written down by hand in machine.c, not asked of the engine. */
 struct m_function {
@@ -82,7 +84,18 @@ struct m_area {
 	uint64_t pages;	 /* the same number: of one MAP, and copies of it */
 };
 
+/* Of a nested IOAS: first..last lead to the parent's addresses from parent_first on. */
+struct m_nest_map {
+	uint64_t first, last, parent_first;
+	uint32_t prot;
+};
+
 struct m_ioas {
+	uint32_t parent; /* it is nested on that IOAS; 0: on none */
+	unsigned depth;
+	struct m_nest_map map[M_NEST_MAPS];
+	unsigned map_nr;
+	/* What it maps; if it is nested, what of its maps the parent maps. */
 	struct m_area area[M_AREAS];
 	unsigned area_nr;
 	struct ioas_range allowed[M_RANGES];
@@ -144,6 +157,7 @@ struct model {
 	struct m_memory memory[M_MEMORY];
 };
 
+/* `m` is all zero. */
 void m_init(struct model *m, const struct m_machine *machine);
 
 /* ---- spaces (space.c) ---- */
@@ -153,7 +167,9 @@ uint64_t m_alignment(const struct model *m, unsigned ctx, uint32_t ioas);
 bool m_reserved(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last);
 /* Is something mapped there, or allowed? Then it cannot become reserved. */
 bool m_in_use(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last);
+/* Is anything shown there; has anything been mapped, though it be blocked (nesting)? */
 bool m_mapped(const struct m_ioas *ioas, uint64_t first, uint64_t last);
+bool m_maps_any(const struct m_ioas *ioas, uint64_t first, uint64_t last);
 const struct m_area *m_area_at(const struct m_ioas *ioas, uint64_t iova);
 bool m_has_table(const struct model *m, unsigned ctx, uint32_t ioas);
 /* May something be mapped at exactly that place? 0, -EINVAL, -EOVERFLOW, -EEXIST. */
@@ -167,6 +183,8 @@ int m_can_fill(const struct model *m, unsigned ctx, uint32_t ioas, unsigned aw);
 
 int m_ioas_alloc(struct model *m, unsigned ctx, struct iommu_ioas_alloc *cmd);
 int m_unmap(struct model *m, unsigned ctx, struct iommu_ioas_unmap *cmd);
+/* Dirty pages go with their mapping. */
+void m_forget_written(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last);
 /* What UNMAP does once its range is good: *len of them went, also when it fails. */
 int m_unmap_range(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last,
 		  uint64_t *len);
@@ -198,6 +216,21 @@ bool m_accept(struct model *m, unsigned ctx, uint32_t ioas, uint64_t iova, uint6
 bool m_no_room(struct model *m, unsigned ctx, uint32_t ioas, uint64_t len);
 /* In context `ctx` another process is to pay; nothing that the model knows changes. */
 int m_change_process(struct model *m, unsigned ctx, uint32_t reserved);
+
+/* ---- nested in software (nest.c) ---- */
+
+int m_nest_alloc(struct model *m, unsigned ctx, struct ioas_nest_alloc *cmd);
+int m_nest_map(struct model *m, unsigned ctx, const struct ioas_nest_map *cmd);
+int m_nest_info(struct model *m, unsigned ctx, struct ioas_nest_info_cmd *cmd);
+/* UNMAP of a nested one: whole maps. */
+int m_nest_unmap(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last,
+		 uint64_t *len);
+bool m_is_parent(const struct model *m, unsigned ctx, uint32_t ioas);
+/*
+ * Something has changed in first..last: whatever is nested on it shows that. 0, or as m_can_enter:
+ * then one of them cannot, and what it shows is not said.
+ */
+int m_nest_sync(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last);
 
 /* ---- VFIO's type1 on /dev/iommu (type1.c) ---- */
 

@@ -17,8 +17,9 @@ unsigned m_users(const struct model *m, unsigned ctx, uint32_t id)
 	unsigned nr = 0;
 
 	for (uint32_t other = 1; other < M_IDS; other++)
-		nr += c->obj[id].type == M_IOAS && c->obj[other].type == M_HWPT &&
-		      c->obj[other].hwpt.ioas == id;
+		nr += c->obj[id].type == M_IOAS &&
+		      ((c->obj[other].type == M_HWPT && c->obj[other].hwpt.ioas == id) ||
+		       (c->obj[other].type == M_IOAS && c->obj[other].ioas.parent == id));
 	for (unsigned d = 0; d < m->dev_nr; d++)
 		for (unsigned i = 0; m->dev[d].ctx == (int)ctx && i < m->dev[d].attach_nr; i++)
 			nr += m->dev[d].attach[i].hwpt == id;

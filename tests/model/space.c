@@ -83,8 +83,7 @@ int m_ioas_alloc(struct model *m, unsigned ctx, struct iommu_ioas_alloc *cmd)
 	return 0;
 }
 
-/* Dirty pages go with their mapping. */
-static void forget_written(struct model *m, unsigned ctx, uint32_t ioas, const struct m_area *area)
+void m_forget_written(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last)
 {
 	for (unsigned id = 1; id < M_IDS; id++) {
 		struct m_hwpt *hwpt = &m->ctx[ctx].obj[id].hwpt;
@@ -93,7 +92,7 @@ static void forget_written(struct model *m, unsigned ctx, uint32_t ioas, const s
 		if (m->ctx[ctx].obj[id].type != M_HWPT || hwpt->ioas != ioas)
 			continue;
 		for (unsigned i = 0; i < hwpt->written_nr; i++)
-			if (!meets(hwpt->written[i], hwpt->written[i], area->first, area->last))
+			if (!meets(hwpt->written[i], hwpt->written[i], first, last))
 				hwpt->written[kept++] = hwpt->written[i];
 		hwpt->written_nr = kept;
 	}
@@ -118,14 +117,17 @@ int m_unmap_range(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, 
 	struct m_area *area;
 
 	*len = 0;
-	while ((area = lowest_area(s, first, last))) {
-		if (area->first < first || area->last > last)
-			return -ENOENT;
-		*len += area->last - area->first + 1;
-		forget_written(m, ctx, ioas, area);
+	if (s->parent)
+		return m_nest_unmap(m, ctx, ioas, first, last, len);
+	while ((area = lowest_area(s, first, last)) && area->first >= first && area->last <= last) {
+		struct m_area gone = *area;
+
+		*len += gone.last - gone.first + 1;
+		m_forget_written(m, ctx, ioas, gone.first, gone.last);
 		*area = s->area[--s->area_nr];
+		m_nest_sync(m, ctx, ioas, gone.first, gone.last);
 	}
-	return !*len && (first || last != UINT64_MAX) ? -ENOENT : 0;
+	return area || (!*len && (first || last != UINT64_MAX)) ? -ENOENT : 0;
 }
 
 int m_unmap(struct model *m, unsigned ctx, struct iommu_ioas_unmap *cmd)

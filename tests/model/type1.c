@@ -90,7 +90,7 @@ int m_unmap_dma(struct model *m, unsigned ctx, struct vfio_iommu_type1_dma_unmap
 		cmd->size = size;
 		return rc;
 	}
-	if (!m_mapped(&m->ctx[ctx].obj[ioas].ioas, first, last))
+	if (!m_maps_any(&m->ctx[ctx].obj[ioas].ioas, first, last))
 		return 0;
 	return m_unmap_range(m, ctx, ioas, first, last, &cmd->size);
 }

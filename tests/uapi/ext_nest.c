@@ -94,6 +94,25 @@ static void maps(uint32_t parent, uint32_t child)
 	info_is(child, 0, 0, 0);
 }
 
+/* By VFIO's words: a map is unmapped that is blocked, too. */
+static void blocked(uint32_t child)
+{
+	struct iommu_vfio_ioas set = {
+		.size = sizeof(set), .ioas_id = child, .op = IOMMU_VFIO_IOAS_SET};
+	struct vfio_iommu_type1_dma_unmap cmd = {
+		.argsz = sizeof(cmd), .iova = BASE, .size = 2 * PAGE};
+
+	check("VFIO_IOAS", call(fd, IOMMU_VFIO_IOAS, &set), 0);
+	check("a blocked map", nest_map(child, BASE, 8 * BASE, 2 * PAGE, IOMMU_IOAS_MAP_READABLE),
+	      0);
+	check("VFIO_IOMMU_UNMAP_DMA", call(fd, VFIO_IOMMU_UNMAP_DMA, &cmd), 0);
+	check("  of two pages", (long)(cmd.size / PAGE), 2);
+	info_is(child, 0, 0, 0);
+	cmd.size = 2 * PAGE;
+	check("and once more", call(fd, VFIO_IOMMU_UNMAP_DMA, &cmd), 0);
+	check("  of nothing", (long)cmd.size, 0);
+}
+
 static void depth(uint32_t parent)
 {
 	uint32_t ids[9] = {parent};
@@ -123,6 +142,7 @@ int main(void)
 	EXPECT(fd, IOAS_NEST_INFO, &info, -ENOENT, "nothing");
 	check("IOAS_NEST_ALLOC", nest_alloc(parent, &child), 0);
 	maps(parent, child);
+	blocked(child);
 	check("the parent", destroy(fd, parent), -EBUSY);
 	check("the child", destroy(fd, child), 0);
 	depth(parent);

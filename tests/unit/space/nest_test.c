@@ -4,6 +4,8 @@
  * a page table, after thousands of random maps and unmaps at all levels show what the composition
  * of what each maps says, page by page, and permissions too. What may refuse, refuses before.
  */
+#include <sys/mman.h>
+#include "mem/file.h"
 #include "tests/unit/space/rig.h"
 #include "util/inject.h"
 
@@ -260,6 +262,47 @@ static void a_locked_part_keeps_its_parent(void **state)
 	assert_int_equal(rig_lookup(rig, twin[1].pt, BASE, &prot), 0);
 }
 
+/* An UNMAP that stops at a mapping leaves what children show of that as it is. */
+static void what_stays_is_shown_all_the_time(void **state)
+{
+	uint32_t prot;
+
+	assert_int_equal(rig_fixed(rig, BASE, ARENA, 2 * PAGE), 0);
+	assert_int_equal(rig_fixed(rig, BASE + 2 * PAGE, ARENA + 2 * PAGE, 2 * PAGE), 0);
+	assert_int_equal(ioas_space_nest_map(twin[1].space, BASE, BASE, 4 * PAGE, RW, NULL), 0);
+	assert_int_equal(rig_unmap(rig, BASE, 3 * PAGE - 7, 2 * PAGE), -ENOENT);
+	assert_int_equal(rig_lookup(rig, twin[1].pt, BASE, &prot), 0);
+	for (unsigned p = 2; p < 4; p++)
+		assert_int_equal(rig_lookup(rig, twin[1].pt, BASE + p * PAGE, &prot),
+				 ARENA + p * PAGE);
+}
+
+/* A file that is too short for a child's page table is refused, as it is for one of one's own. */
+static void a_short_file_is_refused(void **state)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	struct ioas_nest_info info;
+	struct mem_file *file;
+	iova_t iova = BASE;
+
+	space_domain_detach(twin[0].space, twin[0].pt);
+	assert_int_equal(mem_file_open(rig->iommu.files, fd, &file), 0);
+	assert_int_equal(space_map_file(twin[0].space, &rig->caller, file, &iova, 0, PAGE,
+					RW | IOAS_MAP_FIXED, NULL),
+			 0);
+	assert_int_equal(ioas_space_nest_map(twin[1].space, BASE, BASE, PAGE, RW, NULL), -EINVAL);
+	assert_int_equal(ioas_space_nest_info(twin[1].space, &info), 0);
+	assert_int_equal(info.maps, 0);
+	assert_int_equal(rig_unmap(rig, BASE, PAGE, PAGE), 0);
+	assert_int_equal(ioas_space_nest_map(twin[1].space, BASE, BASE, PAGE, RW, NULL), 0);
+	assert_int_equal(space_map_file(twin[0].space, &rig->caller, file, &iova, 0, PAGE,
+					RW | IOAS_MAP_FIXED, NULL),
+			 -EINVAL);
+	assert_int_equal(rig_unmap(rig, BASE, PAGE, 0), -ENOENT);
+	mem_file_put(file);
+	assert_int_equal(space_domain_attach(twin[0].space, twin[0].pt, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +311,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_child_that_cannot_show_it_undoes_the_map, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_locked_part_keeps_its_parent, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_stays_is_shown_all_the_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_short_file_is_refused, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
