@@ -5,10 +5,11 @@
  */
 #include "machine.h"
 
-/* Two IOMMUs, a multifunction device, a bridge, switches without ACS and with it, a quirk. */
+/* Three IOMMUs, a multifunction device, a bridge, switches without ACS and with it, a quirk. */
 static const char *const lines[] = {
 	"iommu kind=soft,aw=48,pasid=20,pasid0apart,dirty",
 	"iommu kind=soft,aw=39,pasid=8,dirty",
+	"iommu kind=vtd,aw=48,pasid=20,dirty,coherency,nested",
 	"function addr=0000:00:01.0,type=root port,secondary=1,subordinate=1,acs,acs_cap=1d,"
 	"acs_ctrl=1d,iommu=0",
 	"function addr=0000:01:00.0,type=endpoint,multifunction,pasid=20",
@@ -43,19 +44,26 @@ static const char *const lines[] = {
 	"function addr=0000:0d:00.0,type=endpoint,pasid=20",
 	"function addr=0000:00:07.0,type=root port,secondary=e,subordinate=e,iommu=0",
 	"function addr=0000:0e:00.0,type=endpoint,pasid=20",
+	"function addr=0000:00:08.0,type=root port,secondary=f,subordinate=f,acs,acs_cap=1d,"
+	"acs_ctrl=1d,iommu=2",
+	"function addr=0000:0f:00.0,type=endpoint,pasid=20",
+	"function addr=0000:00:09.0,type=root port,secondary=10,subordinate=10,acs,acs_cap=1d,"
+	"acs_ctrl=1d,iommu=2",
+	"function addr=0000:10:00.0,type=endpoint,pasid=20",
 	NULL,
 };
 
 static const struct m_iommu iommus[] = {
 	{.aw = 48, .pasid_0_apart = true},
 	{.aw = 39},
+	{.aw = 48, .vtd = true},
 };
 
 #define PEER(n) (1u << (n))
 
 static const struct m_function functions[] = {
 	/* Nobody checks what this one claims, nor keeps it from any peer. */
-	{"0e:00.0", 0, 7, 9, 0x0e00, 20, true, false, 0x00, 0xff, PEER(12) - 2, 20},
+	{"0e:00.0", 0, 7, 9, 0x0e00, 20, true, false, 0x00, 0xff, PEER(14) - 2, 20},
 	{"01:00.0", 0, 0, 0, 0x0100, 20, false, false, 0x01, 0x01, PEER(2), 20},
 	{"01:00.1", 0, 0, 1, 0x0101, 20, false, false, 0x01, 0x01, PEER(1), 20},
 	/* Behind the bridge: no PASIDs, and its requester ID on all they send. */
@@ -72,6 +80,9 @@ static const struct m_function functions[] = {
 	{"0c:00.0", 0, 5, 7, 0x0c00, 20, false, false, 0x0c, 0x0c, PEER(10), 20},
 	{"0c:00.1", 0, 5, 7, 0x0c00, 20, false, false, 0x0c, 0x0c, PEER(9), 20},
 	{"0d:00.0", 1, 6, 8, 0x0d00, 8, false, false, 0x0d, 0x0d, 0, 20},
+	/* Behind the VT-d one. */
+	{"0f:00.0", 2, 12, 10, 0x0f00, 20, false, false, 0x0f, 0x0f, 0, 20},
+	{"10:00.0", 2, 16, 11, 0x1000, 20, false, false, 0x10, 0x10, 0, 20},
 };
 
 static const uint16_t alias[] = {0x0308, 0x0c01};

@@ -52,5 +52,10 @@ void op_type1(struct rig *rig, unsigned ctx);
 void op_nest_alloc(struct rig *rig, unsigned ctx);
 void op_nest_map(struct rig *rig, unsigned ctx);
 void op_nest_info(struct rig *rig, unsigned ctx);
+/* guest.c */
+void op_guest_write(struct rig *rig, unsigned ctx);
+void op_invalidate(struct rig *rig, unsigned ctx);
+uint64_t rig_pick_guest_iova(struct rig *rig);
+uint64_t rig_pick_root(struct rig *rig, uint32_t *width);
 
 #endif

@@ -319,10 +319,20 @@ static void prepare_device(struct rig *rig, unsigned dev, unsigned ctx, uint32_t
 		attach_exactly(rig, dev, 0, IOAS_ATTACH_PASID, 1, hwpt);
 }
 
+/* Requests without a PASID and with PASID 1 each go through a first stage of their own. */
+static void prepare_nested(struct rig *rig, unsigned dev, unsigned ctx, uint32_t ioas)
+{
+	uint32_t hwpt[2];
+
+	rig_nest(rig, ctx, rig->model.dev[dev].id, ioas, dev % 2, hwpt);
+	attach_exactly(rig, dev, 0, 0, 0, hwpt[0]);
+	attach_exactly(rig, dev, 0, IOAS_ATTACH_PASID, 1, hwpt[1]);
+}
+
 void rig_prologue(struct rig *rig)
 {
 	const uint32_t rw = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE;
-	uint32_t ioas[2][2], nested;
+	uint32_t ioas[2][2], nested, guest;
 
 	for (unsigned c = 0; c < 2; c++) {
 		open_ctx(rig, c);
@@ -337,12 +347,16 @@ void rig_prologue(struct rig *rig)
 		}
 	}
 	nested = rig_make_nested(rig, 0, ioas[0][0]);
+	guest = rig_make_guest(rig, 0);
 	for (unsigned d = 0; d < rig->model.dev_nr; d++) {
 		unsigned ctx = rig->model.dev[d].f->group % 4 == 3;
 
 		open_cdev(rig, d, 0);
 		bind(rig, d, 0, ctx);
 		command(rig, d, 0, CMD_MASTER | CMD_MEMORY);
-		prepare_device(rig, d, ctx, d == 8 ? nested : ioas[ctx][d / 2 % 2]);
+		if (fuzz_machine.iommu[rig->model.dev[d].f->iommu].vtd)
+			prepare_nested(rig, d, ctx, guest);
+		else
+			prepare_device(rig, d, ctx, d == 8 ? nested : ioas[ctx][d / 2 % 2]);
 	}
 }

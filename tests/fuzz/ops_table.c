@@ -4,31 +4,53 @@
 #include <string.h>
 #include "ops.h"
 
+/* What a program says of a first-stage table. */
+static struct iommu_hwpt_vtd_s1 pick_first(struct rig *rig)
+{
+	struct iommu_hwpt_vtd_s1 data = {.addr_width = 48};
+
+	data.flags = input_below(&rig->in, 8);
+	data.pgtbl_addr = rig_pick_root(rig, &data.addr_width);
+	if (input_rarely(&rig->in, 32))
+		data.flags |= 8;
+	if (input_rarely(&rig->in, 32))
+		data.addr_width = input_byte(&rig->in);
+	data.__reserved = input_rarely(&rig->in, 64);
+	return data;
+}
+
 void op_hwpt_alloc(struct rig *rig, unsigned ctx)
 {
 	struct iommu_hwpt_alloc cmd = {.size = sizeof(cmd)}, want;
-	uint32_t data = 0;
+	struct iommu_hwpt_vtd_s1 data = pick_first(rig);
+	bool nested = input_below(&rig->in, 4) == 3;
 	long rc;
 
 	cmd.dev_id = rig_pick(rig, ctx, M_DEVICE);
-	cmd.pt_id = input_rarely(&rig->in, 8) ? rig_pick_id(rig) : rig_pick(rig, ctx, M_IOAS);
+	cmd.pt_id = input_rarely(&rig->in, 8) ? rig_pick_id(rig)
+					      : rig_pick(rig, ctx, nested ? M_HWPT : M_IOAS);
 	cmd.flags = input_rarely(&rig->in, 8)
 			    ? input_byte(&rig->in)
 			    : input_byte(&rig->in) &
-				      (IOMMU_HWPT_ALLOC_DIRTY_TRACKING | IOMMU_HWPT_ALLOC_PASID);
+				      (IOMMU_HWPT_ALLOC_DIRTY_TRACKING | IOMMU_HWPT_ALLOC_PASID |
+				       IOMMU_HWPT_ALLOC_NEST_PARENT);
+	if (nested && input_below(&rig->in, 4))
+		cmd.flags &= IOMMU_HWPT_ALLOC_PASID;
 	cmd.__reserved = input_rarely(&rig->in, 64);
-	if (input_rarely(&rig->in, 32)) {
-		cmd.data_type = input_below(&rig->in, 3);
-		cmd.data_len = input_below(&rig->in, 2) * sizeof(data);
+	if (nested || input_rarely(&rig->in, 32)) {
+		cmd.data_type = input_rarely(&rig->in, 16) ? input_below(&rig->in, 4)
+							   : IOMMU_HWPT_DATA_VTD_S1;
+		cmd.data_len = input_rarely(&rig->in, 16) ? input_below(&rig->in, sizeof(data) + 1)
+							  : sizeof(data);
 		cmd.data_uptr = (uintptr_t)&data;
 	}
-	rig_say(rig, "context %u: HWPT_ALLOC device %u on %u flags %#x", ctx, cmd.dev_id, cmd.pt_id,
-		cmd.flags);
+	rig_say(rig, "context %u: HWPT_ALLOC device %u on %u flags %#x data %u of %u", ctx,
+		cmd.dev_id, cmd.pt_id, cmd.flags, cmd.data_type, cmd.data_len);
 	if (!m_free_id(&rig->model, ctx) ||
 	    rig_spoiled(rig, ctx, IOMMU_HWPT_ALLOC, &cmd, sizeof(cmd), 24))
 		return;
 	want = cmd;
-	rc = m_hwpt_alloc(&rig->model, ctx, &want);
+	rc = m_hwpt_alloc(&rig->model, ctx, &want, &data);
 	rig_expect(rig, "HWPT_ALLOC", rig_ioctl(rig, rig->ctx[ctx], IOMMU_HWPT_ALLOC, &cmd), rc);
 	rig_untouched(rig, "HWPT_ALLOC's answer", &cmd, &want, sizeof(cmd));
 }
@@ -131,7 +153,7 @@ uint32_t rig_make_hwpt(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioa
 	struct iommu_hwpt_alloc want = cmd;
 
 	rig_expect(rig, "a page table", rig_ioctl(rig, rig->ctx[ctx], IOMMU_HWPT_ALLOC, &cmd),
-		   m_hwpt_alloc(&rig->model, ctx, &want));
+		   m_hwpt_alloc(&rig->model, ctx, &want, NULL));
 	rig_expect(rig, "a page table", cmd.out_hwpt_id, want.out_hwpt_id);
 	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING) {
 		struct iommu_hwpt_set_dirty_tracking track = {

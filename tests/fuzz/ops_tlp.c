@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <ioas/device.h>
-#include "rig.h"
+#include "ops.h"
 
 #define LEN_MAX (3 * M_PAGE)
 
@@ -20,14 +20,18 @@ static pasid_t pick_pasid(struct rig *rig, unsigned dev)
 }
 
 /* Mostly where the device's requests go, something is mapped: there. */
-static const struct m_ioas *pick_target(struct rig *rig, unsigned dev, const struct ioas_tlp *tlp)
+static uint64_t pick_iova(struct rig *rig, unsigned dev, const struct ioas_tlp *tlp)
 {
 	struct m_attach *attach =
 		m_attached(&rig->model.dev[dev], tlp->flags & IOAS_TLP_PASID, tlp->pasid);
-	struct m_obj *obj =
-		rig->model.dev[dev].ctx < 0 ? NULL : rig->model.ctx[rig->model.dev[dev].ctx].obj;
+	struct m_obj *obj;
 
-	return attach ? &obj[obj[attach->hwpt].hwpt.ioas].ioas : NULL;
+	if (!attach)
+		return rig_pick_iova(rig, NULL);
+	obj = rig->model.ctx[rig->model.dev[dev].ctx].obj;
+	return obj[attach->hwpt].type == M_NESTED
+		       ? rig_pick_guest_iova(rig)
+		       : rig_pick_iova(rig, &obj[obj[attach->hwpt].hwpt.ioas].ioas);
 }
 
 static uint16_t pick_rid(struct rig *rig)
@@ -54,9 +58,11 @@ static struct ioas_tlp pick_tlp(struct rig *rig, unsigned dev)
 	}
 	if (input_rarely(in, 8))
 		tlp.flags |= IOAS_TLP_NO_SNOOP;
+	if (input_rarely(in, 8))
+		tlp.flags |= input_below(in, 4) * IOAS_TLP_PRIV & (IOAS_TLP_PRIV | IOAS_TLP_EXEC);
 	if (input_rarely(in, 32))
 		tlp.at = (uint8_t)(1 + input_below(in, 2));
-	tlp.addr = rig_pick_iova(rig, pick_target(rig, dev, &tlp));
+	tlp.addr = pick_iova(rig, dev, &tlp);
 	tlp.len = lens[input_below(in, 8)];
 	if (input_below(in, 2))
 		tlp.addr += input_below(in, M_PAGE);
@@ -132,7 +138,7 @@ static enum way pick_way(struct rig *rig, const struct ioas_tlp *tlp, const stru
 	 * Refused halfway it may have marked pages as written, of which no byte was; and that
 	 * memory has gone is seen by who uses it.
 	 */
-	if (way == LEND && (want->reason == IOAS_FAULT_MEMORY || want->tracked) &&
+	if (way == LEND && (want->reason == IOAS_FAULT_MEMORY || want->tracked || want->nested) &&
 	    want->moved < tlp->len)
 		return ISSUE;
 	/* In a batch each piece is a request that a port may turn, and that is on record. */
@@ -166,9 +172,13 @@ static void check_record(struct rig *rig, unsigned dev, const struct ioas_tlp *t
 	rig_expect(rig, "the record's TLP", same_tlp(&fault[0].tlp, tlp), true);
 	rig_expect(rig, "the record's IOAS", fault[0].ioas_id, want->ioas_id);
 	rig_expect(rig, "the record's page table", fault[0].hwpt_id, want->hwpt_id);
-	if (!ioas_fault_passed(want->reason))
-		rig_expect(rig, "the record's address", (long long)fault[0].addr,
-			   (long long)want->addr);
+	/* Of one that passed it says what is there now, which it may have written itself. */
+	if (ioas_fault_passed(want->reason))
+		return;
+	rig_expect(rig, "the record's address", (long long)fault[0].addr, (long long)want->addr);
+	rig_expect(rig, "the record's stage", fault[0].stage, want->stage);
+	if (want->stage == 2)
+		rig_expect(rig, "the record's GPA", (long long)fault[0].gpa, (long long)want->gpa);
 }
 
 static void check_moved(struct rig *rig, unsigned dev, const struct ioas_tlp *tlp,
@@ -192,19 +202,28 @@ static void say(struct rig *rig, unsigned dev, const struct ioas_tlp *tlp, enum 
 	static const char *const names[] = {"issued", "in a batch", "lent", "stored"};
 
 	rig_say(rig,
-		"%s %s %#" PRIx64 "+%#" PRIx64 " flags %#x PASID %u RID %04x AT %u, %s (to be: %s)",
+		"%s %s %#" PRIx64 "+%#" PRIx64
+		" flags %#x PASID %u RID %04x AT %u, %s (to be: %s%s)",
 		fuzz_machine.function[dev].addr, tlp->op ? "writes" : "reads", tlp->addr, tlp->len,
 		tlp->flags, tlp->pasid, tlp->rid, tlp->at, names[way],
-		ioas_fault_reason_name(want->reason));
+		ioas_fault_reason_name(want->reason), want->nested ? ", nested" : "");
 }
 
 static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 		 const struct ioas_tlp *tlp)
 {
 	struct m_outcome want = m_judge(&rig->model, dev, tlp);
-	enum way way = pick_way(rig, tlp, &want);
 	uint8_t buf[LEN_MAX], was[LEN_MAX];
+	enum way way;
 	bool passes;
+
+	/* An invalidation waits for a batch. */
+	if (want.nested && rig->model.changed && (rig->batch || !rig_invalidate(rig)))
+		return;
+	/* Its first pages might be the tables of the others. */
+	if (want.nested && tlp->op == IOAS_TLP_WRITE && tlp->addr % M_PAGE + tlp->len > M_PAGE)
+		return;
+	way = pick_way(rig, tlp, &want);
 
 	/* A peer's registers cannot be lent. */
 	if (way == LEND && want.reason == IOAS_PASSED_PEER) {
@@ -220,12 +239,14 @@ static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 	fuzz_counts.tlps++;
 	fuzz_counts.faults += !passes;
 	fuzz_counts.around += passes && want.reason;
+	fuzz_counts.nested += want.nested;
 	if (passes && !want.reason)
 		rig->device[dev].last = *tlp;
 	rig->why.text[0] = '\0';
 	rig_expect(rig, "a TLP", send(rig, issuer, way, tlp, buf), passes ? 0 : -EFAULT);
 	check_record(rig, dev, tlp, &want);
-	if (passes || want.reason == IOAS_FAULT_MEMORY || (want.moved && way != STORE))
+	if (passes || want.reason == IOAS_FAULT_MEMORY || want.nested ||
+	    (want.moved && way != STORE))
 		check_moved(rig, dev, tlp, &want, way, buf, was);
 	else
 		rig_expect(rig, "a buffer", memcmp(buf, was, tlp->len) != 0, false);
@@ -244,7 +265,7 @@ static void vary(struct rig *rig, unsigned dev, struct ioas_tlp *tlp)
 	else if (what < 6 && tlp->flags & IOAS_TLP_PASID)
 		tlp->pasid ^= 1u << input_below(&rig->in, 3);
 	else
-		tlp->addr = rig_pick_iova(rig, pick_target(rig, dev, tlp));
+		tlp->addr = pick_iova(rig, dev, tlp);
 }
 
 static void fire_some(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
@@ -316,7 +337,7 @@ void rig_step_loan(struct rig *rig)
 
 	tlp.op = IOAS_TLP_WRITE;
 	want = m_judge(&rig->model, dev, &tlp);
-	if (!tlp.len || !attach || want.reason || tlp.flags & IOAS_TLP_RID ||
+	if (!tlp.len || !attach || want.reason || want.nested || tlp.flags & IOAS_TLP_RID ||
 	    !rig->ctx[rig->model.dev[dev].ctx])
 		return;
 	ctx = (unsigned)rig->model.dev[dev].ctx;

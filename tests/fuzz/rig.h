@@ -111,6 +111,12 @@ void rig_make_file_mapping(struct rig *rig, unsigned ctx, uint32_t ioas, unsigne
 /* The one that VFIO's ioctls are for; TYPE1 forbids it large leaves. */
 void rig_make_compat(struct rig *rig, unsigned ctx, uint32_t ioas, bool type1);
 uint32_t rig_make_nested(struct rig *rig, unsigned ctx, uint32_t parent);
+/* A space with a guest's memory and its tables; two nested page tables for a device. */
+uint32_t rig_make_guest(struct rig *rig, unsigned ctx);
+void rig_nest(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, bool five,
+	      uint32_t out[2]);
+/* Nothing of the guests' tables is remembered any more; false: that cannot be. */
+bool rig_invalidate(struct rig *rig);
 uint32_t rig_make_hwpt(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, uint32_t flags);
 /* Some descriptors, devices, mappings and routes to begin with. */
 void rig_prologue(struct rig *rig);

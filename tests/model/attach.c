@@ -162,6 +162,8 @@ static int to_hwpt(struct model *m, unsigned self, bool tagged, pasid_t pasid, u
 	rc = check_interrupts(m, ctx, hwpt->ioas, tagged);
 	if (!rc)
 		rc = check_pasid(m, dev, tagged, pasid, hwpt->pasid);
+	if (!rc && hwpt->vtd != m->machine->iommu[dev->f->iommu].vtd)
+		rc = -EINVAL;
 	if (!rc && hwpt->aw > m->machine->iommu[dev->f->iommu].aw)
 		rc = -EINVAL;
 	if (!rc)
@@ -189,7 +191,11 @@ static int to_new(struct model *m, unsigned self, bool tagged, pasid_t pasid, ui
 		return rc;
 	memset(obj, 0, sizeof(*obj));
 	obj->type = M_HWPT;
-	obj->hwpt = (struct m_hwpt){.ioas = ioas, .automatic = true, .aw = aw, .age = m->age++};
+	obj->hwpt = (struct m_hwpt){.ioas = ioas,
+				    .automatic = true,
+				    .aw = aw,
+				    .vtd = m->machine->iommu[dev->f->iommu].vtd,
+				    .age = m->age++};
 	rc = to_hwpt(m, self, tagged, pasid, id);
 	if (rc < 0)
 		obj->type = M_NONE;

@@ -51,6 +51,7 @@ struct m_function {
 struct m_iommu {
 	unsigned aw;
 	bool pasid_0_apart;
+	bool vtd; /* VT-d, which can nest; else it is `soft`, which cannot */
 };
 
 struct m_machine {
@@ -104,21 +105,32 @@ struct m_ioas {
 };
 
 struct m_hwpt {
-	uint32_t ioas;
+	uint32_t ioas;	/* of a nested one: its parent's */
 	bool automatic; /* an attach made it */
 	bool pasid, dirty, tracking;
 	unsigned aw;
+	bool vtd;		   /* of which kind */
+	bool parent;		   /* to nest on */
 	uint64_t age;		   /* of two the older one has less */
 	uint64_t written[M_PAGES]; /* dirty pages, in no order */
 	unsigned written_nr;
 };
 
-enum m_type { M_NONE, M_IOAS, M_HWPT, M_DEVICE };
+/* Of a nested page table what its first stage is like (VT-d 9.6). */
+struct m_first {
+	uint32_t parent;
+	uint64_t root;
+	unsigned levels;
+	bool supervisor, extended, protect; /* SRE, EAFE, WPE */
+};
+
+enum m_type { M_NONE, M_IOAS, M_HWPT, M_NESTED, M_DEVICE };
 
 struct m_obj {
 	enum m_type type;
 	struct m_ioas ioas;
-	struct m_hwpt hwpt;
+	struct m_hwpt hwpt; /* of nested ones, too */
+	struct m_first first;
 	unsigned dev;
 };
 
@@ -155,6 +167,12 @@ struct model {
 	uint64_t age;
 	uint64_t pages_nr; /* so many numbers were given to mapped memory */
 	struct m_memory memory[M_MEMORY];
+	/*
+	 * Pages that walks have read since nothing of that has been remembered, and whether one was
+	 * changed by others than walks: then what was translated before need not be true.
+	 */
+	uint32_t walked[M_MEMORY];
+	bool changed;
 };
 
 /* `m` is all zero. */
@@ -247,8 +265,13 @@ int m_unmap_dma(struct model *m, unsigned ctx, struct vfio_iommu_type1_dma_unmap
 uint32_t m_free_id(const struct model *m, unsigned ctx);
 /* How many devices are attached to it, by RID or PASID; page tables on an IOAS. */
 unsigned m_users(const struct model *m, unsigned ctx, uint32_t id);
-int m_hwpt_alloc(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd);
+/* `data`: what data_uptr points to. */
+int m_hwpt_alloc(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd,
+		 const struct iommu_hwpt_vtd_s1 *data);
 int m_destroy(struct model *m, unsigned ctx, uint32_t id);
+/* *done: how many requests of `nr` were carried out. `data` is an array of VT-d's. */
+int m_invalidate(struct model *m, unsigned ctx, const struct iommu_hwpt_invalidate *cmd,
+		 const struct iommu_hwpt_vtd_s1_invalidate *data, uint32_t *done);
 int m_set_dirty(struct model *m, unsigned ctx, const struct iommu_hwpt_set_dirty_tracking *cmd);
 /* Sets bits in `bitmap`. */
 int m_get_dirty(struct model *m, unsigned ctx, const struct iommu_hwpt_get_dirty_bitmap *cmd,
@@ -267,7 +290,29 @@ int m_attach(struct model *m, unsigned dev, bool tagged, pasid_t pasid, uint32_t
 void m_detach(struct model *m, unsigned dev, bool tagged, pasid_t pasid);
 void m_unbind(struct model *m, unsigned dev);
 
+/* ---- two dimensions (walk.c) ---- */
+
+struct m_walk {
+	enum ioas_fault_reason reason;
+	unsigned stage; /* that refused */
+	uint64_t gpa;	/* the last that stage 2 was asked for */
+};
+
+/*
+ * Where a request to that address goes through a nested page table. `act`: accessed and dirty bits
+ * are set on the way, as far as it comes.
+ */
+struct m_walk m_walk(struct model *m, unsigned ctx, const struct m_obj *nested,
+		     const struct ioas_tlp *tlp, uint64_t iova, bool act);
+/* Bytes of memory have been written, by a device or the program. */
+void m_changed(struct model *m, unsigned memory, uint64_t off, uint64_t len);
+
 /* ---- requests (request.c) ---- */
+
+/* What the page of a space says of an access. */
+enum ioas_fault_reason m_check_page(const struct model *m, const struct m_ioas *ioas, uint64_t addr,
+				    unsigned op);
+void m_note_written(struct m_hwpt *hwpt, uint64_t page);
 
 struct m_outcome {
 	enum ioas_fault_reason reason; /* NONE: passed, and nothing on record */
@@ -277,12 +322,18 @@ struct m_outcome {
 	uint32_t ioas_id, hwpt_id;     /* likewise; 0 */
 	int peer;		       /* who answered or had to, -1: nobody */
 	bool tracked;		       /* by a page table that tracks what is written */
-	bool claimed;		       /* went another's way */
+	bool nested;		       /* through two stages: the one that refused, and where */
+	unsigned stage;
+	uint64_t gpa;
+	bool claimed; /* went another's way */
 };
 
 /* What becomes of a request; moves nothing. */
 struct m_outcome m_judge(struct model *m, unsigned dev, const struct ioas_tlp *tlp);
-/* Moves `len` bytes of it: a write from `buf`, a read to `buf`. */
+/*
+ * Moves `len` bytes of it: a write from `buf`, a read to `buf`; and leaves the traces of what then
+ * failed.
+ */
 void m_move(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
 	    const struct m_outcome *outcome, uint64_t len, void *buf);
 

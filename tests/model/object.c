@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The model's page tables, and the life of what has an id. */
+/* The model's dirty bits, and the life of what has an id. */
 #include <string.h>
 #include "model.h"
 
@@ -20,65 +20,12 @@ unsigned m_users(const struct model *m, unsigned ctx, uint32_t id)
 		nr += c->obj[id].type == M_IOAS &&
 		      ((c->obj[other].type == M_HWPT && c->obj[other].hwpt.ioas == id) ||
 		       (c->obj[other].type == M_IOAS && c->obj[other].ioas.parent == id));
+	for (uint32_t other = 1; other < M_IDS; other++)
+		nr += c->obj[other].type == M_NESTED && c->obj[other].first.parent == id;
 	for (unsigned d = 0; d < m->dev_nr; d++)
 		for (unsigned i = 0; m->dev[d].ctx == (int)ctx && i < m->dev[d].attach_nr; i++)
 			nr += m->dev[d].attach[i].hwpt == id;
 	return nr;
-}
-
-static int alloc_on_ioas(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd)
-{
-	const struct m_function *f = m->dev[m->ctx[ctx].obj[cmd->dev_id].dev].f;
-	unsigned aw = m->machine->iommu[f->iommu].aw;
-	uint32_t known = IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
-			 IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID;
-	struct m_obj *obj;
-	uint32_t id;
-	int rc;
-
-	if (cmd->flags & ~known)
-		return -EOPNOTSUPP;
-	/* Nesting, and data of a vendor's, this IOMMU has not. */
-	if (cmd->flags & IOMMU_HWPT_ALLOC_NEST_PARENT || cmd->data_len)
-		return -EOPNOTSUPP;
-	if (cmd->flags & IOMMU_HWPT_ALLOC_PASID && !f->pasid_lg2)
-		return -EOPNOTSUPP;
-	rc = m_can_fill(m, ctx, cmd->pt_id, aw);
-	if (rc)
-		return rc;
-	/* There are no fault queues here. */
-	if (cmd->flags & IOMMU_HWPT_FAULT_ID_VALID)
-		return -ENOENT;
-	id = m_free_id(m, ctx);
-	obj = &m->ctx[ctx].obj[id];
-	memset(obj, 0, sizeof(*obj));
-	obj->type = M_HWPT;
-	obj->hwpt.ioas = cmd->pt_id;
-	obj->hwpt.pasid = cmd->flags & IOMMU_HWPT_ALLOC_PASID;
-	obj->hwpt.dirty = cmd->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
-	obj->hwpt.aw = aw;
-	obj->hwpt.age = m->age++;
-	cmd->out_hwpt_id = id;
-	return 0;
-}
-
-int m_hwpt_alloc(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd)
-{
-	struct m_obj *pt;
-
-	if (cmd->__reserved)
-		return -EOPNOTSUPP;
-	if (!cmd->data_type != !cmd->data_len)
-		return -EINVAL;
-	if (!m_find(m, ctx, cmd->dev_id, M_DEVICE))
-		return -ENOENT;
-	pt = m_find(m, ctx, cmd->pt_id, M_NONE);
-	if (!pt || pt->type == M_DEVICE)
-		return -EINVAL;
-	/* A nested one: not a flag but two, data, an IOMMU that can; the last is never. */
-	if (pt->type == M_HWPT)
-		return -EOPNOTSUPP;
-	return alloc_on_ioas(m, ctx, cmd);
 }
 
 int m_destroy(struct model *m, unsigned ctx, uint32_t id)

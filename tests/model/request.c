@@ -66,8 +66,8 @@ static bool gone(const struct model *m, const struct m_area *area, uint64_t iova
 	return memory->file && m_va(area, iova) >= memory->page_nr * M_PAGE;
 }
 
-static enum ioas_fault_reason check_page(const struct model *m, const struct m_ioas *ioas,
-					 uint64_t addr, unsigned op)
+enum ioas_fault_reason m_check_page(const struct model *m, const struct m_ioas *ioas, uint64_t addr,
+				    unsigned op)
 {
 	const struct m_area *area = m_area_at(ioas, addr);
 
@@ -80,8 +80,19 @@ static enum ioas_fault_reason check_page(const struct model *m, const struct m_i
 	return gone(m, area, addr) ? IOAS_FAULT_MEMORY : IOAS_FAULT_NONE;
 }
 
+static enum ioas_fault_reason check_nested(struct model *m, unsigned ctx, const struct m_obj *obj,
+					   const struct ioas_tlp *tlp, uint64_t addr,
+					   struct m_outcome *out)
+{
+	struct m_walk walk = m_walk(m, ctx, obj, tlp, addr, false);
+
+	out->stage = walk.stage;
+	out->gpa = walk.gpa;
+	return walk.reason;
+}
+
 /* In the order of the bytes: what stands before the first that fails may have moved. */
-static void check_bytes(struct model *m, int ctx, const struct m_obj *obj,
+static void check_bytes(struct model *m, unsigned ctx, const struct m_obj *obj,
 			const struct ioas_tlp *tlp, struct m_outcome *out)
 {
 	const struct m_ioas *ioas = &m->ctx[ctx].obj[obj->hwpt.ioas].ioas;
@@ -90,10 +101,12 @@ static void check_bytes(struct model *m, int ctx, const struct m_obj *obj,
 		uint64_t addr = tlp->addr + out->moved, left = M_PAGE - addr % M_PAGE;
 
 		out->addr = addr;
-		if (addr >> obj->hwpt.aw || addr < tlp->addr)
+		if (obj->type == M_NESTED)
+			out->reason = check_nested(m, ctx, obj, tlp, addr, out);
+		else if (addr >> obj->hwpt.aw || addr < tlp->addr)
 			out->reason = IOAS_FAULT_WIDTH;
 		else
-			out->reason = check_page(m, ioas, addr, tlp->op);
+			out->reason = m_check_page(m, ioas, addr, tlp->op);
 		if (!out->reason)
 			out->moved += left < tlp->len - out->moved ? left : tlp->len - out->moved;
 	}
@@ -154,6 +167,11 @@ static void judge_peer(const struct model *m, const struct ioas_tlp *tlp, struct
 	out->moved = answers ? tlp->len : 0;
 }
 
+static struct m_obj *paging(struct model *m, int ctx, struct m_obj *table)
+{
+	return table->type == M_NESTED ? &m->ctx[ctx].obj[table->first.parent] : table;
+}
+
 struct m_outcome m_judge(struct model *m, unsigned dev, const struct ioas_tlp *tlp)
 {
 	struct m_outcome out = {.addr = tlp->addr, .id = m->dev[dev].f->wire, .peer = -1};
@@ -184,14 +202,15 @@ struct m_outcome m_judge(struct model *m, unsigned dev, const struct ioas_tlp *t
 		return out;
 	}
 	out.ioas_id = table->hwpt.ioas;
-	out.tracked = table->hwpt.tracking;
-	check_bytes(m, ctx, table, tlp, &out);
+	out.nested = table->type == M_NESTED;
+	out.tracked = paging(m, ctx, table)->hwpt.tracking;
+	check_bytes(m, (unsigned)ctx, table, tlp, &out);
 	if (!out.reason && out.claimed)
 		out.reason = IOAS_PASSED_CLAIMED;
 	return out;
 }
 
-static void note_written(struct m_hwpt *hwpt, uint64_t page)
+void m_note_written(struct m_hwpt *hwpt, uint64_t page)
 {
 	for (unsigned i = 0; i < hwpt->written_nr; i++)
 		if (hwpt->written[i] == page)
@@ -202,17 +221,50 @@ static void note_written(struct m_hwpt *hwpt, uint64_t page)
 static void move_page(struct model *m, struct m_obj *table, int ctx, const struct ioas_tlp *tlp,
 		      uint64_t addr, uint8_t *buf, uint64_t len)
 {
-	const struct m_area *area = m_area_at(&m->ctx[ctx].obj[table->hwpt.ioas].ioas, addr);
-	const struct m_memory *memory = &m->memory[area->memory];
-	uint8_t *byte = memory->bytes + (m_va(area, addr) - memory->va);
+	struct m_hwpt *hwpt = &paging(m, ctx, table)->hwpt;
+	const struct m_area *area;
+	struct m_memory *memory;
+	uint64_t off;
 
+	if (table->type == M_NESTED)
+		addr = m_walk(m, (unsigned)ctx, table, tlp, addr, true).gpa;
+	area = m_area_at(&m->ctx[ctx].obj[hwpt->ioas].ioas, addr);
+	memory = &m->memory[area->memory];
+	off = m_va(area, addr) - memory->va;
 	if (tlp->op == IOAS_TLP_READ) {
-		memcpy(buf, byte, len);
+		memcpy(buf, memory->bytes + off, len);
 		return;
 	}
-	memcpy(byte, buf, len);
-	if (table->hwpt.tracking)
-		note_written(&table->hwpt, addr / M_PAGE * M_PAGE);
+	memcpy(memory->bytes + off, buf, len);
+	m_changed(m, area->memory, off, len);
+	if (hwpt->tracking)
+		m_note_written(hwpt, addr / M_PAGE * M_PAGE);
+}
+
+/* The byte that fails: what a walk does before it does, and that memory would be written is noted
+ * before it is seen that it has gone. */
+static void fail(struct model *m, struct m_obj *table, int ctx, const struct ioas_tlp *tlp,
+		 const struct m_outcome *outcome)
+{
+	struct m_hwpt *hwpt = &paging(m, ctx, table)->hwpt;
+	uint64_t addr = outcome->addr;
+
+	if (table->type == M_NESTED)
+		addr = m_walk(m, (unsigned)ctx, table, tlp, addr, true).gpa;
+	if (outcome->reason == IOAS_FAULT_MEMORY && !outcome->stage && tlp->op == IOAS_TLP_WRITE &&
+	    hwpt->tracking)
+		m_note_written(hwpt, addr / M_PAGE * M_PAGE);
+}
+
+static void move_to_peer(struct model *m, unsigned peer, const struct ioas_tlp *tlp, uint64_t len,
+			 void *buf)
+{
+	uint8_t *regs = m->dev[peer].regs + (tlp->addr - m->dev[peer].bar);
+
+	if (tlp->op == IOAS_TLP_READ)
+		memcpy(buf, regs, len);
+	else
+		memcpy(regs, buf, len);
 }
 
 void m_move(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
@@ -225,15 +277,11 @@ void m_move(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
 	int ctx = -1;
 
 	if (outcome->peer >= 0) {
-		uint8_t *regs =
-			m->dev[outcome->peer].regs + (tlp->addr - m->dev[outcome->peer].bar);
-
-		if (tlp->op == IOAS_TLP_READ)
-			memcpy(buf, regs, len);
-		else
-			memcpy(regs, buf, len);
+		move_to_peer(m, (unsigned)outcome->peer, tlp, len, buf);
 		return;
 	}
+	if (!outcome->hwpt_id)
+		return;
 	if (outcome->claimed)
 		set = m->dev[owner_of(m, tlp->rid)].f->set;
 	if (tagged && !tlp->pasid && !m->machine->iommu[m->dev[dev].f->iommu].pasid_0_apart)
@@ -247,8 +295,6 @@ void m_move(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
 		move_page(m, table, ctx, tlp, addr, (uint8_t *)buf + done, part);
 		done += part;
 	}
-	/* That it would be written is noted before it is seen that it has gone. */
-	if (outcome->reason == IOAS_FAULT_MEMORY && tlp->op == IOAS_TLP_WRITE &&
-	    table->hwpt.tracking)
-		note_written(&table->hwpt, outcome->addr / M_PAGE * M_PAGE);
+	if (outcome->reason && !ioas_fault_passed(outcome->reason))
+		fail(m, table, ctx, tlp, outcome);
 }

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* The model's page tables: on an IOAS, and VT-d's first stage nested on such a one. */
+#include <string.h>
+#include "model.h"
+
+static int alloc_on_ioas(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd)
+{
+	const struct m_function *f = m->dev[m->ctx[ctx].obj[cmd->dev_id].dev].f;
+	const struct m_iommu *iommu = &m->machine->iommu[f->iommu];
+	bool nest = cmd->flags & IOMMU_HWPT_ALLOC_NEST_PARENT;
+	uint32_t known = IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
+			 IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID;
+	struct m_obj *obj;
+	uint32_t id;
+	int rc;
+
+	if (cmd->flags & ~known)
+		return -EOPNOTSUPP;
+	/* Data is for nested ones; on what is to nest on page requests have no queue. */
+	if (cmd->data_len)
+		return -EOPNOTSUPP;
+	if (nest && (!iommu->vtd || cmd->flags & IOMMU_HWPT_FAULT_ID_VALID))
+		return -EOPNOTSUPP;
+	if (cmd->flags & IOMMU_HWPT_ALLOC_PASID && !f->pasid_lg2)
+		return -EOPNOTSUPP;
+	rc = m_can_fill(m, ctx, cmd->pt_id, iommu->aw);
+	if (rc)
+		return rc;
+	/* There are no fault queues here. */
+	if (cmd->flags & IOMMU_HWPT_FAULT_ID_VALID)
+		return -ENOENT;
+	id = m_free_id(m, ctx);
+	obj = &m->ctx[ctx].obj[id];
+	memset(obj, 0, sizeof(*obj));
+	obj->type = M_HWPT;
+	obj->hwpt.ioas = cmd->pt_id;
+	obj->hwpt.pasid = cmd->flags & IOMMU_HWPT_ALLOC_PASID;
+	obj->hwpt.dirty = cmd->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
+	obj->hwpt.aw = iommu->aw;
+	obj->hwpt.vtd = iommu->vtd;
+	obj->hwpt.parent = nest;
+	obj->hwpt.age = m->age++;
+	cmd->out_hwpt_id = id;
+	return 0;
+}
+
+static int check_first(const struct iommu_hwpt_alloc *cmd, const struct iommu_hwpt_vtd_s1 *data)
+{
+	uint64_t known = IOMMU_VTD_S1_SRE | IOMMU_VTD_S1_EAFE | IOMMU_VTD_S1_WPE;
+
+	if (cmd->data_type != IOMMU_HWPT_DATA_VTD_S1)
+		return -EOPNOTSUPP;
+	if (cmd->data_len != sizeof(*data))
+		return -EINVAL;
+	if (data->flags & ~known || data->__reserved)
+		return -EOPNOTSUPP;
+	return data->addr_width == 48 || data->addr_width == 57 ? 0 : -EINVAL;
+}
+
+static int alloc_nested(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd,
+			const struct iommu_hwpt_vtd_s1 *data)
+{
+	const struct m_function *f = m->dev[m->ctx[ctx].obj[cmd->dev_id].dev].f;
+	const struct m_hwpt *parent = &m->ctx[ctx].obj[cmd->pt_id].hwpt;
+	uint32_t id = m_free_id(m, ctx);
+	struct m_obj *obj = &m->ctx[ctx].obj[id];
+	int rc;
+
+	if (cmd->flags & ~(uint32_t)(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID) ||
+	    !cmd->data_len || !m->machine->iommu[f->iommu].vtd)
+		return -EOPNOTSUPP;
+	if (!parent->parent)
+		return -EINVAL;
+	rc = check_first(cmd, data);
+	if (rc)
+		return rc;
+	if (cmd->flags & IOMMU_HWPT_FAULT_ID_VALID)
+		return -ENOENT;
+	*obj = (struct m_obj){.type = M_NESTED};
+	obj->hwpt.ioas = parent->ioas;
+	obj->hwpt.pasid = cmd->flags & IOMMU_HWPT_ALLOC_PASID;
+	obj->hwpt.aw = parent->aw;
+	obj->hwpt.vtd = true;
+	obj->first.parent = cmd->pt_id;
+	obj->first.root = data->pgtbl_addr & ~(M_PAGE - 1);
+	obj->first.levels = data->addr_width == 48 ? 4 : 5;
+	obj->first.supervisor = data->flags & IOMMU_VTD_S1_SRE;
+	obj->first.extended = data->flags & IOMMU_VTD_S1_EAFE;
+	obj->first.protect = data->flags & IOMMU_VTD_S1_WPE;
+	cmd->out_hwpt_id = id;
+	return 0;
+}
+
+int m_hwpt_alloc(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd,
+		 const struct iommu_hwpt_vtd_s1 *data)
+{
+	struct m_obj *pt;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	if (!cmd->data_type != !cmd->data_len)
+		return -EINVAL;
+	if (!m_find(m, ctx, cmd->dev_id, M_DEVICE))
+		return -ENOENT;
+	pt = m_find(m, ctx, cmd->pt_id, M_NONE);
+	if (!pt || pt->type == M_DEVICE || pt->type == M_NESTED)
+		return -EINVAL;
+	return pt->type == M_HWPT ? alloc_nested(m, ctx, cmd, data) : alloc_on_ioas(m, ctx, cmd);
+}
+
+int m_invalidate(struct model *m, unsigned ctx, const struct iommu_hwpt_invalidate *cmd,
+		 const struct iommu_hwpt_vtd_s1_invalidate *data, uint32_t *done)
+{
+	struct m_obj *obj;
+
+	*done = 0;
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	if (cmd->entry_num && (!cmd->data_uptr || !cmd->entry_len || cmd->entry_len > 4096))
+		return -EINVAL;
+	obj = m_find(m, ctx, cmd->hwpt_id, M_NONE);
+	if (!obj)
+		return -ENOENT;
+	if (obj->type != M_NESTED || cmd->data_type != IOMMU_HWPT_INVALIDATE_DATA_VTD_S1)
+		return -EINVAL;
+	for (; *done < cmd->entry_num; ++*done) {
+		const struct iommu_hwpt_vtd_s1_invalidate *entry = &data[*done];
+
+		if (cmd->entry_len < sizeof(*entry))
+			return -EINVAL;
+		if (entry->flags & ~(uint32_t)IOMMU_VTD_INV_FLAGS_LEAF || entry->__reserved)
+			return -EOPNOTSUPP;
+		if (entry->addr % M_PAGE || (entry->npages == UINT64_MAX && entry->addr))
+			return -EINVAL;
+	}
+	return 0;
+}
