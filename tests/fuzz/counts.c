@@ -13,9 +13,10 @@ void fuzz_print_counts(void)
 	       (unsigned long long)c->inputs, (unsigned long long)c->operations,
 	       (unsigned long long)c->refused, (unsigned long long)c->bad);
 	if (c->tlps)
-		printf(", %llu TLPs (%llu faults, %llu around, %llu nested)",
+		printf(", %llu TLPs (%llu faults, %llu around, %llu nested, %llu stale)",
 		       (unsigned long long)c->tlps, (unsigned long long)c->faults,
-		       (unsigned long long)c->around, (unsigned long long)c->nested);
+		       (unsigned long long)c->around, (unsigned long long)c->nested,
+		       (unsigned long long)c->stale);
 	if (c->compared_len)
 		printf(", %llu MiB compared", (unsigned long long)c->compared_len >> 20);
 	putchar('\n');

@@ -133,6 +133,7 @@ static void invalidate_all(struct rig *rig, unsigned ctx, uint32_t id)
 	rig_expect(rig, "HWPT_INVALIDATE",
 		   rig_ioctl(rig, rig->ctx[ctx], IOMMU_HWPT_INVALIDATE, &cmd), 0);
 	rig_expect(rig, "HWPT_INVALIDATE's number", cmd.entry_num, 1);
+	m_forget_seen(&rig->model.ctx[ctx].obj[id].first, 0, UINT64_MAX, false);
 }
 
 bool rig_invalidate(struct rig *rig)

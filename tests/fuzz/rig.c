@@ -160,8 +160,9 @@ static void add_device(struct rig *rig, unsigned i)
 	rig->model.dev[i].resets = dev->resets;
 }
 
-struct rig *rig_new(const uint8_t *data, size_t len)
+struct rig *rig_new(const uint8_t *data, size_t len, bool checked)
 {
+	struct ioas_iommu_config config = {.check_invalidation = checked, .check_dirty = checked};
 	/* Zero pages, of which most are never touched. */
 	struct rig *rig = mmap(NULL, sizeof(*rig), PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -173,10 +174,11 @@ struct rig *rig_new(const uint8_t *data, size_t len)
 	own = &rig->model.memory[0];
 	rig->aloud = getenv("FUZZ_ALOUD");
 	rig->in = (struct input){data, data + len};
+	rig->checked = checked;
 	rig->caller.ops = caller_ops();
 	rig->noise = 0x2545f4914f6cdd1dull;
 	m_init(&rig->model, &fuzz_machine);
-	must(rig, "instance", ioas_iommu_new(NULL, &rig->iommu));
+	must(rig, "instance", ioas_iommu_new(&config, &rig->iommu));
 	plant(rig);
 	for (unsigned i = 0; i < fuzz_machine.function_nr; i++)
 		add_device(rig, i);

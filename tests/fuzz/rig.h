@@ -43,6 +43,7 @@ struct rig {
 	int granted[M_DEVS]; /* which of the two is bound, -1: none */
 	struct rig_device device[M_DEVS];
 	bool privileged;
+	bool checked; /* with the engine's own checks of invalidation and dirty bits */
 	uint64_t fault_seq;
 	struct ioas_why why;
 	unsigned step;
@@ -56,7 +57,7 @@ struct rig {
 	uint64_t noise;		  /* of what devices write */
 };
 
-struct rig *rig_new(const uint8_t *data, size_t len);
+struct rig *rig_new(const uint8_t *data, size_t len, bool checked);
 void rig_destroy(struct rig *rig);
 
 /* What is being tried, for people. */

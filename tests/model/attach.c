@@ -104,8 +104,15 @@ static int check_others(struct model *m, unsigned self, bool tagged, pasid_t pas
 	return 0;
 }
 
+/* Whoever programs an IOMMU anew drops what it remembers. */
+static void forget_seen(struct model *m, int ctx, uint32_t hwpt)
+{
+	if (ctx >= 0)
+		m->ctx[ctx].obj[hwpt].first.seen_nr = 0;
+}
+
 /* Sets what one device says; returns what it said before, 0: nothing. */
-static uint32_t point(struct m_dev *dev, bool tagged, pasid_t pasid, uint32_t hwpt)
+static uint32_t point(struct model *m, struct m_dev *dev, bool tagged, pasid_t pasid, uint32_t hwpt)
 {
 	struct m_attach *attach = m_attached(dev, tagged, pasid);
 	uint32_t was = attach ? attach->hwpt : 0;
@@ -113,6 +120,8 @@ static uint32_t point(struct m_dev *dev, bool tagged, pasid_t pasid, uint32_t hw
 	if (!attach)
 		attach = &dev->attach[dev->attach_nr++];
 	*attach = (struct m_attach){tagged, pasid, hwpt};
+	forget_seen(m, dev->ctx, was);
+	forget_seen(m, dev->ctx, hwpt);
 	return was;
 }
 
@@ -125,9 +134,9 @@ static void move(struct model *m, unsigned self, bool tagged, pasid_t pasid, uin
 
 	for (unsigned d = 0; attached && d < m->dev_nr; d++)
 		if (m->dev[d].f->set == dev->f->set && m_attached(&m->dev[d], tagged, pasid))
-			was = point(&m->dev[d], tagged, pasid, hwpt);
+			was = point(m, &m->dev[d], tagged, pasid, hwpt);
 	if (!attached)
-		point(dev, tagged, pasid, hwpt);
+		point(m, dev, tagged, pasid, hwpt);
 	if (was)
 		unuse(m, (unsigned)dev->ctx, was);
 }
@@ -264,6 +273,7 @@ void m_detach(struct model *m, unsigned dev, bool tagged, pasid_t pasid)
 	if (!attach)
 		return;
 	was = attach->hwpt;
+	forget_seen(m, d->ctx, was);
 	*attach = d->attach[--d->attach_nr];
 	unuse(m, (unsigned)d->ctx, was);
 }

@@ -28,6 +28,7 @@
 #define M_RANGES    6u
 #define M_NEST_MAPS 12u
 #define M_NEST_DEEP 8u
+#define M_SEEN	    160u
 #define M_ATTACH    12u /* routes of a device at once */
 #define M_PAGES	    1024u
 #define M_BAR	    4096u
@@ -116,12 +117,21 @@ struct m_hwpt {
 	unsigned written_nr;
 };
 
+/* A present entry that a walk has read: for addresses from `first` on, on that level. */
+struct m_seen {
+	unsigned level;
+	uint64_t first, entry;
+};
+
 /* Of a nested page table what its first stage is like (VT-d 9.6). */
 struct m_first {
 	uint32_t parent;
 	uint64_t root;
 	unsigned levels;
 	bool supervisor, extended, protect; /* SRE, EAFE, WPE */
+	/* What an IOMMU may remember of it. */
+	struct m_seen seen[M_SEEN];
+	unsigned seen_nr;
 };
 
 enum m_type { M_NONE, M_IOAS, M_HWPT, M_NESTED, M_DEVICE };
@@ -296,14 +306,17 @@ struct m_walk {
 	enum ioas_fault_reason reason;
 	unsigned stage; /* that refused */
 	uint64_t gpa;	/* the last that stage 2 was asked for */
+	bool stale;	/* an entry is another than the one that was read there before */
 };
 
 /*
  * Where a request to that address goes through a nested page table. `act`: accessed and dirty bits
  * are set on the way, as far as it comes.
  */
-struct m_walk m_walk(struct model *m, unsigned ctx, const struct m_obj *nested,
+struct m_walk m_walk(struct model *m, unsigned ctx, struct m_obj *nested,
 		     const struct ioas_tlp *tlp, uint64_t iova, bool act);
+/* Nothing of what was read is remembered for these addresses. */
+void m_forget_seen(struct m_first *first, uint64_t from, uint64_t to, bool leaves);
 /* Bytes of memory have been written, by a device or the program. */
 void m_changed(struct model *m, unsigned memory, uint64_t off, uint64_t len);
 
@@ -325,6 +338,7 @@ struct m_outcome {
 	bool nested;		       /* through two stages: the one that refused, and where */
 	unsigned stage;
 	uint64_t gpa;
+	bool stale;   /* of the first page */
 	bool claimed; /* went another's way */
 };
 

@@ -80,7 +80,7 @@ enum ioas_fault_reason m_check_page(const struct model *m, const struct m_ioas *
 	return gone(m, area, addr) ? IOAS_FAULT_MEMORY : IOAS_FAULT_NONE;
 }
 
-static enum ioas_fault_reason check_nested(struct model *m, unsigned ctx, const struct m_obj *obj,
+static enum ioas_fault_reason check_nested(struct model *m, unsigned ctx, struct m_obj *obj,
 					   const struct ioas_tlp *tlp, uint64_t addr,
 					   struct m_outcome *out)
 {
@@ -88,11 +88,12 @@ static enum ioas_fault_reason check_nested(struct model *m, unsigned ctx, const 
 
 	out->stage = walk.stage;
 	out->gpa = walk.gpa;
+	out->stale |= !out->moved && walk.stale;
 	return walk.reason;
 }
 
 /* In the order of the bytes: what stands before the first that fails may have moved. */
-static void check_bytes(struct model *m, unsigned ctx, const struct m_obj *obj,
+static void check_bytes(struct model *m, unsigned ctx, struct m_obj *obj,
 			const struct ioas_tlp *tlp, struct m_outcome *out)
 {
 	const struct m_ioas *ioas = &m->ctx[ctx].obj[obj->hwpt.ioas].ioas;

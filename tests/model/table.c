@@ -132,6 +132,12 @@ int m_invalidate(struct model *m, unsigned ctx, const struct iommu_hwpt_invalida
 			return -EOPNOTSUPP;
 		if (entry->addr % M_PAGE || (entry->npages == UINT64_MAX && entry->addr))
 			return -EINVAL;
+		if (entry->npages)
+			m_forget_seen(&obj->first, entry->addr,
+				      entry->npages > (UINT64_MAX - entry->addr) / M_PAGE
+					      ? UINT64_MAX
+					      : entry->addr + entry->npages * M_PAGE - 1,
+				      entry->flags);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
  * The model's walk in two dimensions: VT-d's first-stage tables (D51397: 3.6, 9.7), as a program
  * has them in its memory, on a second stage that is a space.
  */
+#include <stdlib.h>
 #include <string.h>
 #include "model.h"
 
@@ -85,13 +86,79 @@ static enum ioas_fault_reason permission(const struct m_first *first, const stru
 								      : IOAS_FAULT_NONE;
 }
 
-/* Stage 1 says no. */
-static struct m_walk refuse(enum ioas_fault_reason reason)
+/* ---- what may be remembered of earlier walks ---- */
+
+static bool is_leaf(uint64_t entry, unsigned level)
 {
-	return (struct m_walk){.reason = reason, .stage = 1};
+	return level == 1 || (level <= 3 && entry & LARGE);
 }
 
-struct m_walk m_walk(struct model *m, unsigned ctx, const struct m_obj *nested,
+/* Does `now` in the place of `old` take anything away? */
+static bool takes_away(uint64_t old, uint64_t now, unsigned level)
+{
+	uint64_t address = ADDRESS;
+
+	if (is_leaf(old, level) && level > 1)
+		address &= ~((1ull << (12 + 9 * (level - 1))) - 1);
+	return !(now & PRESENT) || reserved(now, level) ||
+	       is_leaf(old, level) != is_leaf(now, level) || (old ^ now) & address ||
+	       old & ~now & (WRITABLE | USER) || ~old & now & NO_FETCH;
+}
+
+static struct m_seen *seen_at(struct m_first *first, unsigned level, uint64_t from)
+{
+	for (unsigned i = 0; i < first->seen_nr; i++)
+		if (first->seen[i].level == level && first->seen[i].first == from)
+			return &first->seen[i];
+	return NULL;
+}
+
+/* An entry was read. Was one there before that said more? */
+static bool see(struct m_first *first, unsigned level, uint64_t iova, uint64_t entry, bool act)
+{
+	unsigned shift = 12 + 9 * (level - 1);
+	uint64_t from = iova >> shift << shift;
+	struct m_seen *seen = seen_at(first, level, from);
+	bool stale = seen && takes_away(seen->entry, entry, level);
+
+	if (!act)
+		return stale;
+	if (seen && !(entry & PRESENT))
+		*seen = first->seen[--first->seen_nr];
+	if (!(entry & PRESENT))
+		return stale;
+	if (!seen && first->seen_nr == M_SEEN)
+		abort();
+	if (!seen)
+		seen = &first->seen[first->seen_nr++];
+	*seen = (struct m_seen){level, from, entry};
+	return stale;
+}
+
+void m_forget_seen(struct m_first *first, uint64_t from, uint64_t to, bool leaves)
+{
+	for (unsigned i = 0; i < first->seen_nr; i++) {
+		const struct m_seen *seen = &first->seen[i];
+		uint64_t last = seen->first + ((1ull << (12 + 9 * (seen->level - 1))) - 1);
+
+		if (seen->first <= to && last >= from &&
+		    (!leaves || is_leaf(seen->entry, seen->level)))
+			first->seen[i--] = first->seen[--first->seen_nr];
+	}
+}
+
+/* ---- the walk ---- */
+
+/* Stage 1 says no. */
+static struct m_walk refuse(struct m_walk walk, enum ioas_fault_reason reason)
+{
+	walk.reason = reason;
+	walk.stage = 1;
+	walk.gpa = 0;
+	return walk;
+}
+
+struct m_walk m_walk(struct model *m, unsigned ctx, struct m_obj *nested,
 		     const struct ioas_tlp *tlp, uint64_t iova, bool act)
 {
 	const struct m_first *first = &nested->first;
@@ -103,9 +170,9 @@ struct m_walk m_walk(struct model *m, unsigned ctx, const struct m_obj *nested,
 	unsigned level;
 
 	if (tlp->flags & IOAS_TLP_PRIV && !first->supervisor)
-		return refuse(IOAS_FAULT_PRIVILEGE);
+		return refuse(out, IOAS_FAULT_PRIVILEGE);
 	if (above && above != UINT64_MAX >> (12 + 9 * first->levels - 1))
-		return refuse(IOAS_FAULT_WIDTH);
+		return refuse(out, IOAS_FAULT_WIDTH);
 	for (level = first->levels;; level--) {
 		unsigned shift = 12 + 9 * (level - 1);
 		uint8_t *bytes;
@@ -116,13 +183,14 @@ struct m_walk m_walk(struct model *m, unsigned ctx, const struct m_obj *nested,
 		if (!bytes)
 			return out;
 		memcpy(&entry, bytes, sizeof(entry));
+		out.stale |= see(&nested->first, level, iova, entry, act);
 		if (!(entry & PRESENT))
-			return refuse(IOAS_FAULT_NOT_MAPPED);
+			return refuse(out, IOAS_FAULT_NOT_MAPPED);
 		if (reserved(entry, level))
-			return refuse(IOAS_FAULT_RESERVED);
+			return refuse(out, IOAS_FAULT_RESERVED);
 		all &= entry;
 		any |= entry;
-		if (level == 1 || (level <= 3 && entry & LARGE))
+		if (is_leaf(entry, level))
 			break;
 		bits = ACCESSED | (first->extended ? EXTENDED : 0);
 		if (!use(m, ctx, parent, gpa, entry, bits, act, &out))
@@ -131,7 +199,7 @@ struct m_walk m_walk(struct model *m, unsigned ctx, const struct m_obj *nested,
 	}
 	out.reason = permission(first, tlp, all, any);
 	if (out.reason)
-		return refuse(out.reason);
+		return refuse(out, out.reason);
 	bits = ACCESSED | (first->extended ? EXTENDED : 0) |
 	       (tlp->op == IOAS_TLP_WRITE ? DIRTY : 0);
 	if (!use(m, ctx, parent, gpa, entry, bits, act, &out))
