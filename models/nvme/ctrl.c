@@ -20,6 +20,7 @@ static int start_locked(struct nvme *nvme)
 	sigset_t all, old;
 	int rc;
 
+	lock_must_hold(&nvme->lock);
 	nvme->eventfd = eventfd(0, EFD_CLOEXEC);
 	if (nvme->eventfd < 0)
 		return -errno;
@@ -46,6 +47,7 @@ static int start_locked(struct nvme *nvme)
 /* A controller whose thread cannot be had is a dead one. */
 static void start_or_fail_locked(struct nvme *nvme)
 {
+	lock_must_hold(&nvme->lock);
 	if (!nvme->running && start_locked(nvme))
 		nvme->csts |= NVME_CSTS_CFS;
 }
@@ -77,6 +79,7 @@ void nvme_kick(struct nvme *nvme)
 
 void nvme_attend_locked(struct nvme *nvme)
 {
+	lock_must_hold(&nvme->lock);
 	atomic_store(&nvme->attention, true);
 	start_or_fail_locked(nvme);
 	if (nvme->running)
@@ -127,6 +130,7 @@ void nvme_clear_locked(struct nvme *nvme)
 
 void nvme_registers_reset_locked(struct nvme *nvme)
 {
+	lock_must_hold(&nvme->lock);
 	nvme->cc = nvme->csts = nvme->aqa = nvme->intms = 0;
 	nvme->asq = nvme->acq = 0;
 	nvme->reset_wanted = nvme->flr_wanted = false;
@@ -304,6 +308,7 @@ static int create(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 	nvme_serial(nvme->serial, keys.serial, addr);
 	make_uuid(nvme);
 	lock_init(&nvme->lock, LOCK_MODEL);
+	lock_guards(&nvme->lock, &nvme->aqa, &nvme->turn);
 	pthread_cond_init(&nvme->flr_done, NULL);
 	for (uint16_t i = 0; i < NVME_QUEUES; i++)
 		nvme->sq[i].id = nvme->cq[i].id = i;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "nvme/nvme.h"
+#include "util/lock.h"
 
 static uint32_t get(const _Atomic uint32_t *from)
 {
@@ -47,6 +48,7 @@ void nvme_intx_update_locked(struct nvme *nvme, struct nvme_cq *cq)
 {
 	bool wants = get(&cq->size) && cq->ien && get(&cq->head) != get(&cq->tail);
 
+	lock_must_hold(&nvme->lock);
 	if (wants != cq->asserting) {
 		cq->asserting = wants;
 		nvme->intx += wants ? 1 : -1;

@@ -156,6 +156,7 @@ int account_new(struct ioas_iommu *iommu, struct account **out)
 		return -ENOMEM;
 	}
 	lock_init(&account->lock, LOCK_ACCOUNT);
+	lock_guards(&account->lock, &account->processes, account + 1);
 	account->page = page_new();
 	*out = account;
 	return 0;

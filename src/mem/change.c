@@ -14,6 +14,7 @@
 #include <ioas/door.h>
 #include "iommu.h"
 #include "mem/mem.h"
+#include "util/lock.h"
 #include "util/sys.h"
 
 #define PAGE	  4096ul
@@ -226,6 +227,7 @@ static long change_locked(struct mem_pins *pins, struct inflight *inflight,
 	int rc = pins_prepare(pins, change->moved.start, change->moved.end, &old);
 	long result;
 
+	lock_must_hold(&pins->lock);
 	for (range = change->gone; range < change->gone + 2 && !rc; range++)
 		rc = pins_prepare(pins, range->start, range->end, &old);
 	for (range = change->gone; range < change->gone + 2 && !rc; range++)

@@ -55,6 +55,7 @@ int mem_files_new(struct mem_files **out)
 	if (!files)
 		return -ENOMEM;
 	lock_init(&files->lock, LOCK_FILES);
+	lock_guards(&files->lock, &files->tree, files + 1);
 	*out = files;
 	return 0;
 }

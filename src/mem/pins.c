@@ -106,6 +106,7 @@ void pins_init(struct mem_pins *pins)
 {
 	memset(pins, 0, sizeof(*pins));
 	lock_init(&pins->lock, LOCK_PINS);
+	lock_guards(&pins->lock, &pins->tree, &pins->low);
 	pins->tree.update = update;
 	set_bounds(pins, UINTPTR_MAX, 0);
 }

@@ -13,7 +13,7 @@ static struct obj_ioas *use(struct obj_ctx *ctx, uint32_t id, struct ioas_why *w
 	pthread_mutex_lock(&ctx->lock);
 	ioas = (struct obj_ioas *)obj_peek(ctx, id, OBJ_IOAS);
 	if (ioas)
-		ioas->obj.users++;
+		obj_user_add(&ioas->obj);
 	else
 		why_set(why, -ENOENT, "no IOAS has id %u", id);
 	pthread_mutex_unlock(&ctx->lock);
@@ -23,7 +23,7 @@ static struct obj_ioas *use(struct obj_ctx *ctx, uint32_t id, struct ioas_why *w
 static void unuse(struct obj_ctx *ctx, struct obj_ioas *ioas)
 {
 	pthread_mutex_lock(&ctx->lock);
-	ioas->obj.users--;
+	obj_user_drop(&ioas->obj);
 	pthread_mutex_unlock(&ctx->lock);
 }
 
@@ -62,6 +62,7 @@ int obj_access_new(struct obj_ctx *ctx, uint32_t ioas_id, const struct ioas_acce
 		return why_set(why, rc, "no memory for an access");
 	}
 	lock_init(&access->moving, LOCK_MOVING);
+	lock_guards(&access->moving, &access->ioas, access + 1);
 	rc = obj_access_replace(access, ioas_id, why);
 	if (rc) {
 		ioas_access_destroy(access->access);

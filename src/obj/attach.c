@@ -18,6 +18,7 @@
 #include "tlp/nested.h"
 #include "trace/trace.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 /* A change in progress. */
@@ -41,7 +42,7 @@ static const pasid_t *pasid_of(const struct obj_attach *attach)
 /* A page table that an attach made ends with its last user. */
 static void hwpt_unuse(struct obj_hwpt *hwpt)
 {
-	hwpt->obj.users--;
+	obj_user_drop(&hwpt->obj);
 	if (hwpt->auto_domain && !hwpt->obj.users)
 		obj_remove_locked(&hwpt->obj);
 }
@@ -239,7 +240,7 @@ static void settle(struct obj_attach *attach, struct obj_hwpt *hwpt)
 	struct obj_hwpt *old = attach->hwpt;
 
 	obj_vdevice_name(attach, hwpt);
-	hwpt->obj.users++;
+	obj_user_add(&hwpt->obj);
 	leave_list(attach);
 	attach->hwpt = hwpt;
 	join_list(attach);
@@ -357,6 +358,7 @@ static int change_locked(struct change *c, uint32_t *pt_id)
 	struct obj *obj = obj_peek(c->attach->device->obj.ctx, *pt_id, OBJ_ANY);
 	int rc;
 
+	lock_must_hold(&c->attach->device->obj.ctx->lock);
 	if (!obj)
 		return why_set(c->why, -ENOENT, "no IOAS or page table has id %u", *pt_id);
 	rc = change_to(c, obj, *pt_id);
@@ -369,6 +371,7 @@ int obj_device_attach_locked(struct obj_device *device, uint32_t *pt_id, struct 
 {
 	struct change c = {.attach = &device->rid, .how = OBJ_ATTACH_OR_REPLACE, .why = why};
 
+	lock_must_hold(&device->obj.ctx->lock);
 	return change_locked(&c, pt_id);
 }
 
@@ -389,6 +392,7 @@ static void detach_locked(struct obj_attach *attach)
 	const struct kind_ops *ops = device->kind->ops;
 	struct obj_hwpt *hwpt = attach->hwpt;
 
+	lock_must_hold(&device->obj.ctx->lock);
 	if (!hwpt)
 		return;
 	if (device->dev)
@@ -463,6 +467,7 @@ int obj_device_attach_pasid_locked(struct obj_device *device, pasid_t pasid,
 {
 	struct change c = {.how = how, .why = why};
 
+	lock_must_hold(&device->obj.ctx->lock);
 	if (pasid > IDS_MAX)
 		return why_set(why, -EINVAL, "no device has a PASID %u", pasid);
 	return change_pasid(&c, device, pasid, pt_id);
@@ -490,6 +495,7 @@ void obj_device_detach_pasid_locked(struct obj_device *device, pasid_t pasid)
 {
 	struct obj_attach *attach = ids_get(&device->pasids, pasid);
 
+	lock_must_hold(&device->obj.ctx->lock);
 	if (attach)
 		pasid_end(attach);
 }
@@ -508,6 +514,7 @@ void obj_device_detach_all_locked(struct obj_device *device)
 	struct obj_attach *attach;
 	uint32_t pasid = 0;
 
+	lock_must_hold(&device->obj.ctx->lock);
 	while ((attach = ids_next(&device->pasids, &pasid)))
 		pasid_end(attach);
 	detach_locked(&device->rid);
@@ -518,5 +525,6 @@ struct obj_hwpt *obj_device_hwpt_locked(struct obj_device *device, bool has_pasi
 	const struct obj_attach *attach =
 		has_pasid ? ids_get(&device->pasids, pasid) : &device->rid;
 
+	lock_must_hold(&device->obj.ctx->lock);
 	return attach ? attach->hwpt : NULL;
 }

@@ -45,7 +45,9 @@ int obj_ctx_new(struct ioas_iommu *iommu, struct ioas_caller *caller, struct obj
 	ctx->regions.update = obj_region_update;
 	atomic_init(&ctx->refs, 1);
 	lock_init(&ctx->lock, LOCK_CTX);
+	lock_guards(&ctx->lock, &ctx->regions, ctx + 1);
 	lock_init(&ctx->ids_lock, LOCK_IDS);
+	lock_guards(&ctx->ids_lock, &ctx->ids, &ctx->caller);
 	pthread_cond_init(&ctx->idle, NULL);
 	TAILQ_INIT(&ctx->refused);
 	*out = ctx;
@@ -117,6 +119,7 @@ int obj_alloc(struct obj_ctx *ctx, enum obj_type type, size_t size, struct obj *
 
 void obj_finalize_locked(struct obj *obj)
 {
+	lock_must_hold(&obj->ctx->ids_lock);
 	ids_set(&obj->ctx->ids, obj->id - 1, obj);
 }
 
@@ -143,6 +146,7 @@ static struct obj *find_locked(struct obj_ctx *ctx, uint32_t id, enum obj_type t
 {
 	struct obj *obj = ids_get(&ctx->ids, id - 1);
 
+	lock_must_hold(&ctx->ids_lock);
 	return obj && (type == OBJ_ANY || obj->type == type) ? obj : NULL;
 }
 
@@ -208,12 +212,14 @@ static void take_out(struct obj *obj)
 
 void obj_remove_locked(struct obj *obj)
 {
+	lock_must_hold(&obj->ctx->lock);
 	take_out(obj);
 	obj_abort(obj);
 }
 
 void obj_tombstone_locked(struct obj *obj)
 {
+	lock_must_hold(&obj->ctx->lock);
 	take_out(obj);
 	free(obj);
 }

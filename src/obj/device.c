@@ -37,6 +37,7 @@ int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_de
 	device->reserved_nr = reserved_nr;
 	obj_attach_init(&device->rid, device);
 	lock_init(&device->requests_lock, LOCK_REQUESTS);
+	lock_guards(&device->requests_lock, &device->takers, &device->in_set);
 	obj_fault_serve(device, true);
 	obj_ctx_get(ctx);
 	pthread_mutex_lock(&ctx->lock);
@@ -49,6 +50,7 @@ int obj_device_bind(struct obj_ctx *ctx, struct ioas_device *dev, struct kind_de
 
 void obj_device_unbind_locked(struct obj_device *device)
 {
+	lock_must_hold(&device->obj.ctx->lock);
 	obj_device_detach_all_locked(device);
 	obj_fault_serve(device, false);
 	pthread_mutex_destroy(&device->requests_lock);

@@ -56,6 +56,7 @@ int obj_fault_alloc(struct obj_ctx *ctx, struct obj_fault **out)
 		return rc;
 	fault = (struct obj_fault *)obj;
 	lock_init(&fault->lock, LOCK_QUEUE);
+	lock_guards(&fault->lock, &fault->queue, fault + 1);
 	TAILQ_INIT(&fault->queue);
 	*out = fault;
 	return 0;
@@ -92,6 +93,7 @@ void obj_fault_watch(struct obj_fault *fault, void (*notify)(void *arg, bool rea
 /* Under the lock, so that the last thing said is true. */
 static void notify_locked(struct obj_fault *fault)
 {
+	lock_must_hold(&fault->lock);
 	if (fault->notify)
 		fault->notify(fault->notify_arg, !TAILQ_EMPTY(&fault->queue));
 }
@@ -173,6 +175,7 @@ static int group_add(struct obj_fault_group *group, const struct iommu_hwpt_pgfa
 
 static void group_leave_locked(struct obj_fault *fault, struct obj_fault_group *group)
 {
+	lock_must_hold(&fault->lock);
 	TAILQ_REMOVE(&group->attach->groups, group, in_attach);
 	switch (group->state) {
 	case INCOMPLETE:
@@ -194,6 +197,7 @@ static int take_locked(struct obj_fault *fault, struct obj_attach *attach,
 {
 	struct obj_fault_group *group = group_get(attach, record->grpid);
 
+	lock_must_hold(&fault->lock);
 	if (!group)
 		return -ENOMEM;
 	if (group_add(group, record)) {
@@ -316,6 +320,7 @@ void obj_fault_move_locked(struct obj_attach *attach, struct obj_hwpt *old, stru
 	struct tree_node *parent;
 	int side;
 
+	lock_must_hold(&device->obj.ctx->lock);
 	pthread_mutex_lock(&device->requests_lock);
 	if (old && old->fault)
 		refuse_all(attach, old->fault);
@@ -395,6 +400,7 @@ static int read_locked(struct obj_fault *fault, size_t room, struct obj_fault_gr
 	struct obj_fault_group *group = TAILQ_FIRST(&fault->queue);
 	uint32_t slot;
 
+	lock_must_hold(&fault->lock);
 	if (!group)
 		return 0;
 	if (group->nr > room)

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include "obj/viommu.h"
 #include "space/space.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 static struct ioas_space *space_of(const struct obj_hw_queue *queue)
@@ -37,6 +38,7 @@ int obj_hw_queue_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t
 	struct obj_hw_queue *queue;
 	int rc;
 
+	lock_must_hold(&viommu->obj.ctx->lock);
 	if (!ops->hw_queue_type || !ops->hw_queue_init || !ops->hw_queue_type(viommu, type))
 		return why_set(why, -EOPNOTSUPP, "viommu %u has no hardware queues of type 0x%x",
 			       viommu->obj.id, type);
@@ -55,15 +57,16 @@ int obj_hw_queue_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t
 		obj_abort(obj);
 		return rc;
 	}
-	viommu->obj.users++;
+	obj_user_add(&viommu->obj);
 	*out = queue;
 	return 0;
 }
 
 void obj_hw_queue_depend_locked(struct obj_hw_queue *queue, struct obj_hw_queue *needed)
 {
+	lock_must_hold(&queue->obj.ctx->lock);
 	queue->needed = needed;
-	needed->obj.users++;
+	obj_user_add(&needed->obj);
 	LIST_INSERT_HEAD(&needed->needers, queue, in_needers);
 }
 
@@ -76,10 +79,10 @@ void obj_hw_queue_destroy(struct obj *obj)
 		obj_remove_locked(&needer->obj);
 	if (queue->needed) {
 		LIST_REMOVE(queue, in_needers);
-		queue->needed->obj.users--;
+		obj_user_drop(&queue->needed->obj);
 	}
 	if (queue->viommu->ops->hw_queue_fini)
 		queue->viommu->ops->hw_queue_fini(queue);
 	space_unlock_range(space_of(queue), queue->iova, queue->iova + (queue->len - 1));
-	queue->viommu->obj.users--;
+	obj_user_drop(&queue->viommu->obj);
 }

@@ -19,6 +19,7 @@ int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *
 	int rc = kind->ops->paging(kind, flags, request->data, !space_huge_pages(ioas->space),
 				   &paging, why);
 
+	lock_must_hold(&ioas->obj.ctx->lock);
 	if (rc)
 		return rc;
 	rc = obj_alloc(ioas->obj.ctx, OBJ_HWPT, sizeof(*hwpt), &obj);
@@ -47,15 +48,16 @@ int obj_hwpt_alloc_locked(struct obj_ioas *ioas, const struct obj_hwpt_request *
 	hwpt->coherent = paging.coherent;
 	hwpt->auto_domain = request->auto_domain;
 	TAILQ_INSERT_TAIL(&ioas->hwpts, hwpt, in_ioas);
-	ioas->obj.users++;
+	obj_user_add(&ioas->obj);
 	*out = hwpt;
 	return 0;
 }
 
 void obj_hwpt_set_fault_locked(struct obj_hwpt *hwpt, struct obj_fault *fault)
 {
+	lock_must_hold(&hwpt->obj.ctx->lock);
 	hwpt->fault = fault;
-	obj_of_fault(fault)->users++;
+	obj_user_add(obj_of_fault(fault));
 }
 
 void obj_hwpt_destroy(struct obj *obj)
@@ -67,6 +69,6 @@ void obj_hwpt_destroy(struct obj *obj)
 	pt_destroy(hwpt->pt);
 	pthread_mutex_destroy(&hwpt->dirty_lock);
 	if (hwpt->fault)
-		obj_of_fault(hwpt->fault)->users--;
-	hwpt->ioas->obj.users--;
+		obj_user_drop(obj_of_fault(hwpt->fault));
+	obj_user_drop(&hwpt->ioas->obj);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include "obj/obj.h"
 #include "space/space.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 static int alloc(struct obj_ctx *ctx, struct obj_ioas *parent, struct obj_ioas **out,
@@ -40,10 +41,11 @@ int obj_ioas_alloc_nested_locked(struct obj_ioas *parent, struct obj_ioas **out,
 {
 	int rc = alloc(parent->obj.ctx, parent, out, why);
 
+	lock_must_hold(&parent->obj.ctx->lock);
 	if (rc)
 		return rc;
 	(*out)->parent = parent;
-	parent->obj.users++;
+	obj_user_add(&parent->obj);
 	return 0;
 }
 
@@ -59,7 +61,7 @@ void obj_ioas_destroy(struct obj *obj)
 
 	ioas_space_put(ioas->space);
 	if (ioas->parent)
-		ioas->parent->obj.users--;
+		obj_user_drop(&ioas->parent->obj);
 }
 
 struct obj_ioas *obj_ioas_get(struct obj_ctx *ctx, uint32_t id, struct ioas_why *why)

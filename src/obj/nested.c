@@ -8,6 +8,7 @@
 #include "route/route.h"
 #include "tlp/ats.h"
 #include "tlp/nested.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 #define FLAGS_KNOWN (IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID)
@@ -60,6 +61,7 @@ int obj_nested_alloc_locked(struct obj_hwpt *parent, struct obj_viommu *viommu,
 	struct obj_hwpt *hwpt;
 	int rc = check(parent, viommu, request, why);
 
+	lock_must_hold(&parent->obj.ctx->lock);
 	if (rc)
 		return rc;
 	rc = obj_alloc(parent->obj.ctx, OBJ_NESTED, sizeof(*hwpt), &obj);
@@ -79,9 +81,9 @@ int obj_nested_alloc_locked(struct obj_hwpt *parent, struct obj_viommu *viommu,
 	if (hwpt->to && parent->obj.ctx->iommu->config.check_invalidation)
 		rc = check_stale_new(&hwpt->to->stage1->check);
 	if (viommu)
-		viommu->obj.users++;
+		obj_user_add(&viommu->obj);
 	else
-		parent->obj.users++;
+		obj_user_add(&parent->obj);
 	if (rc) {
 		obj_remove_locked(obj);
 		return why_set(why, rc, "no memory for a check of invalidations");
@@ -94,6 +96,7 @@ void obj_hwpt_drain_locked(struct obj_hwpt *hwpt)
 {
 	struct obj_attach *attach;
 
+	lock_must_hold(&hwpt->obj.ctx->lock);
 	inflight_wait(&hwpt->obj.ctx->iommu->inflight);
 	LIST_FOREACH(attach, &hwpt->attached, in_hwpt)
 	{
@@ -116,9 +119,9 @@ void obj_nested_destroy(struct obj *obj)
 	if (hwpt->ops->nested_free)
 		hwpt->ops->nested_free(hwpt);
 	if (hwpt->fault)
-		obj_of_fault(hwpt->fault)->users--;
+		obj_user_drop(obj_of_fault(hwpt->fault));
 	if (hwpt->viommu)
-		hwpt->viommu->obj.users--;
+		obj_user_drop(&hwpt->viommu->obj);
 	else
-		hwpt->parent->obj.users--;
+		obj_user_drop(&hwpt->parent->obj);
 }

@@ -25,6 +25,7 @@
 #include "kind/kind.h"
 #include "obj/ids.h"
 #include "pt/pt.h"
+#include "util/lock.h"
 #include "util/tree.h"
 
 enum obj_type {
@@ -47,7 +48,7 @@ struct obj {
 	struct obj_ctx *ctx;   /* constant */
 	enum obj_type type;    /* constant */
 	uint32_t id;	       /* constant, from 1 */
-	uint32_t users;	       /* (ctx->lock) */
+	uint32_t users;	       /* (ctx->lock) obj_user_add, obj_user_drop */
 	uint32_t gets;	       /* (ctx->ids_lock) how often a call has begun to use it */
 	_Atomic uint32_t puts; /* and ended */
 };
@@ -91,6 +92,19 @@ int obj_alloc(struct obj_ctx *ctx, enum obj_type type, size_t size, struct obj *
 void obj_finalize(struct obj *obj);
 void obj_finalize_locked(struct obj *obj); /* with ids_lock held */
 void obj_abort(struct obj *obj);
+
+/* One more that keeps it from being destroyed, or one less. With ctx->lock held. */
+static inline void obj_user_add(struct obj *obj)
+{
+	lock_must_hold(&obj->ctx->lock);
+	obj->users++;
+}
+
+static inline void obj_user_drop(struct obj *obj)
+{
+	lock_must_hold(&obj->ctx->lock);
+	obj->users--;
+}
 
 /* The object with that id and type (OBJ_ANY: whichever), kept busy until obj_put; NULL: none. */
 struct obj *obj_get(struct obj_ctx *ctx, uint32_t id, enum obj_type type);

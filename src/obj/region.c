@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include "obj/viommu.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/sys.h"
 
 #include "util/why.h"
@@ -155,6 +156,7 @@ int obj_region_alloc_locked(struct obj_viommu *viommu, uint64_t len, uint64_t *o
 	struct obj_region *region = alloc_zero(1, sizeof(*region));
 	int rc;
 
+	lock_must_hold(&ctx->lock);
 	if (!region)
 		return -ENOMEM;
 	region->len = len;
@@ -179,6 +181,7 @@ int obj_region_alloc_locked(struct obj_viommu *viommu, uint64_t len, uint64_t *o
 /* Where a program still has it mapped, which only the end of the context allows, it stays there. */
 void obj_region_free_locked(struct obj_region *region)
 {
+	lock_must_hold(&region->viommu->obj.ctx->lock);
 	LIST_REMOVE(region, in_viommu);
 	displace(&region->viommu->obj.ctx->regions, region);
 	memory_fini(region);
@@ -191,6 +194,7 @@ static int map_locked(struct obj_ctx *ctx, uint64_t offset, uint64_t len, int *f
 	struct key_node *found = keys_find(&ctx->regions, offset);
 	struct obj_region *region = found ? region_of(&found->node) : NULL;
 
+	lock_must_hold(&ctx->lock);
 	if (!region)
 		return why_set(why, -ENXIO, "nothing can be mapped at %#" PRIx64, offset);
 	if (region->len != len)
@@ -199,7 +203,7 @@ static int map_locked(struct obj_ctx *ctx, uint64_t offset, uint64_t len, int *f
 			       " bytes, not %#" PRIx64,
 			       offset, region->len, len);
 	if (!region->mapped)
-		region->viommu->obj.users++;
+		obj_user_add(&region->viommu->obj);
 	region->mapped += len;
 	*fd = region->fd;
 	return 0;
@@ -242,7 +246,7 @@ void obj_region_unmap(struct obj_ctx *ctx, uint64_t offset, uint64_t len)
 	if (region && len && len <= region->mapped) {
 		region->mapped -= len;
 		if (!region->mapped)
-			region->viommu->obj.users--;
+			obj_user_drop(&region->viommu->obj);
 	}
 	pthread_mutex_unlock(&ctx->lock);
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include "obj/viommu.h"
 #include "route/route.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 int obj_vdevice_alloc_locked(struct obj_viommu *viommu, struct obj_device *device, uint64_t virt_id,
@@ -13,6 +14,7 @@ int obj_vdevice_alloc_locked(struct obj_viommu *viommu, struct obj_device *devic
 	struct obj_vdevice *vdevice;
 	int rc;
 
+	lock_must_hold(&viommu->obj.ctx->lock);
 	if (device->kind->ops != viommu->kind_ops)
 		return why_set(why, -EINVAL, "device %u is behind another IOMMU than viommu %u",
 			       device->obj.id, viommu->obj.id);
@@ -35,7 +37,7 @@ int obj_vdevice_alloc_locked(struct obj_viommu *viommu, struct obj_device *devic
 			       viommu->obj.id, virt_id);
 	}
 	device->vdevice = vdevice;
-	viommu->obj.users++;
+	obj_user_add(&viommu->obj);
 	*out = vdevice;
 	return 0;
 }
@@ -46,11 +48,12 @@ void obj_vdevice_destroy(struct obj *obj)
 
 	keys_remove(&vdevice->viommu->vdevices, &vdevice->by_virt_id);
 	vdevice->device->vdevice = NULL;
-	vdevice->viommu->obj.users--;
+	obj_user_drop(&vdevice->viommu->obj);
 }
 
 void obj_vdevice_end_locked(struct obj_device *device)
 {
+	lock_must_hold(&device->obj.ctx->lock);
 	if (device->vdevice)
 		obj_tombstone_locked(&device->vdevice->obj);
 }
@@ -59,6 +62,7 @@ struct obj_vdevice *obj_vdevice_find_locked(struct obj_viommu *viommu, uint64_t 
 {
 	struct key_node *found = keys_find(&viommu->vdevices, virt_id);
 
+	lock_must_hold(&viommu->obj.ctx->lock);
 	return found ? tree_entry(found, struct obj_vdevice, by_virt_id) : NULL;
 }
 

@@ -52,6 +52,7 @@ struct obj_events *obj_events_new(void)
 		return NULL;
 	atomic_init(&events->refs, 1);
 	lock_init(&events->lock, LOCK_EVENTS);
+	lock_guards(&events->lock, &events->veventqs, events + 1);
 	return events;
 }
 
@@ -77,6 +78,7 @@ int obj_veventq_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t 
 	struct obj_veventq *veventq;
 	int rc;
 
+	lock_must_hold(&viommu->obj.ctx->lock);
 	/* They come and go with ctx->lock held. */
 	if (keys_find(&events->veventqs, type))
 		return why_set(why, -EEXIST, "viommu %u has a queue of events of type 0x%x already",
@@ -90,11 +92,12 @@ int obj_veventq_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t 
 	STAILQ_INIT(&veventq->events);
 	lock_init(&veventq->read_lock, LOCK_QUEUE_READ);
 	lock_init(&veventq->lock, LOCK_QUEUE);
+	lock_guards(&veventq->lock, &veventq->events, veventq + 1);
 	veventq->by_type.key = type;
 	pthread_mutex_lock(&events->lock);
 	keys_insert(&events->veventqs, &veventq->by_type);
 	pthread_mutex_unlock(&events->lock);
-	viommu->obj.users++;
+	obj_user_add(&viommu->obj);
 	*out = veventq;
 	return 0;
 }
@@ -107,7 +110,7 @@ void obj_veventq_destroy(struct obj *obj)
 	pthread_mutex_lock(&veventq->viommu->events->lock);
 	keys_remove(&veventq->viommu->events->veventqs, &veventq->by_type);
 	pthread_mutex_unlock(&veventq->viommu->events->lock);
-	veventq->viommu->obj.users--;
+	obj_user_drop(&veventq->viommu->obj);
 	while ((event = STAILQ_FIRST(&veventq->events))) {
 		STAILQ_REMOVE_HEAD(&veventq->events, next);
 		free(event);
@@ -133,6 +136,7 @@ void obj_veventq_watch(struct obj_veventq *veventq, void (*notify)(void *arg, bo
 /* Under the lock, so that the last thing said is true. */
 static void notify_locked(struct obj_veventq *veventq)
 {
+	lock_must_hold(&veventq->lock);
 	if (veventq->notify)
 		veventq->notify(veventq->notify_arg, veventq->nr || veventq->lost);
 }
@@ -142,6 +146,7 @@ static void put_locked(struct obj_veventq *veventq, struct event *event)
 {
 	uint32_t sequence = veventq->sequence;
 
+	lock_must_hold(&veventq->lock);
 	veventq->sequence = (sequence + 1) & INT_MAX;
 	veventq->lost = !event;
 	if (event) {
@@ -190,6 +195,7 @@ int obj_events_report(struct obj_events *events, uint32_t type, const void *data
 int obj_veventq_report_locked(struct obj_viommu *viommu, uint32_t type, const void *data,
 			      size_t len)
 {
+	lock_must_hold(&viommu->obj.ctx->lock);
 	return obj_events_report(viommu->events, type, data, len);
 }
 

@@ -5,6 +5,7 @@
 #include "iommu.h"
 #include "obj/viommu.h"
 #include "route/route.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 static void free_regions(struct obj_viommu *viommu)
@@ -23,6 +24,7 @@ int obj_viommu_alloc_locked(struct kind_device *dev, const struct kind_viommu_op
 	struct obj_viommu *viommu;
 	int rc;
 
+	lock_must_hold(&parent->obj.ctx->lock);
 	if (parent->auto_domain || !(parent->flags & IOMMU_HWPT_ALLOC_NEST_PARENT))
 		return why_set(why, -EINVAL,
 			       "page table %u was not made with IOMMU_HWPT_ALLOC_NEST_PARENT",
@@ -49,7 +51,7 @@ int obj_viommu_alloc_locked(struct kind_device *dev, const struct kind_viommu_op
 		obj_abort(obj);
 		return rc;
 	}
-	parent->obj.users++;
+	obj_user_add(&parent->obj);
 	*out = viommu;
 	return 0;
 }
@@ -62,13 +64,14 @@ void obj_viommu_destroy(struct obj *obj)
 		viommu->ops->fini(viommu);
 	free_regions(viommu);
 	obj_events_put(viommu->events);
-	viommu->parent->obj.users--;
+	obj_user_drop(&viommu->parent->obj);
 }
 
 void obj_viommu_drain_locked(struct obj_viommu *viommu)
 {
 	struct tree_node *node = tree_end(&viommu->vdevices, 0);
 
+	lock_must_hold(&viommu->obj.ctx->lock);
 	inflight_wait(&viommu->obj.ctx->iommu->inflight);
 	for (; node; node = tree_step(node, 1)) {
 		struct obj_vdevice *vdevice = tree_entry(node, struct obj_vdevice, by_virt_id.node);

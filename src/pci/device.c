@@ -13,6 +13,7 @@
 #include "tlp/ats.h"
 #include "tlp/pri.h"
 #include "trace/trace.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 static void set_master(struct ioas_pci *pci, bool on)
@@ -35,6 +36,7 @@ static void apply_config(struct ioas_pci *pci)
 	uint16_t pmcsr = config_get16(&pci->config, pci->config.pm + 4u);
 	bool awake = (pmcsr & PCI_PM_STATE) != PCI_PM_D3HOT;
 
+	lock_must_hold(&pci->control);
 	atomic_store(&pci->memory_on, awake && command & PCI_CMD_MEMORY);
 	set_master(pci, awake && command & PCI_CMD_MASTER);
 	intx_disable_bit(pci, command & PCI_CMD_INTX_DISABLE);
@@ -53,6 +55,7 @@ static void wake(struct ioas_pci *pci)
  */
 static void reset_locked(struct ioas_pci *pci)
 {
+	lock_must_hold(&pci->control);
 	atomic_store(&pci->in_reset, true);
 	if (atomic_exchange(&pci->master_on, false) && pci->ops->bus_master)
 		pci->ops->bus_master(pci->model, false);
@@ -81,6 +84,7 @@ static int open_locked(struct ioas_pci *pci, struct ioas_why *why)
 	const struct ioas_host_ops *ops = pci->iommu->config.host_ops;
 	int rc = 0;
 
+	lock_must_hold(&pci->control);
 	if (pci->open)
 		return why_set(why, -EBUSY, "%s is open already", pci->name);
 	if (ops && ops->claim)

@@ -8,11 +8,13 @@
  * masked: that is how vfio-pci virtualises the bit.
  */
 #include "pci/pci.h"
+#include "util/lock.h"
 
 void intx_update(struct ioas_pci *pci)
 {
 	struct pci_intx *intx = &pci->intx;
 
+	lock_must_hold(&pci->irq);
 	if (!intx->enabled || !intx->level || intx->masked || intx->disabled)
 		return;
 	intx->masked = true;

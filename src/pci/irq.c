@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "pci/pci.h"
 #include "route/route.h"
+#include "util/lock.h"
 
 /*
  * A raw system call: a door may have put itself before write(2) of the C library, to tell the
@@ -99,6 +100,7 @@ static int set_locked(struct ioas_pci *pci, unsigned index, unsigned start, unsi
 {
 	int rc = check_range(pci, index, start, count);
 
+	lock_must_hold(&pci->irq);
 	if (rc)
 		return rc;
 	switch (index) {
@@ -132,6 +134,7 @@ static int trigger_locked(struct ioas_pci *pci, unsigned index, unsigned start, 
 {
 	int rc = check_range(pci, index, start, count);
 
+	lock_must_hold(&pci->irq);
 	if (rc)
 		return rc;
 	if (index == PCI_IRQ_INTX) {
@@ -191,6 +194,7 @@ static int disable_locked(struct ioas_pci *pci, unsigned index)
 {
 	int *trigger;
 
+	lock_must_hold(&pci->irq);
 	switch (index) {
 	case PCI_IRQ_INTX:
 		if (!pci->intx.enabled)

@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include "pci/pci.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 
 #define ENTRY_LEN     16
 #define CONTROL_MASK  1u
@@ -66,6 +67,7 @@ static void close_vector(struct pci_vector *vector)
 /* Lets senders through, if nothing is against it, and delivers what is pending. */
 static void open_vector(struct ioas_pci *pci, struct pci_vector *vector)
 {
+	lock_must_hold(&pci->irq);
 	if (!atomic_load(&pci->msix.enabled) || vector->entry[3] & CONTROL_MASK)
 		return;
 	if (vector->pending)
@@ -105,6 +107,7 @@ static void set_enabled(struct ioas_pci *pci, bool enabled)
 
 int msix_set(struct ioas_pci *pci, unsigned start, unsigned count, const int *fds)
 {
+	lock_must_hold(&pci->irq);
 	if (pci->intx.enabled)
 		return -EINVAL;
 	if (!atomic_load(&pci->msix.enabled))
@@ -116,6 +119,7 @@ int msix_set(struct ioas_pci *pci, unsigned start, unsigned count, const int *fd
 
 void msix_disable(struct ioas_pci *pci)
 {
+	lock_must_hold(&pci->irq);
 	set_enabled(pci, false);
 	for (unsigned i = 0; i < pci->desc.msix_nr; i++) {
 		set_trigger(pci, &pci->msix.vectors[i], -1);

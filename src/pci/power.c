@@ -8,12 +8,14 @@
  */
 #include <errno.h>
 #include "pci/pci.h"
+#include "util/lock.h"
 
 enum { AWAKE, LOW, LOW_TELL };
 
 /* (control) */
 static void leave(struct ioas_pci *pci, bool tell)
 {
+	lock_must_hold(&pci->control);
 	if (tell)
 		irq_add_one(pci->wakeup);
 	irq_close(pci->wakeup);

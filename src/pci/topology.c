@@ -35,6 +35,7 @@ int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out)
 		return -ENOMEM;
 	bus->iommu = iommu;
 	lock_init(&bus->lock, LOCK_PCI_BUS);
+	lock_guards(&bus->lock, &bus->root, bus + 1);
 	clear_map(bus);
 	*out = bus;
 	return 0;
@@ -259,7 +260,9 @@ static int function_new(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 	pci->err_trigger = -1;
 	pci->req_trigger = -1;
 	lock_init(&pci->control, LOCK_PCI_CONTROL);
+	lock_guards(&pci->control, &pci->config, &pci->irq);
 	lock_init(&pci->irq, LOCK_PCI_IRQ);
+	lock_guards(&pci->irq, &pci->msix, pci + 1);
 	*out = pci;
 	return msix_init(pci);
 }

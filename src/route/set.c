@@ -55,6 +55,7 @@ int route_set_new(struct ioas_iommu *iommu, struct route_set **out)
 	set->refs = 1;
 	set->guest_id = ROUTE_NO_GUEST;
 	lock_init(&set->lock, LOCK_SET);
+	lock_guards(&set->lock, &set->members, &set->peers);
 	LIST_INIT(&set->members);
 	*out = set;
 	return 0;

@@ -128,6 +128,7 @@ int route_shares_new(struct route_shares **out)
 	if (!shares)
 		return -ENOMEM;
 	lock_init(&shares->lock, LOCK_SHARED);
+	lock_guards(&shares->lock, &shares->tree, shares + 1);
 	*out = shares;
 	return 0;
 }

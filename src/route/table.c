@@ -118,6 +118,7 @@ int route_table_new(struct ioas_iommu *iommu, struct route_table **out)
 	if (!table)
 		return -ENOMEM;
 	lock_init(&table->lock, LOCK_TABLE);
+	lock_guards(&table->lock, table->root, &table->shares);
 	for (unsigned bus = 0; bus < ROUTE_BUS_NR; bus++) {
 		table->root[bus] = alloc_zero(1, sizeof(*table->root[bus]));
 		whole &= table->root[bus] != NULL;

@@ -29,7 +29,9 @@ int ioas_access_new(struct ioas_iommu *iommu, const struct ioas_access_ops *ops,
 	access->pinning = flags & IOAS_ACCESS_PINS;
 	access->link[0].access = access->link[1].access = access;
 	lock_init_rw(&access->lock, LOCK_ACCESS);
+	lock_guards_rw(&access->lock, &access->space, access->link);
 	lock_init(&access->pins_lock, LOCK_ACCESS_PINS);
+	lock_guards(&access->pins_lock, &access->pins, access + 1);
 	*out = access;
 	return 0;
 }

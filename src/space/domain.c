@@ -5,6 +5,7 @@
 #include "space/private.h"
 #include "tlp/check_dirty.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 /*
@@ -99,6 +100,7 @@ static int attach_locked(struct ioas_space *space, struct space_domain *domain,
 	struct pt *pt = domain->pt;
 	int rc;
 
+	lock_must_hold(&space->lock);
 	for (struct space_domain *d = space->domains; d; d = d->next)
 		if (d->pt == pt)
 			return why_set(why, -EEXIST, "the page table is attached already");

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include "space/nest.h"
 #include "space/private.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 #define MAP_FLAGS (IOAS_MAP_READ | IOAS_MAP_WRITE | IOAS_MAP_FIXED)
@@ -180,6 +181,7 @@ static int map_locked(struct ioas_space *space, iova_t *out, uint64_t va,
 	iova_t iova = *out;
 	int rc = check(space, &iova, va, pieces, nr, len, flags, why);
 
+	lock_must_hold(&space->lock);
 	if (rc)
 		return rc;
 	list = make_areas(space, iova, pieces, nr, flags & (IOAS_PROT_READ | IOAS_PROT_WRITE));

@@ -21,6 +21,7 @@
 #include "space/nest.h"
 #include "space/nest_maps.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 /* ---- what a space has, looked at with its lock ---- */
@@ -399,6 +400,7 @@ static int map_locked(struct ioas_space *space, iova_t iova, iova_t parent_iova,
 	struct nest_map *map;
 	int rc = check(space, iova, parent_iova, len, flags, why);
 
+	lock_must_hold(&space->iommu->nest_lock);
 	if (rc)
 		return rc;
 	map = alloc_zero(1, sizeof(*map));

@@ -109,8 +109,8 @@ struct ioas_space {
 	uint32_t locks;		      /* ranges that are locked: lock.c */
 	struct access_link *accesses; /* those attached */
 	uint32_t pinning;	      /* how many of them pin */
+	uint64_t domain_page;	      /* the largest of the domains' smallest pages; 1: no domain */
 	pthread_cond_t idle;	     /* an area's `accesses` or `busy`, or a link's `calls`, sank */
-	uint64_t domain_page;	     /* the largest of the domains' smallest pages; 1: no domain */
 	struct space_nest *nest;     /* constant once it is in use: on a parent; or NULL. nest.c */
 	struct ioas_space *children; /* those nested on it */
 	_Atomic bool is_parent;	     /* it has, or had, any */

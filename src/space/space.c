@@ -28,6 +28,7 @@ int ioas_space_new(struct ioas_iommu *iommu, struct ioas_space **out)
 	areas_init(&space->areas);
 	reserved_init(&space->reserved);
 	lock_init(&space->lock, LOCK_SPACE);
+	lock_guards(&space->lock, &space->small_pages, &space->idle);
 	pthread_cond_init(&space->idle, NULL);
 	space->iommu = iommu;
 	space->refs = 1;
@@ -132,6 +133,7 @@ int reserve_locked(struct ioas_space *space, iova_t first, iova_t last, const vo
 {
 	struct space_area *area = areas_find(&space->areas, first);
 
+	lock_must_hold(&space->lock);
 	if (area && area->first <= last)
 		return why_set(why, -EADDRINUSE,
 			       "mapping %#" PRIx64 "-%#" PRIx64 " lies in %#" PRIx64 "-%#" PRIx64
@@ -155,6 +157,7 @@ int reserve_locked(struct ioas_space *space, iova_t first, iova_t last, const vo
 
 void unreserve_locked(struct ioas_space *space, const void *owner)
 {
+	lock_must_hold(&space->lock);
 	reserved_drop(&space->reserved, owner);
 	remake_zones(space);
 }
@@ -213,6 +216,7 @@ static int allow_locked(struct ioas_space *space, struct ioas_range *sorted, siz
 {
 	struct ioas_range hit;
 
+	lock_must_hold(&space->lock);
 	for (size_t i = 0; i < nr; i++)
 		if (reserved_hit(&space->reserved, sorted[i].first, sorted[i].last, &hit))
 			return why_set(why, -EADDRINUSE,

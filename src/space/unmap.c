@@ -12,6 +12,7 @@
 #include <time.h>
 #include "space/access.h"
 #include "space/nest.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 #define TRIES  100
@@ -131,6 +132,7 @@ static int unmap_locked(struct unmap *unmap, bool all, struct ioas_why *why)
 {
 	struct space_area *stop;
 
+	lock_must_hold(&unmap->space->lock);
 	while ((stop = unmap_run(unmap))) {
 		int rc = refused(stop, unmap) ? refuse(stop, unmap, why)
 					      : make_idle(unmap, stop, why);

@@ -39,6 +39,7 @@ int ioas_atc_new(unsigned entry_nr, struct ioas_atc **out)
 	if (!atc)
 		return -ENOMEM;
 	lock_init(&atc->lock, LOCK_ATC);
+	lock_guards(&atc->lock, &atc->tree, atc->entry);
 	TAILQ_INIT(&atc->used);
 	TAILQ_INIT(&atc->spare);
 	for (unsigned i = 0; i < entry_nr; i++)

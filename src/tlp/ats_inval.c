@@ -39,6 +39,7 @@ static struct ats_use *use_of_id(struct tree_node *node)
 void ats_tables_init(struct ats_tables *tables)
 {
 	lock_init(&tables->lock, LOCK_ATS_TABLES);
+	lock_guards(&tables->lock, &tables->nr, tables + 1);
 	atomic_init(&tables->nr, 0);
 }
 

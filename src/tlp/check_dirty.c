@@ -64,6 +64,7 @@ int check_dirty_new(struct ioas_iommu *iommu, struct check_dirty **out)
 		return -ENOMEM;
 	}
 	lock_init(&check->lock, LOCK_CHECK);
+	lock_guards(&check->lock, &check->seq, check + 1);
 	*out = check;
 	return 0;
 }

@@ -28,6 +28,7 @@ int check_stale_new(struct check_stale **out)
 	if (!check)
 		return -ENOMEM;
 	lock_init(&check->lock, LOCK_CHECK_STALE);
+	lock_guards(&check->lock, &check->tree, check + 1);
 	*out = check;
 	return 0;
 }

@@ -35,6 +35,7 @@ int fault_log_new(struct fault_log **out)
 	if (!log)
 		return -ENOMEM;
 	lock_init(&log->lock, LOCK_FAULTS);
+	lock_guards(&log->lock, &log->seq, log->fault);
 	*out = log;
 	return 0;
 }

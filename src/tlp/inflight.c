@@ -13,6 +13,7 @@
 void inflight_init(struct inflight *inflight)
 {
 	lock_init(&inflight->lock, LOCK_INFLIGHT);
+	lock_guards(&inflight->lock, &inflight->list, &inflight->waits);
 	inflight->list = NULL;
 	atomic_init(&inflight->waits, 0);
 }

@@ -24,7 +24,9 @@ int pri_add(struct ioas_device *dev, unsigned room)
 	pri->dev = dev;
 	pri->room = room;
 	lock_init(&pri->serving, LOCK_PRI_SERVER);
+	lock_guards(&pri->serving, &pri->server, &pri->lock);
 	lock_init(&pri->lock, LOCK_PRI);
+	lock_guards(&pri->lock, &pri->ops, pri + 1);
 	pthread_cond_init(&pri->quiet, NULL);
 	TAILQ_INIT(&pri->late);
 	dev->pri = pri;
@@ -173,6 +175,7 @@ static int check_locked(const struct pri *pri, const struct ioas_page_request *r
 {
 	const struct pri_group *group;
 
+	lock_must_hold(&pri->lock);
 	if (!pri->ops)
 		return -EOPNOTSUPP;
 	if (request->group >= IOAS_PAGE_GROUPS ||
@@ -199,6 +202,7 @@ static int send_locked(struct pri *pri, const struct ioas_page_request *request,
 	struct pri_group *group = &pri->group[request->group % IOAS_PAGE_GROUPS];
 	int rc = check_locked(pri, request);
 
+	lock_must_hold(&pri->lock);
 	if (rc) {
 		pri->stats.refused++;
 		return rc;

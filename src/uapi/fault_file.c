@@ -16,7 +16,7 @@ static void fault_release(struct ioas_file *file)
 
 	obj_fault_watch(fault, NULL, NULL);
 	pthread_mutex_lock(&ctx->lock);
-	obj->users--;
+	obj_user_drop(obj);
 	pthread_mutex_unlock(&ctx->lock);
 	obj_ctx_put(ctx);
 }

@@ -30,7 +30,7 @@ static struct ioas_file *file_new(struct uapi_call *call, struct obj_fault *faul
 	file->priv = fault;
 	obj_ctx_get(obj->ctx);
 	pthread_mutex_lock(&obj->ctx->lock);
-	obj->users++;
+	obj_user_add(obj);
 	pthread_mutex_unlock(&obj->ctx->lock);
 	obj_fault_watch(fault, notify, file);
 	return file;

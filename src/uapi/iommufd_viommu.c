@@ -132,7 +132,7 @@ static struct ioas_file *veventq_file_new(struct uapi_call *call, struct obj_vev
 		return NULL;
 	file->priv = veventq;
 	obj_ctx_get(obj->ctx);
-	obj->users++;
+	obj_user_add(obj);
 	obj_veventq_watch(veventq, notify, file);
 	return file;
 }

@@ -28,6 +28,7 @@ int uapi_new(struct ioas_iommu *iommu, struct uapi **out)
 		return -ENOMEM;
 	}
 	lock_init(&uapi->vfio_lock, LOCK_VFIO);
+	lock_guards(&uapi->vfio_lock, &uapi->groups, uapi + 1);
 	*out = uapi;
 	return 0;
 }

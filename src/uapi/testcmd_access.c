@@ -80,6 +80,7 @@ static int access_new(struct uapi_call *call, struct test_access **out)
 	if (!access)
 		return why_set(call->why, -ENOMEM, "no memory for an access");
 	lock_init(&access->lock, LOCK_TEST_ACCESS);
+	lock_guards(&access->lock, &access->items, access + 1);
 	access->pins = cmd->access.flags & TESTCMD_ACCESS_NEEDS_PIN;
 	rc = obj_access_new(call->file->priv, cmd->id, &access_ops, access,
 			    access->pins ? IOAS_ACCESS_PINS : 0, &access->access, call->why);

@@ -16,7 +16,7 @@ static void veventq_release(struct ioas_file *file)
 
 	obj_veventq_watch(veventq, NULL, NULL);
 	pthread_mutex_lock(&ctx->lock);
-	obj->users--;
+	obj_user_drop(obj);
 	pthread_mutex_unlock(&ctx->lock);
 	obj_ctx_put(ctx);
 }

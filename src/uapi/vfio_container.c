@@ -22,6 +22,7 @@ static int container_open(struct ioas_file *file, struct ioas_why *why)
 	container->iommu = file->iommu;
 	container->refs = 1;
 	lock_init(&container->lock, LOCK_CONTAINER);
+	lock_guards(&container->lock, &container->type, container + 1);
 	file->priv = container;
 	return 0;
 }

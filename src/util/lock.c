@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Debug builds: what the thread holds, by rank, and whether the next lock may follow. Counts are
- * enough, since what matters is only the innermost rank that is held.
+ * enough, since what matters is only the innermost rank that is held. And of each lock that guards
+ * bytes, what their sum was as it was last given back.
  */
 #include "util/lock.h"
 
@@ -56,30 +57,72 @@ static const char *const names[LOCK_RANKS] = {
 
 static __thread unsigned held[LOCK_RANKS] __attribute__((tls_model("initial-exec")));
 
-/* The rank is where a robust mutex would have its list, which ours are not. */
+/*
+ * Where a robust mutex would have its list, which ours are not, and where a lock for several
+ * processes has room. The sum is of all the bytes that are guarded; 0 before it is known.
+ */
 #ifdef __GLIBC__
-static void set_rank(pthread_mutex_t *lock, enum lock_rank rank)
+static uint64_t *about(const pthread_mutex_t *lock)
 {
-	lock->__data.__list.__next = (void *)(uintptr_t)rank;
+	return (uint64_t *)&lock->__data.__list.__next;
 }
 
-static enum lock_rank rank_of(const pthread_mutex_t *lock)
+static uint64_t *sum_of(pthread_mutex_t *lock)
 {
-	return (enum lock_rank)(uintptr_t)lock->__data.__list.__next;
+	return (uint64_t *)&lock->__data.__list.__prev;
 }
 
-static void set_rank_rw(pthread_rwlock_t *lock, enum lock_rank rank)
+static unsigned *about_rw(pthread_rwlock_t *lock)
 {
-	lock->__data.__pad4 = rank;
+	return &lock->__data.__pad4;
 }
 
-static enum lock_rank rank_of_rw(const pthread_rwlock_t *lock)
+static uint64_t *sum_of_rw(pthread_rwlock_t *lock)
 {
-	return (enum lock_rank)lock->__data.__pad4;
+	return (uint64_t *)&lock->__data.__pad2;
 }
 #else
 #error "the lock-order option needs glibc"
 #endif
+
+/* The rank in the low byte, then where the guarded bytes begin, seen from the lock, and how many.
+ */
+enum { RANK_BITS = 8, PLACE_BITS = 28, PLACE_BITS_RW = 12 };
+
+static uint64_t pack(enum lock_rank rank, int64_t at, uint64_t len, unsigned bits)
+{
+	const uint64_t mask = (1ull << bits) - 1;
+
+	return rank | ((uint64_t)at & mask) << RANK_BITS | (len & mask) << (RANK_BITS + bits);
+}
+
+static enum lock_rank rank_of(const pthread_mutex_t *lock)
+{
+	return (enum lock_rank)(*about(lock) & 0xff);
+}
+
+static enum lock_rank rank_of_rw(pthread_rwlock_t *lock)
+{
+	return (enum lock_rank)(*about_rw(lock) & 0xff);
+}
+
+/* As FNV-1a, by words, whose high half comes down each time; never 0. */
+static uint64_t sum(const void *lock, uint64_t place, unsigned bits)
+{
+	const int64_t at = (int64_t)(place << (64 - RANK_BITS - bits)) >> (64 - bits);
+	const char *byte = (const char *)lock + at;
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (uint64_t left = place >> (RANK_BITS + bits), n; left; left -= n, byte += n) {
+		uint64_t word = 0;
+
+		n = left < sizeof(word) ? left : sizeof(word);
+		memcpy(&word, byte, n);
+		hash = (hash ^ word) * 0x100000001b3;
+		hash ^= hash >> 32;
+	}
+	return hash | 1;
+}
 
 /* Ends the program. */
 static void wrong(const char *text, int len)
@@ -103,8 +146,35 @@ static void not_held(unsigned rank)
 {
 	char text[160];
 
-	wrong(text, snprintf(text, sizeof(text), "uiommufd: gives \"%s\" back, which is not held\n",
-			     names[rank]));
+	wrong(text, snprintf(text, sizeof(text), "uiommufd: \"%s\" is not held\n", names[rank]));
+}
+
+/* Somebody had not taken it. */
+static void changed(unsigned rank)
+{
+	char text[160];
+
+	wrong(text,
+	      snprintf(text, sizeof(text),
+		       "uiommufd: what \"%s\" protects was changed without it\n", names[rank]));
+}
+
+/* The lock is held, still or again. */
+static void seal(uint64_t *kept, const void *lock, uint64_t place, unsigned bits)
+{
+	if (place >> RANK_BITS)
+		__atomic_store_n(kept, sum(lock, place, bits), __ATOMIC_RELAXED);
+}
+
+static void look(const uint64_t *kept, const void *lock, uint64_t place, unsigned bits)
+{
+	uint64_t was;
+
+	if (!(place >> RANK_BITS))
+		return;
+	was = __atomic_load_n(kept, __ATOMIC_RELAXED);
+	if (was && was != sum(lock, place, bits))
+		changed(place & 0xff);
 }
 
 /* Several spaces are locked together, by their ids. */
@@ -137,63 +207,112 @@ static void leave(enum lock_rank rank)
 void lock_init(pthread_mutex_t *lock, enum lock_rank rank)
 {
 	pthread_mutex_init(lock, NULL);
-	set_rank(lock, rank);
+	lock_rank(lock, rank);
 }
 
 void lock_init_rw(pthread_rwlock_t *lock, enum lock_rank rank)
 {
 	pthread_rwlock_init(lock, NULL);
-	set_rank_rw(lock, rank);
+	*about_rw(lock) = rank;
+	*sum_of_rw(lock) = 0;
 }
 
 void lock_rank(pthread_mutex_t *lock, enum lock_rank rank)
 {
-	set_rank(lock, rank);
+	*about(lock) = rank;
+	*sum_of(lock) = 0;
+}
+
+void lock_guards(pthread_mutex_t *lock, const void *from, const void *to)
+{
+	*about(lock) = pack(rank_of(lock), (const char *)from - (const char *)lock,
+			    (uint64_t)((const char *)to - (const char *)from), PLACE_BITS);
+	*sum_of(lock) = 0;
+}
+
+void lock_guards_rw(pthread_rwlock_t *lock, const void *from, const void *to)
+{
+	*about_rw(lock) =
+		(unsigned)pack(rank_of_rw(lock), (const char *)from - (const char *)lock,
+			       (uint64_t)((const char *)to - (const char *)from), PLACE_BITS_RW);
+	*sum_of_rw(lock) = 0;
+}
+
+void lock_must_hold(const pthread_mutex_t *lock)
+{
+	const enum lock_rank rank = rank_of(lock);
+
+	if (rank != LOCK_UNRANKED && !held[rank])
+		not_held(rank);
 }
 
 int lock_take(pthread_mutex_t *lock)
 {
+	int rc;
+
 	enter(rank_of(lock));
-	return (pthread_mutex_lock)(lock);
+	rc = (pthread_mutex_lock)(lock);
+	look(sum_of(lock), lock, *about(lock), PLACE_BITS);
+	return rc;
 }
 
 int lock_give(pthread_mutex_t *lock)
 {
 	leave(rank_of(lock));
+	seal(sum_of(lock), lock, *about(lock), PLACE_BITS);
 	return (pthread_mutex_unlock)(lock);
 }
 
 int lock_take_read(pthread_rwlock_t *lock)
 {
+	int rc;
+
 	enter(rank_of_rw(lock));
-	return (pthread_rwlock_rdlock)(lock);
+	rc = (pthread_rwlock_rdlock)(lock);
+	look(sum_of_rw(lock), lock, *about_rw(lock), PLACE_BITS_RW);
+	return rc;
 }
 
 int lock_take_write(pthread_rwlock_t *lock)
 {
+	int rc;
+
 	enter(rank_of_rw(lock));
-	return (pthread_rwlock_wrlock)(lock);
+	rc = (pthread_rwlock_wrlock)(lock);
+	look(sum_of_rw(lock), lock, *about_rw(lock), PLACE_BITS_RW);
+	return rc;
 }
 
 int lock_give_rw(pthread_rwlock_t *lock)
 {
 	leave(rank_of_rw(lock));
+	seal(sum_of_rw(lock), lock, *about_rw(lock), PLACE_BITS_RW);
 	return (pthread_rwlock_unlock)(lock);
 }
 
 /* It is taken again at the end, with whatever else the thread holds by then. */
 int lock_wait(pthread_cond_t *cond, pthread_mutex_t *lock)
 {
+	int rc;
+
 	leave(rank_of(lock));
 	enter(rank_of(lock));
-	return (pthread_cond_wait)(cond, lock);
+	seal(sum_of(lock), lock, *about(lock), PLACE_BITS);
+	rc = (pthread_cond_wait)(cond, lock);
+	look(sum_of(lock), lock, *about(lock), PLACE_BITS);
+	return rc;
 }
 
 int lock_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *until)
 {
+	int rc;
+
 	leave(rank_of(lock));
 	enter(rank_of(lock));
-	return (pthread_cond_timedwait)(cond, lock, until);
+	seal(sum_of(lock), lock, *about(lock), PLACE_BITS);
+	rc = (pthread_cond_timedwait)(cond, lock, until);
+	look(sum_of(lock), lock, *about(lock), PLACE_BITS);
+	return rc;
 }
 
 #endif

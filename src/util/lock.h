@@ -7,8 +7,14 @@
  * it holds is ended there, with the names of both, whether or not another thread is there to
  * deadlock with. Other builds have the plain calls.
  *
- * The check needs no memory: the rank is kept in the lock itself, where glibc has room that it uses
- * for other kinds of lock only. Locks that nobody gave a rank (a test's) are not checked.
+ * They also find what is written without the lock that protects it, with one thread and at any
+ * speed: lock_guards says which bytes beside a lock are the lock's, whose sum is taken as it is
+ * given back and compared as it is taken the next time. And lock_must_hold stands where the caller
+ * has to hold one.
+ *
+ * The check needs no memory: rank, bytes and sum are kept in the lock itself, where glibc has room
+ * that it uses for other kinds of lock only. Locks that nobody gave a rank (a test's) are not
+ * checked.
  */
 #ifndef UTIL_LOCK_H
 #define UTIL_LOCK_H
@@ -67,6 +73,9 @@ enum lock_rank {
 void lock_init(pthread_mutex_t *lock, enum lock_rank rank);
 void lock_init_rw(pthread_rwlock_t *lock, enum lock_rank rank);
 void lock_rank(pthread_mutex_t *lock, enum lock_rank rank);
+void lock_guards(pthread_mutex_t *lock, const void *from, const void *to);
+void lock_guards_rw(pthread_rwlock_t *lock, const void *from, const void *to);
+void lock_must_hold(const pthread_mutex_t *lock);
 int lock_take(pthread_mutex_t *lock);
 int lock_give(pthread_mutex_t *lock);
 int lock_take_read(pthread_rwlock_t *lock);
@@ -99,6 +108,25 @@ static inline void lock_init_rw(pthread_rwlock_t *lock, enum lock_rank rank)
 
 /* Another rank, before it is first taken. */
 static inline void lock_rank(pthread_mutex_t *lock, enum lock_rank rank)
+{
+}
+
+/*
+ * The bytes from..to, `to` not included, change only with the lock held (of the rwlock: for
+ * writing). They lie in the same struct; fewer than 16 MiB (of the rwlock 4 KiB) before or behind
+ * it. One range a lock. To be said again after a change without the lock, of what no other thread
+ * knows.
+ */
+static inline void lock_guards(pthread_mutex_t *lock, const void *from, const void *to)
+{
+}
+
+static inline void lock_guards_rw(pthread_rwlock_t *lock, const void *from, const void *to)
+{
+}
+
+/* The caller's contract: this thread holds it. (Any of its rank will do.) */
+static inline void lock_must_hold(const pthread_mutex_t *lock)
 {
 }
 

@@ -2,6 +2,16 @@
 /* Description: viommus, their devices, and the memory that they lend to the program. */
 #include "rig.h"
 
+static struct obj_vdevice *find(struct rig *r, uint64_t virt_id)
+{
+	struct obj_vdevice *found;
+
+	pthread_mutex_lock(&r->ctx->lock);
+	found = obj_vdevice_find_locked(r->viommu, virt_id);
+	pthread_mutex_unlock(&r->ctx->lock);
+	return found;
+}
+
 static void a_viommu_needs_a_nest_parent(void **state)
 {
 	struct rig *r = *state;
@@ -26,12 +36,12 @@ static void a_vdevice_is_found_by_the_guests_id(void **state)
 	assert_int_equal(vdevice_new(r, 0, 5, &b), -EEXIST);
 	assert_int_equal(vdevice_new(r, 1, UINT64_MAX, &b), -EEXIST);
 	assert_int_equal(vdevice_new(r, 1, 0, &b), 0);
-	assert_ptr_equal(obj_vdevice_find_locked(r->viommu, UINT64_MAX), a);
-	assert_ptr_equal(obj_vdevice_find_locked(r->viommu, 0), b);
-	assert_null(obj_vdevice_find_locked(r->viommu, 5));
+	assert_ptr_equal(find(r, UINT64_MAX), a);
+	assert_ptr_equal(find(r, 0), b);
+	assert_null(find(r, 5));
 	assert_int_equal(destroy(r, &r->viommu->obj), -EBUSY);
 	assert_int_equal(destroy(r, &a->obj), 0);
-	assert_null(obj_vdevice_find_locked(r->viommu, UINT64_MAX));
+	assert_null(find(r, UINT64_MAX));
 	assert_int_equal(vdevice_new(r, 0, UINT64_MAX, &a), 0);
 }
 
@@ -45,7 +55,7 @@ static void a_device_that_goes_leaves_a_tombstone(void **state)
 	id = a->obj.id;
 	obj_device_unbind(r->device[0]);
 	r->device[0] = NULL;
-	assert_null(obj_vdevice_find_locked(r->viommu, 5));
+	assert_null(find(r, 5));
 	assert_int_equal(obj_destroy(r->ctx, id, &r->why), -ENOENT);
 	for (int i = 0; i < 4; i++) { /* ids that are free are given out again, this one is not */
 		assert_int_equal(vdevice_new(r, 1, 5, &b), 0);

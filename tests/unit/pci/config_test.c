@@ -120,7 +120,9 @@ static void errors_are_cleared_by_writing_ones(void **state)
 	unsigned aer = find_ext(toy, 1);
 
 	/* Nothing raises an error yet, so raise one by hand. */
+	pthread_mutex_lock(&toy->pci->control);
 	config_set32(&toy->pci->config, aer + 4, 0x00004010);
+	pthread_mutex_unlock(&toy->pci->control);
 	set_cfg(toy, aer + 4, 0x00000010, 4);
 	assert_int_equal(cfg(toy, aer + 4, 4), 0x00004000);
 	set_cfg(toy, aer + 4, 0, 4);

@@ -239,6 +239,16 @@ static void a_replace_that_is_refused_changes_nothing(void **state)
 	end(&s);
 }
 
+static struct obj_hwpt *hwpt_of(struct obj_device *device, pasid_t pasid)
+{
+	struct obj_hwpt *hwpt;
+
+	pthread_mutex_lock(&device->obj.ctx->lock);
+	hwpt = obj_device_hwpt_locked(device, true, pasid);
+	pthread_mutex_unlock(&device->obj.ctx->lock);
+	return hwpt;
+}
+
 static void pasids_need_page_tables_made_for_them(void **state)
 {
 	struct set s = begin(state);
@@ -266,16 +276,16 @@ static void pasids_need_page_tables_made_for_them(void **state)
 	s.kind.refused = b;
 	s.kind.refusal = -ENOMEM;
 	assert_int_equal(pasid(s.dev, 3, OBJ_REPLACE, b), -ENOMEM);
-	assert_int_equal(obj_device_hwpt_locked(s.dev, true, 3)->obj.id, a);
+	assert_int_equal(hwpt_of(s.dev, 3)->obj.id, a);
 	s.kind.refused = NO_REFUSAL;
 	assert_int_equal(pasid(s.dev, 3, OBJ_ATTACH_OR_REPLACE, b), 0);
-	assert_int_equal(obj_device_hwpt_locked(s.dev, true, 3)->obj.id, b);
+	assert_int_equal(hwpt_of(s.dev, 3)->obj.id, b);
 	assert_int_equal(attach(s.dev, plain), -EINVAL);
 	assert_int_equal(attach(s.dev, s.ioas), -EINVAL);
 	assert_int_equal(kinds_destroy(s.w, s.fd, b), -EBUSY);
 	obj_device_detach_pasid(s.dev, 3);
 	obj_device_detach_pasid(s.dev, 3);
-	assert_null(obj_device_hwpt_locked(s.dev, true, 3));
+	assert_null(hwpt_of(s.dev, 3));
 	assert_int_equal(kinds_destroy(s.w, s.fd, b), 0);
 	assert_int_equal(attach(s.dev, plain), 0);
 	end(&s);

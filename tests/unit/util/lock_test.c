@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Description: debug builds end a thread that takes the engine's locks out of order, with the names
- * of both, although nobody deadlocks with it; what is in order goes on.
+ * of both, although nobody deadlocks with it; what is in order goes on. So they do where somebody
+ * changes what a lock protects without it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +22,20 @@ static pthread_mutex_t ctx, space, other_space, map, plain = PTHREAD_MUTEX_INITI
 static pthread_rwlock_t access_lock;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static char said[256];
+
+static struct {
+	char before[3]; /* so that what is guarded is of any size and anywhere */
+	char outside;
+	pthread_mutex_t lock;
+	char behind;
+	char inside[21];
+	char end;
+} guarding;
+
+static struct {
+	char outside, inside[2];
+	pthread_rwlock_t lock;
+} guarding_rw;
 
 static void wait_a_little(pthread_mutex_t *lock)
 {
@@ -126,6 +141,99 @@ static void given_another_rank(void)
 	pthread_mutex_lock(&map);
 }
 
+static void take_and_give(pthread_mutex_t *lock)
+{
+	pthread_mutex_lock(lock);
+	pthread_mutex_unlock(lock);
+}
+
+static void changes_what_it_may(void)
+{
+	guarding.inside[0] = 1;
+	take_and_give(&guarding.lock);
+	guarding.behind = 1;
+	guarding.end = 1;
+	pthread_mutex_lock(&guarding.lock);
+	guarding.inside[20] = 1;
+	wait_a_little(&guarding.lock);
+	guarding.inside[0] = 2;
+	lock_must_hold(&guarding.lock);
+	pthread_mutex_unlock(&guarding.lock);
+	take_and_give(&guarding.lock);
+	guarding.inside[0] = 3;
+	lock_guards(&guarding.lock, guarding.before, guarding.before + 3);
+	take_and_give(&guarding.lock);
+	guarding.outside = 1;
+	take_and_give(&guarding.lock);
+
+	pthread_rwlock_wrlock(&guarding_rw.lock);
+	guarding_rw.inside[1] = 1;
+	pthread_rwlock_unlock(&guarding_rw.lock);
+	pthread_rwlock_rdlock(&guarding_rw.lock);
+	pthread_rwlock_unlock(&guarding_rw.lock);
+	guarding_rw.outside = 1;
+	pthread_rwlock_wrlock(&guarding_rw.lock);
+	pthread_rwlock_unlock(&guarding_rw.lock);
+}
+
+static void changes_the_first_byte(void)
+{
+	take_and_give(&guarding.lock);
+	guarding.inside[0] = 1;
+	take_and_give(&guarding.lock);
+}
+
+static void changes_the_last_byte(void)
+{
+	take_and_give(&guarding.lock);
+	guarding.inside[20] = 1;
+	take_and_give(&guarding.lock);
+}
+
+static void changes_a_byte_before(void)
+{
+	lock_guards(&guarding.lock, guarding.before, guarding.before + 3);
+	take_and_give(&guarding.lock);
+	guarding.before[2] = 1;
+	pthread_mutex_lock(&guarding.lock);
+}
+
+static void changes_while_it_waits(void)
+{
+	pthread_mutex_lock(&guarding.lock);
+	wait_a_little(&guarding.lock);
+	pthread_mutex_unlock(&guarding.lock);
+	guarding.inside[7] ^= 1;
+	pthread_mutex_lock(&guarding.lock);
+}
+
+static void changes_before_it_reads(void)
+{
+	pthread_rwlock_rdlock(&guarding_rw.lock);
+	pthread_rwlock_unlock(&guarding_rw.lock);
+	guarding_rw.inside[0] = 1;
+	pthread_rwlock_rdlock(&guarding_rw.lock);
+}
+
+static void changes_before_it_writes(void)
+{
+	pthread_rwlock_wrlock(&guarding_rw.lock);
+	pthread_rwlock_unlock(&guarding_rw.lock);
+	guarding_rw.inside[1] = 1;
+	pthread_rwlock_wrlock(&guarding_rw.lock);
+}
+
+/* Another one of its rank is enough. */
+static void does_not_hold_what_it_must(void)
+{
+	pthread_mutex_lock(&ctx);
+	lock_must_hold(&ctx);
+	lock_must_hold(&plain);
+	pthread_mutex_lock(&other_space);
+	lock_must_hold(&space);
+	lock_must_hold(&map);
+}
+
 /* The wait status of a process that does it; `said` is what it wrote. */
 static int child(void (*run)(void))
 {
@@ -154,6 +262,7 @@ static void in_order_is_fine(void **state)
 {
 	assert_int_equal(child(in_order), 0);
 	assert_int_equal(child(unranked), 0);
+	assert_int_equal(child(changes_what_it_may), 0);
 	assert_string_equal(said, "");
 }
 
@@ -173,6 +282,13 @@ static void out_of_order_ends_with_both_names(void **state)
 		{gives_twice, "\"access\"", "not held"},
 		{waits_without, "\"space\"", "not held"},
 		{given_another_rank, "\"pins\"", "\"files\" held"},
+		{does_not_hold_what_it_must, "\"pins\"", "not held"},
+		{changes_the_first_byte, "\"file", "without it"},
+		{changes_the_last_byte, "\"file", "without it"},
+		{changes_a_byte_before, "\"file", "without it"},
+		{changes_while_it_waits, "\"file", "without it"},
+		{changes_before_it_reads, "\"access\"", "without it"},
+		{changes_before_it_writes, "\"access\"", "without it"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -196,6 +312,10 @@ int main(void)
 	lock_init(&other_space, LOCK_SPACE);
 	lock_init(&map, LOCK_PINS);
 	lock_init_rw(&access_lock, LOCK_ACCESS);
+	lock_init(&guarding.lock, LOCK_FILES);
+	lock_guards(&guarding.lock, guarding.inside, &guarding.end);
+	lock_init_rw(&guarding_rw.lock, LOCK_ACCESS);
+	lock_guards_rw(&guarding_rw.lock, guarding_rw.inside, guarding_rw.inside + 2);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
