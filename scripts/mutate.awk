@@ -79,7 +79,7 @@ function negate(code,	open, text) {
 function statements(code,	indent) {
 	match(code, /^\t*/)
 	indent = substr(code, 1, RLENGTH)
-	if (code ~ /^\t+[a-z_][a-zA-Z0-9_.>-]*\(.*\);$/ && code !~ /^\t+(assert|held|lock_held)/) {
+	if (code ~ /^\t+[a-z_][a-zA-Z0-9_.>-]*\(.*\);$/) {
 		if (code ~ /(unpin|put|release|unref|detach|free|destroy|close)[a-z_]*\(/)
 			offer("leave-a-pin", indent ";")
 		else
@@ -98,6 +98,9 @@ function statements(code,	indent) {
 function changes(code) {
 	if (code == "" || code ~ /^#/ || code !~ /^\t/)
 		return
+	# What only looks whether the rest is right.
+	if (code ~ /^\t+(assert|static_assert|lock_must_hold|lock_guards|lock_guards_rw)\(/)
+		return
 	statements(code)
 	negate(code)
 	each("flip", code, " < ", 0, 0, " <= ")
@@ -108,7 +111,7 @@ function changes(code) {
 	each("flip", code, " != ", 0, 0, " == ")
 	each("off-by-one", code, " [+-] 1[^0-9a-zA-Z_.]", 0, 1, "")
 	each("and-or", code, " && ", 0, 0, " || ")
-	each("and-or", code, " \\|\\| ", 0, 0, " \\&\\& ")
+	each("and-or", code, " \\|\\| ", 0, 0, " && ")
 	each("drop-not", code, "[( ]![a-z(]", 1, 1, "")
 	each("skip-permission", code, " [|] [A-Z_]*(READ|WRITE|PERM|RW|EXEC|PRIV|DIRTY|ACCESS|FLAG|NO_|P_)[A-Z_]*", 0, 0, "")
 	each("skip-permission", code, " & [A-Z_]*(READ|WRITE|PERM|RW|EXEC|PRIV|DIRTY|ACCESS|FLAG|NO_|P_)[A-Z_]*", 0, 0, "")

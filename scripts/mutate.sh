@@ -7,7 +7,11 @@
 # Works in copies of the tree, one a CPU (MUTATE_JOBS), in build-mutate/. A change that does not
 # compile, or compiles to the same code, is replaced by another. What is done is in
 # build-mutate/seed-SEED.log, a line a mutation, so that the next call goes on where one was ended;
-# diffs are beside it. A test that takes several times as long as it should has caught the change.
+# diffs are beside it.
+#
+# A test has caught a change when it fails twice: on a busy machine some test may fail for want of
+# time. One that takes several times as much of a CPU as it should has failed. Which test caught what
+# is remembered by folder (build-mutate/caught), so that those that have done so come first.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 seed=${1:?usage: scripts/mutate.sh SEED COUNT} count=${2:?usage: scripts/mutate.sh SEED COUNT}
@@ -92,24 +96,37 @@ measure() {
 	mv "$root/times.new" "$root/times"
 }
 
-# The tests for a file, in the order in which they are run, a stage a line: those of its folder, the
-# other unit tests, programs, end to end.
-stages() {
-	local about
+# The folder of src that a file belongs to, as the tests' suites call it.
+folder_of() {
 	case $1 in
-	models/*) about=models ;;
-	src/*/*) about=${1#src/} about=${about%%/*} ;;
-	*) about=- ;;
+	models/*) echo models ;;
+	src/*/*) cut -d / -f 2 <<<"$1" ;;
+	*) echo - ;;
 	esac
-	awk -F '\t' -v about="$about" -v longest="$longest" '
+}
+
+# The tests for a file, in the order in which they are run, a stage a line; a stage's programs are
+# linked together. Those that caught most in that folder; those that are about it; the fuzzers, whose
+# model sees most, and a program an ioctl, which are quick; the other unit tests; end to end; what
+# takes long.
+stages() {
+	awk -F '\t' -v about="$(folder_of "$1")" -v longest="$longest" '
+		FILENAME != ARGV[2] { if ($1 == about) caught[$2]++; next }
 		$1 > longest * (about == "models" ? 2000 : 1000) { next }
-		{ stage = $3 == "unit" ? ($4 == about ? 1 : $4 == "fuzz" ? 3 : 2) : $3 == "uapi" ? 4 : 5 }
-		# Of a model only what has it inside can tell; and page tables stand alone.
-		about == "models" && stage == 2 && $4 != "tools" { next }
+		# Page tables stand alone, and most other tests have no models.
 		$4 == "pt" && about != "pt" && about != "util" { next }
-		# What takes long comes when the fuzzers have found nothing.
-		stage == 2 && $1 > 1500 { stage = 4 }
-		{ print stage "\t" $1 "\t" $2 "\t" $5 }' "$root/times" | sort -n -k 1,1 -k 2,2
+		about == "models" && $3 == "unit" && $4 !~ /^(models|tools|fuzz)$/ { next }
+		{
+			stage = $3 == "flow" ? 5 : $3 == "uapi" || $4 == "fuzz" ? 3 : $4 == about ? 2 : 4
+			if (caught[$2])
+				stage = 1
+			else if ($1 > 1500 && stage != 3 && stage != 2)
+				stage = 6
+			print stage "\t" (stage == 1 ? $1 / caught[$2] : $1) "\t" $1 "\t" $2 "\t" $5
+		}' "$root/caught" "$root/times" | sort -n -k 1,1 -k 2,2 | awk -F '\t' -v OFS='\t' '
+		# Of those of the first stage only the best: the others come where they belong.
+		$1 == 1 && ++best > 8 { $1 = 4 }
+		{ print $1, $3, $4, $5 }' | sort -s -n -k 1,1
 }
 
 # Applies a mutation: apply TREE FILE LINE OPERATOR NEW
@@ -131,9 +148,21 @@ same_code() {
 	done
 }
 
+# passes FOLDER NAME CPU-SECONDS: runs a test; a skipped one passes. `how` says if its time was up.
+passes() {
+	# So much of a CPU; on a busy machine that may take a while.
+	run_test "$1" "$2" "$3" $(($3 * 4 + 10))
+	case $? in
+	0 | 77) return 0 ;;
+	124 | 137 | 152) how='(hangs)' ;;
+	*) how='' ;;
+	esac
+	return 1
+}
+
 # The verdict about the tree as it is: "VERDICT TEST".
 verdict() {
-	local folder=$1 file=$2 stage millis name targets limit built='' build
+	local folder=$1 file=$2 stage millis name targets limit built='' build how=''
 	touch "$folder/stamp"
 	sleep 0.01
 	ninja -C "$folder/tree/build" src/libengine.a models/libnvme.a >"$folder/build.log" 2>&1 || {
@@ -156,23 +185,11 @@ verdict() {
 			}
 			built=$stage
 		fi
-		limit=$((millis * 4 / 1000 + 10))
-		# So much of a CPU; on a busy machine that may take a while.
-		run_test "$folder" "$name" "$limit" $((limit * 5 + 20))
-		case $? in
-		0 | 77) ;;
-		124 | 137 | 152) # its time is up, its processor's too
-			echo "caught $name(hangs)"
+		limit=$((millis * 2 / 1000 + 5))
+		if ! passes "$folder" "$name" "$limit" && ! passes "$folder" "$name" "$limit"; then
+			echo "caught $name$how"
 			return
-			;;
-		*)
-			# What goes end to end may fail for want of time: it has to do so twice.
-			if [ "$stage" -lt 4 ] || ! run_test "$folder" "$name" "$limit" $((limit * 5 + 20)); then
-				echo "caught $name"
-				return
-			fi
-			;;
-		esac
+		fi
 	done <"$folder/stages"
 	echo 'survived -'
 }
@@ -216,6 +233,9 @@ work() {
 			flock 9
 			printf '%s %s %s:%s %s %s\n' "$index" "$answer" "$file" "$at" "$operator" "$(($(date +%s) - begun))s" |
 				tee -a "$log"
+			case $answer in
+			caught*) echo "$(folder_of "$file")	$(sed 's/caught //; s/(hangs)//' <<<"$answer")" >>"$root/caught" ;;
+			esac
 			rm -f "$root/busy/$index"
 		) 9>"$root/lock"
 	done
@@ -232,7 +252,7 @@ if [ "$(cat "$root/state" 2>/dev/null)" != "$(state)" ]; then
 	measure "$root/1" || exit 1
 	state >"$root/state"
 fi
-mkdir -p "$diffs" && touch "$log"
+mkdir -p "$diffs" && touch "$log" "$root/caught"
 # shellcheck disable=SC2046
 awk -v seed="$seed" -v count=$((count * 4 + 40)) -f scripts/mutate.awk \
 	$(git ls-files 'src/*.c' 'src/*.h' 'models/nvme/*.c' 'models/nvme/*.h') >"$list"
