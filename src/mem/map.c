@@ -272,7 +272,6 @@ int mem_map_new(unsigned pa_bits, struct mem_map **out)
 		return -ENOMEM;
 	map->shift = shift_of(pa_bits);
 	pins_init(&map->pins);
-	lock_guards(&map->pins.lock, map->classes, &map->pins);
 	*out = map;
 	return 0;
 }

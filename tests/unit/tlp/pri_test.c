@@ -25,6 +25,7 @@ static struct {
 
 static void respond(void *arg, uint16_t group, enum ioas_page_code code)
 {
+	assert_ptr_equal(arg, &heard);
 	heard.group = group;
 	heard.code = code;
 	atomic_fetch_add(&heard.nr, 1);
@@ -32,6 +33,7 @@ static void respond(void *arg, uint16_t group, enum ioas_page_code code)
 
 static int take(void *arg, const struct ioas_page_request *request, uint64_t tag)
 {
+	assert_ptr_equal(arg, &served);
 	served.nr++;
 	served.last = *request;
 	served.tag = tag;
@@ -50,9 +52,9 @@ static int start_with(unsigned timeout_ms)
 	memset(&heard, 0, sizeof(heard));
 	memset(&served, 0, sizeof(served));
 	rig_start(&config);
-	assert_int_equal(ioas_pri_open(dev, &ops, NULL), 0);
+	assert_int_equal(ioas_pri_open(dev, &ops, &heard), 0);
 	assert_int_equal(ioas_device_attach(dev, space, NULL), 0);
-	pri_serve(dev, &server, NULL);
+	pri_serve(dev, &server, &served);
 	return 0;
 }
 
@@ -119,6 +121,8 @@ static void a_group_is_answered_as_a_whole(void **state)
 	assert_int_equal(stats().invalid, 1);
 	assert_int_equal(stats().unserved, 0);
 	assert_int_equal(stats().refused, 1);
+	assert_int_equal(stats().requests, 4);
+	assert_int_equal(stats().groups, 3);
 	/* Nothing is answered twice, nor what was not asked for. */
 	pri_answer(dev, served.tag, 3, IOAS_PAGE_SUCCESS);
 	pri_answer(dev, served.tag, 9, IOAS_PAGE_SUCCESS);
@@ -163,6 +167,122 @@ static void a_failure_stops_requests_until_a_reset(void **state)
 	pci_reset(pci);
 	assert_int_equal(ask(2, true), 0);
 	assert_int_equal(stats().failure, 1);
+}
+
+/* One failed, whatever becomes of those that were sent before. */
+static void a_failure_is_over_with_a_reset_or_anew_with_a_route(void **state)
+{
+	assert_int_equal(ask(1, true), 0);
+	assert_int_equal(ask(2, true), 0);
+	assert_int_equal(ask(3, true), 0);
+	pri_answer(dev, served.tag, 1, IOAS_PAGE_SUCCESS);
+	pri_answer(dev, served.tag, 2, IOAS_PAGE_FAILURE);
+	assert_int_equal(ask(4, true), -EIO);
+	pri_answer(dev, served.tag, 3, IOAS_PAGE_SUCCESS);
+	assert_int_equal(ask(4, true), -EIO);
+	assert_int_equal(stats().success, 2);
+	assert_int_equal(stats().failure, 1);
+	ioas_device_detach(dev);
+	assert_int_equal(ask(4, true), -ENODEV);
+	assert_int_equal(ioas_device_attach(dev, space, NULL), 0);
+	assert_int_equal(ask(4, true), 0);
+}
+
+static void a_group_is_of_one_form(void **state)
+{
+	struct ioas_page_request request = {
+		.flags = IOAS_PAGE_READ | IOAS_PAGE_PASID, .pasid = 7, .group = 5};
+
+	assert_int_equal(ioas_page_request(dev, &request), 0);
+	request.pasid = 8;
+	assert_int_equal(ioas_page_request(dev, &request), -EINVAL);
+	request.pasid = 7;
+	request.flags |= IOAS_PAGE_PRIV;
+	assert_int_equal(ioas_page_request(dev, &request), -EINVAL);
+	request.flags = IOAS_PAGE_READ;
+	assert_int_equal(ioas_page_request(dev, &request), -EINVAL);
+	request.flags = IOAS_PAGE_WRITE | IOAS_PAGE_PASID | IOAS_PAGE_LAST;
+	assert_int_equal(ioas_page_request(dev, &request), 0);
+	pri_answer(dev, served.tag, 5, IOAS_PAGE_SUCCESS);
+	/* The next group of that number is another one; without a PASID its number is not looked
+	 * at. */
+	request.flags = IOAS_PAGE_READ;
+	assert_int_equal(ioas_page_request(dev, &request), 0);
+	request.pasid = UINT32_MAX;
+	request.flags = IOAS_PAGE_READ | IOAS_PAGE_LAST;
+	assert_int_equal(ioas_page_request(dev, &request), 0);
+	assert_int_equal(stats().outstanding, 2);
+}
+
+/* A group that lost a request is for nobody to answer but the engine. */
+static void what_was_lost_is_forgotten_by_a_reset(void **state)
+{
+	served.rc = -ENOMEM;
+	assert_int_equal(ask(1, false), 0);
+	assert_int_equal(heard.nr, 0);
+	pci_reset(pci);
+	assert_int_equal(stats().forgotten, 0);
+	served.rc = 0;
+	assert_int_equal(ask(1, true), 0);
+	assert_int_equal(served.nr, 2);
+	assert_int_equal(heard.nr, 0);
+}
+
+static void a_device_without_page_requests_has_none(void **state)
+{
+	static const struct ioas_pci_ops none = {0};
+	static const struct ioas_pci_desc desc = {.vendor = 0x1b36, .device = 0x1234, .ats = true};
+	struct ioas_page_request request = {.flags = IOAS_PAGE_READ | IOAS_PAGE_LAST};
+	struct ioas_pri_stats got;
+	struct ioas_pci *other;
+
+	assert_int_equal(ioas_pri_open(dev, &ops, NULL), -EBUSY);
+	assert_int_equal(ask(1, true), 0);
+	pri_answer(dev, served.tag, 1, IOAS_PAGE_SUCCESS); /* still told to the first */
+	assert_int_equal(ioas_pci_add(iommu, (struct ioas_pci_addr){.bus = 2}, &desc, &none, NULL,
+				      &other, NULL),
+			 0);
+	assert_int_equal(ioas_pri_open(ioas_pci_device(other), &ops, NULL), -EOPNOTSUPP);
+	assert_int_equal(ioas_page_request(ioas_pci_device(other), &request), -EOPNOTSUPP);
+	assert_int_equal(ioas_page_room(ioas_pci_device(other)), 0);
+	memset(&got, 0xff, sizeof(got));
+	ioas_pri_stats(ioas_pci_device(other), &got);
+	assert_int_equal(got.requests | got.refused | got.outstanding, 0);
+	pri_serve(ioas_pci_device(other), &server, NULL);
+	ioas_pri_close(ioas_pci_device(other));
+	ioas_pci_remove(other);
+}
+
+static _Atomic bool left;
+
+static void respond_slowly(void *arg, uint16_t group, enum ioas_page_code code)
+{
+	atomic_store(&heard.nr, 1);
+	usleep(20000);
+	atomic_store(&left, true);
+}
+
+static void *answer_first(void *arg)
+{
+	pri_answer(dev, served.tag, 1, IOAS_PAGE_SUCCESS);
+	return NULL;
+}
+
+static void nobody_is_told_when_it_is_closed(void **state)
+{
+	static const struct ioas_pri_ops slow = {.respond = respond_slowly};
+	pthread_t thread;
+
+	atomic_store(&left, false);
+	ioas_pri_close(dev);
+	assert_int_equal(ioas_pri_open(dev, &slow, NULL), 0);
+	assert_int_equal(ask(1, true), 0);
+	assert_int_equal(pthread_create(&thread, NULL, answer_first, NULL), 0);
+	while (!atomic_load(&heard.nr))
+		sched_yield();
+	ioas_pri_close(dev);
+	assert_true(atomic_load(&left));
+	pthread_join(thread, NULL);
 }
 
 static void nothing_comes_from_before_a_reset(void **state)
@@ -340,7 +460,7 @@ static void *come_and_go(void *arg)
 	while (!atomic_load(over)) {
 		pri_serve(dev, NULL, NULL);
 		sched_yield();
-		pri_serve(dev, &server, NULL);
+		pri_serve(dev, &server, &served);
 		usleep(100);
 	}
 	return NULL;
@@ -377,6 +497,11 @@ int main(void)
 		TEST(no_more_are_outstanding_than_allowed),
 		TEST(what_nobody_serves_is_answered_invalid),
 		TEST(a_failure_stops_requests_until_a_reset),
+		TEST(a_failure_is_over_with_a_reset_or_anew_with_a_route),
+		TEST(a_group_is_of_one_form),
+		TEST(what_was_lost_is_forgotten_by_a_reset),
+		TEST(a_device_without_page_requests_has_none),
+		TEST(nobody_is_told_when_it_is_closed),
 		TEST(nothing_comes_from_before_a_reset),
 		TEST(an_answer_is_for_its_own_group),
 		cmocka_unit_test_setup_teardown(who_answers_too_late_is_not_heard, start_hurried,

@@ -163,11 +163,75 @@ static void a_lost_bit_is_named_once(void **state)
 	assert_int_equal(fault[0].addr, IOVA + 5 * PAGE);
 	assert_string_equal(fault[0].device, "0000:01:00.0");
 	assert_int_equal(fault[0].hwpt_id, s.hwpt->obj.id);
+	assert_int_equal(fault[0].ioas_id, s.ioas);
+	assert_int_equal(fault[0].id, ioas_device_id(ioas_pci_device(s.w->dev[0].pci)));
+	assert_false(fault[0].stream);
+	assert_int_equal(fault[0].tlp.addr, IOVA + 5 * PAGE);
+	assert_int_equal(fault[0].tlp.len, PAGE);
+	assert_int_equal(fault[0].tlp.op, IOAS_TLP_WRITE);
 	assert_true(fault[0].time_ns > 0);
 	assert_int_equal(get(&s, 0, NR, 0), 0);
 	assert_int_equal(counts.missing, 1);
 	assert_int_equal(counts.bitmaps, 3);
 	assert_int_equal(counts.pages, 3);
+	end(&s);
+}
+
+/* Each page that a write meets, and of what is unmapped no other. */
+static void every_page_of_a_write_is_missed(void **state)
+{
+	struct set s = begin(state);
+	struct ioas_fault fault[8];
+	char bytes[2 * PAGE + 2] = {0};
+	uint64_t seq = 0;
+
+	for (unsigned page = 0; page < NR; page++)
+		map(&s, page, 1);
+	assert_int_equal(track(&s, IOMMU_HWPT_DIRTY_TRACKING_ENABLE), 0);
+	assert_int_equal(ioas_dma_write(s.issuer, IOVA + 3 * PAGE - 1, bytes, sizeof(bytes)), 0);
+	assert_int_equal(ioas_dma_write(s.issuer, IOVA + 8 * PAGE, bytes, PAGE), 0);
+	assert_int_equal(get(&s, 0, NR, IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR), 0x13c);
+	assert_int_equal(counts.pages, 5);
+	unmap(&s, 3, 1);
+	lose(&s);
+	assert_int_equal(get(&s, 0, NR, 0), 0);
+	assert_int_equal(counts.missing, 4);
+	assert_int_equal(counts.pages, 9);
+	assert_int_equal(ioas_fault_read(s.w->iommu, &seq, fault, 8), 4);
+	assert_int_equal(fault[0].addr, IOVA + 2 * PAGE);
+	assert_int_equal(fault[1].addr, IOVA + 4 * PAGE);
+	assert_int_equal(fault[2].addr, IOVA + 5 * PAGE);
+	assert_int_equal(fault[3].addr, IOVA + 8 * PAGE);
+	end(&s);
+}
+
+/* What a reading of a part does not ask for is missed by the one that does; never twice. */
+static void a_part_misses_what_is_in_it(void **state)
+{
+	struct set s = begin(state);
+	struct ioas_fault fault[8];
+	uint64_t seq = 0;
+
+	map(&s, 0, NR);
+	assert_int_equal(track(&s, IOMMU_HWPT_DIRTY_TRACKING_ENABLE), 0);
+	write_page(&s, 4);
+	write_page(&s, 7);
+	write_page(&s, 8);
+	lose(&s);
+	assert_int_equal(get(&s, 0, 4, 0), 0);
+	assert_int_equal(counts.missing, 0);
+	assert_int_equal(get(&s, 5, 3, 0), 0);
+	assert_int_equal(counts.missing, 1);
+	assert_int_equal(get(&s, 4, 4, IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR), 0);
+	assert_int_equal(counts.missing, 2);
+	assert_int_equal(get(&s, 8, 8, 0), 0);
+	assert_int_equal(get(&s, 0, NR, 0), 0);
+	assert_int_equal(counts.missing, 3);
+	assert_int_equal(counts.unseen, 0);
+	assert_int_equal(ioas_fault_read(s.w->iommu, &seq, fault, 8), 3);
+	assert_int_equal(fault[0].addr, IOVA + 7 * PAGE);
+	assert_int_equal(fault[1].addr, IOVA + 4 * PAGE);
+	assert_int_equal(fault[2].addr, IOVA + 8 * PAGE);
 	end(&s);
 }
 
@@ -394,6 +458,9 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_lost_bit_is_named_once, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(every_page_of_a_write_is_missed, setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(a_part_misses_what_is_in_it, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(all_ways_are_seen, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(writes_by_translations_are_seen, setup,
 						world_teardown),
