@@ -79,6 +79,9 @@ function negate(code,	open, text) {
 function statements(code,	indent) {
 	match(code, /^\t*/)
 	indent = substr(code, 1, RLENGTH)
+	# Without some calls a program does the same: hints, and the ends of locks, which glibc keeps nothing of.
+	if (code ~ /^\t+(__builtin_[a-z_]+|pthread_[a-z]+_destroy)\(/)
+		return
 	if (code ~ /^\t+[a-z_][a-zA-Z0-9_.>-]*\(.*\);$/) {
 		if (code ~ /(unpin|put|release|unref|detach|free|destroy|close)[a-z_]*\(/)
 			offer("leave-a-pin", indent ";")

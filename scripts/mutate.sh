@@ -10,7 +10,8 @@
 # diffs are beside it.
 #
 # A test has caught a change when it fails twice: on a busy machine some test may fail for want of
-# time. One that takes several times as much of a CPU as it should has failed. Which test caught what
+# time. One that takes several times as much of a CPU as it should has failed. What is no longer given
+# back is looked for by LeakSanitizer in unit tests (make check has it, too). Which test caught what
 # is remembered by folder (build-mutate/caught), so that those that have done so come first.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -19,6 +20,8 @@ root=$PWD/build-mutate
 jobs=${MUTATE_JOBS:-$(nproc)}
 longest=${MUTATE_LONGEST:-10} # seconds: what takes longer is not run; for a model, twice that
 log=$root/seed-$seed.log diffs=$root/seed-$seed list=$root/seed-$seed.list
+leak_library=$(gcc -print-file-name=liblsan.so)
+[ -e "$leak_library" ] || leak_library=
 options="-Ddebug=false -Doptimization=2 -Dwerror=false -Dlock-order=enabled"
 
 list_files() {
@@ -51,14 +54,23 @@ make_table() {
 		done >"$folder/table"
 }
 
-# A copy of the tree, built, with its tests' scripts.
+# A copy of the tree, built, with its tests' scripts; one that is there is brought up to date.
 make_copy() {
-	local folder=$1
-	rm -rf "$folder"
+	local folder=$1 file
 	mkdir -p "$folder/tree"
-	list_files | cpio -pdm --quiet "$folder/tree" 2>/dev/null
+	list_files | while read -r file; do
+		if ! cmp -s "$file" "$folder/tree/$file" && [ -e "$file" ]; then
+			mkdir -p "$(dirname "$folder/tree/$file")"
+			cp "$file" "$folder/tree/$file"
+		fi
+	done
+	rm -rf "$folder/pristine" "$folder/tests"
 	# shellcheck disable=SC2086
-	(cd "$folder/tree" && meson setup build $options && ninja -C build) >"$folder/build.log" 2>&1 || {
+	(
+		cd "$folder/tree" || exit
+		[ -f build/build.ninja ] || meson setup build $options || exit
+		ninja -C build
+	) >"$folder/build.log" 2>&1 || {
 		tail -n 30 "$folder/build.log"
 		echo "mutate: the tree does not build"
 		return 1
@@ -68,22 +80,25 @@ make_copy() {
 	(cd "$folder/tree/build" && find src models -name '*.o' | cpio -pdm --quiet "../../pristine")
 }
 
-# run_test FOLDER NAME CPU-SECONDS SECONDS
+# run_test FOLDER NAME CPU-SECONDS SECONDS SUITE; with `leaks` set what it leaks is a failure.
 run_test() {
+	local preload=
+	# Not in programs that are not ours, nor in what stands between a program and its malloc.
+	[ "$5" != unit ] || [[ $2 == preload_* ]] || preload=${leaks-}
 	(
 		ulimit -t "$3"
-		TMPDIR=$1/tmp exec timeout -k 2 "$4" "$1/tests/$2" >"$1/test.log" 2>&1 </dev/null
+		TMPDIR=$1/tmp exec timeout -k 2 "$4" env LD_PRELOAD="$preload" "$1/tests/$2" >"$1/test.log" 2>&1 </dev/null
 	)
 }
 
 # How long each test takes, all of which must pass: a line a test, the fastest first. Without those
 # that take too long to be run for each mutation.
 measure() {
-	local folder=$1 name suite about targets begun status
+	local folder=$1 name suite about targets begun status leaks=$leak_library
 	mkdir -p "$folder/tmp"
 	while IFS=$'\t' read -r name suite about targets; do
 		begun=$(date +%s%N)
-		run_test "$folder" "$name" 600 $((longest * 2))
+		run_test "$folder" "$name" 600 $((longest * 2)) "$suite"
 		status=$?
 		[ $status != 124 ] || continue
 		if [ $status != 0 ] && [ $status != 77 ]; then
@@ -122,11 +137,11 @@ stages() {
 				stage = 1
 			else if ($1 > 1500 && stage != 3 && stage != 2)
 				stage = 6
-			print stage "\t" (stage == 1 ? $1 / caught[$2] : $1) "\t" $1 "\t" $2 "\t" $5
+			print stage "\t" (stage == 1 ? $1 / caught[$2] : $1) "\t" $1 "\t" $2 "\t" $5 "\t" $3
 		}' "$root/caught" "$root/times" | sort -n -k 1,1 -k 2,2 | awk -F '\t' -v OFS='\t' '
 		# Of those of the first stage only the best: the others come where they belong.
 		$1 == 1 && ++best > 8 { $1 = 4 }
-		{ print $1, $3, $4, $5 }' | sort -s -n -k 1,1
+		{ print $1, $3, $4, $5, $6 }' | sort -s -n -k 1,1
 }
 
 # Applies a mutation: apply TREE FILE LINE OPERATOR NEW
@@ -148,10 +163,10 @@ same_code() {
 	done
 }
 
-# passes FOLDER NAME CPU-SECONDS: runs a test; a skipped one passes. `how` says if its time was up.
+# passes FOLDER NAME CPU-SECONDS SUITE: runs a test; a skipped one passes. `how` says if its time was up.
 passes() {
 	# So much of a CPU; on a busy machine that may take a while.
-	run_test "$1" "$2" "$3" $(($3 * 4 + 10))
+	run_test "$1" "$2" "$3" $(($3 * 4 + 10)) "$4"
 	case $? in
 	0 | 77) return 0 ;;
 	124 | 137 | 152) how='(hangs)' ;;
@@ -162,7 +177,7 @@ passes() {
 
 # The verdict about the tree as it is: "VERDICT TEST".
 verdict() {
-	local folder=$1 file=$2 stage millis name targets limit built='' build how=''
+	local folder=$1 file=$2 stage millis name targets suite limit built='' build how=''
 	touch "$folder/stamp"
 	sleep 0.01
 	ninja -C "$folder/tree/build" src/libengine.a models/libnvme.a >"$folder/build.log" 2>&1 || {
@@ -174,7 +189,7 @@ verdict() {
 		return
 	fi
 	stages "$file" >"$folder/stages"
-	while IFS=$'\t' read -r stage millis name targets; do
+	while IFS=$'\t' read -r stage millis name targets suite; do
 		# A stage's programs are linked together, when it is its turn.
 		if [ "$stage" != "$built" ]; then
 			build=$(awk -F '\t' -v stage="$stage" '$1 == stage { print $4 }' "$folder/stages" | tr ',' '\n' | sort -u)
@@ -186,7 +201,7 @@ verdict() {
 			built=$stage
 		fi
 		limit=$((millis * 2 / 1000 + 5))
-		if ! passes "$folder" "$name" "$limit" && ! passes "$folder" "$name" "$limit"; then
+		if ! passes "$folder" "$name" "$limit" "$suite" && ! passes "$folder" "$name" "$limit" "$suite"; then
 			echo "caught $name$how"
 			return
 		fi
@@ -226,6 +241,8 @@ work() {
 		apply "$folder/tree" "$file" "$at" "$operator" "$new"
 		begun=$(date +%s)
 		diff -u --label "$file" --label "$operator" "$folder/original" "$folder/tree/$file" >"$diffs/$index.diff"
+		leaks=
+		[ "$operator" != leave-a-pin ] || leaks=$leak_library
 		answer=$(verdict "$folder" "$file")
 		cat "$folder/original" >"$folder/tree/$file"
 		rm -rf "$folder/tmp" && mkdir "$folder/tmp"
