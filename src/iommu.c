@@ -226,6 +226,7 @@ int ioas_iommu_new(const struct ioas_iommu_config *config, struct ioas_iommu **o
 	ats_tables_init(&iommu->ats);
 	lock_init(&iommu->pages_lock, LOCK_PAGES);
 	lock_init(&iommu->dmabuf_lock, LOCK_DMABUFS);
+	lock_guards(&iommu->dmabuf_lock, &iommu->dmabuf_spaces, &iommu->nest_lock);
 	space_pools_init(iommu);
 	rc = mem_map_new(kind_unit_pa_bits(&iommu->own), &iommu->mem);
 	if (!rc)

@@ -205,6 +205,7 @@ static int sync_all(struct ioas_space *space, iova_t first, iova_t last, bool hi
 	struct ioas_space *child = NULL;
 	int rc = 0, one;
 
+	lock_must_hold(&space->iommu->nest_lock);
 	while ((child = next_child(space, child))) {
 		struct nest_map *map = nest_target(child->nest, first, last);
 
@@ -322,6 +323,7 @@ static int unmap_maps(struct ioas_space *space, iova_t first, iova_t last, uint6
 	struct space_nest *nest = space->nest;
 	struct nest_map *map = nest_find(nest, first), *next;
 
+	lock_must_hold(&space->iommu->nest_lock);
 	for (; map && map->first <= last; map = next) {
 		struct tree_node *after = tree_step(&map->by_iova, 1);
 

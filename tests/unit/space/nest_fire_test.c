@@ -6,6 +6,7 @@
  */
 #include <pthread.h>
 #include "tests/unit/space/rig.h"
+#include "util/lock.h"
 
 #define PAGES  16
 #define ROUNDS 600
@@ -123,7 +124,7 @@ static void all_is_in_step_at_the_end(void **state)
 
 	rig_setup(state);
 	rig = *state;
-	pthread_mutex_init(&rig->iommu.nest_lock, NULL);
+	lock_init(&rig->iommu.nest_lock, LOCK_NEST);
 	for (unsigned i = 0; i < 3; i++) {
 		if (i)
 			assert_int_equal(ioas_space_new_nested(space[i - 1], &space[i], NULL), 0);

@@ -8,6 +8,7 @@
 #include "mem/file.h"
 #include "tests/unit/space/rig.h"
 #include "util/inject.h"
+#include "util/lock.h"
 
 #define PAGES 48
 #define LEVEL 3
@@ -47,7 +48,7 @@ static int setup(void **state)
 	int rc = rig_setup(state);
 
 	rig = *state;
-	pthread_mutex_init(&rig->iommu.nest_lock, NULL);
+	lock_init(&rig->iommu.nest_lock, LOCK_NEST);
 	memset(twin, 0, sizeof(twin));
 	for (unsigned i = 0; i < LEVEL; i++) {
 		if (!i)
@@ -213,6 +214,7 @@ static void what_is_refused(void **state)
 	for (unsigned i = 2; i < 8; i++)
 		assert_int_equal(ioas_space_new_nested(deeper[i - 1], &deeper[i], NULL), 0);
 	assert_int_equal(ioas_space_new_nested(deeper[7], &one, &rig->why), -EINVAL);
+	assert_string_equal(rig->why.text, "spaces are nested 8 deep already");
 	/* A child keeps its parent. */
 	for (unsigned i = 2; i < 7; i++)
 		ioas_space_put(deeper[i]);
@@ -303,6 +305,68 @@ static void a_short_file_is_refused(void **state)
 	assert_int_equal(space_domain_attach(twin[0].space, twin[0].pt, NULL), 0);
 }
 
+/* Word by word: whoever reads it has nothing else to go by. */
+static void a_refusal_names_its_numbers(void **state)
+{
+	struct ioas_space *space = twin[1].space;
+	struct ioas_why why;
+	uint64_t len = 0;
+
+	assert_int_equal(ioas_space_nest_map(space, BASE, BASE, 0x1800, RW, &why), -EINVAL);
+	assert_string_equal(why.text,
+			    "length 0x1800 or the parent's 0x10000000: not a multiple of 4096");
+	assert_int_equal(ioas_space_nest_map(space, BASE, BASE + 8, PAGE, RW, &why), -EINVAL);
+	assert_string_equal(why.text,
+			    "length 0x1000 or the parent's 0x10000008: not a multiple of 4096");
+	assert_int_equal(ioas_space_nest_map(space, BASE, BASE, 0, RW, &why), -EINVAL);
+	assert_string_equal(why.text, "length 0");
+	assert_int_equal(ioas_space_nest_map(space, BASE, BASE, PAGE, 0, &why), -EINVAL);
+	assert_string_equal(why.text, "neither readable nor writable");
+	assert_int_equal(ioas_space_nest_map(space, BASE, BASE, PAGE, RW | 8, &why), -EOPNOTSUPP);
+	assert_string_equal(why.text, "unknown map flags 0xb");
+	assert_int_equal(ioas_space_nest_map(space, BASE, -PAGE, 2 * PAGE, RW, &why), -EOVERFLOW);
+	assert_string_equal(why.text, "the parent's 0xfffffffffffff000 + length 0x2000 wraps");
+	assert_int_equal(ioas_space_nest_map(space, BASE, -PAGE, PAGE, RW, &why), 0);
+	assert_int_equal(ioas_space_nest_map(space, BASE - PAGE, BASE, 2 * PAGE, RW, &why),
+			 -EEXIST);
+	assert_string_equal(why.text,
+			    "0xffff000-0x10000fff overlaps mapping 0x10000000-0x10000fff");
+	assert_int_equal(ioas_space_unmap(space, BASE + 1, BASE + PAGE - 1, &len, &why), -ENOENT);
+	assert_string_equal(why.text,
+			    "0x10000001-0x10000fff would cut mapping 0x10000000-0x10000fff");
+	assert_int_equal(ioas_space_unmap(space, BASE, BASE + PAGE - 2, &len, &why), -ENOENT);
+	assert_string_equal(why.text,
+			    "0x10000000-0x10000ffe would cut mapping 0x10000000-0x10000fff");
+	assert_int_equal(ioas_space_unmap(space, BASE, BASE + PAGE - 1, &len, &why), 0);
+	assert_int_equal(len, PAGE);
+	assert_int_equal(ioas_space_unmap(space, BASE, BASE + PAGE - 1, &len, &why), -ENOENT);
+	assert_string_equal(why.text, "nothing is mapped in 0x10000000-0x10000fff");
+	assert_int_equal(ioas_space_unmap(space, 0, UINT64_MAX, &len, &why), 0);
+	assert_int_equal(len, 0);
+	assert_int_equal(ioas_space_nest_map(rig->space, BASE, BASE, PAGE, RW, &why), -EINVAL);
+	assert_string_equal(why.text, "the space is not nested on another one");
+}
+
+/* What is shown of a child counts areas, what it maps counts maps. */
+static void it_is_told_how_much_is_shown(void **state)
+{
+	struct ioas_nest_info info;
+
+	assert_int_equal(ioas_space_nest_info(rig->space, &info), -EINVAL);
+	assert_int_equal(ioas_space_nest_map(twin[1].space, BASE, BASE, 4 * PAGE, RW, NULL), 0);
+	assert_int_equal(
+		ioas_space_nest_map(twin[1].space, BASE + 8 * PAGE, BASE, 2 * PAGE, RW, NULL), 0);
+	assert_int_equal(rig_fixed(rig, BASE + PAGE, ARENA, PAGE), 0);
+	assert_int_equal(ioas_space_nest_info(twin[1].space, &info), 0);
+	assert_int_equal(info.maps, 2);
+	assert_int_equal(info.len, 6 * PAGE);
+	assert_int_equal(info.shown_len, 2 * PAGE);
+	assert_int_equal(rig_unmap(rig, BASE + PAGE, PAGE, PAGE), 0);
+	assert_int_equal(ioas_space_nest_info(twin[1].space, &info), 0);
+	assert_int_equal(info.shown_len, 0);
+	assert_int_equal(info.len, 6 * PAGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +374,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_child_that_cannot_show_it_undoes_the_map, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_refusal_names_its_numbers, setup, teardown),
+		cmocka_unit_test_setup_teardown(it_is_told_how_much_is_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_locked_part_keeps_its_parent, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_stays_is_shown_all_the_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_short_file_is_refused, setup, teardown),

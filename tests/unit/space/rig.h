@@ -15,6 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "space/private.h"
+#include "util/lock.h"
 
 #define PAGE 4096ull
 #define RW   (IOAS_MAP_READ | IOAS_MAP_WRITE)
@@ -72,8 +73,8 @@ static inline int rig_setup(void **state)
 	rig->caller.ops = &rig_ops;
 	rig->pins_left = -1;
 	inflight_init(&rig->iommu.inflight);
-	pthread_mutex_init(&rig->iommu.pages_lock, NULL);
-	pthread_mutex_init(&rig->iommu.dmabuf_lock, NULL);
+	lock_init(&rig->iommu.pages_lock, LOCK_PAGES);
+	lock_init(&rig->iommu.dmabuf_lock, LOCK_DMABUFS);
 	assert_int_equal(mem_map_new(52, &rig->iommu.mem), 0);
 	space_pools_init(&rig->iommu);
 	rig->iommu.config.memlock = true;
