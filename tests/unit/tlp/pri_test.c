@@ -3,102 +3,7 @@
  * Description: page requests as the device sees them: groups, how many at a time, every answer, and
  * none that comes after a reset; who serves them may come and go meanwhile.
  */
-#include <unistd.h>
-#include <ioas/pri.h>
-#include "tests/unit/tlp/ats_rig.h"
-#include "tlp/pri.h"
-
-/* What the model heard, and who serves it. */
-static struct {
-	_Atomic unsigned nr; /* by any thread */
-	_Atomic uint16_t group;
-	_Atomic uint32_t code; /* enum ioas_page_code */
-} heard;
-
-static struct {
-	int rc;
-	unsigned nr;
-	struct ioas_page_request last;
-	uint64_t tag;
-	_Atomic uint64_t of[IOAS_PAGE_GROUPS]; /* tags of groups that are there whole */
-} served;
-
-static void respond(void *arg, uint16_t group, enum ioas_page_code code)
-{
-	assert_ptr_equal(arg, &heard);
-	heard.group = group;
-	heard.code = code;
-	atomic_fetch_add(&heard.nr, 1);
-}
-
-static int take(void *arg, const struct ioas_page_request *request, uint64_t tag)
-{
-	assert_ptr_equal(arg, &served);
-	served.nr++;
-	served.last = *request;
-	served.tag = tag;
-	if (request->flags & IOAS_PAGE_LAST)
-		served.of[request->group] = tag;
-	return served.rc;
-}
-
-static const struct ioas_pri_ops ops = {.respond = respond};
-static const struct pri_server server = {.take = take};
-
-static int start_with(unsigned timeout_ms)
-{
-	const struct ioas_iommu_config config = {.pri_timeout_ms = timeout_ms};
-
-	memset(&heard, 0, sizeof(heard));
-	memset(&served, 0, sizeof(served));
-	rig_start(&config);
-	assert_int_equal(ioas_pri_open(dev, &ops, &heard), 0);
-	assert_int_equal(ioas_device_attach(dev, space, NULL), 0);
-	pri_serve(dev, &server, &served);
-	return 0;
-}
-
-static int start(void **state)
-{
-	return start_with(0);
-}
-
-static int start_hurried(void **state)
-{
-	return start_with(1);
-}
-
-static int start_patient(void **state)
-{
-	return start_with(3600 * 1000);
-}
-
-static int stop(void **state)
-{
-	pri_serve(dev, NULL, NULL);
-	ioas_pri_close(dev);
-	rig_stop();
-	return 0;
-}
-
-static int ask(uint16_t group, bool last)
-{
-	struct ioas_page_request request = {
-		.addr = BASE + group * PAGE,
-		.flags = IOAS_PAGE_READ | (last ? IOAS_PAGE_LAST : 0),
-		.group = group,
-	};
-
-	return ioas_page_request(dev, &request);
-}
-
-static struct ioas_pri_stats stats(void)
-{
-	struct ioas_pri_stats out;
-
-	ioas_pri_stats(dev, &out);
-	return out;
-}
+#include "tests/unit/tlp/pri_rig.h"
 
 static void a_group_is_answered_as_a_whole(void **state)
 {
@@ -175,10 +80,10 @@ static void a_failure_is_over_with_a_reset_or_anew_with_a_route(void **state)
 	assert_int_equal(ask(1, true), 0);
 	assert_int_equal(ask(2, true), 0);
 	assert_int_equal(ask(3, true), 0);
-	pri_answer(dev, served.tag, 1, IOAS_PAGE_SUCCESS);
-	pri_answer(dev, served.tag, 2, IOAS_PAGE_FAILURE);
+	pri_answer(dev, served.of[1], 1, IOAS_PAGE_SUCCESS);
+	pri_answer(dev, served.of[2], 2, IOAS_PAGE_FAILURE);
 	assert_int_equal(ask(4, true), -EIO);
-	pri_answer(dev, served.tag, 3, IOAS_PAGE_SUCCESS);
+	pri_answer(dev, served.of[3], 3, IOAS_PAGE_SUCCESS);
 	assert_int_equal(ask(4, true), -EIO);
 	assert_int_equal(stats().success, 2);
 	assert_int_equal(stats().failure, 1);
@@ -299,87 +204,6 @@ static void nothing_comes_from_before_a_reset(void **state)
 	assert_int_equal(heard.nr, 0);
 	pri_answer(dev, served.tag, 1, IOAS_PAGE_SUCCESS);
 	assert_int_equal(heard.nr, 1);
-}
-
-/* A number is used again: an answer is for the group that it was read of. */
-static void an_answer_is_for_its_own_group(void **state)
-{
-	uint64_t before;
-
-	assert_int_equal(ask(5, true), 0);
-	before = served.tag;
-	pri_answer(dev, before, 5, IOAS_PAGE_INVALID);
-	assert_int_equal(ask(5, true), 0);
-	pri_answer(dev, before, 5, IOAS_PAGE_SUCCESS);
-	assert_int_equal(heard.nr, 1);
-	assert_int_equal(stats().outstanding, 1);
-	pri_answer(dev, served.tag, 5, IOAS_PAGE_SUCCESS);
-	assert_int_equal(heard.nr, 2);
-}
-
-static void await(unsigned nr)
-{
-	while (heard.nr < nr) {
-		ioas_pri_expire(dev);
-		usleep(1000);
-	}
-}
-
-static void who_answers_too_late_is_not_heard(void **state)
-{
-	struct ioas_page_request wants = {
-		.addr = BASE + 7 * PAGE,
-		.flags = IOAS_PAGE_WRITE | IOAS_PAGE_PASID | IOAS_PAGE_LAST,
-		.pasid = 9,
-		.group = 7,
-	};
-	struct ioas_fault fault[3];
-	uint64_t seq = 0;
-
-	assert_int_equal(ask(3, false), 0);
-	usleep(2000);
-	/* A group's time begins when it is whole. */
-	assert_int_equal(ioas_pri_expire(dev), 0);
-	assert_int_equal(heard.nr, 0);
-	assert_int_equal(ask(3, true), 0);
-	await(1);
-	assert_int_equal(heard.group, 3);
-	assert_int_equal(heard.code, IOAS_PAGE_INVALID);
-	pri_answer(dev, served.tag, 3, IOAS_PAGE_SUCCESS);
-	assert_int_equal(heard.nr, 1);
-	assert_int_equal(stats().outstanding, 0);
-	assert_int_equal(stats().invalid, 1);
-	assert_int_equal(stats().unserved, 0);
-	/* It is no failure: requests go on. */
-	assert_int_equal(ioas_page_request(dev, &wants), 0);
-	await(2);
-	assert_int_equal(ioas_fault_read(iommu, &seq, fault, 3), 2);
-	assert_int_equal(fault[0].reason, IOAS_FAULT_PAGE_TIMEOUT);
-	assert_int_equal(fault[0].addr, BASE + 3 * PAGE);
-	assert_int_equal(fault[0].tlp.op, IOAS_TLP_READ);
-	assert_int_equal(fault[0].tlp.flags & IOAS_TLP_PASID, 0);
-	assert_int_equal(fault[1].addr, wants.addr);
-	assert_int_equal(fault[1].tlp.op, IOAS_TLP_WRITE);
-	assert_int_equal(fault[1].tlp.pasid, 9);
-	assert_int_equal(ioas_pri_expire(dev), 0);
-}
-
-static void who_is_in_time_is_heard(void **state)
-{
-	assert_int_equal(ioas_pri_expire(dev), 0);
-	assert_int_equal(ask(3, true), 0);
-	assert_int_equal(ask(4, true), 0);
-	assert_in_range(ioas_pri_expire(dev), 1, 3600 * 1000);
-	pri_answer(dev, served.of[3], 3, IOAS_PAGE_SUCCESS);
-	assert_int_equal(heard.code, IOAS_PAGE_SUCCESS);
-	assert_in_range(ioas_pri_expire(dev), 1, 3600 * 1000);
-	pci_reset(pci);
-	assert_int_equal(ioas_pri_expire(dev), 0);
-	assert_int_equal(heard.nr, 1);
-	/* What nobody takes has its answer, and does not wait. */
-	served.rc = 1;
-	assert_int_equal(ask(5, true), 0);
-	assert_int_equal(ioas_pri_expire(dev), 0);
 }
 
 static void requests_need_a_route_and_the_bus(void **state)
@@ -503,10 +327,6 @@ int main(void)
 		TEST(a_device_without_page_requests_has_none),
 		TEST(nobody_is_told_when_it_is_closed),
 		TEST(nothing_comes_from_before_a_reset),
-		TEST(an_answer_is_for_its_own_group),
-		cmocka_unit_test_setup_teardown(who_answers_too_late_is_not_heard, start_hurried,
-						stop),
-		cmocka_unit_test_setup_teardown(who_is_in_time_is_heard, start_patient, stop),
 		TEST(requests_need_a_route_and_the_bus),
 		TEST(config_space_tells_how_it_stands),
 		TEST(every_group_has_one_answer_under_fire),
