@@ -289,7 +289,8 @@ struct ioas_batch {
 	uint32_t ops; /* for these: 1 << enum ioas_tlp_op; 0: none */
 	/* and what passed, not counted yet. */
 	uint32_t tlps, pieces;
-	uint64_t len[2]; /* by enum ioas_tlp_op */
+	uint64_t len[2];  /* by enum ioas_tlp_op */
+	const void *near; /* for the engine: of the newest form, where its tables are */
 };
 
 void ioas_batch_begin(struct ioas_batch *batch, struct ioas_issuer *issuer);
@@ -319,8 +320,17 @@ static inline int ioas_batch_at(struct ioas_batch *batch, const struct ioas_tlp 
 				     (tlp->op | tlp->at << 8) > IOAS_TLP_WRITE ||
 				     !(batch->ops >> tlp->op & 1) || !tlp->len,
 			     0)) {
-		/* Copies, so that what an inlined caller passes can stay in registers. */
-		struct ioas_tlp copy = *tlp;
+		/*
+		 * Copies, so that what an inlined caller passes can stay in registers; one by one,
+		 * since what has just been stored in pieces is slow to load as a whole.
+		 */
+		struct ioas_tlp copy = {.addr = tlp->addr,
+					.len = tlp->len,
+					.flags = tlp->flags,
+					.pasid = tlp->pasid,
+					.rid = tlp->rid,
+					.op = tlp->op,
+					.at = tlp->at};
 		uint64_t found_len = 0;
 		void *found = NULL;
 		int rc = ioas_batch_find(batch, &copy, &found, &found_len);

@@ -214,6 +214,20 @@ int pt_walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
 	return pt->ops->walk(pt, iova, out);
 }
 
+int pt_walk_way(const struct pt *pt, iova_t iova, struct pt_walk *out, struct pt_way *way)
+{
+	way->table = NULL;
+	if (iova > pt->last)
+		return -ERANGE;
+	out->tracked = atomic_load_explicit(&pt->dirty_tracked, memory_order_relaxed);
+	return pt->ops->walk_way(pt, iova, out, way);
+}
+
+struct pt_shape pt_shape(const struct pt *pt)
+{
+	return pt->ops->shape();
+}
+
 void pt_prefetch(const struct pt *pt, const iova_t *iova, unsigned nr)
 {
 	unsigned some;

@@ -9,6 +9,7 @@
 #include "pt/foreign.h"
 #include "pt/pt.h"
 #include "pt/slab.h"
+#include "pt/way.h"
 
 /* The functions of the format that a .c file compiles: FMT(present) is amdv1_present. */
 #define FMT_CAT2(a, b) a##_##b
@@ -50,6 +51,8 @@ struct pt_ops {
 	uint64_t (*unmap)(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather);
 	uint64_t (*leaves)(const struct pt *pt);
 	int (*walk)(const struct pt *pt, iova_t iova, struct pt_walk *out);
+	struct pt_shape (*shape)(void);
+	int (*walk_way)(const struct pt *pt, iova_t iova, struct pt_walk *out, struct pt_way *way);
 	void (*prefetch)(const struct pt *pt, const iova_t *iova, unsigned nr);
 	unsigned (*trace)(const struct pt *pt, iova_t iova, struct pt_step *steps, unsigned max);
 	/* Of the map that nobody marks in; and of both, what leads nowhere. */

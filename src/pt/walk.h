@@ -39,6 +39,12 @@ static struct pt_table *follow(uint64_t entry, unsigned level, iova_t iova, unsi
 	return table_at(entry);
 }
 
+/* Which entry of level 2 a walk has come by; 0: none, or it leads to no table of level 1. */
+struct above {
+	const struct pt_table *table;
+	uint64_t entry;
+};
+
 static int arrive(struct way *way, unsigned level, struct pt_walk *out)
 {
 	uint64_t entry = way->entry;
@@ -94,8 +100,9 @@ static int stop(struct way *way, unsigned level, struct pt_walk *out)
 	return -ENOENT;
 }
 
-/* Level by level with constants, as there are few. */
-static int walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
+/* Level by level with constants, as there are few. `above`: receives the entry of level 2. */
+static inline __attribute__((always_inline)) int walk_by(const struct pt *pt, iova_t iova,
+							 struct pt_walk *out, struct above *above)
 {
 	struct way way = {pt, pt->root, iova, UINT64_MAX, 0, 0};
 
@@ -113,13 +120,84 @@ static int walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
 			return stop(&way, 3, out);
 		/* fallthrough */
 	case 2:
+		above->table = way.table;
 		if (!down(&way, 2))
 			return stop(&way, 2, out);
+		above->entry = way.entry;
 		/* fallthrough */
 	default:
 		down(&way, 1);
 		return stop(&way, 1, out);
 	}
+}
+
+static int walk(const struct pt *pt, iova_t iova, struct pt_walk *out)
+{
+	struct above above;
+
+	return walk_by(pt, iova, out, &above);
+}
+
+/* Where numbers of pages begin in a leaf of one page, and numbers of 4 KiB in a pointer. */
+static unsigned leaf_number_lg2(void)
+{
+	return (unsigned)__builtin_ctzll(
+		FMT(make_leaf)(1, PT_GRANULE_LG2, 1ull << PT_GRANULE_LG2, PT_PROT_RW) -
+		FMT(make_leaf)(1, PT_GRANULE_LG2, 0, PT_PROT_RW));
+}
+
+static unsigned pointer_number_lg2(void)
+{
+	unsigned lg2 = PT_INDEX_LG2 + 3;
+
+	return (unsigned)__builtin_ctzll(FMT(make_table)(1ull << lg2, 1) - FMT(make_table)(0, 1)) -
+	       (lg2 - 12);
+}
+
+/* Output addresses have their bits in one piece up to here: Arm's may go on elsewhere. */
+static unsigned linear_bits(void)
+{
+	pa_t top = 1ull << (PT_PA_BITS - 1);
+
+	return FMT(make_leaf)(1, PT_GRANULE_LG2, top, PT_PROT_RW) -
+				       FMT(make_leaf)(1, PT_GRANULE_LG2, 0, PT_PROT_RW) ==
+			       top >> PT_GRANULE_LG2 << leaf_number_lg2()
+		       ? PT_PA_BITS
+		       : 48;
+}
+
+static struct pt_shape shape(void)
+{
+	return (struct pt_shape){
+		.page_lg2 = PT_GRANULE_LG2,
+		.index_lg2 = PT_INDEX_LG2,
+		.leaf_lg2 = (uint8_t)leaf_number_lg2(),
+		.pointer_lg2 = (uint8_t)pointer_number_lg2(),
+		.page_nr_bits = (uint8_t)(linear_bits() - PT_GRANULE_LG2),
+	};
+}
+
+/*
+ * The leaf must be one page's in a table of level 1, to which the entry of level 2 leads. A root of
+ * level 2 that has more entries than other tables has as many ways as it is tables.
+ */
+static int walk_way(const struct pt *pt, iova_t iova, struct pt_walk *out, struct pt_way *way)
+{
+	struct above above = {0};
+	int rc = walk_by(pt, iova, out, &above);
+	uint64_t table;
+
+	way->table = NULL;
+	if (rc || !above.entry || out->leaf_len != PT_PAGE_LEN)
+		return rc;
+	table = FMT(table_pa)(above.entry);
+	if (table >> PT_WAY_TABLE_BITS)
+		return rc;
+	way->table = &above.table->entry[index_of(pt, iova, 2) & ~(PT_TABLE_ENTRIES - 1)];
+	way->pointer = above.entry - (table >> 12 << pointer_number_lg2());
+	way->leaf = out->entry;
+	way->pa = out->pa & ~(PT_PAGE_LEN - 1);
+	return rc;
 }
 
 /* An address whose way is not through each level in turn is left to its walk. */

@@ -55,8 +55,85 @@ static void remember(struct ioas_batch *batch, const struct ioas_tlp *tlp)
 	batch->ops = !tlp->at && can_remember(batch->issuer->dev, entry) ? entry->ops : 0;
 }
 
+/*
+ * Judged for the batch's newest form: what comes before its page table, and that nobody looks at
+ * each of them. Others are told apart by the form, in which each flag and the address type count.
+ */
+static void keep_near(struct ioas_batch *batch, const struct tlp_route *route)
+{
+	struct ioas_issuer *issuer = batch->issuer;
+
+	batch->near = NULL;
+	if (route->form && !route->stage1 && !route->tlp->at && !issuer->check &&
+	    !atomic_load_explicit(&issuer->dev->bus_ops, memory_order_relaxed))
+		batch->near = psc_context(&issuer->tlb.psc, route->form, issuer->tlb.generation);
+}
+
+static bool meets_interrupts(const struct ioas_range *msi, const struct ioas_tlp *tlp)
+{
+	return __builtin_expect(tlp->addr <= msi->last, 0) &&
+	       (tlp->addr >= msi->first || tlp->len > msi->first - tlp->addr);
+}
+
+static int find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void **host, uint64_t *len);
+
+/* A page that psc has found. */
+static inline __attribute__((always_inline)) int near_page(struct ioas_batch *batch,
+							   const struct ioas_tlp *tlp,
+							   const struct psc_found *found,
+							   void **host, uint64_t *len)
+{
+	uint64_t some = tlp->len < found->rest ? tlp->len : found->rest;
+	iova_t addr = tlp->addr;
+	unsigned op = tlp->op;
+
+	if (__builtin_expect(!(found->entry->ops >> op & 1), 0))
+		return find(batch, tlp, host, len);
+	batch->form = (uint64_t)tlp->flags << 32 | tlp->pasid;
+	batch->first = addr;
+	batch->reach = found->rest - 1;
+	batch->to_host = found->host - addr;
+	batch->ops = found->entry->ops;
+	batch->tlps++;
+	batch->len[op] += some;
+	*host = (void *)found->host;
+	*len = some;
+	return 0;
+}
+
+static __attribute__((noinline)) int turn(struct ioas_batch *batch, const struct ioas_tlp *tlp,
+					  void **host, uint64_t *len)
+{
+	struct ioas_issuer *issuer = batch->issuer;
+	struct psc_found found;
+
+	if (!psc_turn(issuer->dev->iommu->mem, &issuer->tlb.psc, batch->near, tlp->addr, &found))
+		return find(batch, tlp, host, len);
+	return near_page(batch, tlp, &found, host, len);
+}
+
+/* By the tables that are remembered, which nearly all misses are found by; no call on the way. */
 int ioas_batch_find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void **host,
 		    uint64_t *len)
+{
+	const struct psc_context *near = batch->near;
+	struct ioas_issuer *issuer = batch->issuer;
+	enum psc_answer answer;
+	struct psc_found found;
+
+	if (__builtin_expect(!near || near->form != iotlb_form_of(tlp) ||
+				     tlp->op > IOAS_TLP_WRITE || !tlp->len ||
+				     meets_interrupts(&issuer->dev->msi, tlp),
+			     0))
+		return find(batch, tlp, host, len);
+	answer = psc_find(&issuer->tlb.psc, near, tlp->addr, &found);
+	if (__builtin_expect(answer == PSC_FOUND, 1))
+		return near_page(batch, tlp, &found, host, len);
+	return answer == PSC_OTHER ? turn(batch, tlp, host, len) : find(batch, tlp, host, len);
+}
+
+static __attribute__((noinline)) int find(struct ioas_batch *batch, const struct ioas_tlp *tlp,
+					  void **host, uint64_t *len)
 {
 	struct ioas_issuer *issuer = batch->issuer;
 	struct ioas_fault fault;
@@ -83,6 +160,7 @@ int ioas_batch_find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *
 	}
 	if (route.form)
 		remember(batch, tlp);
+	keep_near(batch, &route);
 	*host = span.host;
 	*len = span.len;
 	batch->tlps++;

@@ -22,6 +22,7 @@
 
 #include <ioas/tlp.h>
 #include "tlp/inflight.h"
+#include "tlp/psc.h"
 
 struct mem_window;
 struct pt;
@@ -32,14 +33,19 @@ struct stage1;
  * to be looked at: who claims a requester ID, and who asks for no snoop, which is counted.
  */
 #define IOTLB_AT_SHIFT 48
-static inline uint64_t iotlb_form(const struct ioas_tlp *tlp)
+static inline uint64_t iotlb_form_of(const struct ioas_tlp *tlp)
 {
 	uint64_t pasid = tlp->flags & IOAS_TLP_PASID ? tlp->pasid : 0;
 	uint64_t at = (uint64_t)tlp->at << IOTLB_AT_SHIFT;
 
+	return 1ull << 63 | (uint64_t)tlp->flags << 32 | at | pasid;
+}
+
+static inline uint64_t iotlb_form(const struct ioas_tlp *tlp)
+{
 	if (__builtin_expect(tlp->flags & (IOAS_TLP_RID | IOAS_TLP_NO_SNOOP), 0))
 		return 0;
-	return 1ull << 63 | (uint64_t)tlp->flags << 32 | at | pasid;
+	return iotlb_form_of(tlp);
 }
 
 struct iotlb_entry {
@@ -69,6 +75,8 @@ struct iotlb {
 	struct iotlb_entry pages[1 << IOTLB_PAGES_LG2];
 	struct iotlb_entry large[1 << IOTLB_LARGE_LG2];
 	struct iotlb_entry huge[1 << IOTLB_HUGE_LG2];
+	struct iotlb_entry by_psc; /* the page that psc found last */
+	struct psc psc;
 };
 
 static inline void iotlb_init(struct iotlb *tlb)
@@ -101,13 +109,20 @@ static inline bool iotlb_hits(const struct iotlb *tlb, const struct iotlb_entry 
 	       addr - entry->first <= entry->last - entry->first && entry->ops >> op & 1;
 }
 
-/* The entry that covers addr, or NULL. In flight only. */
+/* The newest, if it covers addr. In flight only, as what follows. */
+static inline struct iotlb_entry *iotlb_hot(struct iotlb *tlb, uint64_t form, iova_t addr,
+					    unsigned op)
+{
+	return __builtin_expect(iotlb_hits(tlb, tlb->hot, form, addr, op), 1) ? tlb->hot : NULL;
+}
+
+/* Any entry that covers addr, or NULL. */
 static inline struct iotlb_entry *iotlb_find(struct iotlb *tlb, uint64_t form, iova_t addr,
 					     unsigned op)
 {
 	static const uint64_t lens[] = {1ull << 12, 1ull << 21, 1ull << 30};
 
-	if (__builtin_expect(iotlb_hits(tlb, tlb->hot, form, addr, op), 1))
+	if (iotlb_hot(tlb, form, addr, op))
 		return tlb->hot;
 	for (unsigned i = 0; i < 3; i++) {
 		struct iotlb_entry *entry = iotlb_place(tlb, form, addr, lens[i]);

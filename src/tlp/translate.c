@@ -41,6 +41,14 @@ static void widen(const struct pt *pt, const struct pt_walk *leaf, const struct 
 	}
 }
 
+/* What a leaf is good for. One whose dirty bit is to be set at a write is not, until it is set. */
+static uint32_t ops_of(const struct pt_walk *walk, bool dirty)
+{
+	uint32_t ops = walk->prot & IOAS_PROT_READ ? 1u << IOAS_TLP_READ : 0u;
+
+	return walk->prot & IOAS_PROT_WRITE && dirty ? ops | 1u << IOAS_TLP_WRITE : ops;
+}
+
 /* All of the leaf, which lies in one window; where that is in several pieces, what was asked for.
  */
 static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, unsigned op,
@@ -59,11 +67,8 @@ static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, 
 		.last = addr + rest - 1,
 		.to_host = (uintptr_t)span->host - addr,
 		.window = span->window,
-		.ops = (walk->prot & IOAS_PROT_READ ? 1u << IOAS_TLP_READ : 0u) |
-		       (walk->prot & IOAS_PROT_WRITE ? 1u << IOAS_TLP_WRITE : 0u),
+		.ops = ops_of(walk, op == IOAS_TLP_WRITE || !(walk->tracked || found->clean)),
 	};
-	if ((walk->tracked || found->clean) && op != IOAS_TLP_WRITE)
-		entry->ops &= ~(1u << IOAS_TLP_WRITE);
 	if (__builtin_expect(route->stage1 != NULL, 0)) {
 		entry->to_table = found->gpa - addr;
 		entry->ops |= 1u << op;
@@ -75,11 +80,9 @@ static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, 
 	issuer->tlb.hot = entry;
 }
 
-static inline __attribute__((always_inline)) enum ioas_fault_reason
-walk(const struct pt *pt, unsigned op, iova_t addr, struct pt_walk *out)
+static inline __attribute__((always_inline)) enum ioas_fault_reason judge(int rc, unsigned op,
+									  const struct pt_walk *out)
 {
-	int rc = pt_walk(pt, addr, out);
-
 	if (rc)
 		return rc == -ERANGE ? IOAS_FAULT_WIDTH : IOAS_FAULT_NOT_MAPPED;
 	if (op == IOAS_TLP_WRITE && !(out->prot & IOAS_PROT_WRITE))
@@ -91,7 +94,7 @@ walk(const struct pt *pt, unsigned op, iova_t addr, struct pt_walk *out)
 
 enum ioas_fault_reason tlp_walk(const struct pt *pt, unsigned op, iova_t addr, struct pt_walk *out)
 {
-	return walk(pt, op, addr, out);
+	return judge(pt_walk(pt, addr, out), op, out);
 }
 
 void tlp_prefetch(const struct pt *pt, const iova_t *iova, unsigned nr)
@@ -200,14 +203,16 @@ static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_
 	struct nested_found found;
 	enum ioas_fault_reason reason;
 	struct mem_window *window;
+	struct pt_way way;
 
 	if (__builtin_expect(route->tlp->at == IOAS_TLP_TRANSLATED, 0))
 		return miss_translated(issuer, route, op, addr, len, out);
 	if (__builtin_expect(route->stage1 != NULL, 0)) {
+		way.table = NULL;
 		reason = walk_nested(issuer, route, addr, &found);
 	} else {
 		found.clean = false;
-		reason = walk(route->pt, op, addr, &found.walk);
+		reason = judge(pt_walk_way(route->pt, addr, &found.walk, &way), op, &found.walk);
 	}
 	if (reason)
 		return reason;
@@ -226,7 +231,42 @@ static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_
 				   pt_prot_fit(route->pt, 0) & PT_PROT_COHERENT);
 	if (route->form || route->stage1)
 		remember(issuer, route, op, addr, &found, out);
+	/* Each write is to be noted where that is asked for. */
+	if (route->form && way.table && !issuer->check)
+		psc_keep(&issuer->tlb.psc, route->form, issuer->tlb.generation, route->pt, addr,
+			 &way, window, ops_of(&found.walk, !found.walk.tracked));
 	return IOAS_FAULT_NONE;
+}
+
+/* By what is remembered of tables. Leaves it as the hottest, for those that come close behind. */
+static const struct iotlb_entry *find_near(struct ioas_issuer *issuer,
+					   const struct tlp_route *route, unsigned op, iova_t addr)
+{
+	struct iotlb *tlb = &issuer->tlb;
+	const struct psc_context *context = psc_context(&tlb->psc, route->form, tlb->generation);
+	struct iotlb_entry *entry = &tlb->by_psc;
+	enum psc_answer answer;
+	struct psc_found found;
+
+	if (!context)
+		return NULL;
+	answer = psc_find(&tlb->psc, context, addr, &found);
+	if (answer == PSC_OTHER &&
+	    psc_turn(issuer->dev->iommu->mem, &tlb->psc, context, addr, &found))
+		answer = PSC_FOUND;
+	if (answer != PSC_FOUND || !(found.entry->ops >> op & 1))
+		return NULL;
+	*entry = (struct iotlb_entry){
+		.generation = tlb->generation,
+		.form = route->form,
+		.first = addr,
+		.last = addr + found.rest - 1,
+		.to_host = found.host - addr,
+		.window = found.entry->window,
+		.ops = found.entry->ops,
+	};
+	tlb->hot = entry;
+	return entry;
 }
 
 /*
@@ -247,9 +287,15 @@ note_write(struct ioas_issuer *issuer, const struct tlp_route *route, iova_t add
 enum ioas_fault_reason tlp_translate(struct ioas_issuer *issuer, const struct tlp_route *route,
 				     unsigned op, iova_t addr, uint64_t len, struct tlp_span *out)
 {
-	const struct iotlb_entry *entry =
-		route->form ? iotlb_find(&issuer->tlb, route->form, addr, op) : NULL;
+	const struct iotlb_entry *entry = NULL;
 
+	if (route->form) {
+		entry = iotlb_hot(&issuer->tlb, route->form, addr, op);
+		if (!entry)
+			entry = find_near(issuer, route, op, addr);
+		if (!entry)
+			entry = iotlb_find(&issuer->tlb, route->form, addr, op);
+	}
 	if (__builtin_expect(!entry, 0)) {
 		enum ioas_fault_reason reason = miss(issuer, route, op, addr, len, out);
 

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an issuer remembers of tables: its paging-structure cache. Where the IOTLB (iotlb.h) has
+ * nothing, the table above the last is found here, and two entries are read instead of all; with
+ * the window that leaves near by led to, that is all there is to a miss.
+ *
+ * Who is remembered for what: a *context* is a form of request in a generation, under a number of
+ * its own. Entries carry that number beside their addresses, in one word, so that a lookup compares
+ * it once, and none is true of another generation or another route. A number is given once; when
+ * they have run out all is forgotten and they begin anew.
+ *
+ * Leaves are read each time, with acquire order, as pt_walk would read them: what was published,
+ * changed or cleared since is seen. The tables and the window are as in that generation; who
+ * unpublishes either begins another, and waits for those in flight.
+ *
+ * Kept out of it, and so walked or looked for in the IOTLB: stage 1 of the program's, writes to
+ * tables that track dirty bits, --check-dirty, windows in several pieces, and leaves that are not
+ * one page.
+ */
+#ifndef TLP_PSC_H
+#define TLP_PSC_H
+
+#include "mem/mem.h"
+#include "pt/way.h"
+
+#define PSC_LG2		7 /* ways: for pages of 4 KiB each serves 1 GiB */
+#define PSC_CONTEXT_LG2 3
+#define PSC_NUMBER_LG2	36 /* in a tag: below are addresses, of the widest table's ways */
+
+struct psc_context {
+	uint64_t form, generation; /* generation 0: none */
+	uint64_t number;	   /* << PSC_NUMBER_LG2; never 0 */
+	struct pt_shape shape;
+	bool plain; /* the shape is PT_SHAPE_PLAIN */
+};
+
+/* A way, and the window that the newest leaf by it led to. */
+struct psc_entry {
+	uint64_t tag; /* number of a context, and the way's addresses; 0: none */
+	const _Atomic uint64_t *table;
+	uint64_t pointer;
+	uint64_t leaf;	   /* of the window's first page: there need be none such */
+	uint64_t last;	   /* pages of the window, less one */
+	uintptr_t to_host; /* where this process sees the first of them */
+	struct mem_window *window;
+	uint32_t ops; /* 1 << enum ioas_tlp_op: of such leaves */
+};
+
+struct psc {
+	uint64_t number; /* the newest */
+	struct psc_context context[1 << PSC_CONTEXT_LG2];
+	struct psc_entry entry[1 << PSC_LG2] __attribute__((aligned(64)));
+};
+
+/* What was found. */
+struct psc_found {
+	uintptr_t host;
+	uint64_t rest; /* bytes of the page from there */
+	struct psc_entry *entry;
+	uint64_t leaf;
+};
+
+/* PSC_OTHER: a way, and perhaps a leaf like those near by, but of another window. */
+enum psc_answer { PSC_FOUND, PSC_OTHER, PSC_NOTHING };
+
+static inline struct psc_context *psc_context_at(struct psc *psc, uint64_t form)
+{
+	return &psc->context[(form ^ form >> 32) & ((1u << PSC_CONTEXT_LG2) - 1)];
+}
+
+/* The context of a form; NULL: there is none in that generation. */
+static inline const struct psc_context *psc_context(struct psc *psc, uint64_t form,
+						    uint64_t generation)
+{
+	const struct psc_context *context = psc_context_at(psc, form);
+
+	return context->form == form && context->generation == generation ? context : NULL;
+}
+
+static inline uint64_t psc_tag(const struct psc_context *context, struct pt_shape shape,
+			       iova_t iova)
+{
+	return context->number | iova >> pt_way_lg2(shape);
+}
+
+/* Those side by side in addresses have different places, and so have those of PASIDs in a row. */
+static inline struct psc_entry *psc_place(struct psc *psc, uint64_t tag)
+{
+	return &psc->entry[(tag ^ tag >> (PSC_NUMBER_LG2 - 3)) & ((1u << PSC_LG2) - 1)];
+}
+
+/*
+ * A walk by this form in this generation has found a leaf, which leads to `window` and is good for
+ * these operations. Remembers the way, if way->table says that there is one. In flight only.
+ */
+void psc_keep(struct psc *psc, uint64_t form, uint64_t generation, const struct pt *pt, iova_t iova,
+	      const struct pt_way *way, struct mem_window *window, uint32_t ops);
+
+/* What entries say of the page at iova, read once. Whether it may be used out->entry says. */
+static inline __attribute__((always_inline)) enum psc_answer
+psc_look(struct psc *psc, const struct psc_context *context, struct pt_shape shape, iova_t iova,
+	 struct psc_found *out)
+{
+	uint64_t tag = psc_tag(context, shape, iova), mask = (1ull << shape.page_lg2) - 1, nr;
+	struct psc_entry *entry = psc_place(psc, tag);
+	const _Atomic uint64_t *at;
+
+	if (__builtin_expect(entry->tag != tag, 0))
+		return PSC_NOTHING;
+	at = pt_way_leaf(entry->table, entry->pointer, shape, iova);
+	if (__builtin_expect(!at, 0))
+		return PSC_NOTHING;
+	out->entry = entry;
+	out->leaf = atomic_load_explicit(at, memory_order_acquire);
+	nr = pt_way_pages(out->leaf, entry->leaf, shape);
+	if (__builtin_expect(nr > entry->last, 0))
+		return PSC_OTHER;
+	out->host = entry->to_host + (nr << shape.page_lg2) + (iova & mask);
+	out->rest = mask + 1 - (iova & mask);
+	return PSC_FOUND;
+}
+
+/* The page at iova, whatever it allows: out->entry says that. In flight only. */
+static inline __attribute__((always_inline)) enum psc_answer
+psc_find(struct psc *psc, const struct psc_context *context, iova_t iova, struct psc_found *out)
+{
+	if (__builtin_expect(context->plain, 1))
+		return psc_look(psc, context, pt_shape_plain(), iova, out);
+	return psc_look(psc, context, context->shape, iova, out);
+}
+
+/*
+ * After PSC_OTHER: has the entry show the window that the leaf leads to. false: it is no such leaf,
+ * or the window has several pieces, or is being moved. In flight only.
+ */
+bool psc_turn(struct mem_map *map, struct psc *psc, const struct psc_context *context, iova_t iova,
+	      struct psc_found *out);
+
+#endif
