@@ -31,12 +31,11 @@ static bool update(struct tree_node *node)
 	return max != old;
 }
 
+/* Who must see them has seen the call that pinned return, or is too early in any case. */
 static void set_bounds(struct mem_pins *pins, uintptr_t low, uintptr_t high)
 {
-	if (low != atomic_load_explicit(&pins->low, memory_order_relaxed))
-		atomic_store(&pins->low, low);
-	if (high != atomic_load_explicit(&pins->high, memory_order_relaxed))
-		atomic_store(&pins->high, high);
+	atomic_store_explicit(&pins->low, low, memory_order_relaxed);
+	atomic_store_explicit(&pins->high, high, memory_order_relaxed);
 }
 
 /* A piece has come, or (`start` was its first byte) gone: the lowest is looked for if it was that.

@@ -148,11 +148,9 @@ void areas_insert(struct areas *areas, struct space_area *area)
 		node = node->child[side];
 	}
 	area->gap_first = prev ? prev->last + 1 : 0;
-	tree_insert(&areas->tree, &area->node, parent, side);
-	if (next) {
+	if (next)
 		next->gap_first = area->last + 1;
-		tree_refresh(&areas->tree, &next->node);
-	}
+	tree_insert_before(&areas->tree, &area->node, parent, side, next ? &next->node : NULL);
 	areas->nr++;
 }
 
@@ -160,11 +158,9 @@ void areas_remove(struct areas *areas, struct space_area *area)
 {
 	struct space_area *next = areas_next(area);
 
-	tree_remove(&areas->tree, &area->node);
-	if (next) {
+	if (next)
 		next->gap_first = area->gap_first;
-		tree_refresh(&areas->tree, &next->node);
-	}
+	tree_remove_before(&areas->tree, &area->node, next ? &next->node : NULL);
 	areas->nr--;
 }
 

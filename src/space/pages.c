@@ -43,7 +43,9 @@ struct space_pages *pages_get(struct space_pages *pages)
 /* Was it the last reference? Then all it had is given back. */
 static bool ended(struct space_pages *pages)
 {
-	if (!pages || atomic_fetch_sub_explicit(&pages->refs, 1, memory_order_acq_rel) != 1)
+	/* Who has the only one is alone, and need not lock the bus to find out. */
+	if (!pages || (atomic_load_explicit(&pages->refs, memory_order_acquire) != 1 &&
+		       atomic_fetch_sub_explicit(&pages->refs, 1, memory_order_acq_rel) != 1))
 		return false;
 	account_payer_fini(&pages->payer);
 	mem_file_put(pages->file);

@@ -83,7 +83,9 @@ static void settle(struct tree *tree, struct tree_node *node, const struct tree_
 	}
 }
 
-void tree_insert(struct tree *tree, struct tree_node *node, struct tree_node *parent, int side)
+/* A new node has no children, so that the one after it is above it. */
+void tree_insert_before(struct tree *tree, struct tree_node *node, struct tree_node *parent,
+			int side, const struct tree_node *next)
 {
 	node->child[0] = node->child[1] = NULL;
 	node->height = 0;
@@ -92,17 +94,23 @@ void tree_insert(struct tree *tree, struct tree_node *node, struct tree_node *pa
 		parent->child[side] = node;
 	else
 		tree->root = node;
-	settle(tree, node, NULL);
+	settle(tree, node, next);
 }
 
-void tree_remove(struct tree *tree, struct tree_node *node)
+void tree_insert(struct tree *tree, struct tree_node *node, struct tree_node *parent, int side)
 {
-	struct tree_node *next, *from;
+	tree_insert_before(tree, node, parent, side, NULL);
+}
+
+void tree_remove_before(struct tree *tree, struct tree_node *node, struct tree_node *next)
+{
+	struct tree_node *from;
 
 	if (!node->child[0] || !node->child[1]) {
-		from = node->parent;
+		/* Its only child is a leaf, and may be the one after it; or that is above. */
+		from = next && next == node->child[1] ? next : node->parent;
 		replace(tree, node, node->child[!node->child[0]]);
-		settle(tree, from, NULL);
+		settle(tree, from, next);
 		return;
 	}
 	/* Its successor, which has no child before it, takes its place. */
@@ -113,6 +121,11 @@ void tree_remove(struct tree *tree, struct tree_node *node)
 	adopt(next, 1, node->child[1]);
 	replace(tree, node, next);
 	settle(tree, from, next);
+}
+
+void tree_remove(struct tree *tree, struct tree_node *node)
+{
+	tree_remove_before(tree, node, NULL);
 }
 
 void tree_refresh(struct tree *tree, struct tree_node *node)

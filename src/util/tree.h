@@ -36,6 +36,13 @@ struct tree {
 void tree_insert(struct tree *tree, struct tree_node *node, struct tree_node *parent, int side);
 /* Takes a node out. */
 void tree_remove(struct tree *tree, struct tree_node *node);
+/*
+ * The same where the summary of the node after it, `next` (NULL: there is none), changes as well:
+ * both are done on one way up.
+ */
+void tree_insert_before(struct tree *tree, struct tree_node *node, struct tree_node *parent,
+			int side, const struct tree_node *next);
+void tree_remove_before(struct tree *tree, struct tree_node *node, struct tree_node *next);
 /* Remakes the summaries that a change of `node` concerns: its own and those above. */
 void tree_refresh(struct tree *tree, struct tree_node *node);
 

@@ -129,6 +129,49 @@ static void stays_sorted_balanced_and_summed_up(void **state)
 		assert_int_equal(items[i].node.tag, i);
 }
 
+/* Each item's key counts from the one before it, so that what comes or goes changes the next. */
+static void the_next_ones_summary_changes_as_well(void **state)
+{
+	struct tree tree = {NULL, update};
+	uint32_t seed = 99;
+
+	init_items();
+	for (unsigned n = 0; n < 8000; n++) {
+		struct item *item, *next = NULL;
+		struct tree_node *parent = NULL, *node = tree.root;
+		unsigned at, before, after;
+		int side = 0;
+
+		seed = seed * 1664525 + 1013904223;
+		at = seed >> 16 & (NR - 1);
+		item = &items[at];
+		for (before = at; before && !items[before - 1].in;)
+			before--;
+		for (after = at + 1; after < NR && !items[after].in;)
+			after++;
+		next = after < NR ? &items[after] : NULL;
+		if (item->in) {
+			if (next)
+				next->key += item->key;
+			tree_remove_before(&tree, &item->node, next ? &next->node : NULL);
+			item->in = 0;
+		} else {
+			for (; node; node = node->child[side]) {
+				parent = node;
+				side = item > item_of(node);
+			}
+			item->key = at + 1 - before;
+			if (next)
+				next->key -= item->key;
+			tree_insert_before(&tree, &item->node, parent, side,
+					   next ? &next->node : NULL);
+			item->in = 1;
+		}
+		if (n % 16 == 0)
+			check_subtree(tree.root, NULL);
+	}
+}
+
 static void stays_flat_when_filled_in_order(void **state)
 {
 	struct tree tree = {NULL, NULL};
@@ -157,6 +200,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stays_sorted_balanced_and_summed_up),
+		cmocka_unit_test(the_next_ones_summary_changes_as_well),
 		cmocka_unit_test(stays_flat_when_filled_in_order),
 		cmocka_unit_test(refresh_carries_a_change_to_the_root),
 	};
