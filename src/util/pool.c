@@ -37,20 +37,21 @@ void pool_init(struct pool *pool, size_t size)
 	lock_init(&pool->lock, LOCK_POOL);
 	pool->size = (size + ALIGN - 1) & ~(ALIGN - 1);
 	LIST_INIT(&pool->slabs);
-	pool->used = pool->unused_nr = 0;
+	pool->used = pool->unused_nr = pool->slab_nr = 0;
 }
 
-static void free_slab(struct pool_slab *slab)
+static void free_slab(struct pool *pool, struct pool_slab *slab)
 {
 	ASAN_UNPOISON_MEMORY_REGION(slab, SLAB_LEN);
 	LIST_REMOVE(slab, list);
+	pool->slab_nr--;
 	sys_call(SYS_munmap, slab, SLAB_LEN);
 }
 
 void pool_fini(struct pool *pool)
 {
 	while (!LIST_EMPTY(&pool->slabs))
-		free_slab(LIST_FIRST(&pool->slabs));
+		free_slab(pool, LIST_FIRST(&pool->slabs));
 	pthread_mutex_destroy(&pool->lock);
 }
 
@@ -76,6 +77,7 @@ static struct pool_slab *new_slab(struct pool *pool)
 	ASAN_POISON_MEMORY_REGION((char *)slab + FIRST, SLAB_LEN - FIRST);
 	LIST_INSERT_HEAD(&pool->slabs, slab, list);
 	pool->unused_nr++;
+	pool->slab_nr++;
 	return slab;
 }
 
@@ -116,7 +118,7 @@ static void give(struct pool *pool, struct pool_item *item)
 	if (slab->used)
 		return;
 	if (pool->unused_nr == UNUSED_MAX)
-		free_slab(slab);
+		free_slab(pool, slab);
 	else
 		pool->unused_nr++;
 }
@@ -138,6 +140,16 @@ void pool_give(struct pool *pool, void *item)
 	pthread_mutex_lock(&pool->lock);
 	give(pool, item);
 	pthread_mutex_unlock(&pool->lock);
+}
+
+size_t pool_bytes(struct pool *pool)
+{
+	size_t bytes;
+
+	pthread_mutex_lock(&pool->lock);
+	bytes = pool->slab_nr * SLAB_LEN;
+	pthread_mutex_unlock(&pool->lock);
+	return bytes;
 }
 
 static void shelve(struct pool *pool, struct pool_shelf *shelf, struct pool_item *item)

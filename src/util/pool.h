@@ -27,6 +27,7 @@ struct pool {
 	struct pool_slabs slabs; /* (lock) with free items, what was freed last first */
 	size_t used;		 /* (lock) items taken, those on shelves included */
 	size_t unused_nr;	 /* (lock) slabs without any */
+	size_t slab_nr;		 /* (lock) */
 };
 
 struct pool_shelf {
@@ -42,6 +43,9 @@ void pool_fini(struct pool *pool);
 /* An item, not zeroed. NULL: no memory. And back. */
 void *pool_take(struct pool *pool);
 void pool_give(struct pool *pool, void *item);
+
+/* Bytes that it has from the kernel just now. */
+size_t pool_bytes(struct pool *pool);
 
 /*
  * The same by way of a shelf, which begins as zeros and belongs to one pool; not locked here. An
