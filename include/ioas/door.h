@@ -93,6 +93,11 @@ struct ioas_caller_ops {
 	uint32_t (*uid)(struct ioas_caller *caller);
 	/* How much there may be: RLIMIT_MEMLOCK in bytes; UINT64_MAX: any. */
 	uint64_t (*memlock)(struct ioas_caller *caller);
+	/*
+	 * Sets the bits of `len` bytes of ours in the caller's memory at `va`, which need not be
+	 * atomic. 0 or -EFAULT: some may be set then. May be NULL: copy_from and copy_to do it.
+	 */
+	int (*or_to)(struct ioas_caller *caller, uint64_t va, const void *bits, size_t len);
 };
 
 /* Embedded first in a door's own struct. Must outlive the files opened with it. */

@@ -15,7 +15,8 @@
 #include "util/sys.h"
 
 #define PAGE	  4096ul
-#define TOUCH_IOV 32 /* pages a system call: the stack may be small */
+#define TOUCH_IOV 32	/* pages a system call: the stack may be small */
+#define PIECE	  1024u /* of what the kernel fetches and puts back: likewise */
 
 /*
  * The one piece of process-wide state in the engine: a signal's disposition is process-wide too.
@@ -34,7 +35,9 @@ void ioas_guard_enable(bool on)
  * slow to start); a fault there falls into the byte copy, which faults again exactly where it must
  * end. int guard_load_N(src, uint64_t *value), guard_store_N(dst, value), guard_touch_write(dst): 0
  * or -EFAULT. guard_exchange(dst, old, value): -EAGAIN, too. size_t guard_ordered(dst, words, nr):
- * words not stored; the others are seen in order, as x86 orders stores.
+ * words not stored; the others are seen in order, as x86 orders stores. size_t guard_or(dst, src,
+ * len): bytes not or-ed; as guard_copy, a fault falls into the bytes, where what was done is done
+ * again.
  */
 __asm__(".pushsection .text\n"
 	".balign 16\n"
@@ -64,6 +67,46 @@ __asm__(".pushsection .text\n"
 	"guard_bytes:\n"
 	"	rep movsb\n"
 	"guard_bytes_end:\n"
+	"	mov %rcx, %rax\n"
+	"	ret\n"
+	".balign 16\n"
+	"guard_or:\n"
+	"	mov %rdx, %rcx\n"
+	"4:	sub $64, %rcx\n"
+	"	jb guard_or_rest\n"
+	"guard_or_lines:\n"
+	"	movdqu (%rdi), %xmm0\n"
+	"	movdqu 16(%rdi), %xmm1\n"
+	"	movdqu 32(%rdi), %xmm2\n"
+	"	movdqu 48(%rdi), %xmm3\n"
+	"	movdqu (%rsi), %xmm4\n"
+	"	movdqu 16(%rsi), %xmm5\n"
+	"	movdqu 32(%rsi), %xmm6\n"
+	"	movdqu 48(%rsi), %xmm7\n"
+	"	por %xmm4, %xmm0\n"
+	"	por %xmm5, %xmm1\n"
+	"	por %xmm6, %xmm2\n"
+	"	por %xmm7, %xmm3\n"
+	"	movdqu %xmm0, (%rdi)\n"
+	"	movdqu %xmm1, 16(%rdi)\n"
+	"	movdqu %xmm2, 32(%rdi)\n"
+	"	movdqu %xmm3, 48(%rdi)\n"
+	"guard_or_lines_end:\n"
+	"	add $64, %rdi\n"
+	"	add $64, %rsi\n"
+	"	jmp 4b\n"
+	"guard_or_rest:\n"
+	"	add $64, %rcx\n"
+	"	jz guard_or_end\n"
+	"5:	mov (%rsi), %al\n"
+	"guard_or_byte:\n"
+	"	or %al, (%rdi)\n"
+	"guard_or_byte_end:\n"
+	"	inc %rdi\n"
+	"	inc %rsi\n"
+	"	dec %rcx\n"
+	"	jnz 5b\n"
+	"guard_or_end:\n"
 	"	mov %rcx, %rax\n"
 	"	ret\n"
 	".balign 16\n"
@@ -106,6 +149,7 @@ __asm__(".pushsection .text\n"
 
 size_t guard_copy(void *dst, const void *src, size_t len);
 size_t guard_ordered(void *dst, const uint64_t *words, size_t nr);
+size_t guard_or(void *dst, const void *src, size_t len);
 int guard_load_1(const void *src, uint64_t *value);
 int guard_load_2(const void *src, uint64_t *value);
 int guard_load_4(const void *src, uint64_t *value);
@@ -120,6 +164,8 @@ int guard_exchange(void *dst, uint64_t old, uint64_t value);
 extern const char guard_words[], guard_words_end[], guard_bytes[], guard_bytes_end[];
 extern const char guard_single[], guard_single_end[];
 extern const char guard_ordered_store[], guard_ordered_stored[], guard_ordered_end[];
+extern const char guard_or_lines[], guard_or_lines_end[], guard_or_rest[];
+extern const char guard_or_byte[], guard_or_byte_end[], guard_or_end[];
 
 static bool within(uintptr_t rip, const char *start, const char *end)
 {
@@ -138,6 +184,10 @@ bool ioas_guard_fixup(void *ucontext)
 		*rip = (greg_t)(uintptr_t)guard_bytes_end;
 	else if (within(at, guard_ordered_store, guard_ordered_stored))
 		*rip = (greg_t)(uintptr_t)guard_ordered_end;
+	else if (within(at, guard_or_lines, guard_or_lines_end))
+		*rip = (greg_t)(uintptr_t)guard_or_rest;
+	else if (within(at, guard_or_byte, guard_or_byte_end))
+		*rip = (greg_t)(uintptr_t)guard_or_end;
 	else if (within(at, guard_single, guard_single_end))
 		*rip = (greg_t)(uintptr_t)guard_single_end;
 	else
@@ -200,6 +250,11 @@ static size_t fast_words(void *dst, const uint64_t *words, size_t nr)
 	return nr - guard_ordered(dst, words, nr);
 }
 
+static size_t fast_or(void *dst, const void *src, size_t len)
+{
+	return len - guard_or(dst, src, len);
+}
+
 static int fast_touch(void *addr, bool write)
 {
 	uint64_t value;
@@ -235,6 +290,11 @@ static int fast_exchange(void *dst, uint64_t old, uint64_t value)
 }
 
 static size_t fast_words(void *dst, const uint64_t *words, size_t nr)
+{
+	return 0;
+}
+
+static size_t fast_or(void *dst, const void *src, size_t len)
 {
 	return 0;
 }
@@ -292,6 +352,31 @@ size_t mem_guard_words(void *dst, const uint64_t *words, size_t nr)
 	while (done < nr && !mem_guard_store((uint64_t *)dst + done, words[done], 8))
 		done++;
 	return done;
+}
+
+/* Fetched and put back, a piece at a time. */
+static size_t kernel_or(char *dst, const char *src, size_t len)
+{
+	char piece[PIECE];
+	size_t done = 0;
+
+	while (done < len) {
+		size_t now = len - done < PIECE ? len - done : PIECE;
+		size_t there = kernel_copy(piece, dst + done, now);
+
+		for (size_t i = 0; i < there; i++)
+			piece[i] |= src[done + i];
+		there = kernel_copy(dst + done, piece, there);
+		done += there;
+		if (there < now)
+			break;
+	}
+	return done;
+}
+
+size_t mem_guard_or(void *dst, const void *src, size_t len)
+{
+	return fast() ? fast_or(dst, src, len) : kernel_or(dst, src, len);
 }
 
 /*

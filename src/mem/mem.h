@@ -131,6 +131,9 @@ void mem_window_idle(struct mem_window *window);
  * copies and checks. With the fast path, copies of 1, 2, 4 and 8 bytes are one load and one store.
  */
 size_t mem_guard_copy(void *dst, const void *src, size_t len);
+/* The same of bits: sets those of `src` in `dst`, not atomically. Bytes or-ed; they lie in a row.
+ */
+size_t mem_guard_or(void *dst, const void *src, size_t len);
 /* One aligned store of 1, 2, 4 or 8 bytes with release order. 0 or -EFAULT. */
 int mem_guard_store(void *dst, uint64_t value, unsigned size);
 /* The same for `nr` words of 8 bytes, one after the other: how many there was room for. */

@@ -39,6 +39,13 @@ static int copy_to(struct ioas_caller *caller, uint64_t va, const void *src, siz
 	return mem_guard_copy(pointer(va), src, len) == len ? 0 : -EFAULT;
 }
 
+static int or_to(struct ioas_caller *caller, uint64_t va, const void *bits, size_t len)
+{
+	if (wraps(va, len))
+		return -EFAULT;
+	return mem_guard_or(pointer(va), bits, len) == len ? 0 : -EFAULT;
+}
+
 static int pin(struct ioas_caller *caller, uint64_t va, uint64_t len, bool write, void **host)
 {
 	int rc;
@@ -115,6 +122,7 @@ static uint64_t memlock(struct ioas_caller *caller)
 static const struct ioas_caller_ops ops = {
 	.copy_from = copy_from,
 	.copy_to = copy_to,
+	.or_to = or_to,
 	.pin = pin,
 	.unpin = unpin,
 	.file_get = file_get,

@@ -29,38 +29,7 @@
 #ifndef PT_DIRTY_H
 #define PT_DIRTY_H
 
-#include <string.h>
-#include "pt/walk.h"
-
-#define LINE_WORDS   8u
-#define LINE_ENTRIES (64u * LINE_WORDS)
-_Static_assert(PT_TABLE_ENTRIES % LINE_ENTRIES == 0, "tables are whole lines");
-/* So many tables ahead the next lines are fetched. */
-#define AHEAD 16u
-
-/* A reading at work. */
-struct reading {
-	struct pt *pt;
-	struct pt_dirty *read;
-	unsigned map; /* the quiet one */
-};
-
-/* Of the quiet map: the word of a table's first entry. */
-static uint64_t *words_of(const struct reading *r, const struct pt_table *table)
-{
-	const struct pt_slab *slab = pt_slab_of(&r->pt->store, table);
-
-	return (uint64_t *)slab->bits[r->map] + pt_slab_bit(slab, table) / 64;
-}
-
-/* Bits first..last of a word, as far as they lie in it; both counted from its first bit. */
-static uint64_t mask_of(int64_t first, int64_t last)
-{
-	if (first > 63 || last < 0 || first > last)
-		return 0;
-	return (first > 0 ? UINT64_MAX << first : UINT64_MAX) &
-	       (last < 63 ? UINT64_MAX >> (63 - last) : UINT64_MAX);
-}
+#include "pt/dirty_take.h"
 
 /* Notes a dirty range, joined with the one before. false: there is no room. */
 static bool note_run(struct pt_dirty *read, iova_t first, iova_t last)
@@ -129,35 +98,11 @@ static struct part part_of(const struct reading *r, const struct pt_table *table
 	return part;
 }
 
-static bool any_of(const uint64_t *words)
-{
-	return words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] |
-	       words[7];
-}
-
-/* One line's bits, all told and cleared. false: there is no room. */
-static inline bool take_line(struct pt_dirty *read, iova_t first, uint64_t *words)
-{
-	struct pt_dirty_line *line = &read->lines[read->line_nr];
-
-	if (!any_of(words))
-		return true;
-	if (read->line_nr == read->line_max) {
-		read->next = first;
-		return false;
-	}
-	line->first = first;
-	memcpy(line->bits, words, sizeof(line->bits));
-	memset(words, 0, sizeof(line->bits));
-	read->line_nr++;
-	return true;
-}
-
 /* One line's bits, told as they are. false: there is no room, from read->next on. */
 static bool tell_line(struct reading *r, const struct part *part, int64_t at, uint64_t *words)
 {
 	struct pt_dirty *read = r->read;
-	struct pt_dirty_line *line = &read->lines[read->line_nr];
+	uint64_t *line;
 	iova_t first = part->base + ((uint64_t)at << PT_GRANULE_LG2);
 
 	if (part->clear_first <= at && part->clear_last >= at + (LINE_ENTRIES - 1))
@@ -169,14 +114,15 @@ static bool tell_line(struct reading *r, const struct part *part, int64_t at, ui
 			read->next = first;
 		return false;
 	}
-	line->first = first;
+	line = read->lines[read->line_nr];
+	read->line_first[read->line_nr] = first;
 	for (unsigned w = 0; w < LINE_WORDS; w++) {
 		int64_t from = at + 64 * (int64_t)w;
 
-		line->bits[w] = words[w] & mask_of(part->first - from, part->last - from);
+		line[w] = words[w] & mask_of(part->first - from, part->last - from);
 		words[w] &= ~mask_of(part->clear_first - from, part->clear_last - from);
 	}
-	read->line_nr += any_of(line->bits);
+	read->line_nr += any_of(line);
 	return true;
 }
 
@@ -225,15 +171,6 @@ static bool read_pages(struct reading *r, struct pt_table *table, iova_t base, b
 	return true;
 }
 
-/* All of a table of the smallest pages that lies wholly in the range, where lines are wanted. */
-static inline bool take_pages(struct pt_dirty *read, uint64_t *words, iova_t base)
-{
-	for (unsigned i = 0; i < PT_TABLE_ENTRIES; i += LINE_ENTRIES)
-		if (!take_line(read, base + ((uint64_t)i << PT_GRANULE_LG2), words + i / 64))
-			return false;
-	return true;
-}
-
 /* Of a reading: the table that an entry of level 2 points to, or of a higher one. */
 static bool read_child(struct reading *r, struct pt_table *table, unsigned level, iova_t base,
 		       bool *left);
@@ -255,17 +192,19 @@ static bool read_leaf(struct reading *r, const struct part *part, unsigned level
 	return true;
 }
 
-/* The line of a table that will be read soon. */
-static inline void fetch(const struct reading *r, const struct pt_table *table, unsigned level,
-			 int64_t index)
+/* Those of level 2 whose tables can be taken, as far as they are not leaves: first..last. */
+static void whole_of(const struct reading *r, const struct part *part, unsigned level,
+		     int64_t *first, int64_t *last)
 {
-	uint64_t entry;
+	const struct pt_dirty *read = r->read;
+	unsigned lg2 = PT_LEVEL_LG2(level);
 
-	if (index >= entries_of(r->pt, level))
+	*first = 0;
+	*last = -1;
+	if (level != 2 || !read->lines || !read->clear)
 		return;
-	entry = peek(table, (unsigned)index);
-	if (FMT(present)(entry) && !FMT(is_leaf)(entry, level))
-		__builtin_prefetch(words_of(r, table_at(entry)), 1);
+	*first = part->first + (part->base + ((uint64_t)part->first << lg2) < read->next);
+	*last = part->last - (part->base + ((uint64_t)(part->last + 1) << lg2) - 1 > read->last);
 }
 
 /*
@@ -278,13 +217,19 @@ static bool read_table(struct reading *r, struct pt_table *table, unsigned level
 	unsigned lg2 = PT_LEVEL_LG2(level);
 	struct part part = part_of(r, table, level, base);
 	uint64_t *words = words_of(r, table), any = 0;
-	int64_t first, last, at = part.first;
+	int64_t whole_first, whole_last, first, last, at = part.first;
 
+	whole_of(r, &part, level, &whole_first, &whole_last);
 	while (at <= part.last) {
-		uint64_t word = words[at / 64] & UINT64_MAX << at % 64;
-		uint64_t entry;
+		uint64_t word, entry;
 		bool more = true;
 
+		if (at >= whole_first && at <= whole_last &&
+		    !take_tables(r, table, base, &at, whole_last))
+			return false;
+		if (at > part.last)
+			break;
+		word = words[at / 64] & UINT64_MAX << at % 64;
 		at &= ~63ll;
 		if (!word) {
 			at += 64;
@@ -300,7 +245,6 @@ static bool read_table(struct reading *r, struct pt_table *table, unsigned level
 			at = last + 1;
 			continue;
 		}
-		fetch(r, table, level, at + AHEAD);
 		if (FMT(present)(entry)) {
 			iova_t child = base + ((uint64_t)at << lg2);
 			bool dirty = true;
@@ -322,15 +266,8 @@ static bool read_table(struct reading *r, struct pt_table *table, unsigned level
 static bool read_child(struct reading *r, struct pt_table *table, unsigned level, iova_t base,
 		       bool *left)
 {
-	const struct pt_dirty *read = r->read;
-
-	if (level > 1)
-		return read_table(r, table, level, base, left);
-	if (!read->lines || !read->clear || base < read->next ||
-	    read->last - base < (1ull << PT_LEVEL_LG2(2)) - 1)
-		return read_pages(r, table, base, left);
-	*left = false;
-	return take_pages(r->read, words_of(r, table), base);
+	return level > 1 ? read_table(r, table, level, base, left)
+			 : read_pages(r, table, base, left);
 }
 
 static bool dirty_read(struct pt *pt, struct pt_dirty *read)

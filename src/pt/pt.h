@@ -175,11 +175,8 @@ void pt_dirty_mark(const struct pt *pt, const struct pt_walk *walk);
 int pt_dirty_set(struct pt *pt, iova_t iova);
 void pt_dirty_set_range(struct pt *pt, iova_t first, iova_t last);
 
-/* 512 smallest pages; bit n of the line: the nth is dirty. */
-struct pt_dirty_line {
-	iova_t first;
-	uint64_t bits[8];
-};
+/* A line: of 512 smallest pages in a row bit n says that the nth is dirty; none need be. */
+typedef uint64_t pt_dirty_line[8];
 
 /* A range being read, piece by piece. */
 struct pt_dirty {
@@ -187,9 +184,10 @@ struct pt_dirty {
 	bool clear;		   /* leaves that lie wholly inside become clean */
 	struct inflight *inflight; /* of who may be marking; NULL: nobody is in flight */
 	struct ioas_range *runs;   /* receives dirty ranges, neighbours joined; NULL: none wanted */
-	struct pt_dirty_line *lines; /* receives smallest pages, whole ones; NULL: told as ranges */
-	size_t nr, max;		     /* ranges told by this call; there is room for */
-	size_t line_nr, line_max;    /* and lines */
+	pt_dirty_line *lines;	   /* receives smallest pages, whole ones; NULL: told as ranges */
+	iova_t *line_first;	   /* and of each line the first page */
+	size_t nr, max;		   /* ranges told by this call; there is room for */
+	size_t line_nr, line_max;  /* and lines */
 	uint64_t turned; /* generation of `inflight` in which later marks went elsewhere */
 	/* The reading's own. */
 	iova_t next;

@@ -46,11 +46,11 @@ bool space_dirty_read(struct ioas_space *space, struct pt *pt, struct pt_dirty *
 	return all;
 }
 
-static void put_back_line(struct pt *pt, const struct pt_dirty_line *line)
+static void put_back_line(struct pt *pt, const pt_dirty_line line, iova_t first)
 {
 	for (unsigned i = 0; i < 512; i++)
-		if (line->bits[i / 64] >> i % 64 & 1)
-			pt_dirty_set(pt, line->first + ((iova_t)i << pt_page_lg2(pt)));
+		if (line[i / 64] >> i % 64 & 1)
+			pt_dirty_set(pt, first + ((iova_t)i << pt_page_lg2(pt)));
 }
 
 void space_dirty_put_back(struct ioas_space *space, struct pt *pt, const struct pt_dirty *read)
@@ -59,7 +59,7 @@ void space_dirty_put_back(struct ioas_space *space, struct pt *pt, const struct 
 	for (size_t i = 0; i < read->nr; i++)
 		pt_dirty_set_range(pt, read->runs[i].first, read->runs[i].last);
 	for (size_t i = 0; i < read->line_nr; i++)
-		put_back_line(pt, &read->lines[i]);
+		put_back_line(pt, read->lines[i], read->line_first[i]);
 	pthread_mutex_unlock(&space->lock);
 }
 

@@ -27,13 +27,13 @@
 #define RUN_NR	   256u
 #define LINE_NR	   1024u
 #define LINE_LEN   64u /* bytes of a bitmap whose bits are the table's pages */
+#define AHEAD	   16u /* lines */
 #define WINDOW_LEN 256u
-#define JOINED_LEN 4096u /* bytes of it that are told together: lines that begin in one page */
 
 /* A call of GET_DIRTY_BITMAP at work. */
 struct bitmap {
 	struct uapi_call *call;
-	uint64_t data;		    /* the caller's bitmap */
+	uint64_t data, len;	    /* the caller's bitmap, bytes of it */
 	iova_t iova;		    /* of bit 0 */
 	unsigned bit_lg2, page_lg2; /* of the bitmap, of the page table */
 	/* Bits to be set in bytes window .. + WINDOW_LEN - 1 of it, a multiple of WINDOW_LEN. */
@@ -42,9 +42,9 @@ struct bitmap {
 	size_t start, end; /* bytes of `set` that are not 0 lie here; end 0: none */
 	bool failed;	   /* some could not be written */
 	struct check_dirty *check;
-	uint64_t joined[(JOINED_LEN + LINE_LEN) / sizeof(uint64_t)];
 	struct ioas_range run[RUN_NR];
-	struct pt_dirty_line line[LINE_NR];
+	iova_t line_first[LINE_NR];
+	pt_dirty_line line[LINE_NR];
 };
 
 static struct obj_hwpt *get_paging(struct uapi_call *call, uint32_t id)
@@ -87,20 +87,12 @@ long iommu_hwpt_set_dirty_tracking(struct uapi_call *call)
 /* Sets the window's bits in the caller's bitmap; it is empty afterwards. */
 static void flush(struct bitmap *map)
 {
-	uint64_t va = map->data + map->window + map->start;
-	size_t len = map->end - map->start;
-	uint8_t bytes[WINDOW_LEN];
-
 	if (!map->end)
 		return;
-	if (uapi_caller_read(map->call->caller, bytes, va, len)) {
+	if (uapi_caller_or(map->call->caller, map->data + map->window + map->start,
+			   map->set + map->start, map->end - map->start))
 		map->failed = true;
-	} else {
-		for (size_t i = 0; i < len; i++)
-			bytes[i] |= map->set[map->start + i];
-		map->failed |= uapi_caller_write(map->call->caller, va, bytes, len) != 0;
-	}
-	memset(map->set + map->start, 0, len);
+	memset(map->set + map->start, 0, map->end - map->start);
 	map->end = 0;
 }
 
@@ -145,12 +137,12 @@ static void tell(struct bitmap *map, const struct ioas_range *run)
 }
 
 /* One line, where the bitmap's bits are not the table's pages, or do not stand as they do. */
-static void tell_bits(struct bitmap *map, const struct pt_dirty_line *line)
+static void tell_bits(struct bitmap *map, const pt_dirty_line line, iova_t begin)
 {
 	for (unsigned w = 0; w < LINE_LEN / 8; w++)
-		for (uint64_t left = line->bits[w]; left; left &= left - 1) {
+		for (uint64_t left = line[w]; left; left &= left - 1) {
 			unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
-			iova_t first = line->first + ((iova_t)i << map->page_lg2);
+			iova_t first = begin + ((iova_t)i << map->page_lg2);
 			struct ioas_range run = {first, first + (1ull << map->page_lg2) - 1};
 
 			tell(map, &run);
@@ -158,22 +150,16 @@ static void tell_bits(struct bitmap *map, const struct pt_dirty_line *line)
 }
 
 /* Whole bytes of the bitmap, which can be set as they are? */
-static bool is_plain(const struct bitmap *map, const struct pt_dirty_line *line)
+static bool is_plain(const struct bitmap *map, iova_t first)
 {
-	return map->bit_lg2 == map->page_lg2 && line->first >= map->iova &&
-	       !((line->first - map->iova) >> map->page_lg2 & 7);
-}
-
-/* Where the bits of a line belong. */
-static uint64_t va_of(const struct bitmap *map, const struct pt_dirty_line *line)
-{
-	return map->data + ((line->first - map->iova) >> map->page_lg2) / 8;
+	return map->bit_lg2 == map->page_lg2 && first >= map->iova &&
+	       !((first - map->iova) >> map->page_lg2 & 7);
 }
 
 /* Bytes of a line up to the last that is not 0. */
-static size_t used_len(const struct pt_dirty_line *line)
+static size_t used_len(const pt_dirty_line line)
 {
-	const uint8_t *last = (const uint8_t *)line->bits;
+	const uint8_t *last = (const uint8_t *)line;
 	size_t len = LINE_LEN;
 
 	while (len && !last[len - 1])
@@ -181,40 +167,49 @@ static size_t used_len(const struct pt_dirty_line *line)
 	return len;
 }
 
-/* Sets the bits of `nr` lines, which lie close together. false: the memory is not all there. */
-static bool set_lines(struct bitmap *map, const struct pt_dirty_line *lines, size_t nr)
+/* Where a line's bits belong, counted from the start of the bitmap. */
+static uint64_t place_of(const struct bitmap *map, size_t line)
 {
-	uint64_t va = va_of(map, lines);
-	size_t len = va_of(map, &lines[nr - 1]) + used_len(&lines[nr - 1]) - va;
-
-	if (uapi_caller_read(map->call->caller, map->joined, va, len))
-		return false;
-	for (size_t i = 0; i < nr; i++) {
-		uint64_t *to = map->joined + (va_of(map, &lines[i]) - va) / sizeof(uint64_t);
-
-		for (unsigned w = 0; w < LINE_LEN / 8; w++)
-			to[w] |= lines[i].bits[w];
-	}
-	return !uapi_caller_write(map->call->caller, va, map->joined, len);
+	return ((map->line_first[line] - map->iova) >> map->page_lg2) / 8;
 }
 
-/* Some lines: those that go to one page of the caller's. How many. */
-static size_t tell_lines(struct bitmap *map, const struct pt_dirty_line *lines, size_t max)
+/* Sets the bits of lines from .. to - 1, which stand side by side; the bitmap may end in the last.
+ */
+static int set_lines(struct bitmap *map, size_t from, size_t to)
 {
-	uint64_t page = va_of(map, lines) / JOINED_LEN;
-	size_t nr = 1;
+	uint64_t at = place_of(map, from), len = (to - from) * LINE_LEN;
 
-	if (!is_plain(map, lines)) {
-		tell_bits(map, lines);
-		return 1;
+	if (len > map->len - at)
+		len = map->len - at;
+	return uapi_caller_or(map->call->caller, map->data + at, map->line[from], len);
+}
+
+/* The same where that failed: of each line no more than it needs. */
+static void set_each(struct bitmap *map, size_t from, size_t to)
+{
+	for (; from < to; from++)
+		if (uapi_caller_or(map->call->caller, map->data + place_of(map, from),
+				   map->line[from], used_len(map->line[from])))
+			map->failed = true;
+}
+
+/* Lines from `line` on, as many as stand side by side in the bitmap. Returns where to go on. */
+static size_t tell_lines(struct bitmap *map, size_t line, size_t end)
+{
+	iova_t step = (iova_t)LINE_LEN * 8 << map->page_lg2;
+	size_t next = line + 1;
+
+	if (!is_plain(map, map->line_first[line])) {
+		tell_bits(map, map->line[line], map->line_first[line]);
+		return next;
 	}
-	while (nr < max && lines[nr].first > lines[nr - 1].first && is_plain(map, &lines[nr]) &&
-	       va_of(map, &lines[nr]) / JOINED_LEN == page)
-		nr++;
-	if (!set_lines(map, lines, nr))
-		for (size_t i = 0; i < nr; i++)
-			map->failed |= !set_lines(map, &lines[i], 1);
-	return nr;
+	while (next < end && map->line_first[next] - map->line_first[next - 1] == step)
+		next++;
+	if (next + AHEAD < end)
+		uapi_caller_expect(map->data + place_of(map, next + AHEAD));
+	if (set_lines(map, line, next))
+		set_each(map, line, next);
+	return next;
 }
 
 /* Under --check-dirty: what was told of a page is what the caller's bitmap says now. */
@@ -240,9 +235,9 @@ static void check_piece(const struct bitmap *map, struct obj_hwpt *hwpt,
 			check_page(map, hwpt, reading, at);
 	for (size_t i = 0; i < read->line_nr; i++)
 		for (unsigned bit = 0; bit < LINE_LEN * 8; bit++)
-			if (read->lines[i].bits[bit / 64] >> bit % 64 & 1)
+			if (read->lines[i][bit / 64] >> bit % 64 & 1)
 				check_page(map, hwpt, reading,
-					   read->lines[i].first + ((iova_t)bit << map->page_lg2));
+					   read->line_first[i] + ((iova_t)bit << map->page_lg2));
 }
 
 static void read_dirty(struct bitmap *map, struct obj_hwpt *hwpt, struct pt_dirty *read)
@@ -258,7 +253,7 @@ static void read_dirty(struct bitmap *map, struct obj_hwpt *hwpt, struct pt_dirt
 		for (size_t i = 0; i < read->nr; i++)
 			tell(map, &read->runs[i]);
 		for (size_t i = 0; i < read->line_nr;)
-			i += tell_lines(map, &read->lines[i], read->line_nr - i);
+			i = tell_lines(map, i, read->line_nr);
 		flush(map);
 		if (map->failed && read->clear)
 			space_dirty_put_back(space, hwpt->pt, read);
@@ -309,7 +304,7 @@ static int get_bitmap(struct uapi_call *call, struct obj_hwpt *hwpt)
 	map = alloc_raw(sizeof(*map));
 	if (!map)
 		return why_set(call->why, -ENOMEM, "out of memory");
-	memset(map, 0, offsetof(struct bitmap, joined));
+	memset(map, 0, offsetof(struct bitmap, run));
 	map->call = call;
 	map->data = cmd->data;
 	map->check = hwpt->obj.ctx->iommu->check_dirty;
@@ -317,6 +312,7 @@ static int get_bitmap(struct uapi_call *call, struct obj_hwpt *hwpt)
 	/* A page size is a power of two; of another number the kernel takes the lowest bit. */
 	map->bit_lg2 = (unsigned)__builtin_ctzll(cmd->page_size);
 	map->page_lg2 = pt_page_lg2(hwpt->pt);
+	map->len = (((cmd->length - 1) >> map->bit_lg2) + 8) / 8;
 	read = (struct pt_dirty){
 		.first = cmd->iova,
 		.last = cmd->iova + cmd->length - 1,
@@ -324,6 +320,7 @@ static int get_bitmap(struct uapi_call *call, struct obj_hwpt *hwpt)
 		.runs = map->run,
 		.max = RUN_NR,
 		.lines = map->line,
+		.line_first = map->line_first,
 		.line_max = LINE_NR,
 	};
 	pthread_mutex_lock(&hwpt->dirty_lock);

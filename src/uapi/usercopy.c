@@ -19,6 +19,29 @@ int uapi_caller_write(struct ioas_caller *caller, uint64_t va, const void *src, 
 	return len ? caller->ops->copy_to(caller, va, src, len) : 0;
 }
 
+int uapi_caller_or(struct ioas_caller *caller, uint64_t va, const void *bits, size_t len)
+{
+	const unsigned char *bit = bits;
+	unsigned char bytes[CHUNK];
+	int rc = 0;
+
+	if (len && caller->ops->or_to)
+		return caller->ops->or_to(caller, va, bits, len);
+	while (!rc && len) {
+		size_t now = len < CHUNK ? len : CHUNK;
+
+		rc = uapi_caller_read(caller, bytes, va, now);
+		for (size_t i = 0; !rc && i < now; i++)
+			bytes[i] |= bit[i];
+		if (!rc)
+			rc = uapi_caller_write(caller, va, bytes, now);
+		va += now;
+		bit += now;
+		len -= now;
+	}
+	return rc;
+}
+
 int uapi_copy_from(struct uapi_call *call, void *dst, uint64_t va, size_t len)
 {
 	int rc = uapi_caller_read(call->caller, dst, va, len);

@@ -105,6 +105,49 @@ static void copy_stops_where_memory_ends(void **arg)
 	}
 }
 
+/* Any length and place, up to the end of memory and beyond it; no bit outside is touched. */
+static void or_sets_bits_up_to_where_memory_ends(void **arg)
+{
+	static const size_t lens[] = {0, 1, 7, 8, 15, 63, 64, 65, 128, 200, 1024, 1500, 3000};
+	static unsigned char bits[2 * PAGE];
+	unsigned char *at = (unsigned char *)pages_with_hole(2, UNMAPPED);
+
+	begin(arg);
+	for (size_t i = 0; i < sizeof(bits); i++)
+		bits[i] = (unsigned char)(i * 11 + i / 256);
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
+		for (size_t beyond = 0; beyond <= lens[i]; beyond += beyond < 20 ? 1 : 29) {
+			size_t there = lens[i] - beyond;
+			unsigned char *start = at + PAGE - there;
+
+			memset(at, 0x5a, PAGE);
+			assert_int_equal(mem_guard_or(start, bits + beyond % 9, lens[i]), there);
+			for (size_t k = 0; k < there; k++)
+				assert_int_equal(start[k], 0x5a | bits[beyond % 9 + k]);
+			assert_int_equal(start[-1], 0x5a);
+		}
+	assert_int_equal(mem_guard_or(at + 64, bits, 128), 128);
+	assert_int_equal(at[63], 0x5a);
+	assert_int_equal(at[64 + 127], 0x5a | bits[127]);
+	assert_int_equal(at[64 + 128], 0x5a);
+	munmap(at, PAGE);
+}
+
+static void or_into_read_only_memory_writes_nothing(void **arg)
+{
+	char *at = pages_with_hole(2, PROT_READ);
+	char bits[600];
+
+	begin(arg);
+	memset(bits, 0x25, sizeof(bits));
+	assert_int_equal(mem_guard_or(at + PAGE, bits, 600), 0);
+	assert_int_equal(mem_guard_or(at + PAGE - 70, bits, 600), 70);
+	assert_int_equal(at[PAGE - 70], 0x5a | 0x25);
+	assert_int_equal(at[PAGE - 1], 0x5a | 0x25);
+	assert_int_equal(at[PAGE], 0x5a);
+	munmap(at, 2 * PAGE);
+}
+
 static void copy_to_read_only_memory_writes_nothing(void **arg)
 {
 	char *at = pages_with_hole(2, PROT_READ);
@@ -242,6 +285,10 @@ static void own_process_as_caller(void **arg)
 	assert_int_equal(self->ops->copy_to(self, 8, buf, 4), -EFAULT);
 	assert_int_equal(self->ops->copy_to(self, UINT64_MAX - 2, buf, 4), -EFAULT);
 	assert_int_equal(self->ops->copy_from(self, buf, 0xdead000000000000ull, 8), -EFAULT);
+	assert_int_equal(self->ops->or_to(self, (uintptr_t)at, "\x25", 1), 0);
+	assert_int_equal(*at, 0x5a | 0x25);
+	assert_int_equal(self->ops->or_to(self, UINT64_MAX - 2, buf, 4), -EFAULT);
+	assert_int_equal(self->ops->or_to(self, 8, buf, 4), -EFAULT);
 	for (unsigned long pages = 1; pages <= 64; pages += 21) {
 		assert_int_equal(self->ops->pin(self, (uintptr_t)at, pages * PAGE, true, &host),
 				 pages < 64 ? 0 : -EFAULT);
@@ -300,6 +347,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BOTH_WAYS(copy_moves_all_bytes_of_any_length_and_alignment),
 		BOTH_WAYS(copy_stops_where_memory_ends),
+		BOTH_WAYS(or_sets_bits_up_to_where_memory_ends),
+		BOTH_WAYS(or_into_read_only_memory_writes_nothing),
 		BOTH_WAYS(copy_to_read_only_memory_writes_nothing),
 		BOTH_WAYS(copy_from_a_truncated_file_stops_at_its_end),
 		BOTH_WAYS(store_writes_exactly_its_size),

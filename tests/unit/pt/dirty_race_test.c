@@ -119,10 +119,10 @@ static void take(struct world *world, const struct pt_dirty *read)
 	assert_int_equal(read->nr, 0);
 	for (size_t i = 0; i < read->line_nr; i++)
 		for (unsigned bit = 0; bit < 512; bit++) {
-			iova_t iova = read->lines[i].first + bit * world->page_len;
+			iova_t iova = read->line_first[i] + bit * world->page_len;
 			unsigned page = page_of(world, iova);
 
-			if (!(read->lines[i].bits[bit / 64] >> bit % 64 & 1))
+			if (!(read->lines[i][bit / 64] >> bit % 64 & 1))
 				continue;
 			assert_true(iova % STRIDE < RANGE * world->page_len);
 			world->due[page] = false;
@@ -133,13 +133,15 @@ static void take(struct world *world, const struct pt_dirty *read)
 static void collect(struct world *world)
 {
 	struct ioas_range runs[1];
-	struct pt_dirty_line lines[LINES];
+	iova_t line_first[LINES];
+	pt_dirty_line lines[LINES];
 	struct pt_dirty read = {.last = UINT64_MAX,
 				.clear = true,
 				.inflight = &world->inflight,
 				.runs = runs,
 				.max = 1,
 				.lines = lines,
+				.line_first = line_first,
 				.line_max = LINES};
 	bool all;
 

@@ -4,12 +4,15 @@
  * of a device, from a byte to much more than the engine's window onto the bitmap, read by bits of
  * any size, from a bitmap that has bits already, and into one that ends too early.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ioas/device.h>
 #include <ioas/tlp.h>
+#include "mem/mem.h"
 #include "pci/pci.h"
+#include "uapi/uapi.h"
 #include "world.h"
 
 #define PAGES  8192ul
@@ -169,11 +172,31 @@ static void nothing_is_lost_with_the_bitmap(void **unused)
 		assert_int_equal(bits[i], 0);
 }
 
+/* What a door without or_to has: the same bits, fetched and put back. */
+static void bits_are_set_without_the_caller_s_help(void **unused)
+{
+	struct ioas_caller_ops ops = *mem_self_caller()->ops;
+	struct ioas_caller caller = {.ops = &ops};
+	uint8_t *end = bits + 64 * PAGE, set[700];
+
+	ops.or_to = NULL;
+	memset(set, 0x25, sizeof(set));
+	for (size_t len = 0; len < sizeof(set); len = len * 2 + 1) {
+		memset(bits, 0x82, 64 * PAGE);
+		assert_int_equal(uapi_caller_or(&caller, (uintptr_t)bits + 3, set, len), 0);
+		for (size_t i = 0; i < len + 5; i++)
+			assert_int_equal(bits[i], i < 3 || i >= 3 + len ? 0x82 : 0xa7);
+		assert_int_equal(uapi_caller_or(&caller, (uintptr_t)end - len, set, len + 1),
+				 -EFAULT);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_are_what_was_written),
 		cmocka_unit_test(nothing_is_lost_with_the_bitmap),
+		cmocka_unit_test(bits_are_set_without_the_caller_s_help),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -23,6 +23,11 @@ static int copy_to(struct ioas_caller *caller, uint64_t va, const void *src, siz
 	return mem_self_caller()->ops->copy_to(mem_self_caller(), va, src, len);
 }
 
+static int or_to(struct ioas_caller *caller, uint64_t va, const void *bits, size_t len)
+{
+	return mem_self_caller()->ops->or_to(mem_self_caller(), va, bits, len);
+}
+
 static int pin(struct ioas_caller *caller, uint64_t va, uint64_t len, bool write, void **host)
 {
 	return mem_self_caller()->ops->pin(mem_self_caller(), va, len, write, host);
@@ -85,6 +90,7 @@ static uint64_t memlock(struct ioas_caller *caller)
 static const struct ioas_caller_ops caller_ops = {
 	.copy_from = copy_from,
 	.copy_to = copy_to,
+	.or_to = or_to,
 	.pin = pin,
 	.unpin = unpin,
 	.file_get = file_get,

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: dirty bits of many tables side by side, one leaf in each, of which all, some or few
+ * are dirty: runs of tables are read at once, whatever order they were made in, with large leaves
+ * between them, in pieces of random size.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "formats.h"
+
+#define LEAF_NR	  600u /* of as many tables, or a large leaf each */
+#define PA_BASE	  (1ull << 40)
+#define RUNS_MAX  16
+#define LINES_MAX 300
+#define RW	  (IOAS_PROT_READ | IOAS_PROT_WRITE)
+
+struct leaf {
+	iova_t first, last;
+	bool dirty, told;
+};
+
+static struct leaf leaf[LEAF_NR];
+static uint64_t seed, table_len; /* bytes that a table maps */
+
+static uint64_t rnd(uint64_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % below;
+}
+
+/* Bytes that a table of the smallest pages maps: as many as the next larger kind of table entry. */
+static uint64_t table_len_of(const struct pt *pt)
+{
+	switch (pt_page_lg2(pt)) {
+	case 14:
+		return 1ull << 25;
+	case 16:
+		return 1ull << 29;
+	default:
+		return 512ull << pt_page_lg2(pt);
+	}
+}
+
+static void map_leaf(struct pt *pt, unsigned i)
+{
+	bool large = !rnd(40);
+	iova_t at = (1 + i) * table_len + (large ? 0 : rnd(table_len / page_len) * page_len);
+	struct pt_walk walk;
+
+	assert_int_equal(pt_map(pt, at, PA_BASE + at, large ? table_len : page_len, RW), 0);
+	/* Where large leaves are not allowed that is the first of many. */
+	assert_int_equal(pt_walk(pt, at, &walk), 0);
+	leaf[i] = (struct leaf){.first = walk.leaf_first,
+				.last = walk.leaf_first + walk.leaf_len - 1};
+}
+
+/* In order, backwards, or any. */
+static void map_leaves(struct pt *pt)
+{
+	unsigned order[LEAF_NR], how = (unsigned)rnd(3);
+
+	for (unsigned i = 0; i < LEAF_NR; i++)
+		order[i] = how == 1 ? LEAF_NR - 1 - i : i;
+	for (unsigned i = LEAF_NR - 1; how == 2 && i; i--) {
+		unsigned k = (unsigned)rnd(i + 1), t = order[i];
+
+		order[i] = order[k];
+		order[k] = t;
+	}
+	for (unsigned i = 0; i < LEAF_NR; i++)
+		map_leaf(pt, order[i]);
+}
+
+/* Neighbours are told as one. */
+static void note(const struct pt_dirty *read, iova_t first, iova_t last)
+{
+	assert_true(first >= read->first && last <= read->last);
+	while (first <= last) {
+		struct leaf *of = &leaf[first / table_len - 1];
+
+		assert_in_range(first, of->first, of->last);
+		of->told = true;
+		first = of->last + 1;
+	}
+}
+
+static void note_piece(const struct pt_dirty *read)
+{
+	for (size_t i = 0; i < read->nr; i++)
+		note(read, read->runs[i].first, read->runs[i].last);
+	for (size_t i = 0; i < read->line_nr; i++)
+		for (unsigned bit = 0; bit < 512; bit++) {
+			iova_t page = read->line_first[i] + bit * page_len;
+
+			if (read->lines[i][bit / 64] >> bit % 64 & 1)
+				note(read, page, page + page_len - 1);
+		}
+}
+
+static void read_and_compare(struct pt *pt, iova_t first, iova_t last, bool clear)
+{
+	static struct ioas_range runs[RUNS_MAX];
+	static pt_dirty_line lines[LINES_MAX];
+	static iova_t line_first[LINES_MAX];
+	struct pt_dirty read = {.first = first,
+				.last = last,
+				.clear = clear,
+				.runs = runs,
+				.lines = lines,
+				.line_first = line_first};
+	bool all;
+
+	do {
+		read.max = 1 + rnd(RUNS_MAX);
+		read.line_max = 1 + rnd(1ull << rnd(9)) % LINES_MAX;
+		all = pt_dirty_read(pt, &read);
+		assert_true(all || read.nr == read.max || read.line_nr == read.line_max);
+		note_piece(&read);
+	} while (!all);
+	for (unsigned i = 0; i < LEAF_NR; i++) {
+		bool inside = leaf[i].first >= first && leaf[i].last <= last;
+
+		assert_int_equal(leaf[i].told,
+				 leaf[i].dirty && leaf[i].last >= first && leaf[i].first <= last);
+		leaf[i].told = false;
+		leaf[i].dirty &= !(clear && inside);
+	}
+}
+
+static void mark_some(struct pt *pt)
+{
+	uint64_t of = rnd(3) ? 1 + rnd(30) : 1;
+
+	for (unsigned i = 0; i < LEAF_NR; i++)
+		if (!rnd(of)) {
+			assert_int_equal(pt_dirty_set(pt, leaf[i].first), 0);
+			leaf[i].dirty = true;
+		}
+}
+
+static void each_mark_is_told_once(void **state)
+{
+	for (unsigned c = 0; c < config_nr; c++) {
+		struct pt_config config = configs[c];
+		struct pt *pt;
+
+		seed = 88172645463325252ull + c;
+		config.dirty = true;
+		assert_int_equal(pt_new(&config, &pt), 0);
+		page_len = 1ull << pt_page_lg2(pt);
+		table_len = table_len_of(pt);
+		/* Narrow ones have fewer tables. */
+		if (pt_aperture(pt).last / table_len > LEAF_NR) {
+			map_leaves(pt);
+			for (unsigned i = 0; i < 12; i++) {
+				uint64_t pages = (LEAF_NR + 2) * (table_len / page_len);
+				uint64_t first = rnd(pages), nr = 1 + rnd(pages - first);
+				bool whole = rnd(2);
+
+				mark_some(pt);
+				read_and_compare(pt, whole ? 0 : first * page_len,
+						 whole ? UINT64_MAX : (first + nr) * page_len - 1,
+						 rnd(3));
+			}
+		}
+		pt_destroy(pt);
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_mark_is_told_once),
+	};
+
+	return cmocka_run_group_tests(tests, make_configs, NULL);
+}
