@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: tables of page tables from slabs: each is aligned, apart from all others and empty,
+ * knows its slab and its bits of the dirty maps, and is counted; what is given back comes again
+ * first, and no more than one slab is kept for nothing.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "pt/slab.h"
+#include "util/inject.h"
+
+#define MANY 2000u
+
+/* Tables of 4, 16 and 64 KiB, and roots of one and of several. */
+static const struct {
+	unsigned table_lg2;
+	uint64_t root_len;
+	bool dirty;
+} shapes[] = {
+	{12, 4096, true},   {12, 4096, false}, {12, 4 * 4096, true}, {14, 16384, true},
+	{14, 32768, false}, {16, 65536, true}, {16, 65536, false},
+};
+#define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
+
+static struct pt_store store;
+static struct pt_table *root;
+static struct pt_meta *taken[MANY];
+
+static void begin(unsigned shape)
+{
+	assert_int_equal(pt_store_init(&store, shapes[shape].table_lg2, shapes[shape].root_len,
+				       shapes[shape].dirty, &root),
+			 0);
+}
+
+static uint64_t table_len(void)
+{
+	return 1ull << store.table_lg2;
+}
+
+static bool is_zero(const void *at, uint64_t len)
+{
+	const uint64_t *word = at;
+
+	for (uint64_t i = 0; i < len / 8; i++)
+		if (word[i])
+			return false;
+	return true;
+}
+
+static struct pt_meta *take(void)
+{
+	struct pt_meta *meta = pt_store_take(&store);
+
+	assert_non_null(meta);
+	assert_int_equal((uintptr_t)meta->table % table_len(), 0);
+	assert_true(is_zero(meta->table, table_len()));
+	assert_null(meta->next);
+	assert_null(meta->up);
+	assert_int_equal(meta->live, 0);
+	return meta;
+}
+
+/* As a page table does: it has cleared its entries. */
+static void give(struct pt_meta *meta)
+{
+	memset((void *)meta->table, 0, table_len());
+	pt_store_give(&store, meta);
+}
+
+static void a_root_is_there_from_the_beginning(void **state)
+{
+	for (unsigned i = 0; i < SHAPES; i++) {
+		unsigned nr;
+
+		begin(i);
+		nr = (unsigned)(shapes[i].root_len >> shapes[i].table_lg2);
+		assert_int_equal((uintptr_t)root % shapes[i].root_len, 0);
+		assert_true(is_zero(root, shapes[i].root_len));
+		for (unsigned k = 0; k < nr; k++)
+			assert_ptr_equal(store.near.meta[k].table, root);
+		assert_int_equal(store.near.used, nr);
+		assert_int_equal(store.slab_nr, 0);
+		assert_null(store.unused);
+		/* The root, seven more, and what belongs to them. */
+		assert_int_equal(store.near.nr, nr + 7);
+		assert_true(store.len >= (nr + 7) * (table_len() + sizeof(struct pt_meta)));
+		assert_true(store.len < (nr + 7) * (table_len() + table_len() / 32 + 64) + 256);
+		assert_int_equal(store.near.bits[0] != NULL, shapes[i].dirty);
+		assert_int_equal(store.near.bits[1] != NULL, shapes[i].dirty);
+		pt_store_fini(&store);
+	}
+}
+
+/* Every one is written full: none has a byte in common with another, or with what a slab keeps. */
+static void tables_are_apart(void **state)
+{
+	for (unsigned i = 0; i < SHAPES; i++) {
+		unsigned nr = shapes[i].table_lg2 == 12 ? MANY : 300;
+
+		begin(i);
+		for (unsigned k = 0; k < nr; k++) {
+			taken[k] = take();
+			memset((void *)taken[k]->table, (int)(k % 251) + 1, table_len());
+		}
+		for (unsigned k = 0; k < nr; k++) {
+			const uint8_t *byte = (const uint8_t *)taken[k]->table;
+			struct pt_slab *slab = pt_slab_of(&store, byte + table_len() - 8);
+			size_t index = ((uintptr_t)byte - slab->first) >> store.table_lg2;
+
+			for (uint64_t b = 0; b < table_len(); b += 64)
+				assert_int_equal(byte[b], k % 251 + 1);
+			assert_int_equal(byte[table_len() - 1], k % 251 + 1);
+			assert_ptr_equal(pt_slab_of(&store, byte), slab);
+			assert_ptr_equal(&slab->meta[index], taken[k]);
+			assert_int_equal(pt_slab_bit(slab, byte), index * (table_len() / 8));
+			assert_int_equal(slab == &store.near, k < 7);
+		}
+		for (unsigned k = 0; k < nr; k++)
+			give(taken[k]);
+		pt_store_fini(&store);
+	}
+}
+
+static void bits_are_apart_and_go_with_their_table(void **state)
+{
+	for (unsigned i = 0; i < SHAPES; i++) {
+		size_t words = (1ull << shapes[i].table_lg2) / 8 / 64;
+
+		if (!shapes[i].dirty)
+			continue;
+		begin(i);
+		for (unsigned k = 0; k < 300; k++) {
+			struct pt_slab *slab;
+			size_t first;
+
+			taken[k] = take();
+			slab = pt_slab_of(&store, taken[k]->table);
+			first = pt_slab_bit(slab, taken[k]->table) / 64;
+			for (unsigned map = 0; map < 2; map++)
+				for (size_t w = first; w < first + words; w++) {
+					assert_int_equal(slab->bits[map][w], 0);
+					slab->bits[map][w] = k * 2 + map + 1;
+				}
+		}
+		for (unsigned k = 0; k < 300; k++) {
+			struct pt_slab *slab = pt_slab_of(&store, taken[k]->table);
+			size_t first = pt_slab_bit(slab, taken[k]->table) / 64;
+
+			assert_true(is_zero(taken[k]->table, table_len()));
+			assert_ptr_equal(taken[k]->table,
+					 slab->first + first * 64 * sizeof(uint64_t));
+			for (unsigned map = 0; map < 2; map++)
+				for (size_t w = first; w < first + words; w++)
+					assert_int_equal(slab->bits[map][w], k * 2 + map + 1);
+		}
+		/* Given back and taken again it has none; its neighbours keep theirs. */
+		give(taken[150]);
+		assert_ptr_equal(take(), taken[150]);
+		for (unsigned k = 149; k <= 151; k++) {
+			struct pt_slab *slab = pt_slab_of(&store, taken[k]->table);
+			size_t first = pt_slab_bit(slab, taken[k]->table) / 64;
+
+			for (unsigned map = 0; map < 2; map++)
+				for (size_t w = first; w < first + words; w++)
+					assert_int_equal(slab->bits[map][w],
+							 k == 150 ? 0 : k * 2 + map + 1);
+		}
+		pt_store_fini(&store);
+	}
+}
+
+static void what_was_given_back_last_comes_first(void **state)
+{
+	begin(0);
+	for (unsigned k = 0; k < 1200; k++)
+		taken[k] = take();
+	give(taken[3]);
+	give(taken[900]);
+	give(taken[100]);
+	give(taken[101]);
+	/* Of the slab that had no room until then; and each slab's own in turn. */
+	assert_ptr_equal(take(), taken[101]);
+	assert_ptr_equal(take(), taken[100]);
+	assert_ptr_equal(take(), taken[900]);
+	assert_ptr_equal(take(), taken[3]);
+	/* Then what was never used, of the newest slab. */
+	assert_ptr_equal(take(), taken[1199] + 1);
+	pt_store_fini(&store);
+}
+
+/* One for 2 MiB, of 4 KiB a table; the first few are in none. */
+static void slabs_come_and_go(void **state)
+{
+	uint64_t len, most;
+	unsigned nr = 0, per_slab;
+
+	begin(1);
+	len = store.len;
+	for (; nr < 7; nr++)
+		taken[nr] = take();
+	assert_int_equal(store.slab_nr, 0);
+	assert_int_equal(store.len, len);
+	taken[nr++] = take();
+	assert_int_equal(store.slab_nr, 1);
+	assert_true(store.len > len + 4096 && store.len < len + 4096 + (2u << 20) / 64);
+	most = store.len;
+	taken[nr++] = take();
+	assert_int_equal(store.len, most + 4096);
+	per_slab = pt_slab_of(&store, taken[7]->table)->nr;
+	assert_true(per_slab > 500 && per_slab < 512);
+	while (nr < 7 + 3 * per_slab)
+		taken[nr++] = take();
+	assert_int_equal(store.slab_nr, 3);
+	most = store.len;
+	assert_true(most > len + 3 * per_slab * 4096ull);
+	/* The first one that is used no more is kept, the others go. */
+	for (unsigned k = 7 + 2 * per_slab; k < nr; k++)
+		give(taken[k]);
+	assert_int_equal(store.slab_nr, 3);
+	assert_non_null(store.unused);
+	assert_int_equal(store.len, most);
+	for (unsigned k = 7 + per_slab; k < 7 + 2 * per_slab; k++)
+		give(taken[k]);
+	assert_int_equal(store.slab_nr, 2);
+	assert_int_equal(store.len, len + (most - len) / 3 * 2);
+	/* It is what the next one comes from; it is in use then, so another one can be kept. */
+	taken[nr = 7 + per_slab] = take();
+	assert_null(store.unused);
+	assert_int_equal(store.slab_nr, 2);
+	give(taken[nr]);
+	assert_non_null(store.unused);
+	assert_int_equal(store.slab_nr, 2);
+	for (unsigned k = 7; k < 7 + per_slab; k++)
+		give(taken[k]);
+	assert_int_equal(store.slab_nr, 1);
+	assert_int_equal(store.len, len + (most - len) / 3);
+	/* What the first few are in stays, used or not. */
+	for (unsigned k = 0; k < 7; k++)
+		give(taken[k]);
+	assert_int_equal(store.slab_nr, 1);
+	assert_int_equal(store.near.used, 1);
+	pt_store_fini(&store);
+}
+
+static void without_memory_there_is_none(void **state)
+{
+	for (unsigned fail = 1; fail <= 2; fail++) {
+		inject_arm(fail);
+		assert_int_equal(pt_store_init(&store, 12, 4096, true, &root), -12);
+		assert_int_equal(inject_remaining(), 0);
+	}
+	begin(0);
+	taken[0] = take();
+	inject_arm(1);
+	assert_null(pt_store_take(&store));
+	taken[1] = take();
+	assert_int_equal(store.near.used, 3);
+	pt_store_fini(&store);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_root_is_there_from_the_beginning),
+		cmocka_unit_test(tables_are_apart),
+		cmocka_unit_test(bits_are_apart_and_go_with_their_table),
+		cmocka_unit_test(what_was_given_back_last_comes_first),
+		cmocka_unit_test(slabs_come_and_go),
+		cmocka_unit_test(without_memory_there_is_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
