@@ -15,6 +15,7 @@
 #include "iommu.h"
 #include "obj/viommu.h"
 #include "space/space.h"
+#include "tests/unit/fds.h"
 #include "util/alloc.h"
 
 #define PAGE   4096ull
@@ -26,6 +27,7 @@
 struct rig {
 	struct ioas_iommu *iommu;
 	struct obj_ctx *ctx;
+	unsigned fds; /* open before it */
 	struct kind_device kind[2]; /* of the toy; of another that is none */
 	struct obj_ioas *ioas;
 	struct obj_hwpt *parent;
@@ -158,6 +160,7 @@ static inline int setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 
+	r->fds = fds_open();
 	assert_int_equal(ioas_iommu_new(NULL, &r->iommu), 0);
 	assert_int_equal(obj_ctx_new(r->iommu, NULL, &r->ctx), 0);
 	r->kind[0] = (struct kind_device){&toy_ops, r->iommu};
@@ -188,6 +191,7 @@ static inline int teardown(void **state)
 	obj_ctx_put(r->ctx);
 	ioas_iommu_destroy(r->iommu);
 	munmap(r->memory, 4 * PAGE);
+	assert_int_equal(fds_open(), r->fds);
 	free(r);
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include "iommu.h"
 #include "pci/pci.h"
 #include "route/route.h"
+#include "tests/unit/fds.h"
 
 #define TOY_TABLE   0x2000
 #define TOY_PBA	    0x3000
@@ -190,12 +191,14 @@ static inline int set_irq(struct toy *toy, unsigned index, unsigned start, int f
 struct toy_world {
 	struct ioas_iommu *iommu;
 	struct toy *toy;
+	unsigned fds; /* open before it */
 };
 
 static inline int toy_setup(void **state)
 {
 	struct toy_world *world = calloc(1, sizeof(*world));
 
+	world->fds = fds_open();
 	world->iommu = toy_iommu();
 	assert_int_equal(toy_add(world->iommu, "0000:01:00.0", &world->toy, NULL), 0);
 	assert_int_equal(pci_open(world->toy->pci, NULL), 0);
@@ -209,6 +212,7 @@ static inline int toy_teardown(void **state)
 
 	pci_close(world->toy->pci);
 	ioas_iommu_destroy(world->iommu);
+	assert_int_equal(fds_open(), world->fds);
 	free(world);
 	return 0;
 }

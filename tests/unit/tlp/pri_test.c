@@ -260,8 +260,11 @@ static void config_space_tells_how_it_stands(void **state)
 	assert_int_equal(words[0], 0x80010001); /* response failure */
 	ioas_device_detach(dev);
 	assert_int_equal(pci_config_read(pci, off + 4, words, 12), 12);
-	assert_int_equal(words[0] & 1, 0);
+	assert_int_equal(words[0] & 0x10001, 0x10000); /* still */
 	assert_int_equal(words[2], 0);
+	assert_int_equal(ioas_device_attach(dev, space, NULL), 0);
+	assert_int_equal(pci_config_read(pci, off + 4, words, 4), 4);
+	assert_int_equal(words[0] & 0x10001, 1);
 }
 
 #define ROUNDS 2000

@@ -9,6 +9,7 @@
 #include <ioas/topology_text.h>
 #include "mem/mem.h"
 #include "pci/pci.h"
+#include "tests/unit/fds.h"
 #include "world.h"
 
 #define FILE_BASE 1000 /* our descriptors never look like the process's own */
@@ -186,7 +187,10 @@ int world_setup_machine(void **state, const struct ioas_iommu_config *config,
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	if (!w || ioas_iommu_new(config, &w->iommu))
+	if (!w)
+		return -1;
+	w->fds = fds_open();
+	if (ioas_iommu_new(config, &w->iommu))
 		return -1;
 	w->caller.ops = &caller_ops;
 	w->privileged = true;
@@ -237,6 +241,7 @@ int world_teardown(void **state)
 			ioas_file_put(w->file[i]);
 	ioas_iommu_destroy(w->iommu);
 	munmap(w->page, 16 * PAGE);
+	assert_int_equal(fds_open(), w->fds);
 	free(w);
 	return 0;
 }

@@ -31,6 +31,7 @@ struct world {
 	struct world_dev dev[3]; /* 0000:01:00.0, 0000:02:00.0 and 0000:01:00.1, in 0's group */
 	bool privileged;
 	struct ioas_why why; /* of the last refusal */
+	unsigned fds;	     /* open before it */
 	char *page;	     /* 16 readable and writable pages, then one that is not there */
 };
 
