@@ -38,7 +38,7 @@ static const struct pt_config config[TABLES] = {
 
 /* One mapping: a window, of which each page is entered by itself, or all at once. */
 struct mapping {
-	struct mem_window *window;
+	struct mem_window window;
 	unsigned span, page, nr;
 	unsigned cut, frame[2]; /* the first page of its second piece, and where both begin */
 	uint32_t prot;		/* as the format fits it */
@@ -101,7 +101,7 @@ static void forget(unsigned t, struct mapping *mapping)
 {
 	for (unsigned i = 0; i < mapping->nr; i++)
 		model[t][mapping->span][mapping->page + i] = NULL;
-	mem_window_destroy(iommu->mem, mapping->window);
+	mem_window_end(iommu->mem, &mapping->window);
 	free(mapping);
 }
 
@@ -142,7 +142,8 @@ static void show(struct mapping *mapping, iova_t iova)
 		mapping->frame[i] = draw(FRAMES - nr + 1);
 		part[i].host = memory + mapping->frame[i] * PAGE;
 	}
-	assert_int_equal(mem_window_join(iommu->mem, iova, part, parts, NULL, &mapping->window), 0);
+	assert_int_equal(mem_window_begin(iommu->mem, iova, part, parts, NULL, &mapping->window),
+			 0);
 }
 
 static char *host_of(const struct mapping *mapping, unsigned page)
@@ -175,7 +176,7 @@ static void map(unsigned t, unsigned span, unsigned page)
 		step = 1;
 	for (unsigned i = 0; i < nr; i += step)
 		assert_int_equal(pt_map(pt[t], iova_of(span, page + i),
-					mapping->window->pa + i * PAGE, step * PAGE, prot),
+					mapping->window.pa + i * PAGE, step * PAGE, prot),
 				 0);
 	for (unsigned i = 0; i < nr; i++)
 		model[t][span][page + i] = mapping;
