@@ -217,6 +217,8 @@ static enum ioas_fault_reason stage_1(struct nested *nested, const struct stage1
 static void check(struct nested *nested, const struct nested_table *table,
 		  const struct pt_foreign_walk *walk, struct stale_found *out)
 {
+	/* What leads nowhere is not cached: of the last entry the walk says so. */
+	bool bad = walk->fault == PT_FAULT_RESERVED || walk->fault == PT_FAULT_OUTPUT;
 	unsigned nr = nested->seen_nr, level = walk->level;
 
 	if (nr > nested->structure_nr && nested->seen[nr - 1].gpa != walk->entry_pa)
@@ -227,7 +229,8 @@ static void check(struct nested *nested, const struct nested_table *table,
 
 		entry->level = level;
 		entry->first = table->named >> lg2 << lg2;
-		entry->present = pt_foreign_present(&table->table, entry->entry);
+		entry->present =
+			pt_foreign_present(&table->table, entry->entry) && !(bad && i == nr - 1);
 	}
 	for (unsigned i = 0; i < nr; i++)
 		nested->seen[i].space = i < nested->structure_nr ? table->structures : table->space;

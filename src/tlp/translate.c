@@ -71,7 +71,9 @@ static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, 
 	};
 	if (__builtin_expect(route->stage1 != NULL, 0)) {
 		entry->to_table = found->gpa - addr;
-		entry->ops |= 1u << op;
+		/* With IOAS_TLP_EXEC reads are fetches: neither's permission says what the other's
+		 * is. */
+		entry->ops = route->tlp->flags & IOAS_TLP_EXEC ? 1u << op : entry->ops | 1u << op;
 		/* Each request is to be walked. */
 		if (route->stage1->check)
 			entry->form = 0;

@@ -319,6 +319,41 @@ static void an_invalidation_ends_what_is_remembered(void **state)
 	guest_stop(&guest);
 }
 
+/*
+ * What was remembered by a write is not for fetches, whose permission is another, whatever a device
+ * says of its writes.
+ */
+static void a_write_lets_no_fetch_in(void **state)
+{
+	uint64_t word = 0;
+
+	begin(48, false);
+	guest_lead(&guest, 4, 1, IOVA, 1, DATA * PAGE | ALL | XD, ALL);
+	assert_int_equal(dma(IOAS_TLP_WRITE, IOVA, &word, IOAS_TLP_EXEC), 0);
+	assert_int_equal(dma(IOAS_TLP_READ, IOVA, &word, IOAS_TLP_EXEC), -EFAULT);
+	assert_int_equal(newest().reason, IOAS_FAULT_NO_EXEC);
+	guest_stop(&guest);
+}
+
+/* --check-invalidation: an entry that is not valid is not cached, and has not changed by itself. */
+static void what_is_reserved_is_not_stale(void **state)
+{
+	uint64_t word = 0, *entry;
+
+	begin(48, false);
+	assert_int_equal(check_stale_new(&guest.s1.stage1.check), 0);
+	entry = guest_lead(&guest, 4, 1, IOVA, 4, 0, ALL);
+	*entry = P | PS;
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(dma(IOAS_TLP_WRITE, IOVA, &word, 0), -EFAULT);
+		assert_int_equal(ioas_device_counters(guest.rig.dev)->faults, i);
+		assert_int_equal(newest().reason, IOAS_FAULT_RESERVED);
+	}
+	check_stale_destroy(guest.s1.stage1.check);
+	guest.s1.stage1.check = NULL;
+	guest_stop(&guest);
+}
+
 /* A table of PASIDs takes requests with one by the route of those without. */
 static void a_table_of_pasids_has_them_all(void **state)
 {
@@ -414,6 +449,8 @@ int main(void)
 		cmocka_unit_test(the_parent_tracks_both),
 		cmocka_unit_test(writes_of_the_walk_are_noted),
 		cmocka_unit_test(an_invalidation_ends_what_is_remembered),
+		cmocka_unit_test(a_write_lets_no_fetch_in),
+		cmocka_unit_test(what_is_reserved_is_not_stale),
 		cmocka_unit_test(a_table_of_pasids_has_them_all),
 		cmocka_unit_test(a_table_in_lost_memory_is_a_fault),
 		cmocka_unit_test(a_record_reads_as_text),
