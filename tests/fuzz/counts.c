@@ -13,10 +13,11 @@ void fuzz_print_counts(void)
 	       (unsigned long long)c->inputs, (unsigned long long)c->operations,
 	       (unsigned long long)c->refused, (unsigned long long)c->bad);
 	if (c->tlps)
-		printf(", %llu TLPs (%llu faults, %llu around, %llu nested, %llu stale)",
+		printf(", %llu TLPs (%llu faults, %llu around, %llu nested, %llu stale, %llu "
+		       "events)",
 		       (unsigned long long)c->tlps, (unsigned long long)c->faults,
 		       (unsigned long long)c->around, (unsigned long long)c->nested,
-		       (unsigned long long)c->stale);
+		       (unsigned long long)c->stale, (unsigned long long)c->events);
 	if (c->compared_len)
 		printf(", %llu MiB compared", (unsigned long long)c->compared_len >> 20);
 	putchar('\n');

@@ -39,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	rig_compare(rig);
 	rig_compare_regs(rig);
 	rig_compare_nested(rig);
+	rig_compare_queues(rig);
 	rig_destroy(rig);
 	return 0;
 }

@@ -6,23 +6,20 @@
 #include <string.h>
 #include "ops.h"
 
-/* Where the guest's space shows the first page of the arena. */
-#define GPA_BASE 0x100000ull
-/* The tables' pages, the root of five levels first. */
-#define TABLES	 13u
+/* The root of five levels is the first. */
+#define TABLES	 RIG_TABLES
 #define TABLE_NR 6u
 /* P, RW, US; PS; XD */
 #define ENTRY	 7ull
 #define LARGE	 (1ull << 7)
 #define NO_FETCH (1ull << 63)
 
-static uint64_t gpa_of(unsigned page)
+uint64_t rig_gpa(unsigned page)
 {
 	return GPA_BASE + page * M_PAGE;
 }
 
-/* As the program's own stores do. */
-static void put(struct rig *rig, unsigned page, unsigned index, uint64_t entry)
+void rig_put(struct rig *rig, unsigned page, unsigned index, uint64_t entry)
 {
 	uint64_t off = page * M_PAGE + index * sizeof(entry);
 
@@ -39,18 +36,18 @@ static void make_tables(struct rig *rig)
 {
 	for (unsigned i = 0; i < TABLE_NR; i++)
 		for (unsigned k = 0; k < 512; k++)
-			put(rig, TABLES + i, k, 0);
+			rig_put(rig, TABLES + i, k, 0);
 	for (unsigned i = 0; i < 4; i++)
-		put(rig, TABLES + i, 0, gpa_of(TABLES + i + 1) | ENTRY);
-	put(rig, TABLES + 3, 1, gpa_of(TABLES + 5) | ENTRY);
-	put(rig, TABLES + 3, 2, ENTRY | LARGE);
+		rig_put(rig, TABLES + i, 0, rig_gpa(TABLES + i + 1) | ENTRY);
+	rig_put(rig, TABLES + 3, 1, rig_gpa(TABLES + 5) | ENTRY);
+	rig_put(rig, TABLES + 3, 2, ENTRY | LARGE);
 	for (unsigned k = 0; k < 16; k++) {
-		put(rig, TABLES + 4, 0x1f0 + k, gpa_of(k) | ENTRY);
-		put(rig, TABLES + 5, k, gpa_of(k / 2) | (k % 3 ? ENTRY : ENTRY - 2));
+		rig_put(rig, TABLES + 4, 0x1f0 + k, rig_gpa(k) | ENTRY);
+		rig_put(rig, TABLES + 5, k, rig_gpa(k / 2) | (k % 3 ? ENTRY : ENTRY - 2));
 	}
-	put(rig, TABLES + 5, 4, gpa_of(RIG_WRITABLE) | ENTRY);
-	put(rig, TABLES + 5, 5, gpa_of(RIG_WRITABLE + 2) | ENTRY);
-	put(rig, TABLES + 5, 6, gpa_of(3) | ENTRY | NO_FETCH);
+	rig_put(rig, TABLES + 5, 4, rig_gpa(RIG_WRITABLE) | ENTRY);
+	rig_put(rig, TABLES + 5, 5, rig_gpa(RIG_WRITABLE + 2) | ENTRY);
+	rig_put(rig, TABLES + 5, 6, rig_gpa(3) | ENTRY | NO_FETCH);
 }
 
 uint64_t rig_pick_guest_iova(struct rig *rig)
@@ -77,17 +74,17 @@ uint64_t rig_pick_root(struct rig *rig, uint32_t *width)
 		page = TABLES;
 		*width = 57;
 	}
-	return gpa_of(input_rarely(&rig->in, 16) ? input_below(&rig->in, RIG_ARENA) : page);
+	return rig_gpa(input_rarely(&rig->in, 16) ? input_below(&rig->in, RIG_ARENA) : page);
 }
 
 static uint64_t pick_entry(struct rig *rig, unsigned table)
 {
 	struct input *in = &rig->in;
-	uint64_t entry = gpa_of(input_below(in, RIG_ARENA)) | ENTRY;
+	uint64_t entry = rig_gpa(input_below(in, RIG_ARENA)) | ENTRY;
 
 	/* Mostly to a table where one has to be. */
 	if (table < 4 && input_below(in, 4))
-		entry = gpa_of(TABLES + table + 1) | ENTRY;
+		entry = rig_gpa(TABLES + table + 1) | ENTRY;
 	if (input_below(in, 2))
 		entry ^= 1ull << input_below(in, 13);
 	if (input_rarely(in, 16))
@@ -115,7 +112,7 @@ void op_guest_write(struct rig *rig, unsigned ctx)
 	entry = pick_entry(rig, table);
 	rig_say(rig, "the guest's table %u, entry %u: %#llx", table, index,
 		(unsigned long long)entry);
-	put(rig, TABLES + table, index, entry);
+	rig_put(rig, TABLES + table, index, entry);
 }
 
 static void invalidate_all(struct rig *rig, unsigned ctx, uint32_t id)
@@ -140,12 +137,17 @@ bool rig_invalidate(struct rig *rig)
 {
 	for (unsigned c = 0; c < M_CTXS; c++)
 		for (uint32_t id = 1; id < M_IDS; id++) {
-			if (!m_find(&rig->model, c, id, M_NESTED))
+			const struct m_obj *obj = m_find(&rig->model, c, id, M_NONE);
+
+			if (!obj || (obj->type != M_NESTED && obj->type != M_VIOMMU))
 				continue;
 			/* Devices are bound to it, but it has no descriptor any more. */
 			if (!rig->ctx[c])
 				return false;
-			invalidate_all(rig, c, id);
+			if (obj->type == M_VIOMMU)
+				rig_invalidate_viommu(rig, c, id);
+			else if (obj->hwpt.kind == M_VTD)
+				invalidate_all(rig, c, id);
 		}
 	memset(rig->model.walked, 0, sizeof(rig->model.walked));
 	rig->model.changed = false;
@@ -197,7 +199,7 @@ static uint32_t make_first(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t
 {
 	struct iommu_hwpt_vtd_s1 data = {
 		.flags = flags,
-		.pgtbl_addr = gpa_of(width == 57 ? TABLES : TABLES + 1),
+		.pgtbl_addr = rig_gpa(width == 57 ? TABLES : TABLES + 1),
 		.addr_width = width,
 	};
 	struct iommu_hwpt_alloc cmd = {
@@ -218,18 +220,23 @@ static uint32_t make_first(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t
 	return cmd.out_hwpt_id;
 }
 
-uint32_t rig_make_guest(struct rig *rig, unsigned ctx)
+uint32_t rig_make_guest_space(struct rig *rig, unsigned ctx)
 {
 	const uint32_t rw = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE;
 	uint32_t ioas = rig_make_ioas(rig, ctx);
 
-	make_tables(rig);
-	rig_make_mapping(rig, ctx, ioas, rw, 0, 4, gpa_of(0));
-	rig_make_mapping(rig, ctx, ioas, rw, 4, 6, gpa_of(4));
-	rig_make_mapping(rig, ctx, ioas, rw, 10, RIG_WRITABLE - 10, gpa_of(10));
+	rig_make_mapping(rig, ctx, ioas, rw, 0, 4, rig_gpa(0));
+	rig_make_mapping(rig, ctx, ioas, rw, 4, 6, rig_gpa(4));
+	rig_make_mapping(rig, ctx, ioas, rw, 10, RIG_WRITABLE - 10, rig_gpa(10));
 	rig_make_mapping(rig, ctx, ioas, IOMMU_IOAS_MAP_READABLE, RIG_WRITABLE, 2,
-			 gpa_of(RIG_WRITABLE));
+			 rig_gpa(RIG_WRITABLE));
 	return ioas;
+}
+
+uint32_t rig_make_guest(struct rig *rig, unsigned ctx)
+{
+	make_tables(rig);
+	return rig_make_guest_space(rig, ctx);
 }
 
 void rig_nest(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, bool five,

@@ -5,11 +5,12 @@
  */
 #include "machine.h"
 
-/* Three IOMMUs, a multifunction device, a bridge, switches without ACS and with it, a quirk. */
+/* Four IOMMUs, a multifunction device, a bridge, switches without ACS and with it, a quirk. */
 static const char *const lines[] = {
 	"iommu kind=soft,aw=48,pasid=20,pasid0apart,dirty",
 	"iommu kind=soft,aw=39,pasid=8,dirty",
 	"iommu kind=vtd,aw=48,pasid=20,dirty,coherency,nested",
+	"iommu kind=smmuv3,aw=48,pasid=20,dirty,nested",
 	"function addr=0000:00:01.0,type=root port,secondary=1,subordinate=1,acs,acs_cap=1d,"
 	"acs_ctrl=1d,iommu=0",
 	"function addr=0000:01:00.0,type=endpoint,multifunction,pasid=20",
@@ -50,20 +51,27 @@ static const char *const lines[] = {
 	"function addr=0000:00:09.0,type=root port,secondary=10,subordinate=10,acs,acs_cap=1d,"
 	"acs_ctrl=1d,iommu=2",
 	"function addr=0000:10:00.0,type=endpoint,pasid=20",
+	"function addr=0000:00:0a.0,type=root port,secondary=11,subordinate=11,acs,acs_cap=1d,"
+	"acs_ctrl=1d,iommu=3",
+	"function addr=0000:11:00.0,type=endpoint,pasid=20",
+	"function addr=0000:00:0b.0,type=root port,secondary=12,subordinate=12,acs,acs_cap=1d,"
+	"acs_ctrl=1d,iommu=3",
+	"function addr=0000:12:00.0,type=endpoint,pasid=20",
 	NULL,
 };
 
 static const struct m_iommu iommus[] = {
 	{.aw = 48, .pasid_0_apart = true},
 	{.aw = 39},
-	{.aw = 48, .vtd = true},
+	{.aw = 48, .kind = M_VTD},
+	{.aw = 48, .kind = M_SMMU},
 };
 
 #define PEER(n) (1u << (n))
 
 static const struct m_function functions[] = {
 	/* Nobody checks what this one claims, nor keeps it from any peer. */
-	{"0e:00.0", 0, 7, 9, 0x0e00, 20, true, false, 0x00, 0xff, PEER(14) - 2, 20},
+	{"0e:00.0", 0, 7, 9, 0x0e00, 20, true, false, 0x00, 0xff, PEER(16) - 2, 20},
 	{"01:00.0", 0, 0, 0, 0x0100, 20, false, false, 0x01, 0x01, PEER(2), 20},
 	{"01:00.1", 0, 0, 1, 0x0101, 20, false, false, 0x01, 0x01, PEER(1), 20},
 	/* Behind the bridge: no PASIDs, and its requester ID on all they send. */
@@ -83,6 +91,9 @@ static const struct m_function functions[] = {
 	/* Behind the VT-d one. */
 	{"0f:00.0", 2, 12, 10, 0x0f00, 20, false, false, 0x0f, 0x0f, 0, 20},
 	{"10:00.0", 2, 16, 11, 0x1000, 20, false, false, 0x10, 0x10, 0, 20},
+	/* Behind the SMMUv3. */
+	{"11:00.0", 3, 20, 12, 0x1100, 20, false, false, 0x11, 0x11, 0, 20},
+	{"12:00.0", 3, 24, 13, 0x1200, 20, false, false, 0x12, 0x12, 0, 20},
 };
 
 static const uint16_t alias[] = {0x0308, 0x0c01};

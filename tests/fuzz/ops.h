@@ -52,10 +52,30 @@ void op_type1(struct rig *rig, unsigned ctx);
 void op_nest_alloc(struct rig *rig, unsigned ctx);
 void op_nest_map(struct rig *rig, unsigned ctx);
 void op_nest_info(struct rig *rig, unsigned ctx);
-/* guest.c */
+/* guest.c: where guests' spaces show the first page of the arena, and the pages of tables. */
+#define GPA_BASE       0x100000ull
+#define RIG_TABLES     13u
+#define RIG_ARM_TABLES 19u
+uint64_t rig_gpa(unsigned page);
+/* As the program's own stores do. */
+void rig_put(struct rig *rig, unsigned page, unsigned index, uint64_t entry);
+uint32_t rig_make_guest_space(struct rig *rig, unsigned ctx);
 void op_guest_write(struct rig *rig, unsigned ctx);
 void op_invalidate(struct rig *rig, unsigned ctx);
 uint64_t rig_pick_guest_iova(struct rig *rig);
 uint64_t rig_pick_root(struct rig *rig, uint32_t *width);
+/* guest_arm.c */
+void op_arm_write(struct rig *rig, unsigned ctx);
+struct iommu_hwpt_arm_smmuv3 rig_pick_ste(struct rig *rig);
+struct iommu_hwpt_arm_smmuv3 rig_good_ste(bool two);
+void rig_make_arm_tables(struct rig *rig);
+/* ops_viommu.c */
+void op_viommu_alloc(struct rig *rig, unsigned ctx);
+void op_vdevice_alloc(struct rig *rig, unsigned ctx);
+void op_veventq_alloc(struct rig *rig, unsigned ctx);
+void op_queue(struct rig *rig, unsigned ctx);
+void op_hwpt_arm(struct rig *rig, unsigned ctx);
+void op_command(struct rig *rig, unsigned ctx);
+void rig_invalidate_viommu(struct rig *rig, unsigned ctx, uint32_t id);
 
 #endif

@@ -180,7 +180,7 @@ static uint32_t pick_pt(struct rig *rig, int ctx)
 		uint32_t id = (from + i) % M_IDS;
 		struct m_obj *obj = m_find(&rig->model, (unsigned)ctx, id, M_NONE);
 
-		if (obj && obj->type != M_DEVICE)
+		if (obj && (obj->type == M_IOAS || obj->type == M_HWPT || obj->type == M_NESTED))
 			return id;
 	}
 	return input_below(&rig->in, 16);
@@ -332,7 +332,7 @@ static void prepare_nested(struct rig *rig, unsigned dev, unsigned ctx, uint32_t
 void rig_prologue(struct rig *rig)
 {
 	const uint32_t rw = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE;
-	uint32_t ioas[2][2], nested, guest;
+	uint32_t ioas[2][2], nested, guest, arm;
 
 	for (unsigned c = 0; c < 2; c++) {
 		open_ctx(rig, c);
@@ -348,14 +348,19 @@ void rig_prologue(struct rig *rig)
 	}
 	nested = rig_make_nested(rig, 0, ioas[0][0]);
 	guest = rig_make_guest(rig, 0);
+	arm = rig_make_arm_guest(rig, 0);
 	for (unsigned d = 0; d < rig->model.dev_nr; d++) {
 		unsigned ctx = rig->model.dev[d].f->group % 4 == 3;
 
 		open_cdev(rig, d, 0);
 		bind(rig, d, 0, ctx);
 		command(rig, d, 0, CMD_MASTER | CMD_MEMORY);
-		if (fuzz_machine.iommu[rig->model.dev[d].f->iommu].vtd)
+		if (fuzz_machine.iommu[rig->model.dev[d].f->iommu].kind == M_VTD)
 			prepare_nested(rig, d, ctx, guest);
+		else if (fuzz_machine.iommu[rig->model.dev[d].f->iommu].kind == M_SMMU &&
+			 rig->granted[d] >= 0)
+			attach_exactly(rig, d, 0, 0, 0,
+				       rig_nest_arm(rig, ctx, rig->model.dev[d].id, arm, d % 2));
 		else
 			prepare_device(rig, d, ctx, d == 8 ? nested : ioas[ctx][d / 2 % 2]);
 	}

@@ -103,16 +103,19 @@ void rig_check_choice(struct rig *rig, unsigned ctx, uint32_t ioas, long rc, uin
 }
 
 static void (*const ops[])(struct rig *rig, unsigned ctx) = {
-	op_map,		op_map,		op_map,	       op_map,
-	op_map,		op_copy,	op_copy,       op_unmap,
-	op_unmap,	op_unmap,	op_allow,      op_ranges,
-	op_option,	op_ioas_alloc,	op_hwpt_alloc, op_hwpt_alloc,
-	op_destroy,	op_set_dirty,	op_get_dirty,  op_get_dirty,
-	op_map_file,	op_map_file,	op_truncate,   op_change_process,
-	op_vfio_ioas,	op_map_dma,	op_map_dma,    op_unmap_dma,
-	op_unmap_dma,	op_type1,	op_nest_alloc, op_nest_map,
-	op_nest_map,	op_nest_map,	op_nest_info,  op_guest_write,
-	op_guest_write, op_guest_write, op_invalidate,
+	op_map,		op_map,		 op_map,	   op_map,
+	op_map,		op_copy,	 op_copy,	   op_unmap,
+	op_unmap,	op_unmap,	 op_allow,	   op_ranges,
+	op_option,	op_ioas_alloc,	 op_hwpt_alloc,	   op_hwpt_alloc,
+	op_destroy,	op_set_dirty,	 op_get_dirty,	   op_get_dirty,
+	op_map_file,	op_map_file,	 op_truncate,	   op_change_process,
+	op_vfio_ioas,	op_map_dma,	 op_map_dma,	   op_unmap_dma,
+	op_unmap_dma,	op_type1,	 op_nest_alloc,	   op_nest_map,
+	op_nest_map,	op_nest_map,	 op_nest_info,	   op_guest_write,
+	op_guest_write, op_guest_write,	 op_invalidate,	   op_arm_write,
+	op_arm_write,	op_viommu_alloc, op_vdevice_alloc, op_veventq_alloc,
+	op_queue,	op_queue,	 op_hwpt_arm,	   op_hwpt_arm,
+	op_command,
 };
 
 void rig_step_ioctl(struct rig *rig)

@@ -11,9 +11,10 @@
 #include "pci/pci.h"
 #include "rig.h"
 
-#define FD_CTX	100
-#define FD_CDEV 200
-#define ARENA	0x200000000000ul
+#define FD_CTX	 100
+#define FD_CDEV	 200
+#define FD_QUEUE 300
+#define ARENA	 0x200000000000ul
 
 _Noreturn void rig_differs(const struct rig *rig, const char *what, long long got, long long want)
 {
@@ -37,6 +38,11 @@ void rig_say(struct rig *rig, const char *format, ...)
 int rig_ctx_fd(unsigned ctx)
 {
 	return FD_CTX + (int)ctx;
+}
+
+unsigned rig_queue_of(uint32_t fd)
+{
+	return fd - FD_QUEUE;
 }
 
 int rig_cdev_fd(unsigned dev, unsigned which)
@@ -63,6 +69,13 @@ static int file_get(struct ioas_caller *caller, int fd, struct ioas_file **out)
 
 static int file_install(struct ioas_caller *caller, struct ioas_file *file)
 {
+	struct rig *rig = (struct rig *)caller;
+
+	for (unsigned i = 0; i < RIG_QUEUES; i++)
+		if (!rig->queue[i].file) {
+			rig->queue[i].file = file;
+			return FD_QUEUE + (int)i;
+		}
 	return -EMFILE;
 }
 
@@ -211,6 +224,9 @@ void rig_destroy(struct rig *rig)
 		for (unsigned k = 0; k < 2; k++)
 			if (rig->cdev[d][k])
 				ioas_file_put(rig->cdev[d][k]);
+	for (unsigned i = 0; i < RIG_QUEUES; i++)
+		if (rig->queue[i].file)
+			ioas_file_put(rig->queue[i].file);
 	for (unsigned d = 0; d < fuzz_machine.function_nr; d++)
 		ioas_issuer_destroy(rig->device[d].issuer);
 	ioas_iommu_destroy(rig->iommu);

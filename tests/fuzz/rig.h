@@ -14,14 +14,15 @@
 #include "machine.h"
 
 /* Pages of the program: writable, then read-only, then none. */
-#define RIG_WRITABLE 20u
-#define RIG_PAGES    24u
-#define RIG_ARENA    28u
+#define RIG_WRITABLE 26u
+#define RIG_PAGES    30u
+#define RIG_ARENA    34u
 #define RIG_BITMAP   4096u
 /* Files: two that grow and shrink, one sealed, one that ends inside a page, one without memory. */
 #define RIG_FILES   5u
 #define RIG_SHARED  2u
 #define RIG_FILE_NR 6u /* pages at most */
+#define RIG_QUEUES  4u
 
 struct rig_device {
 	struct rig *rig;
@@ -53,6 +54,12 @@ struct rig {
 	uint8_t *arena, *bitmap;
 	int file[RIG_FILES];	  /* descriptors; memory i + 1 of the model */
 	uint8_t *seen[RIG_FILES]; /* what they have, or NULL */
+	/* Descriptors of queues that the engine has made; ids in a context. */
+	struct rig_queue {
+		struct ioas_file *file;
+		unsigned ctx;
+		uint32_t id;
+	} queue[RIG_QUEUES];
 	struct ioas_batch *batch; /* that TLPs are to go into, or NULL */
 	uint64_t noise;		  /* of what devices write */
 };
@@ -88,6 +95,7 @@ void rig_truncate(struct rig *rig, unsigned file, unsigned page_nr);
 /* The number that stands for a file in this program's ioctls. */
 int rig_ctx_fd(unsigned ctx);
 int rig_cdev_fd(unsigned dev, unsigned which);
+unsigned rig_queue_of(uint32_t fd);
 
 /* Choices: an open context or -1; an IOVA, often of something that is mapped. */
 int rig_pick_ctx(struct rig *rig);
@@ -116,6 +124,11 @@ uint32_t rig_make_nested(struct rig *rig, unsigned ctx, uint32_t parent);
 uint32_t rig_make_guest(struct rig *rig, unsigned ctx);
 void rig_nest(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, bool five,
 	      uint32_t out[2]);
+/* A space with another guest's memory, a viommu on it with a queue, and what devices attach to. */
+uint32_t rig_make_arm_guest(struct rig *rig, unsigned ctx);
+uint32_t rig_nest_arm(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, bool two);
+/* What is in the queues. */
+void rig_compare_queues(struct rig *rig);
 /* Nothing of the guests' tables is remembered any more; false: that cannot be. */
 bool rig_invalidate(struct rig *rig);
 uint32_t rig_make_hwpt(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, uint32_t flags);

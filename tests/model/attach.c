@@ -8,9 +8,6 @@
 #include <string.h>
 #include "model.h"
 
-#define MSI_FIRST 0xfee00000ull
-#define MSI_LAST  0xfeefffffull
-
 void m_init(struct model *m, const struct m_machine *machine)
 {
 	m->machine = machine;
@@ -111,6 +108,18 @@ static void forget_seen(struct model *m, int ctx, uint32_t hwpt)
 		m->ctx[ctx].obj[hwpt].first.seen_nr = 0;
 }
 
+/* By which id the guest knows requests of the device that go there. */
+static uint64_t guest_id(const struct model *m, const struct m_dev *dev, uint32_t hwpt)
+{
+	const struct m_obj *obj = m->ctx[dev->ctx].obj;
+
+	for (uint32_t id = 1; id < M_IDS; id++)
+		if (obj[id].type == M_VDEVICE && &m->dev[obj[id].dev] == dev &&
+		    obj[hwpt].first.viommu == obj[id].on && obj[hwpt].first.viommu)
+			return obj[id].virt_id;
+	return UINT64_MAX;
+}
+
 /* Sets what one device says; returns what it said before, 0: nothing. */
 static uint32_t point(struct model *m, struct m_dev *dev, bool tagged, pasid_t pasid, uint32_t hwpt)
 {
@@ -122,6 +131,8 @@ static uint32_t point(struct model *m, struct m_dev *dev, bool tagged, pasid_t p
 	*attach = (struct m_attach){tagged, pasid, hwpt};
 	forget_seen(m, dev->ctx, was);
 	forget_seen(m, dev->ctx, hwpt);
+	if (!tagged)
+		m->guest[dev->f->set] = guest_id(m, dev, hwpt);
 	return was;
 }
 
@@ -153,9 +164,12 @@ static bool joins(struct model *m, unsigned self, bool tagged, pasid_t pasid)
 }
 
 /* What stands in the way of requests without a PASID: interrupts are theirs. */
-static int check_interrupts(struct model *m, unsigned ctx, uint32_t ioas, bool tagged)
+static int check_interrupts(struct model *m, const struct m_dev *dev, uint32_t ioas, bool tagged)
 {
-	return !tagged && m_in_use(m, ctx, ioas, MSI_FIRST, MSI_LAST) ? -EADDRINUSE : 0;
+	struct ioas_range range = m_kind_reserved(m->machine->iommu[dev->f->iommu].kind);
+	unsigned ctx = (unsigned)dev->ctx;
+
+	return !tagged && m_in_use(m, ctx, ioas, range.first, range.last) ? -EADDRINUSE : 0;
 }
 
 static int to_hwpt(struct model *m, unsigned self, bool tagged, pasid_t pasid, uint32_t id)
@@ -163,16 +177,21 @@ static int to_hwpt(struct model *m, unsigned self, bool tagged, pasid_t pasid, u
 	struct m_dev *dev = &m->dev[self];
 	unsigned ctx = (unsigned)dev->ctx;
 	const struct m_hwpt *hwpt = &m->ctx[ctx].obj[id].hwpt;
+	const struct m_first *first = &m->ctx[ctx].obj[id].first;
 	struct m_attach *attach = m_attached(dev, tagged, pasid);
 	int rc, no_op;
 
 	if (attach && attach->hwpt == id)
 		return 1;
-	rc = check_interrupts(m, ctx, hwpt->ioas, tagged);
+	rc = check_interrupts(m, dev, hwpt->ioas, tagged);
 	if (!rc)
 		rc = check_pasid(m, dev, tagged, pasid, hwpt->pasid);
-	if (!rc && hwpt->vtd != m->machine->iommu[dev->f->iommu].vtd)
+	if (!rc && hwpt->kind != m->machine->iommu[dev->f->iommu].kind)
 		rc = -EINVAL;
+	/* Of a guest's stage 1 the device has to have an id there. */
+	if (!rc && first->viommu && !tagged && (first->ste[0] >> 1 & 7) == 5 &&
+	    m_viommu_of(m, self) != first->viommu)
+		rc = -ENOENT;
 	if (!rc && hwpt->aw > m->machine->iommu[dev->f->iommu].aw)
 		rc = -EINVAL;
 	if (!rc)
@@ -190,7 +209,7 @@ static int to_new(struct model *m, unsigned self, bool tagged, pasid_t pasid, ui
 	unsigned ctx = (unsigned)dev->ctx, aw = m->machine->iommu[dev->f->iommu].aw;
 	uint32_t id = m_free_id(m, ctx);
 	struct m_obj *obj = &m->ctx[ctx].obj[id];
-	int rc = check_interrupts(m, ctx, ioas, tagged);
+	int rc = check_interrupts(m, dev, ioas, tagged);
 
 	if (!rc)
 		rc = check_pasid(m, dev, tagged, pasid, false);
@@ -203,7 +222,7 @@ static int to_new(struct model *m, unsigned self, bool tagged, pasid_t pasid, ui
 	obj->hwpt = (struct m_hwpt){.ioas = ioas,
 				    .automatic = true,
 				    .aw = aw,
-				    .vtd = m->machine->iommu[dev->f->iommu].vtd,
+				    .kind = m->machine->iommu[dev->f->iommu].kind,
 				    .age = m->age++};
 	rc = to_hwpt(m, self, tagged, pasid, id);
 	if (rc < 0)
@@ -255,7 +274,7 @@ int m_attach(struct model *m, unsigned dev, bool tagged, pasid_t pasid, uint32_t
 		return -EINVAL;
 	if (!obj)
 		return -ENOENT;
-	if (obj->type == M_DEVICE)
+	if (obj->type != M_IOAS && obj->type != M_HWPT && obj->type != M_NESTED)
 		return -EINVAL;
 	rc = obj->type == M_IOAS ? to_ioas(m, dev, tagged, pasid, *pt_id)
 				 : to_hwpt(m, dev, tagged, pasid, *pt_id);
@@ -285,6 +304,7 @@ void m_unbind(struct model *m, unsigned dev)
 
 	while (d->attach_nr)
 		m_detach(m, dev, d->attach[0].tagged, d->attach[0].pasid);
+	m_vdevice_end(m, dev);
 	m->ctx[ctx].obj[d->id].type = M_NONE;
 	d->ctx = -1;
 	d->master = false;

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include "model.h"
 
-#define MSI_LAST  0xfeefffffull
 #define MAP_FLAGS (IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)
 #define ALIGN_MAX (2ull << 20)
 
@@ -50,11 +49,12 @@ static int lowest(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t a
 		  uint64_t *out)
 {
 	const struct m_ioas *s = &m->ctx[ctx].obj[ioas].ioas;
-	uint64_t from[2 + M_AREAS + M_RANGES], best = UINT64_MAX;
+	uint64_t from[3 + M_AREAS + M_RANGES], best = UINT64_MAX;
 	unsigned nr = 0;
 
 	from[nr++] = M_PAGE;
-	from[nr++] = MSI_LAST + 1;
+	from[nr++] = m_kind_reserved(M_SOFT).last + 1;
+	from[nr++] = m_kind_reserved(M_SMMU).last + 1;
 	for (unsigned i = 0; i < s->area_nr; i++)
 		from[nr++] = s->area[i].last + 1;
 	for (unsigned i = 0; i < s->allowed_nr; i++)

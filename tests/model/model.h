@@ -29,6 +29,7 @@
 #define M_NEST_MAPS 12u
 #define M_NEST_DEEP 8u
 #define M_SEEN	    160u
+#define M_DEPTH	    8u	/* of queues */
 #define M_ATTACH    12u /* routes of a device at once */
 #define M_PAGES	    1024u
 #define M_BAR	    4096u
@@ -49,10 +50,13 @@ struct m_function {
 	uint8_t model_pasid_lg2; /* what the device model has, before the IOMMU and bridges */
 };
 
+/* VT-d and SMMUv3 can nest; tables of `soft` are like VT-d's second stage. */
+enum m_kind { M_SOFT, M_VTD, M_SMMU };
+
 struct m_iommu {
 	unsigned aw;
 	bool pasid_0_apart;
-	bool vtd; /* VT-d, which can nest; else it is `soft`, which cannot */
+	enum m_kind kind;
 };
 
 struct m_machine {
@@ -110,7 +114,7 @@ struct m_hwpt {
 	bool automatic; /* an attach made it */
 	bool pasid, dirty, tracking;
 	unsigned aw;
-	bool vtd;		   /* of which kind */
+	enum m_kind kind;
 	bool parent;		   /* to nest on */
 	uint64_t age;		   /* of two the older one has less */
 	uint64_t written[M_PAGES]; /* dirty pages, in no order */
@@ -123,9 +127,10 @@ struct m_seen {
 	uint64_t first, entry;
 };
 
-/* Of a nested page table what its first stage is like (VT-d 9.6). */
+/* Of a nested page table what its first stage is like: VT-d's (9.6), or an SMMUv3's (5.2). */
 struct m_first {
-	uint32_t parent;
+	uint32_t parent, viommu; /* 0: through none */
+	uint64_t ste[2];	 /* SMMUv3; the rest is VT-d's */
 	uint64_t root;
 	unsigned levels;
 	bool supervisor, extended, protect; /* SRE, EAFE, WPE */
@@ -134,14 +139,32 @@ struct m_first {
 	unsigned seen_nr;
 };
 
-enum m_type { M_NONE, M_IOAS, M_HWPT, M_NESTED, M_DEVICE };
+/* What a guest is told: the newest `nr` reports that were not lost. */
+struct m_queue {
+	uint32_t type, depth, sequence;
+	unsigned nr;
+	struct {
+		uint32_t sequence;
+		uint64_t record[4];
+	} event[M_DEPTH];
+	bool lost; /* the last one was, of that number */
+	uint32_t lost_sequence;
+	bool open;
+};
+
+/* M_GONE: a vdevice whose device was unbound; its id is not given out again. */
+enum m_type { M_NONE, M_IOAS, M_HWPT, M_NESTED, M_DEVICE, M_VIOMMU, M_VDEVICE, M_VEVENTQ, M_GONE };
 
 struct m_obj {
 	enum m_type type;
 	struct m_ioas ioas;
 	struct m_hwpt hwpt; /* of nested ones, too */
 	struct m_first first;
-	unsigned dev;
+	unsigned dev; /* of a device, a vdevice */
+	/* What a viommu is on; what vdevices and queues are of. */
+	uint32_t on;
+	uint64_t virt_id;
+	struct m_queue queue;
 };
 
 struct m_ctx {
@@ -183,6 +206,8 @@ struct model {
 	 */
 	uint32_t walked[M_MEMORY];
 	bool changed;
+	/* By which StreamID the guest knows requests of each share set; UINT64_MAX: by none. */
+	uint64_t guest[M_DEVS];
 };
 
 /* `m` is all zero. */
@@ -191,6 +216,9 @@ void m_init(struct model *m, const struct m_machine *machine);
 /* ---- spaces (space.c) ---- */
 
 struct m_obj *m_find(struct model *m, unsigned ctx, uint32_t id, enum m_type type);
+/* What a device behind such an IOMMU cannot have: interrupts. */
+bool m_kind_reserves(enum m_kind kind, uint64_t first, uint64_t last);
+struct ioas_range m_kind_reserved(enum m_kind kind);
 uint64_t m_alignment(const struct model *m, unsigned ctx, uint32_t ioas);
 bool m_reserved(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last);
 /* Is something mapped there, or allowed? Then it cannot become reserved. */
@@ -260,6 +288,25 @@ bool m_is_parent(const struct model *m, unsigned ctx, uint32_t ioas);
  */
 int m_nest_sync(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last);
 
+struct m_outcome;
+
+/* ---- a guest's share of an SMMUv3 (viommu.c) ---- */
+
+int m_viommu_alloc(struct model *m, unsigned ctx, struct iommu_viommu_alloc *cmd);
+int m_vdevice_alloc(struct model *m, unsigned ctx, struct iommu_vdevice_alloc *cmd);
+int m_veventq_alloc(struct model *m, unsigned ctx, struct iommu_veventq_alloc *cmd);
+/* The viommu in which the device has a vdevice; 0: none. */
+uint32_t m_viommu_of(const struct model *m, unsigned dev);
+/* The device's vdevice ends with it. */
+void m_vdevice_end(struct model *m, unsigned dev);
+int m_command(struct model *m, unsigned ctx, const struct iommu_hwpt_invalidate *cmd,
+	      const struct iommu_viommu_arm_smmuv3_invalidate *data, uint32_t *done);
+/* Of a request that was refused: its guest is told. */
+void m_tell(struct model *m, const struct ioas_tlp *tlp, const struct m_outcome *outcome);
+/* Of the next thing to read: its length, which is written to `out` (40 bytes); 0: nothing. */
+unsigned m_next_event(const struct m_queue *queue, uint8_t *out);
+void m_take_event(struct m_queue *queue);
+
 /* ---- VFIO's type1 on /dev/iommu (type1.c) ---- */
 
 int m_vfio_ioas(struct model *m, unsigned ctx, struct iommu_vfio_ioas *cmd);
@@ -276,8 +323,7 @@ uint32_t m_free_id(const struct model *m, unsigned ctx);
 /* How many devices are attached to it, by RID or PASID; page tables on an IOAS. */
 unsigned m_users(const struct model *m, unsigned ctx, uint32_t id);
 /* `data`: what data_uptr points to. */
-int m_hwpt_alloc(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd,
-		 const struct iommu_hwpt_vtd_s1 *data);
+int m_hwpt_alloc(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd, const void *data);
 int m_destroy(struct model *m, unsigned ctx, uint32_t id);
 /* *done: how many requests of `nr` were carried out. `data` is an array of VT-d's. */
 int m_invalidate(struct model *m, unsigned ctx, const struct iommu_hwpt_invalidate *cmd,
@@ -307,6 +353,7 @@ struct m_walk {
 	unsigned stage; /* that refused */
 	uint64_t gpa;	/* the last that stage 2 was asked for */
 	bool stale;	/* an entry is another than the one that was read there before */
+	unsigned event; /* of an SMMUv3's that the guest is told of; 0 */
 };
 
 /*
@@ -315,6 +362,15 @@ struct m_walk {
  */
 struct m_walk m_walk(struct model *m, unsigned ctx, struct m_obj *nested,
 		     const struct ioas_tlp *tlp, uint64_t iova, bool act);
+/* The 8 bytes at a GPA, or NULL: why not is in *out. */
+uint8_t *m_reach(struct model *m, unsigned ctx, struct m_obj *parent, unsigned op, uint64_t gpa,
+		 bool act, struct m_walk *out);
+/* Puts `value` where `entry` is, if it is another. */
+bool m_exchange(struct model *m, unsigned ctx, struct m_obj *parent, uint64_t gpa, uint64_t entry,
+		uint64_t value, bool act, struct m_walk *out);
+/* The same for an SMMUv3 (walk_arm.c). */
+struct m_walk m_walk_arm(struct model *m, unsigned ctx, struct m_obj *nested,
+			 const struct ioas_tlp *tlp, uint64_t iova, bool act);
 /* Nothing of what was read is remembered for these addresses. */
 void m_forget_seen(struct m_first *first, uint64_t from, uint64_t to, bool leaves);
 /* Bytes of memory have been written, by a device or the program. */
@@ -338,7 +394,11 @@ struct m_outcome {
 	bool nested;		       /* through two stages: the one that refused, and where */
 	unsigned stage;
 	uint64_t gpa;
-	bool stale;   /* of the first page */
+	bool stale; /* of the first page */
+	unsigned event;
+	unsigned set; /* by whose route */
+	int ctx;
+	bool arm;     /* nested behind an SMMUv3 */
 	bool claimed; /* went another's way */
 };
 

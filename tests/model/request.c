@@ -19,6 +19,20 @@ static int owner_of(const struct model *m, uint16_t rid)
 	return -1;
 }
 
+static struct m_obj *table_of(struct model *m, unsigned set, bool tagged, pasid_t pasid, int *ctx,
+			      uint32_t *id);
+
+/* An SMMUv3's stage 1 has a table of PASIDs: all go there that are not attached by themselves. */
+static struct m_obj *all_pasids(struct model *m, unsigned set, int *ctx, uint32_t *id)
+{
+	struct m_obj *table = table_of(m, set, false, 0, ctx, id);
+
+	if (table && table->type == M_NESTED && table->hwpt.kind == M_SMMU)
+		return table;
+	*id = 0;
+	return NULL;
+}
+
 /* Where requests of that form go, as whoever of the share set is attached says; NULL: nowhere. */
 static struct m_obj *table_of(struct model *m, unsigned set, bool tagged, pasid_t pasid, int *ctx,
 			      uint32_t *id)
@@ -32,7 +46,7 @@ static struct m_obj *table_of(struct model *m, unsigned set, bool tagged, pasid_
 		*id = attach->hwpt;
 		return &m->ctx[*ctx].obj[*id];
 	}
-	return NULL;
+	return tagged ? all_pasids(m, set, ctx, id) : NULL;
 }
 
 /* What the drivers of a share set have declared, together. */
@@ -80,6 +94,17 @@ enum ioas_fault_reason m_check_page(const struct model *m, const struct m_ioas *
 	return gone(m, area, addr) ? IOAS_FAULT_MEMORY : IOAS_FAULT_NONE;
 }
 
+/* Arm's stage 1 cannot refuse reads alone. */
+static enum ioas_fault_reason check_table(const struct model *m, const struct m_obj *table,
+					  const struct m_ioas *ioas, uint64_t addr, unsigned op)
+{
+	enum ioas_fault_reason reason = m_check_page(m, ioas, addr, op);
+
+	if (reason == IOAS_FAULT_NO_READ && table->hwpt.kind == M_SMMU && !table->hwpt.parent)
+		return m_check_page(m, ioas, addr, IOAS_TLP_WRITE);
+	return reason;
+}
+
 static enum ioas_fault_reason check_nested(struct model *m, unsigned ctx, struct m_obj *obj,
 					   const struct ioas_tlp *tlp, uint64_t addr,
 					   struct m_outcome *out)
@@ -89,6 +114,7 @@ static enum ioas_fault_reason check_nested(struct model *m, unsigned ctx, struct
 	out->stage = walk.stage;
 	out->gpa = walk.gpa;
 	out->stale |= !out->moved && walk.stale;
+	out->event = walk.event;
 	return walk.reason;
 }
 
@@ -107,7 +133,7 @@ static void check_bytes(struct model *m, unsigned ctx, struct m_obj *obj,
 		else if (addr >> obj->hwpt.aw || addr < tlp->addr)
 			out->reason = IOAS_FAULT_WIDTH;
 		else
-			out->reason = m_check_page(m, ioas, addr, tlp->op);
+			out->reason = check_table(m, obj, ioas, addr, tlp->op);
 		if (!out->reason)
 			out->moved += left < tlp->len - out->moved ? left : tlp->len - out->moved;
 	}
@@ -153,7 +179,8 @@ static enum ioas_fault_reason check_form(const struct model *m, unsigned dev,
 		return IOAS_FAULT_PASID_WIDTH;
 	if (tlp->at != IOAS_TLP_UNTRANSLATED)
 		return IOAS_FAULT_TRANSLATED;
-	if (tlp->addr <= MSI_LAST && (tlp->addr >= MSI_FIRST || tlp->len > MSI_FIRST - tlp->addr))
+	if (m->machine->iommu[m->dev[dev].f->iommu].kind != M_SMMU && tlp->addr <= MSI_LAST &&
+	    (tlp->addr >= MSI_FIRST || tlp->len > MSI_FIRST - tlp->addr))
 		return IOAS_FAULT_INTERRUPT;
 	return IOAS_FAULT_NONE;
 }
@@ -166,6 +193,14 @@ static void judge_peer(const struct model *m, const struct ioas_tlp *tlp, struct
 
 	out->reason = answers ? IOAS_PASSED_PEER : IOAS_FAULT_PEER;
 	out->moved = answers ? tlp->len : 0;
+}
+
+/* An SMMUv3 has requests with SubstreamID 0, and refuses them. */
+static bool pasid_0_none(const struct model *m, unsigned dev)
+{
+	const struct m_iommu *iommu = &m->machine->iommu[m->dev[dev].f->iommu];
+
+	return !iommu->pasid_0_apart && iommu->kind != M_SMMU;
 }
 
 static struct m_obj *paging(struct model *m, int ctx, struct m_obj *table)
@@ -195,7 +230,7 @@ struct m_outcome m_judge(struct model *m, unsigned dev, const struct ioas_tlp *t
 		out.reason = check_form(m, dev, tlp, set, only);
 	if (out.reason)
 		return out;
-	if (tagged && !tlp->pasid && !m->machine->iommu[m->dev[dev].f->iommu].pasid_0_apart)
+	if (tagged && !tlp->pasid && pasid_0_none(m, dev))
 		tagged = false;
 	table = table_of(m, set, tagged, tlp->pasid, &ctx, &out.hwpt_id);
 	if (!table) {
@@ -204,6 +239,9 @@ struct m_outcome m_judge(struct model *m, unsigned dev, const struct ioas_tlp *t
 	}
 	out.ioas_id = table->hwpt.ioas;
 	out.nested = table->type == M_NESTED;
+	out.arm = out.nested && table->hwpt.kind == M_SMMU;
+	out.ctx = ctx;
+	out.set = set;
 	out.tracked = paging(m, ctx, table)->hwpt.tracking;
 	check_bytes(m, (unsigned)ctx, table, tlp, &out);
 	if (!out.reason && out.claimed)
@@ -285,7 +323,7 @@ void m_move(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
 		return;
 	if (outcome->claimed)
 		set = m->dev[owner_of(m, tlp->rid)].f->set;
-	if (tagged && !tlp->pasid && !m->machine->iommu[m->dev[dev].f->iommu].pasid_0_apart)
+	if (tagged && !tlp->pasid && pasid_0_none(m, dev))
 		tagged = false;
 	table = table_of(m, set, tagged, tlp->pasid, &ctx, &id);
 	for (uint64_t done = 0; done < len;) {

@@ -15,7 +15,10 @@ struct m_obj *m_find(struct model *m, unsigned ctx, uint32_t id, enum m_type typ
 {
 	struct m_obj *obj = id < M_IDS ? &m->ctx[ctx].obj[id] : NULL;
 
-	return obj && obj->type != M_NONE && (type == M_NONE || obj->type == type) ? obj : NULL;
+	return obj && obj->type != M_NONE && obj->type != M_GONE &&
+			       (type == M_NONE || obj->type == type)
+		       ? obj
+		       : NULL;
 }
 
 bool m_has_table(const struct model *m, unsigned ctx, uint32_t ioas)
@@ -31,6 +34,20 @@ uint64_t m_alignment(const struct model *m, unsigned ctx, uint32_t ioas)
 	return m_has_table(m, ctx, ioas) || m->ctx[ctx].obj[ioas].ioas.small_pages ? M_PAGE : 1;
 }
 
+struct ioas_range m_kind_reserved(enum m_kind kind)
+{
+	/* What Linux uses for it on Arm; elsewhere the IOMMU takes writes there for interrupts. */
+	return kind == M_SMMU ? (struct ioas_range){0x8000000, 0x80fffff}
+			      : (struct ioas_range){MSI_FIRST, MSI_LAST};
+}
+
+bool m_kind_reserves(enum m_kind kind, uint64_t first, uint64_t last)
+{
+	struct ioas_range range = m_kind_reserved(kind);
+
+	return meets(first, last, range.first, range.last);
+}
+
 /* By a table: what is beyond its width. By a device whose plain requests go there: interrupts. */
 bool m_reserved(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last)
 {
@@ -44,7 +61,8 @@ bool m_reserved(const struct model *m, unsigned ctx, uint32_t ioas, uint64_t fir
 			const struct m_attach *attach = &m->dev[d].attach[i];
 
 			if (!attach->tagged && obj[attach->hwpt].hwpt.ioas == ioas &&
-			    meets(first, last, MSI_FIRST, MSI_LAST))
+			    m_kind_reserves(m->machine->iommu[m->dev[d].f->iommu].kind, first,
+					    last))
 				return true;
 		}
 	return false;
@@ -177,7 +195,7 @@ int m_allow(struct model *m, unsigned ctx, uint32_t ioas, const struct iommu_iov
 int m_ranges(struct model *m, unsigned ctx, uint32_t ioas, struct iommu_iova_range *out,
 	     uint64_t *alignment)
 {
-	uint64_t last = UINT64_MAX;
+	uint64_t from = 0, last = UINT64_MAX;
 	int nr = 0;
 
 	if (!m_find(m, ctx, ioas, M_IOAS))
@@ -187,12 +205,15 @@ int m_ranges(struct model *m, unsigned ctx, uint32_t ioas, struct iommu_iova_ran
 		if (last == UINT64_MAX && m_reserved(m, ctx, ioas, 1ull << aw, UINT64_MAX) &&
 		    m_reserved(m, ctx, ioas, 1ull << aw, 1ull << aw))
 			last = (1ull << aw) - 1;
-	if (!m_reserved(m, ctx, ioas, MSI_FIRST, MSI_LAST)) {
-		out[nr++] = (struct iommu_iova_range){0, last};
-		return nr;
+	for (unsigned i = 0; i < 2; i++) {
+		struct ioas_range hole = m_kind_reserved(i ? M_SOFT : M_SMMU);
+
+		if (!m_reserved(m, ctx, ioas, hole.first, hole.last))
+			continue;
+		out[nr++] = (struct iommu_iova_range){from, hole.first - 1};
+		from = hole.last + 1;
 	}
-	out[nr++] = (struct iommu_iova_range){0, MSI_FIRST - 1};
-	out[nr++] = (struct iommu_iova_range){MSI_LAST + 1, last};
+	out[nr++] = (struct iommu_iova_range){from, last};
 	return nr;
 }
 

@@ -19,7 +19,9 @@ static int alloc_on_ioas(struct model *m, unsigned ctx, struct iommu_hwpt_alloc 
 	/* Data is for nested ones; on what is to nest on page requests have no queue. */
 	if (cmd->data_len)
 		return -EOPNOTSUPP;
-	if (nest && (!iommu->vtd || cmd->flags & IOMMU_HWPT_FAULT_ID_VALID))
+	if (nest && (iommu->kind == M_SOFT || cmd->flags & IOMMU_HWPT_FAULT_ID_VALID))
+		return -EOPNOTSUPP;
+	if (nest && iommu->kind == M_SMMU && cmd->flags != IOMMU_HWPT_ALLOC_NEST_PARENT)
 		return -EOPNOTSUPP;
 	if (cmd->flags & IOMMU_HWPT_ALLOC_PASID && !f->pasid_lg2)
 		return -EOPNOTSUPP;
@@ -37,7 +39,7 @@ static int alloc_on_ioas(struct model *m, unsigned ctx, struct iommu_hwpt_alloc 
 	obj->hwpt.pasid = cmd->flags & IOMMU_HWPT_ALLOC_PASID;
 	obj->hwpt.dirty = cmd->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 	obj->hwpt.aw = iommu->aw;
-	obj->hwpt.vtd = iommu->vtd;
+	obj->hwpt.kind = iommu->kind;
 	obj->hwpt.parent = nest;
 	obj->hwpt.age = m->age++;
 	cmd->out_hwpt_id = id;
@@ -67,9 +69,9 @@ static int alloc_nested(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *
 	int rc;
 
 	if (cmd->flags & ~(uint32_t)(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID) ||
-	    !cmd->data_len || !m->machine->iommu[f->iommu].vtd)
+	    !cmd->data_len || m->machine->iommu[f->iommu].kind != M_VTD)
 		return -EOPNOTSUPP;
-	if (!parent->parent)
+	if (!parent->parent || parent->kind != M_VTD)
 		return -EINVAL;
 	rc = check_first(cmd, data);
 	if (rc)
@@ -80,7 +82,7 @@ static int alloc_nested(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *
 	obj->hwpt.ioas = parent->ioas;
 	obj->hwpt.pasid = cmd->flags & IOMMU_HWPT_ALLOC_PASID;
 	obj->hwpt.aw = parent->aw;
-	obj->hwpt.vtd = true;
+	obj->hwpt.kind = M_VTD;
 	obj->first.parent = cmd->pt_id;
 	obj->first.root = data->pgtbl_addr & ~(M_PAGE - 1);
 	obj->first.levels = data->addr_width == 48 ? 4 : 5;
@@ -91,8 +93,56 @@ static int alloc_nested(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *
 	return 0;
 }
 
-int m_hwpt_alloc(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd,
-		 const struct iommu_hwpt_vtd_s1 *data)
+static int check_ste(const struct iommu_hwpt_alloc *cmd, const struct iommu_hwpt_arm_smmuv3 *data,
+		     uint64_t ste[2])
+{
+	unsigned config;
+
+	if (cmd->flags & ~(uint32_t)(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID) ||
+	    !cmd->data_len || cmd->flags & IOMMU_HWPT_ALLOC_PASID)
+		return -EOPNOTSUPP;
+	if (cmd->data_type != IOMMU_HWPT_DATA_ARM_SMMUV3 || cmd->data_len != sizeof(*data))
+		return -EINVAL;
+	ste[0] = data->ste[0];
+	ste[1] = data->ste[1];
+	if (!(ste[0] & 1)) {
+		ste[0] = ste[1] = 0;
+		return 0;
+	}
+	/* Not a guest's: all but V, Config, S1Fmt, S1ContextPtr, S1CDMax; S1DSS to S1STALLD, EATS.
+	 */
+	if (ste[0] & 0x0700000000000000ull || ste[1] & ~0x380000ffull)
+		return -EIO;
+	config = ste[0] >> 1 & 7;
+	return (config && config != 4 && config != 5) || (ste[1] >> 28 & 3) > 1 ? -EIO : 0;
+}
+
+/* Through a viommu. */
+static int alloc_smmu(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd,
+		      const struct iommu_hwpt_arm_smmuv3 *data)
+{
+	uint32_t id = m_free_id(m, ctx), parent = m->ctx[ctx].obj[cmd->pt_id].on;
+	struct m_obj *obj = &m->ctx[ctx].obj[id];
+	uint64_t ste[2];
+	int rc = check_ste(cmd, data, ste);
+
+	if (rc)
+		return rc;
+	if (cmd->flags & IOMMU_HWPT_FAULT_ID_VALID)
+		return -ENOENT;
+	*obj = (struct m_obj){.type = M_NESTED};
+	obj->hwpt.ioas = m->ctx[ctx].obj[parent].hwpt.ioas;
+	obj->hwpt.aw = m->ctx[ctx].obj[parent].hwpt.aw;
+	obj->hwpt.kind = M_SMMU;
+	obj->first.parent = parent;
+	obj->first.viommu = cmd->pt_id;
+	obj->first.ste[0] = ste[0];
+	obj->first.ste[1] = ste[1];
+	cmd->out_hwpt_id = id;
+	return 0;
+}
+
+int m_hwpt_alloc(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd, const void *data)
 {
 	struct m_obj *pt;
 
@@ -103,9 +153,16 @@ int m_hwpt_alloc(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd,
 	if (!m_find(m, ctx, cmd->dev_id, M_DEVICE))
 		return -ENOENT;
 	pt = m_find(m, ctx, cmd->pt_id, M_NONE);
-	if (!pt || pt->type == M_DEVICE || pt->type == M_NESTED)
+	switch (pt ? pt->type : M_NONE) {
+	case M_IOAS:
+		return alloc_on_ioas(m, ctx, cmd);
+	case M_HWPT:
+		return alloc_nested(m, ctx, cmd, data);
+	case M_VIOMMU:
+		return alloc_smmu(m, ctx, cmd, data);
+	default:
 		return -EINVAL;
-	return pt->type == M_HWPT ? alloc_nested(m, ctx, cmd, data) : alloc_on_ioas(m, ctx, cmd);
+	}
 }
 
 int m_invalidate(struct model *m, unsigned ctx, const struct iommu_hwpt_invalidate *cmd,
@@ -121,6 +178,9 @@ int m_invalidate(struct model *m, unsigned ctx, const struct iommu_hwpt_invalida
 	obj = m_find(m, ctx, cmd->hwpt_id, M_NONE);
 	if (!obj)
 		return -ENOENT;
+	/* An SMMUv3's are invalidated through their viommu only. */
+	if (obj->type == M_NESTED && obj->hwpt.kind == M_SMMU)
+		return -EOPNOTSUPP;
 	if (obj->type != M_NESTED || cmd->data_type != IOMMU_HWPT_INVALIDATE_DATA_VTD_S1)
 		return -EINVAL;
 	for (; *done < cmd->entry_num; ++*done) {

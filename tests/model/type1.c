@@ -26,8 +26,15 @@ int m_vfio_ioas(struct model *m, unsigned ctx, struct iommu_vfio_ioas *cmd)
 
 int m_check_extension(struct model *m, unsigned ctx, uint64_t extension)
 {
+	const struct m_obj *obj = m->ctx[ctx].obj;
+	int all = 1;
+
+	/* Tables of an SMMUv3 enforce no coherency. */
+	for (uint32_t id = 1; id < M_IDS; id++)
+		all &= obj[id].type != M_HWPT || obj[id].hwpt.ioas != m->ctx[ctx].compat ||
+		       obj[id].hwpt.kind != M_SMMU;
 	if (extension == VFIO_DMA_CC_IOMMU)
-		return m->ctx[ctx].compat ? 1 : -ENODEV;
+		return m->ctx[ctx].compat ? all : -ENODEV;
 	return extension == VFIO_TYPE1_IOMMU || extension == VFIO_TYPE1v2_IOMMU ||
 	       extension == VFIO_UNMAP_ALL;
 }

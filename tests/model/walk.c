@@ -24,9 +24,8 @@ void m_changed(struct model *m, unsigned memory, uint64_t off, uint64_t len)
 		m->changed |= m->walked[memory] >> page & 1;
 }
 
-/* The 8 bytes at a GPA, or NULL: why not is in *out. */
-static uint8_t *reach(struct model *m, unsigned ctx, struct m_obj *parent, unsigned op,
-		      uint64_t gpa, bool act, struct m_walk *out)
+uint8_t *m_reach(struct model *m, unsigned ctx, struct m_obj *parent, unsigned op, uint64_t gpa,
+		 bool act, struct m_walk *out)
 {
 	const struct m_ioas *ioas = &m->ctx[ctx].obj[parent->hwpt.ioas].ioas;
 	const struct m_area *area;
@@ -44,16 +43,14 @@ static uint8_t *reach(struct model *m, unsigned ctx, struct m_obj *parent, unsig
 	return m->memory[area->memory].bytes + off;
 }
 
-/* An entry is used: its bits are set where stage 2 lets them be written. */
-static bool use(struct model *m, unsigned ctx, struct m_obj *parent, uint64_t gpa, uint64_t entry,
-		uint64_t bits, bool act, struct m_walk *out)
+bool m_exchange(struct model *m, unsigned ctx, struct m_obj *parent, uint64_t gpa, uint64_t entry,
+		uint64_t value, bool act, struct m_walk *out)
 {
-	uint64_t value = entry | bits;
 	uint8_t *bytes;
 
 	if (value == entry)
 		return true;
-	bytes = reach(m, ctx, parent, IOAS_TLP_WRITE, gpa, act, out);
+	bytes = m_reach(m, ctx, parent, IOAS_TLP_WRITE, gpa, act, out);
 	if (!bytes)
 		return false;
 	if (act)
@@ -120,12 +117,13 @@ static bool see(struct m_first *first, unsigned level, uint64_t iova, uint64_t e
 	uint64_t from = iova >> shift << shift;
 	struct m_seen *seen = seen_at(first, level, from);
 	bool stale = seen && takes_away(seen->entry, entry, level);
+	bool good = entry & PRESENT && !reserved(entry, level);
 
 	if (!act)
 		return stale;
-	if (seen && !(entry & PRESENT))
+	if (seen && !good)
 		*seen = first->seen[--first->seen_nr];
-	if (!(entry & PRESENT))
+	if (!good)
 		return stale;
 	if (!seen && first->seen_nr == M_SEEN)
 		abort();
@@ -169,6 +167,8 @@ struct m_walk m_walk(struct model *m, unsigned ctx, struct m_obj *nested,
 	struct m_walk out = {0};
 	unsigned level;
 
+	if (nested->hwpt.kind == M_SMMU)
+		return m_walk_arm(m, ctx, nested, tlp, iova, act);
 	if (tlp->flags & IOAS_TLP_PRIV && !first->supervisor)
 		return refuse(out, IOAS_FAULT_PRIVILEGE);
 	if (above && above != UINT64_MAX >> (12 + 9 * first->levels - 1))
@@ -179,7 +179,7 @@ struct m_walk m_walk(struct model *m, unsigned ctx, struct m_obj *nested,
 
 		below = (1ull << shift) - 1;
 		gpa = table + 8 * (iova >> shift & 511);
-		bytes = reach(m, ctx, parent, IOAS_TLP_READ, gpa, act, &out);
+		bytes = m_reach(m, ctx, parent, IOAS_TLP_READ, gpa, act, &out);
 		if (!bytes)
 			return out;
 		memcpy(&entry, bytes, sizeof(entry));
@@ -193,7 +193,7 @@ struct m_walk m_walk(struct model *m, unsigned ctx, struct m_obj *nested,
 		if (is_leaf(entry, level))
 			break;
 		bits = ACCESSED | (first->extended ? EXTENDED : 0);
-		if (!use(m, ctx, parent, gpa, entry, bits, act, &out))
+		if (!m_exchange(m, ctx, parent, gpa, entry, entry | bits, act, &out))
 			return out;
 		table = entry & ADDRESS;
 	}
@@ -202,7 +202,7 @@ struct m_walk m_walk(struct model *m, unsigned ctx, struct m_obj *nested,
 		return refuse(out, out.reason);
 	bits = ACCESSED | (first->extended ? EXTENDED : 0) |
 	       (tlp->op == IOAS_TLP_WRITE ? DIRTY : 0);
-	if (!use(m, ctx, parent, gpa, entry, bits, act, &out))
+	if (!m_exchange(m, ctx, parent, gpa, entry, entry | bits, act, &out))
 		return out;
 	out.gpa = (entry & ADDRESS & ~below) | (iova & below);
 	out.reason = out.gpa >> parent->hwpt.aw ? IOAS_FAULT_WIDTH
