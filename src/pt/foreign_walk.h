@@ -9,6 +9,11 @@
 #include <errno.h>
 #include "pt/walk.h"
 
+/* What a format says of a leaf by the tables above it, before its permissions are looked at. */
+#ifndef PT_LEAF_BELOW
+#define PT_LEAF_BELOW(any, entry) (entry)
+#endif
+
 /* An entry that changes all the time is somebody's attack on the walker. */
 #define FOREIGN_TRIES 16
 
@@ -46,9 +51,12 @@ static uint32_t foreign_prot(const struct pt_foreign *table, uint64_t all, uint6
 			     const struct pt_foreign_walk *leaf)
 {
 	bool dirty = table->update && !table->clean;
-	uint32_t prot =
-		FMT(prot)(dirty ? leaf->entry : FMT(without_tracking)(leaf->entry), leaf->level);
+	uint64_t entry = dirty ? leaf->entry : FMT(without_tracking)(leaf->entry);
+	uint32_t prot;
 
+	if (!table->flat)
+		entry = PT_LEAF_BELOW(any, entry);
+	prot = FMT(prot)(entry, leaf->level);
 	if (!table->flat)
 		prot = FMT(prot_below)(all, any, prot);
 	if (table->write_no_exec && prot & IOAS_PROT_WRITE)

@@ -155,20 +155,22 @@ static bool same_tlp(const struct ioas_tlp *a, const struct ioas_tlp *b)
 	       a->pasid == b->pasid && a->rid == b->rid && a->op == b->op && a->at == b->at;
 }
 
-/* What is on record, beside what the issuer was told. */
-static void check_record(struct rig *rig, unsigned dev, const struct ioas_tlp *tlp,
-			 const struct m_outcome *want)
+static void tell_records(struct rig *rig, const struct ioas_fault *fault, size_t nr)
 {
-	struct ioas_fault fault[3];
-	size_t nr = ioas_fault_read(rig->iommu, &rig->fault_seq, fault, 3);
-	char name[IOAS_NAME_LEN] = "0000:";
+	char text[2048];
 
 	for (size_t i = 0; rig->aloud && i < nr; i++) {
-		char text[2048];
-
 		ioas_fault_format(&fault[i], text, sizeof(text));
 		fprintf(stderr, "%s\n", text);
 	}
+}
+
+/* What is on record, beside what the issuer was told. */
+static void check_record(struct rig *rig, unsigned dev, const struct ioas_tlp *tlp,
+			 const struct m_outcome *want, struct ioas_fault *fault, size_t nr)
+{
+	char name[IOAS_NAME_LEN] = "0000:";
+
 	if (rig->checked && want->stale) {
 		rig_expect(rig, "a record", nr > 0, true);
 		rig_expect(rig, "a stale entry", fault[0].reason, IOAS_PASSED_STALE);
@@ -227,8 +229,11 @@ static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 {
 	struct m_outcome want = m_judge(&rig->model, dev, tlp);
 	uint8_t buf[LEN_MAX], was[LEN_MAX];
+	struct ioas_fault fault[3];
 	enum way way;
 	bool passes;
+	size_t nr;
+	int rc;
 
 	/* What an SMMUv3's guest invalidates ends what is checked of the others. */
 	if (rig->checked && want.arm && rig->model.changed && input_below(&rig->in, 8))
@@ -261,8 +266,11 @@ static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 	if (passes && !want.reason)
 		rig->device[dev].last = *tlp;
 	rig->why.text[0] = '\0';
-	rig_expect(rig, "a TLP", send(rig, issuer, way, tlp, buf), passes ? 0 : -EFAULT);
-	check_record(rig, dev, tlp, &want);
+	rc = send(rig, issuer, way, tlp, buf);
+	nr = ioas_fault_read(rig->iommu, &rig->fault_seq, fault, 3);
+	tell_records(rig, fault, nr);
+	rig_expect(rig, "a TLP", rc, passes ? 0 : -EFAULT);
+	check_record(rig, dev, tlp, &want, fault, nr);
 	if (!passes)
 		m_tell(&rig->model, tlp, &want);
 	if (passes || want.reason == IOAS_FAULT_MEMORY || want.nested ||

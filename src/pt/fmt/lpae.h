@@ -180,6 +180,20 @@ static inline uint32_t FMT(prot)(uint64_t entry, unsigned level)
 	return LPAE_STAGE == 1 ? FMT(prot_s1)(entry) : FMT(prot_s2)(entry);
 }
 
+/*
+ * The leaf as it is below what its tables take away: also what follows from it, that privileged
+ * software may not fetch, is then of what is left.
+ */
+static inline uint64_t FMT(leaf_below)(uint64_t any, uint64_t entry)
+{
+	if (LPAE_STAGE == 2)
+		return entry;
+	if (any & LPAE_AP_TABLE2)
+		entry = (entry | LPAE_AP2) & ~LPAE_DBM;
+	return any & LPAE_AP_TABLE1 ? entry & ~LPAE_AP1 : entry;
+}
+#define PT_LEAF_BELOW(any, entry) FMT(leaf_below)(any, entry)
+
 /* Tables of stage 2 take nothing away. */
 static inline uint32_t FMT(prot_below)(uint64_t all, uint64_t any, uint32_t prot)
 {

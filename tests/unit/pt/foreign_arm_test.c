@@ -6,13 +6,15 @@
  */
 #include "arena.h"
 
-#define AF	(1ull << 10)
-#define AP_USER (1ull << 6)
-#define AP_RO	(1ull << 7)
-#define UXN	(1ull << 54)
-#define PXN	(1ull << 53)
-#define DBM	(1ull << 51)
-#define PAGE	(3ull | 0x12345000)
+#define AF	      (1ull << 10)
+#define AP_USER	      (1ull << 6)
+#define AP_RO	      (1ull << 7)
+#define UXN	      (1ull << 54)
+#define PXN	      (1ull << 53)
+#define DBM	      (1ull << 51)
+#define AP_TABLE_USER (1ull << 61)
+#define AP_TABLE_RO   (1ull << 62)
+#define PAGE	      (3ull | 0x12345000)
 
 struct table {
 	struct arena arena;
@@ -123,15 +125,18 @@ static void permissions_by_the_book(void **state)
 {
 	static const uint32_t accesses[] = {R, W, X, R | P, W | P, X | P};
 
-	for (unsigned bits = 0; bits < 64; bits++) {
+	for (unsigned bits = 0; bits < 256; bits++) {
 		bool user = bits & 1, ro = bits & 2, uxn = bits & 4, pxn = bits & 8;
-		bool wxn = bits & 16, pan = bits & 32;
+		bool wxn = bits & 16, pan = bits & 32, no_user = bits & 64, no_write = bits & 128;
 		struct table t;
 
 		make(&t, 48,
 		     PAGE | AF | (user ? AP_USER : 0) | (ro ? AP_RO : 0) | (uxn ? UXN : 0) |
 			     (pxn ? PXN : 0),
-		     0);
+		     (no_user ? AP_TABLE_USER : 0) | (no_write ? AP_TABLE_RO : 0));
+		/* What follows is of what the tables have left. */
+		user &= !no_user;
+		ro |= no_write;
 		t.view.write_no_exec = wxn;
 		t.view.priv_apart = pan;
 		for (unsigned i = 0; i < 6; i++) {
