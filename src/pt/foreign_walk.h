@@ -202,11 +202,19 @@ static bool foreign_same_place(unsigned level, uint64_t old, uint64_t now)
 	       FMT(leaf_pa)(old, lg2) == FMT(leaf_pa)(now, lg2);
 }
 
+static uint64_t foreign_used(uint64_t entry)
+{
+	return FMT(set_dirty)(FMT(set_accessed)(entry));
+}
+
 static bool foreign_changed(bool update, unsigned level, uint64_t old, uint64_t now)
 {
 	uint32_t limits = PT_PROT_NO_EXEC | PT_PROT_NO_EXEC_PRIV | PT_PROT_PRIV;
 	uint32_t had, has;
 
+	/* Others who walk the same tables may set these bits, where this one does not. */
+	if (foreign_used(old) == foreign_used(now))
+		return false;
 	if (!FMT(present)(now) || FMT(reserved)(now, level) || !foreign_same_place(level, old, now))
 		return true;
 	had = foreign_gives(update, level, old);

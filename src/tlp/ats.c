@@ -354,7 +354,10 @@ static enum ioas_fault_reason hand_out(struct ioas_issuer *issuer, const struct 
 	iova_t table_addr;
 
 	*out = (struct ioas_ats_translation){.first = tlp->addr & ~(unit - 1), .len = unit};
-	reason = tlp_find_route(issuer->dev, tlp, &route);
+	/* What the rest of the range meets is the next answer's. */
+	if (plain.len > unit - (tlp->addr - out->first))
+		plain.len = unit - (tlp->addr - out->first);
+	reason = tlp_find_route(issuer->dev, &plain, &route);
 	if (reason == IOAS_FAULT_INTERRUPT) {
 		out->flags = IOAS_ATS_UNTRANSLATED | IOAS_ATS_WRITE;
 		return IOAS_FAULT_NONE;

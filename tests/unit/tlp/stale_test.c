@@ -46,6 +46,20 @@ static void what_takes_something_away(void **state)
 				 all[i].changed);
 }
 
+/* Arm's AP[2] with DBM is a dirty bit, which another descriptor lets the walk clear. */
+static void a_dirty_bit_is_no_change(void **state)
+{
+	const uint64_t page = 3 | 1 << 6 | 1 << 10 | 1ull << 51, clean = page | 1 << 7;
+	struct pt_foreign table = {.format = PT_ARM_LPAE_S1_4K, .aw = 48};
+
+	assert_false(pt_foreign_changed(&table, 1, clean, page));
+	assert_false(pt_foreign_changed(&table, 1, page, clean));
+	assert_true(pt_foreign_changed(&table, 1, page, 0x1000 | page));
+	table.update = true;
+	assert_false(pt_foreign_changed(&table, 1, clean, page));
+	assert_true(pt_foreign_changed(&table, 1, page, clean & ~(1ull << 51)));
+}
+
 /* Of any format: an entry of ours is as itself, and not as one that leads elsewhere or to less. */
 static void of_each_format(void **state)
 {
@@ -259,6 +273,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_takes_something_away),
+		cmocka_unit_test(a_dirty_bit_is_no_change),
 		cmocka_unit_test(of_each_format),
 		cmocka_unit_test(pasids_and_halves_are_apart),
 		cmocka_unit_test(twin),
