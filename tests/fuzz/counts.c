@@ -18,6 +18,10 @@ void fuzz_print_counts(void)
 		       (unsigned long long)c->tlps, (unsigned long long)c->faults,
 		       (unsigned long long)c->around, (unsigned long long)c->nested,
 		       (unsigned long long)c->stale, (unsigned long long)c->events);
+	if (c->asked)
+		printf(", ATS: %llu asked, %llu translated, %llu given back",
+		       (unsigned long long)c->asked, (unsigned long long)c->translated,
+		       (unsigned long long)c->invalidations);
 	if (c->compared_len)
 		printf(", %llu MiB compared", (unsigned long long)c->compared_len >> 20);
 	putchar('\n');

@@ -7,8 +7,8 @@
 
 /* Four IOMMUs, a multifunction device, a bridge, switches without ACS and with it, a quirk. */
 static const char *const lines[] = {
-	"iommu kind=soft,aw=48,pasid=20,pasid0apart,dirty",
-	"iommu kind=soft,aw=39,pasid=8,dirty",
+	"iommu kind=soft,aw=48,pasid=20,pasid0apart,dirty,ats,pri",
+	"iommu kind=soft,aw=39,pasid=8,dirty,ats,pri",
 	"iommu kind=vtd,aw=48,pasid=20,dirty,coherency,nested",
 	"iommu kind=smmuv3,aw=48,pasid=20,dirty,nested",
 	"function addr=0000:00:01.0,type=root port,secondary=1,subordinate=1,acs,acs_cap=1d,"
@@ -72,8 +72,8 @@ static const struct m_iommu iommus[] = {
 static const struct m_function functions[] = {
 	/* Nobody checks what this one claims, nor keeps it from any peer. */
 	{"0e:00.0", 0, 7, 9, 0x0e00, 20, true, false, 0x00, 0xff, PEER(16) - 2, 20},
-	{"01:00.0", 0, 0, 0, 0x0100, 20, false, false, 0x01, 0x01, PEER(2), 20},
-	{"01:00.1", 0, 0, 1, 0x0101, 20, false, false, 0x01, 0x01, PEER(1), 20},
+	{"01:00.0", 0, 0, 0, 0x0100, 20, false, false, 0x01, 0x01, PEER(2), 20, true, 4},
+	{"01:00.1", 0, 0, 1, 0x0101, 20, false, false, 0x01, 0x01, PEER(1), 20, true, 4},
 	/* Behind the bridge: no PASIDs, and its requester ID on all they send. */
 	{"03:00.0", 0, 1, 2, 0x0300, 0, false, true, 0, 0, PEER(4), 20},
 	{"03:01.0", 0, 1, 2, 0x0300, 0, false, true, 0, 0, PEER(3), 0},
@@ -81,13 +81,13 @@ static const struct m_function functions[] = {
 	 * The switch turns requests between these two, and lets them claim each other's IDs. They
 	 * are two groups all the same, as in Linux.
 	 */
-	{"06:00.0", 0, 2, 3, 0x0600, 20, false, false, 0x04, 0x07, PEER(6), 20},
+	{"06:00.0", 0, 2, 3, 0x0600, 20, false, false, 0x04, 0x07, PEER(6), 20, true, 4},
 	{"07:00.0", 0, 8, 4, 0x0700, 4, false, false, 0x04, 0x07, PEER(5), 4},
 	{"0a:00.0", 0, 3, 5, 0x0a00, 20, true, false, 0x0a, 0x0a, 0, 20},
-	{"0b:00.0", 0, 4, 6, 0x0b00, 20, false, false, 0x0b, 0x0b, 0, 20},
-	{"0c:00.0", 0, 5, 7, 0x0c00, 20, false, false, 0x0c, 0x0c, PEER(10), 20},
+	{"0b:00.0", 0, 4, 6, 0x0b00, 20, false, false, 0x0b, 0x0b, 0, 20, true, 4},
+	{"0c:00.0", 0, 5, 7, 0x0c00, 20, false, false, 0x0c, 0x0c, PEER(10), 20, true, 4},
 	{"0c:00.1", 0, 5, 7, 0x0c00, 20, false, false, 0x0c, 0x0c, PEER(9), 20},
-	{"0d:00.0", 1, 6, 8, 0x0d00, 8, false, false, 0x0d, 0x0d, 0, 20},
+	{"0d:00.0", 1, 6, 8, 0x0d00, 8, false, false, 0x0d, 0x0d, 0, 20, true, 4},
 	/* Behind the VT-d one. */
 	{"0f:00.0", 2, 12, 10, 0x0f00, 20, false, false, 0x0f, 0x0f, 0, 20},
 	{"10:00.0", 2, 16, 11, 0x1000, 20, false, false, 0x10, 0x10, 0, 20},

@@ -64,6 +64,9 @@ void op_guest_write(struct rig *rig, unsigned ctx);
 void op_invalidate(struct rig *rig, unsigned ctx);
 uint64_t rig_pick_guest_iova(struct rig *rig);
 uint64_t rig_pick_root(struct rig *rig, uint32_t *width);
+/* ops_tlp.c */
+struct ioas_tlp rig_pick_tlp(struct rig *rig, unsigned dev);
+void rig_fire(struct rig *rig, unsigned dev, const struct ioas_tlp *tlp);
 /* guest_arm.c */
 void op_arm_write(struct rig *rig, unsigned ctx);
 struct iommu_hwpt_arm_smmuv3 rig_pick_ste(struct rig *rig);

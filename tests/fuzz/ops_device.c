@@ -255,6 +255,8 @@ static void reset(struct rig *rig, unsigned dev, unsigned which)
 	rig_expect(rig, "RESET", rig_ioctl(rig, rig->cdev[dev][which], VFIO_DEVICE_RESET, NULL),
 		   good ? 0 : -EINVAL);
 	rig->model.dev[dev].resets += good;
+	if (good)
+		m_forget_held(&rig->model, dev);
 	rig_compare_regs(rig);
 }
 

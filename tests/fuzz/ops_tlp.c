@@ -43,7 +43,7 @@ static uint16_t pick_rid(struct rig *rig)
 	return input_rarely(&rig->in, 16) ? (uint16_t)(input_byte(&rig->in) << 8) : f->wire;
 }
 
-static struct ioas_tlp pick_tlp(struct rig *rig, unsigned dev)
+struct ioas_tlp rig_pick_tlp(struct rig *rig, unsigned dev)
 {
 	struct input *in = &rig->in;
 	struct ioas_tlp tlp = {.op = input_below(in, 2)};
@@ -134,6 +134,9 @@ static enum way pick_way(struct rig *rig, const struct ioas_tlp *tlp, const stru
 		    !(tlp->addr & (tlp->len - 1));
 
 	if (way == STORE && !word)
+		return ISSUE;
+	/* Translations are not lent. */
+	if (way == LEND && tlp->at == IOAS_TLP_TRANSLATED)
 		return ISSUE;
 	/*
 	 * Refused halfway it may have marked pages as written, of which no byte was; and that
@@ -235,6 +238,9 @@ static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 	size_t nr;
 	int rc;
 
+	/* What a bus has for those: in ops_ats.c. */
+	if (tlp->at == IOAS_TLP_TRANSLATION_REQUEST && m_ats_on(&rig->model, dev))
+		return;
 	/* What an SMMUv3's guest invalidates ends what is checked of the others. */
 	if (rig->checked && want.arm && rig->model.changed && input_below(&rig->in, 8))
 		return;
@@ -263,7 +269,8 @@ static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 	fuzz_counts.faults += !passes;
 	fuzz_counts.around += passes && want.reason;
 	fuzz_counts.nested += want.nested;
-	if (passes && !want.reason)
+	fuzz_counts.translated += tlp->at == IOAS_TLP_TRANSLATED && passes;
+	if (passes && !want.reason && !tlp->at)
 		rig->device[dev].last = *tlp;
 	rig->why.text[0] = '\0';
 	rc = send(rig, issuer, way, tlp, buf);
@@ -281,6 +288,11 @@ static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 	rig_compare(rig);
 	if (want.peer >= 0)
 		rig_compare_regs(rig);
+}
+
+void rig_fire(struct rig *rig, unsigned dev, const struct ioas_tlp *tlp)
+{
+	fire(rig, dev, rig->device[dev].issuer, tlp);
 }
 
 /* The like of it, which meets what it left behind: another address, op or PASID. */
@@ -330,7 +342,7 @@ void rig_step_tlp(struct rig *rig)
 		if (!rig->model.dev[dev].master || !rig->model.dev[dev].attach_nr)
 			dev = (dev + 1) % rig->model.dev_nr;
 	issuer = rig->device[dev].issuer;
-	tlp = pick_tlp(rig, dev);
+	tlp = rig_pick_tlp(rig, dev);
 
 	if (!input_rarely(&rig->in, 16)) {
 		fire_some(rig, dev, issuer, tlp);

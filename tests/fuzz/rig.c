@@ -158,6 +158,8 @@ static void add_device(struct rig *rig, unsigned i)
 		.bar = {{.len = M_BAR, .flags = IOAS_PCI_BAR_64}},
 		.pasid_lg2 = f->model_pasid_lg2,
 		.shared_queue = f->shared,
+		.ats = f->ats,
+		.page_request_nr = f->page_request_nr,
 	};
 	struct rig_device *dev = &rig->device[i];
 	struct ioas_pci_addr addr;
@@ -169,6 +171,8 @@ static void add_device(struct rig *rig, unsigned i)
 	must(rig, f->addr,
 	     ioas_pci_add(rig->iommu, addr, &desc, &pci_ops, dev, &dev->pci, &rig->why));
 	must(rig, f->addr, ioas_issuer_new(ioas_pci_device(dev->pci), &dev->issuer));
+	if (f->ats)
+		rig_open_ats(dev);
 	rig->model.dev[i].bar = dev->pci->bar_base[0];
 	rig->model.dev[i].resets = dev->resets;
 }

@@ -6,6 +6,7 @@
 #ifndef TESTS_FUZZ_RIG_H
 #define TESTS_FUZZ_RIG_H
 
+#include <ioas/ats.h>
 #include <ioas/door.h>
 #include <ioas/pci.h>
 #include <ioas/uapi/vfio.h>
@@ -23,6 +24,8 @@
 #define RIG_SHARED  2u
 #define RIG_FILE_NR 6u /* pages at most */
 #define RIG_QUEUES  4u
+#define RIG_ASKED   64u
+#define RIG_OLD	    8u
 
 struct rig_device {
 	struct rig *rig;
@@ -30,6 +33,11 @@ struct rig_device {
 	struct ioas_issuer *issuer; /* for all of its life, so that it remembers */
 	unsigned index;
 	struct ioas_tlp last; /* the newest that passed; len 0: none yet */
+	/* What it was asked to give back since somebody has looked. */
+	struct ioas_ats_invalidation asked[RIG_ASKED];
+	unsigned asked_nr;
+	struct m_held old[RIG_OLD]; /* what it had once */
+	unsigned old_nr;
 	uint8_t regs[M_BAR];
 	unsigned resets;
 };
@@ -63,6 +71,12 @@ struct rig {
 	struct ioas_batch *batch; /* that TLPs are to go into, or NULL */
 	uint64_t noise;		  /* of what devices write */
 };
+
+/* It has translations of its own (ops_ats.c). */
+void rig_open_ats(struct rig_device *dev);
+void rig_step_ats(struct rig *rig);
+/* What was taken back was asked for, and nothing else. */
+void rig_check_asked(struct rig *rig);
 
 struct rig *rig_new(const uint8_t *data, size_t len, bool checked);
 void rig_destroy(struct rig *rig);

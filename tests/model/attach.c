@@ -131,6 +131,9 @@ static uint32_t point(struct model *m, struct m_dev *dev, bool tagged, pasid_t p
 	*attach = (struct m_attach){tagged, pasid, hwpt};
 	forget_seen(m, dev->ctx, was);
 	forget_seen(m, dev->ctx, hwpt);
+	for (unsigned d = 0; was && d < m->dev_nr; d++)
+		if (m->dev[d].f->set == dev->f->set)
+			m_take_form(m, d, tagged, pasid);
 	if (!tagged)
 		m->guest[dev->f->set] = guest_id(m, dev, hwpt);
 	return was;
@@ -283,6 +286,16 @@ int m_attach(struct model *m, unsigned dev, bool tagged, pasid_t pasid, uint32_t
 	return rc;
 }
 
+/* Is nobody else of the share set attached so? */
+static bool alone(struct model *m, unsigned self, bool tagged, pasid_t pasid)
+{
+	for (unsigned d = 0; d < m->dev_nr; d++)
+		if (d != self && m->dev[d].f->set == m->dev[self].f->set &&
+		    m_attached(&m->dev[d], tagged, pasid))
+			return false;
+	return true;
+}
+
 void m_detach(struct model *m, unsigned dev, bool tagged, pasid_t pasid)
 {
 	struct m_dev *d = &m->dev[dev];
@@ -293,6 +306,11 @@ void m_detach(struct model *m, unsigned dev, bool tagged, pasid_t pasid)
 		return;
 	was = attach->hwpt;
 	forget_seen(m, d->ctx, was);
+	/* While another one of the share set is attached, that one's stays. */
+	for (unsigned other = 0; other < m->dev_nr; other++)
+		if (other == dev ||
+		    (m->dev[other].f->set == d->f->set && alone(m, dev, tagged, pasid)))
+			m_take_form(m, other, tagged, pasid);
 	*attach = d->attach[--d->attach_nr];
 	unuse(m, (unsigned)d->ctx, was);
 }
@@ -302,6 +320,8 @@ void m_unbind(struct model *m, unsigned dev)
 	struct m_dev *d = &m->dev[dev];
 	unsigned ctx = (unsigned)d->ctx;
 
+	/* It is reset first. */
+	m_forget_held(m, dev);
 	while (d->attach_nr)
 		m_detach(m, dev, d->attach[0].tagged, d->attach[0].pasid);
 	m_vdevice_end(m, dev);

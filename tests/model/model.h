@@ -29,7 +29,8 @@
 #define M_NEST_MAPS 12u
 #define M_NEST_DEEP 8u
 #define M_SEEN	    160u
-#define M_DEPTH	    8u	/* of queues */
+#define M_DEPTH	    8u /* of queues */
+#define M_HELD	    48u
 #define M_ATTACH    12u /* routes of a device at once */
 #define M_PAGES	    1024u
 #define M_BAR	    4096u
@@ -48,6 +49,8 @@ struct m_function {
 	uint8_t first, last;	 /* buses whose requester IDs the ports let out */
 	uint32_t peers;		 /* bit n: requests to a BAR of function n turn before the IOMMU */
 	uint8_t model_pasid_lg2; /* what the device model has, before the IOMMU and bridges */
+	bool ats;		 /* it asks for translations, and its IOMMU gives them */
+	uint8_t page_request_nr; /* it requests so many pages at once */
 };
 
 /* VT-d and SMMUv3 can nest; tables of `soft` are like VT-d's second stage. */
@@ -192,6 +195,19 @@ struct m_dev {
 	uint8_t regs[M_BAR];
 };
 
+/* A translation that a device was given, of requests of that form, by way of a page table. */
+struct m_held {
+	unsigned dev;
+	bool tagged;
+	pasid_t pasid;
+	int ctx;
+	uint32_t hwpt;
+	uint64_t first, len, pa;
+	unsigned ops; /* bit op */
+	unsigned memory;
+	uint64_t va; /* of `first` */
+};
+
 struct model {
 	const struct m_machine *machine;
 	struct m_ctx ctx[M_CTXS];
@@ -206,6 +222,11 @@ struct model {
 	 */
 	uint32_t walked[M_MEMORY];
 	bool changed;
+	struct m_held held[M_HELD];
+	unsigned held_nr;
+	/* What was taken back, and the device had to be asked for, since somebody has looked. */
+	struct m_held taken[M_HELD];
+	unsigned taken_nr;
 	/* By which StreamID the guest knows requests of each share set; UINT64_MAX: by none. */
 	uint64_t guest[M_DEVS];
 };
@@ -376,6 +397,30 @@ void m_forget_seen(struct m_first *first, uint64_t from, uint64_t to, bool leave
 /* Bytes of memory have been written, by a device or the program. */
 void m_changed(struct model *m, unsigned memory, uint64_t off, uint64_t len);
 
+/* ---- translations of devices (ats.c) ---- */
+
+bool m_ats_on(const struct model *m, unsigned dev);
+/*
+ * The device was told that `first`, `len` leads to `pa`, with those permissions (enum
+ * ioas_ats_flags). Is that so? It holds it then.
+ */
+bool m_hold(struct model *m, unsigned dev, const struct m_outcome *asked, uint64_t first,
+	    uint64_t len, uint64_t pa, uint32_t flags);
+/* What the device is to be told of an address; 0: there is no translation. */
+uint32_t m_ats_flags(const struct model *m, const struct ioas_tlp *tlp,
+		     const struct m_outcome *asked);
+/* The one that holds a physical address for `op`, or NULL. */
+const struct m_held *m_held_at(const struct model *m, unsigned dev, uint64_t pa, unsigned op);
+void m_judge_translated(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
+			struct m_outcome *out);
+/* Taken back: what of that range was by a page table; `writes`: only what may be written by. */
+void m_take(struct model *m, unsigned ctx, uint32_t hwpt, uint64_t first, uint64_t last,
+	    bool writes);
+void m_take_space(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, uint64_t last);
+/* What a device holds of a form, and what it holds at all, which it forgets by itself. */
+void m_take_form(struct model *m, unsigned dev, bool tagged, pasid_t pasid);
+void m_forget_held(struct model *m, unsigned dev);
+
 /* ---- requests (request.c) ---- */
 
 /* What the page of a space says of an access. */
@@ -398,11 +443,15 @@ struct m_outcome {
 	unsigned event;
 	unsigned set; /* by whose route */
 	int ctx;
-	bool arm;     /* nested behind an SMMUv3 */
+	bool arm;    /* nested behind an SMMUv3 */
+	bool tagged; /* by which form, as the IOMMU sees it */
+	pasid_t pasid;
 	bool claimed; /* went another's way */
 };
 
 /* What becomes of a request; moves nothing. */
+/* Of a translation request, whether it is refused; if not, where its first address leads to. */
+struct m_outcome m_ask(struct model *m, unsigned dev, const struct ioas_tlp *tlp);
 struct m_outcome m_judge(struct model *m, unsigned dev, const struct ioas_tlp *tlp);
 /*
  * Moves `len` bytes of it: a write from `buf`, a read to `buf`; and leaves the traces of what then

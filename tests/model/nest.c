@@ -74,6 +74,26 @@ static void forget_changed(struct model *m, unsigned ctx, uint32_t ioas, const s
 	}
 }
 
+/* An area that is not as it was goes as a whole. */
+static void take_changed(struct model *m, unsigned ctx, uint32_t ioas, const struct m_ioas *was,
+			 uint64_t first, uint64_t last)
+{
+	const struct m_ioas *now = &m->ctx[ctx].obj[ioas].ioas;
+
+	for (unsigned i = 0; i < was->area_nr; i++) {
+		const struct m_area *area = &was->area[i];
+		bool stays = true;
+
+		if (!meets(first, last, area->first, area->last))
+			continue;
+		for (uint64_t at = area->first; at - area->first <= area->last - area->first;
+		     at += M_PAGE)
+			stays &= same(was, now, at);
+		if (!stays)
+			m_take_space(m, ctx, ioas, area->first, area->last);
+	}
+}
+
 /*
  * What of a part of a map an area of the parent leads to. Not shown is what nothing may be done
  * with, what meets a reserved range, and what is no whole page.
@@ -121,6 +141,7 @@ static int remake(struct model *m, unsigned ctx, uint32_t ioas, const struct m_n
 	for (unsigned i = 0; !rc && i < nr; i++)
 		s->area[s->area_nr++] = new[i];
 	forget_changed(m, ctx, ioas, was);
+	take_changed(m, ctx, ioas, was, first, last);
 	free(was);
 	return rc;
 }
@@ -245,6 +266,7 @@ int m_nest_unmap(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, u
 		s->map[found - s->map] = s->map[--s->map_nr];
 		take_out(s, map.first, map.last);
 		m_forget_written(m, ctx, ioas, map.first, map.last);
+		m_take_space(m, ctx, ioas, map.first, map.last);
 		m_nest_sync(m, ctx, ioas, map.first, map.last);
 	}
 	return !*len && (first || last != UINT64_MAX) ? -ENOENT : 0;

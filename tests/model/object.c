@@ -61,6 +61,8 @@ int m_set_dirty(struct model *m, unsigned ctx, const struct iommu_hwpt_set_dirty
 		return -EOPNOTSUPP;
 	obj->hwpt.tracking = cmd->flags;
 	obj->hwpt.written_nr = 0;
+	if (cmd->flags)
+		m_take(m, ctx, cmd->hwpt_id, 0, UINT64_MAX, true);
 	return 0;
 }
 
@@ -107,6 +109,9 @@ int m_get_dirty(struct model *m, unsigned ctx, const struct iommu_hwpt_get_dirty
 			hwpt->written[kept++] = page;
 	}
 	hwpt->written_nr = kept;
+	/* Who writes by what it was given is to ask anew, and to be noted. */
+	if (hwpt->tracking && !(cmd->flags & IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR))
+		m_take(m, ctx, cmd->hwpt_id, cmd->iova, cmd->iova + cmd->length - 1, true);
 	return 0;
 }
 

@@ -166,7 +166,8 @@ static enum ioas_fault_reason check_sender(const struct model *m, unsigned dev,
 }
 
 static enum ioas_fault_reason check_form(const struct model *m, unsigned dev,
-					 const struct ioas_tlp *tlp, unsigned set, int only)
+					 const struct ioas_tlp *tlp, unsigned set, int only,
+					 bool claimed)
 {
 	bool tagged = tlp->flags & IOAS_TLP_PASID, bound, pasids;
 
@@ -177,8 +178,10 @@ static enum ioas_fault_reason check_form(const struct model *m, unsigned dev,
 		return IOAS_FAULT_UNDECLARED;
 	if (tagged && tlp->pasid >> (only < 0 ? IOAS_PASID_BITS : m->dev[dev].f->pasid_lg2))
 		return IOAS_FAULT_PASID_WIDTH;
-	if (tlp->at != IOAS_TLP_UNTRANSLATED)
+	if (tlp->at != IOAS_TLP_UNTRANSLATED && (!m_ats_on(m, dev) || claimed))
 		return IOAS_FAULT_TRANSLATED;
+	if (tlp->at == IOAS_TLP_TRANSLATED)
+		return IOAS_FAULT_NONE;
 	if (m->machine->iommu[m->dev[dev].f->iommu].kind != M_SMMU && tlp->addr <= MSI_LAST &&
 	    (tlp->addr >= MSI_FIRST || tlp->len > MSI_FIRST - tlp->addr))
 		return IOAS_FAULT_INTERRUPT;
@@ -208,44 +211,73 @@ static struct m_obj *paging(struct model *m, int ctx, struct m_obj *table)
 	return table->type == M_NESTED ? &m->ctx[ctx].obj[table->first.parent] : table;
 }
 
-struct m_outcome m_judge(struct model *m, unsigned dev, const struct ioas_tlp *tlp)
+/* Up to the page table that it goes to, which is NULL if it is refused, or translated. */
+static struct m_obj *judge_route(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
+				 struct m_outcome *out)
 {
-	struct m_outcome out = {.addr = tlp->addr, .id = m->dev[dev].f->wire, .peer = -1};
 	bool tagged = tlp->flags & IOAS_TLP_PASID;
 	struct m_obj *table;
 	unsigned set;
 	int ctx = -1, only;
 
 	if (!m->dev[dev].master) {
-		out.reason = IOAS_FAULT_BUS_MASTER;
-		return out;
+		out->reason = IOAS_FAULT_BUS_MASTER;
+		return NULL;
 	}
-	out.peer = peer_of(m, dev, tlp);
-	if (out.peer >= 0) {
-		judge_peer(m, tlp, &out);
-		return out;
+	out->peer = peer_of(m, dev, tlp);
+	if (out->peer >= 0) {
+		judge_peer(m, tlp, out);
+		return NULL;
 	}
-	out.reason = check_sender(m, dev, tlp, &out, &set, &only);
-	if (!out.reason)
-		out.reason = check_form(m, dev, tlp, set, only);
-	if (out.reason)
-		return out;
+	out->reason = check_sender(m, dev, tlp, out, &set, &only);
+	if (!out->reason)
+		out->reason = check_form(m, dev, tlp, set, only, out->claimed);
+	if (out->reason || tlp->at == IOAS_TLP_TRANSLATED)
+		return NULL;
 	if (tagged && !tlp->pasid && pasid_0_none(m, dev))
 		tagged = false;
-	table = table_of(m, set, tagged, tlp->pasid, &ctx, &out.hwpt_id);
+	table = table_of(m, set, tagged, tlp->pasid, &ctx, &out->hwpt_id);
 	if (!table) {
-		out.reason = IOAS_FAULT_NO_ROUTE;
-		return out;
+		out->reason = IOAS_FAULT_NO_ROUTE;
+		return NULL;
 	}
-	out.ioas_id = table->hwpt.ioas;
-	out.nested = table->type == M_NESTED;
-	out.arm = out.nested && table->hwpt.kind == M_SMMU;
-	out.ctx = ctx;
-	out.set = set;
-	out.tracked = paging(m, ctx, table)->hwpt.tracking;
-	check_bytes(m, (unsigned)ctx, table, tlp, &out);
+	out->ioas_id = table->hwpt.ioas;
+	out->nested = table->type == M_NESTED;
+	out->arm = out->nested && table->hwpt.kind == M_SMMU;
+	out->ctx = ctx;
+	out->set = set;
+	out->tagged = tagged;
+	out->pasid = tagged ? tlp->pasid : 0;
+	out->tracked = paging(m, ctx, table)->hwpt.tracking;
+	return table;
+}
+
+struct m_outcome m_judge(struct model *m, unsigned dev, const struct ioas_tlp *tlp)
+{
+	struct m_outcome out = {.addr = tlp->addr, .id = m->dev[dev].f->wire, .peer = -1};
+	struct m_obj *table = judge_route(m, dev, tlp, &out);
+
+	if (table)
+		check_bytes(m, (unsigned)out.ctx, table, tlp, &out);
+	else if (!out.reason && out.peer < 0)
+		m_judge_translated(m, dev, tlp, &out);
 	if (!out.reason && out.claimed)
 		out.reason = IOAS_PASSED_CLAIMED;
+	return out;
+}
+
+struct m_outcome m_ask(struct model *m, unsigned dev, const struct ioas_tlp *tlp)
+{
+	struct m_outcome out = {.addr = tlp->addr, .id = m->dev[dev].f->wire, .peer = -1};
+	uint64_t left = M_PAGE - tlp->addr % M_PAGE;
+	struct ioas_tlp first = *tlp;
+	struct m_obj *table;
+
+	if (first.len > left)
+		first.len = left;
+	table = judge_route(m, dev, &first, &out);
+	if (table && tlp->addr >> table->hwpt.aw)
+		out.reason = IOAS_FAULT_WIDTH;
 	return out;
 }
 
@@ -306,6 +338,23 @@ static void move_to_peer(struct model *m, unsigned peer, const struct ioas_tlp *
 		memcpy(regs, buf, len);
 }
 
+static void move_translated(struct model *m, unsigned dev, const struct ioas_tlp *tlp, uint64_t len,
+			    uint8_t *buf)
+{
+	for (uint64_t i = 0; i < len; i++) {
+		const struct m_held *held = m_held_at(m, dev, tlp->addr + i, tlp->op);
+		struct m_memory *memory = &m->memory[held->memory];
+		uint64_t off = held->va + (tlp->addr + i - held->pa) - memory->va;
+
+		if (tlp->op == IOAS_TLP_READ)
+			buf[i] = memory->bytes[off];
+		else
+			memory->bytes[off] = buf[i];
+		if (tlp->op == IOAS_TLP_WRITE)
+			m_changed(m, held->memory, off, 1);
+	}
+}
+
 void m_move(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
 	    const struct m_outcome *outcome, uint64_t len, void *buf)
 {
@@ -319,6 +368,8 @@ void m_move(struct model *m, unsigned dev, const struct ioas_tlp *tlp,
 		move_to_peer(m, (unsigned)outcome->peer, tlp, len, buf);
 		return;
 	}
+	if (tlp->at == IOAS_TLP_TRANSLATED)
+		move_translated(m, dev, tlp, len, buf);
 	if (!outcome->hwpt_id)
 		return;
 	if (outcome->claimed)

@@ -142,6 +142,7 @@ int m_unmap_range(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, 
 
 		*len += gone.last - gone.first + 1;
 		m_forget_written(m, ctx, ioas, gone.first, gone.last);
+		m_take_space(m, ctx, ioas, gone.first, gone.last);
 		*area = s->area[--s->area_nr];
 		m_nest_sync(m, ctx, ioas, gone.first, gone.last);
 	}
