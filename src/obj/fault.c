@@ -249,12 +249,17 @@ static struct obj_attach *find_taker(const struct obj_device *device, uint64_t f
 	return NULL;
 }
 
-/* A PASID that is not attached is one of the program's own table of PASIDs: the nested one's. */
+/*
+ * Where PASID 0 is none it goes where requests without go. A PASID that is not attached is one of
+ * the program's own table of PASIDs: the nested one's.
+ */
 static struct obj_attach *attach_of(struct obj_device *device, bool has_pasid, pasid_t pasid)
 {
+	bool none = has_pasid && !pasid && device->dev && device->dev->pasid_0_same;
 	struct tree_node *parent;
 	int side;
-	struct obj_attach *attach = find_taker(device, form_of(has_pasid, pasid), &parent, &side);
+	struct obj_attach *attach =
+		find_taker(device, form_of(has_pasid && !none, pasid), &parent, &side);
 
 	if (!attach && device->rid.takes && device->rid.takes->parent)
 		attach = &device->rid;

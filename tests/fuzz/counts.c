@@ -19,9 +19,9 @@ void fuzz_print_counts(void)
 		       (unsigned long long)c->around, (unsigned long long)c->nested,
 		       (unsigned long long)c->stale, (unsigned long long)c->events);
 	if (c->asked)
-		printf(", ATS: %llu asked, %llu translated, %llu given back",
+		printf(", ATS: %llu asked, %llu translated, %llu given back, %llu page requests",
 		       (unsigned long long)c->asked, (unsigned long long)c->translated,
-		       (unsigned long long)c->invalidations);
+		       (unsigned long long)c->invalidations, (unsigned long long)c->page_requests);
 	if (c->compared_len)
 		printf(", %llu MiB compared", (unsigned long long)c->compared_len >> 20);
 	putchar('\n');

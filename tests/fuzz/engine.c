@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (how % 32 != 31)
 		rig_prologue(rig);
 	while (!input_over(&rig->in)) {
-		unsigned kind = input_below(&rig->in, 9);
+		unsigned kind = input_below(&rig->in, 10);
 
 		rig->step++;
 		if (kind < 3)
@@ -31,11 +31,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			rig_step_device(rig);
 		else if (kind == 8)
 			rig_step_ats(rig);
+		else if (kind == 9)
+			rig_step_pri(rig);
 		else if (!input_rarely(&rig->in, 24))
 			rig_step_tlp(rig);
 		else
 			rig_step_loan(rig);
 		rig_check_asked(rig);
+		rig_check_answers(rig);
 		if (kind < 5 && input_below(&rig->in, 2))
 			rig_step_again(rig, kind >= 3);
 	}

@@ -22,8 +22,9 @@ struct fuzz_counts {
 	uint64_t nested; /* went through a guest's page table, or were refused there */
 	uint64_t stale;	 /* by an entry that was changed and not invalidated */
 	uint64_t asked, translated, invalidations; /* ATS: requests of both kinds that passed */
-	uint64_t events;			   /* that guests were told of */
-	uint64_t compared_len;			   /* bytes of memory held against the model's */
+	uint64_t page_requests;
+	uint64_t events;       /* that guests were told of */
+	uint64_t compared_len; /* bytes of memory held against the model's */
 };
 extern struct fuzz_counts fuzz_counts;
 /* One line on standard output. */

@@ -242,9 +242,9 @@ uint32_t rig_make_guest(struct rig *rig, unsigned ctx)
 void rig_nest(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, bool five,
 	      uint32_t out[2])
 {
-	uint32_t parent = rig_make_hwpt(rig, ctx, dev, ioas,
-					IOMMU_HWPT_ALLOC_NEST_PARENT |
-						(five ? IOMMU_HWPT_ALLOC_DIRTY_TRACKING : 0u));
+	uint32_t parent = rig_make_hwpt(
+		rig, ctx, dev, ioas,
+		IOMMU_HWPT_ALLOC_NEST_PARENT | (five ? IOMMU_HWPT_ALLOC_DIRTY_TRACKING : 0u), 0);
 
 	out[0] = make_first(rig, ctx, dev, parent, 48, five ? IOMMU_VTD_S1_SRE : 0);
 	out[1] = make_first(rig, ctx, dev, parent, five ? 57 : 48,

@@ -67,6 +67,10 @@ uint64_t rig_pick_root(struct rig *rig, uint32_t *width);
 /* ops_tlp.c */
 struct ioas_tlp rig_pick_tlp(struct rig *rig, unsigned dev);
 void rig_fire(struct rig *rig, unsigned dev, const struct ioas_tlp *tlp);
+/* ops_pri.c */
+void op_fault_alloc(struct rig *rig, unsigned ctx);
+void rig_step_faults(struct rig *rig, unsigned slot);
+bool rig_queue_room(const struct rig *rig);
 /* guest_arm.c */
 void op_arm_write(struct rig *rig, unsigned ctx);
 struct iommu_hwpt_arm_smmuv3 rig_pick_ste(struct rig *rig);

@@ -255,8 +255,10 @@ static void reset(struct rig *rig, unsigned dev, unsigned which)
 	rig_expect(rig, "RESET", rig_ioctl(rig, rig->cdev[dev][which], VFIO_DEVICE_RESET, NULL),
 		   good ? 0 : -EINVAL);
 	rig->model.dev[dev].resets += good;
-	if (good)
+	if (good) {
 		m_forget_held(&rig->model, dev);
+		m_pri_reset(&rig->model, dev);
+	}
 	rig_compare_regs(rig);
 }
 
@@ -309,12 +311,14 @@ void rig_step_device(struct rig *rig)
 }
 
 /* A page table of its own, which requests with PASID 1 take as well. */
-static void prepare_device(struct rig *rig, unsigned dev, unsigned ctx, uint32_t ioas)
+static void prepare_device(struct rig *rig, unsigned dev, unsigned ctx, uint32_t ioas,
+			   uint32_t fault)
 {
 	const struct m_dev *d = &rig->model.dev[dev];
 	uint32_t flags = (dev % 2 ? IOMMU_HWPT_ALLOC_DIRTY_TRACKING : 0u) |
 			 (d->f->pasid_lg2 ? IOMMU_HWPT_ALLOC_PASID : 0u);
-	uint32_t hwpt = rig_make_hwpt(rig, ctx, d->id, ioas, flags);
+	uint32_t hwpt =
+		rig_make_hwpt(rig, ctx, d->id, ioas, flags, d->f->page_request_nr ? fault : 0);
 
 	attach_exactly(rig, dev, 0, 0, 0, hwpt);
 	if (d->f->pasid_lg2)
@@ -334,10 +338,11 @@ static void prepare_nested(struct rig *rig, unsigned dev, unsigned ctx, uint32_t
 void rig_prologue(struct rig *rig)
 {
 	const uint32_t rw = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE;
-	uint32_t ioas[2][2], nested, guest, arm;
+	uint32_t ioas[2][2], nested, guest, arm, fault[2];
 
 	for (unsigned c = 0; c < 2; c++) {
 		open_ctx(rig, c);
+		fault[c] = rig_make_fault(rig, c);
 		for (unsigned i = 0; i < 2; i++) {
 			ioas[c][i] = rig_make_ioas(rig, c);
 			rig_make_compat(rig, c, ioas[c][i], i);
@@ -364,6 +369,7 @@ void rig_prologue(struct rig *rig)
 			attach_exactly(rig, d, 0, 0, 0,
 				       rig_nest_arm(rig, ctx, rig->model.dev[d].id, arm, d % 2));
 		else
-			prepare_device(rig, d, ctx, d == 8 ? nested : ioas[ctx][d / 2 % 2]);
+			prepare_device(rig, d, ctx, d == 8 ? nested : ioas[ctx][d / 2 % 2],
+				       fault[ctx]);
 	}
 }

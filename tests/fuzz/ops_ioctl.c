@@ -115,7 +115,7 @@ static void (*const ops[])(struct rig *rig, unsigned ctx) = {
 	op_guest_write, op_guest_write,	 op_invalidate,	   op_arm_write,
 	op_arm_write,	op_viommu_alloc, op_vdevice_alloc, op_veventq_alloc,
 	op_queue,	op_queue,	 op_hwpt_arm,	   op_hwpt_arm,
-	op_command,
+	op_command,	op_fault_alloc,	 op_queue,
 };
 
 void rig_step_ioctl(struct rig *rig)

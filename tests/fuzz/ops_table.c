@@ -36,6 +36,9 @@ void op_hwpt_alloc(struct rig *rig, unsigned ctx)
 				       IOMMU_HWPT_ALLOC_NEST_PARENT);
 	if (nested && input_below(&rig->in, 4))
 		cmd.flags &= IOMMU_HWPT_ALLOC_PASID;
+	if (input_rarely(&rig->in, 4))
+		cmd.flags |= IOMMU_HWPT_FAULT_ID_VALID;
+	cmd.fault_id = rig_pick(rig, ctx, M_FAULT);
 	cmd.__reserved = input_rarely(&rig->in, 64);
 	if (nested || input_rarely(&rig->in, 32)) {
 		cmd.data_type = input_rarely(&rig->in, 16) ? input_below(&rig->in, 4)
@@ -146,10 +149,16 @@ void rig_read_dirty(struct rig *rig, unsigned ctx, uint32_t hwpt)
 	compare_dirty(rig, ctx, &cmd, 0);
 }
 
-uint32_t rig_make_hwpt(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, uint32_t flags)
+uint32_t rig_make_hwpt(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, uint32_t flags,
+		       uint32_t fault)
 {
 	struct iommu_hwpt_alloc cmd = {
-		.size = sizeof(cmd), .flags = flags, .dev_id = dev, .pt_id = ioas};
+		.size = sizeof(cmd),
+		.flags = flags | (fault ? IOMMU_HWPT_FAULT_ID_VALID : 0u),
+		.dev_id = dev,
+		.pt_id = ioas,
+		.fault_id = fault,
+	};
 	struct iommu_hwpt_alloc want = cmd;
 
 	rig_expect(rig, "a page table", rig_ioctl(rig, rig->ctx[ctx], IOMMU_HWPT_ALLOC, &cmd),

@@ -50,7 +50,7 @@ void op_vdevice_alloc(struct rig *rig, unsigned ctx)
 	rig_untouched(rig, "VDEVICE_ALLOC's answer", &cmd, &want, sizeof(cmd));
 }
 
-static bool slot_free(const struct rig *rig)
+bool rig_queue_room(const struct rig *rig)
 {
 	for (unsigned i = 0; i < RIG_QUEUES; i++)
 		if (!rig->queue[i].file)
@@ -61,7 +61,7 @@ static bool slot_free(const struct rig *rig)
 static void veventq_alloc(struct rig *rig, unsigned ctx, struct iommu_veventq_alloc *cmd)
 {
 	struct iommu_veventq_alloc want = *cmd;
-	bool room = slot_free(rig);
+	bool room = rig_queue_room(rig);
 	long rc = m_veventq_alloc(&rig->model, ctx, &want);
 
 	/* Without a descriptor there is no queue. */
@@ -101,6 +101,11 @@ void op_veventq_alloc(struct rig *rig, unsigned ctx)
 static struct m_queue *queue_of(struct rig *rig, unsigned slot)
 {
 	return &rig->model.ctx[rig->queue[slot].ctx].obj[rig->queue[slot].id].queue;
+}
+
+static bool is_fault(struct rig *rig, unsigned slot)
+{
+	return rig->model.ctx[rig->queue[slot].ctx].obj[rig->queue[slot].id].type == M_FAULT;
 }
 
 /* What the first `room` bytes of the queue's are; taken out. -EINVAL: not even the first event. */
@@ -153,10 +158,15 @@ void op_queue(struct rig *rig, unsigned ctx)
 	if (!rig->queue[slot].file)
 		return;
 	rig_say(rig, "queue %u of context %u", rig->queue[slot].id, rig->queue[slot].ctx);
-	switch (input_below(&rig->in, 16)) {
-	case 0:
+	if (input_rarely(&rig->in, 16)) {
 		close_queue(rig, slot);
-		break;
+		return;
+	}
+	if (is_fault(rig, slot)) {
+		rig_step_faults(rig, slot);
+		return;
+	}
+	switch (input_below(&rig->in, 16)) {
 	case 1:
 		rig_expect(rig, "writing events",
 			   ioas_file_pwrite(rig->queue[slot].file, &rig->caller, (uintptr_t)&byte,
@@ -178,7 +188,7 @@ void op_queue(struct rig *rig, unsigned ctx)
 void rig_compare_queues(struct rig *rig)
 {
 	for (unsigned i = 0; i < RIG_QUEUES; i++)
-		if (rig->queue[i].file)
+		if (rig->queue[i].file && !is_fault(rig, i))
 			read_queue(rig, i, M_DEPTH * EVENT_LEN + 8, 0);
 }
 
@@ -288,7 +298,7 @@ uint32_t rig_nest_arm(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas
 		.size = sizeof(viommu),
 		.type = IOMMU_VIOMMU_TYPE_ARM_SMMUV3,
 		.dev_id = dev,
-		.hwpt_id = rig_make_hwpt(rig, ctx, dev, ioas, IOMMU_HWPT_ALLOC_NEST_PARENT),
+		.hwpt_id = rig_make_hwpt(rig, ctx, dev, ioas, IOMMU_HWPT_ALLOC_NEST_PARENT, 0),
 	};
 	struct iommu_vdevice_alloc vdevice = {
 		.size = sizeof(vdevice), .dev_id = dev, .virt_id = 0x40 + two};

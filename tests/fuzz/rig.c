@@ -173,6 +173,8 @@ static void add_device(struct rig *rig, unsigned i)
 	must(rig, f->addr, ioas_issuer_new(ioas_pci_device(dev->pci), &dev->issuer));
 	if (f->ats)
 		rig_open_ats(dev);
+	if (f->page_request_nr)
+		rig_open_pri(dev);
 	rig->model.dev[i].bar = dev->pci->bar_base[0];
 	rig->model.dev[i].resets = dev->resets;
 }

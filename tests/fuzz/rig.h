@@ -23,7 +23,7 @@
 #define RIG_FILES   5u
 #define RIG_SHARED  2u
 #define RIG_FILE_NR 6u /* pages at most */
-#define RIG_QUEUES  4u
+#define RIG_QUEUES  6u
 #define RIG_ASKED   64u
 #define RIG_OLD	    8u
 
@@ -36,6 +36,8 @@ struct rig_device {
 	/* What it was asked to give back since somebody has looked. */
 	struct ioas_ats_invalidation asked[RIG_ASKED];
 	unsigned asked_nr;
+	struct m_answer heard[RIG_ASKED]; /* likewise */
+	unsigned heard_nr;
 	struct m_held old[RIG_OLD]; /* what it had once */
 	unsigned old_nr;
 	uint8_t regs[M_BAR];
@@ -75,6 +77,10 @@ struct rig {
 /* It has translations of its own (ops_ats.c). */
 void rig_open_ats(struct rig_device *dev);
 void rig_step_ats(struct rig *rig);
+/* It requests pages (ops_pri.c). */
+void rig_open_pri(struct rig_device *dev);
+void rig_step_pri(struct rig *rig);
+void rig_check_answers(struct rig *rig);
 /* What was taken back was asked for, and nothing else. */
 void rig_check_asked(struct rig *rig);
 
@@ -139,13 +145,16 @@ uint32_t rig_make_guest(struct rig *rig, unsigned ctx);
 void rig_nest(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, bool five,
 	      uint32_t out[2]);
 /* A space with another guest's memory, a viommu on it with a queue, and what devices attach to. */
+uint32_t rig_make_fault(struct rig *rig, unsigned ctx);
 uint32_t rig_make_arm_guest(struct rig *rig, unsigned ctx);
 uint32_t rig_nest_arm(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, bool two);
 /* What is in the queues. */
 void rig_compare_queues(struct rig *rig);
 /* Nothing of the guests' tables is remembered any more; false: that cannot be. */
 bool rig_invalidate(struct rig *rig);
-uint32_t rig_make_hwpt(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, uint32_t flags);
+/* `fault`: its queue of page requests; 0: none. */
+uint32_t rig_make_hwpt(struct rig *rig, unsigned ctx, uint32_t dev, uint32_t ioas, uint32_t flags,
+		       uint32_t fault);
 /* Some descriptors, devices, mappings and routes to begin with. */
 void rig_prologue(struct rig *rig);
 

@@ -43,6 +43,7 @@ int m_bind(struct model *m, unsigned dev, unsigned ctx, uint32_t *id)
 	m->dev[dev].master = false;
 	m->dev[dev].memory = true;
 	m->dev[dev].resets++;
+	m_pri_reset(m, dev);
 	return 0;
 }
 
@@ -134,6 +135,8 @@ static uint32_t point(struct model *m, struct m_dev *dev, bool tagged, pasid_t p
 	for (unsigned d = 0; was && d < m->dev_nr; d++)
 		if (m->dev[d].f->set == dev->f->set)
 			m_take_form(m, d, tagged, pasid);
+	if (was)
+		m_refuse(m, (unsigned)(dev - m->dev), tagged, pasid);
 	if (!tagged)
 		m->guest[dev->f->set] = guest_id(m, dev, hwpt);
 	return was;
@@ -191,6 +194,8 @@ static int to_hwpt(struct model *m, unsigned self, bool tagged, pasid_t pasid, u
 		rc = check_pasid(m, dev, tagged, pasid, hwpt->pasid);
 	if (!rc && hwpt->kind != m->machine->iommu[dev->f->iommu].kind)
 		rc = -EINVAL;
+	if (!rc && hwpt->fault && !dev->f->page_request_nr)
+		rc = -ENODEV;
 	/* Of a guest's stage 1 the device has to have an id there. */
 	if (!rc && first->viommu && !tagged && (first->ste[0] >> 1 & 7) == 5 &&
 	    m_viommu_of(m, self) != first->viommu)
@@ -306,6 +311,7 @@ void m_detach(struct model *m, unsigned dev, bool tagged, pasid_t pasid)
 		return;
 	was = attach->hwpt;
 	forget_seen(m, d->ctx, was);
+	m_refuse(m, dev, tagged, pasid);
 	/* While another one of the share set is attached, that one's stays. */
 	for (unsigned other = 0; other < m->dev_nr; other++)
 		if (other == dev ||
@@ -322,6 +328,7 @@ void m_unbind(struct model *m, unsigned dev)
 
 	/* It is reset first. */
 	m_forget_held(m, dev);
+	m_pri_reset(m, dev);
 	while (d->attach_nr)
 		m_detach(m, dev, d->attach[0].tagged, d->attach[0].pasid);
 	m_vdevice_end(m, dev);

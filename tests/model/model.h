@@ -15,26 +15,30 @@
 #define TESTS_MODEL_H
 
 #include <errno.h>
+#include <ioas/pri.h>
 #include <ioas/tlp.h>
 #include <ioas/uapi/iommufd.h>
 #include <ioas/uapi/vfio.h>
 #include <ioas/uapi_ext.h>
 
-#define M_PAGE	    4096ull
-#define M_DEVS	    16u
-#define M_CTXS	    3u
-#define M_IDS	    64u /* objects of a context; ids are below this */
-#define M_AREAS	    100u
-#define M_RANGES    6u
-#define M_NEST_MAPS 12u
-#define M_NEST_DEEP 8u
-#define M_SEEN	    160u
-#define M_DEPTH	    8u /* of queues */
-#define M_HELD	    48u
-#define M_ATTACH    12u /* routes of a device at once */
-#define M_PAGES	    1024u
-#define M_BAR	    4096u
-#define M_MEMORY    6u /* the program's, and files */
+#define M_PAGE	      4096ull
+#define M_DEVS	      16u
+#define M_CTXS	      3u
+#define M_IDS	      64u /* objects of a context; ids are below this */
+#define M_AREAS	      100u
+#define M_RANGES      6u
+#define M_NEST_MAPS   12u
+#define M_NEST_DEEP   8u
+#define M_SEEN	      160u
+#define M_DEPTH	      8u /* of queues */
+#define M_HELD	      48u
+#define M_PAGE_GROUPS 4u /* that devices use */
+#define M_GROUPS      48u
+#define M_GROUP_NR    8u
+#define M_ATTACH      12u /* routes of a device at once */
+#define M_PAGES	      1024u
+#define M_BAR	      4096u
+#define M_MEMORY      6u /* the program's, and files */
 
 /* What a described function is; written down by hand in machine.c, not asked of the engine. */
 struct m_function {
@@ -119,6 +123,7 @@ struct m_hwpt {
 	unsigned aw;
 	enum m_kind kind;
 	bool parent;		   /* to nest on */
+	uint32_t fault;		   /* its queue of page requests; 0: none */
 	uint64_t age;		   /* of two the older one has less */
 	uint64_t written[M_PAGES]; /* dirty pages, in no order */
 	unsigned written_nr;
@@ -156,7 +161,18 @@ struct m_queue {
 };
 
 /* M_GONE: a vdevice whose device was unbound; its id is not given out again. */
-enum m_type { M_NONE, M_IOAS, M_HWPT, M_NESTED, M_DEVICE, M_VIOMMU, M_VDEVICE, M_VEVENTQ, M_GONE };
+enum m_type {
+	M_NONE,
+	M_IOAS,
+	M_HWPT,
+	M_NESTED,
+	M_DEVICE,
+	M_VIOMMU,
+	M_VDEVICE,
+	M_VEVENTQ,
+	M_FAULT,
+	M_GONE
+};
 
 struct m_obj {
 	enum m_type type;
@@ -167,7 +183,7 @@ struct m_obj {
 	/* What a viommu is on; what vdevices and queues are of. */
 	uint32_t on;
 	uint64_t virt_id;
-	struct m_queue queue;
+	struct m_queue queue; /* of M_FAULT only whether it is open */
 };
 
 struct m_ctx {
@@ -183,12 +199,44 @@ struct m_attach {
 	uint32_t hwpt; /* id in the device's context */
 };
 
+/* What a device knows of its page requests. */
+struct m_pri {
+	struct {
+		unsigned nr;
+		uint32_t flags;
+		pasid_t pasid;
+		bool waits; /* for its answer */
+	} group[M_PAGE_GROUPS];
+	unsigned epoch; /* counts resets */
+	struct ioas_pri_stats stats;
+};
+
+/* Page requests in a queue, or on the way there: of one group, by one attachment. */
+struct m_group {
+	enum { M_INCOMPLETE, M_QUEUED, M_READ } state;
+	unsigned ctx, dev, epoch;
+	uint32_t fault;
+	bool tagged; /* the attachment */
+	pasid_t pasid;
+	uint32_t number, cookie;
+	unsigned nr;
+	struct iommu_hwpt_pgfault record[M_GROUP_NR];
+};
+
+/* A device hears of a group. */
+struct m_answer {
+	unsigned dev;
+	uint32_t number;
+	enum ioas_page_code code;
+};
+
 struct m_dev {
 	const struct m_function *f;
 	int ctx;     /* -1: not bound */
 	uint32_t id; /* in it */
 	struct m_attach attach[M_ATTACH];
 	unsigned attach_nr;
+	struct m_pri pri;
 	bool master, memory;
 	unsigned resets;
 	uint64_t bar; /* its address on the bus */
@@ -227,6 +275,10 @@ struct model {
 	/* What was taken back, and the device had to be asked for, since somebody has looked. */
 	struct m_held taken[M_HELD];
 	unsigned taken_nr;
+	struct m_group group[M_GROUPS]; /* oldest first */
+	unsigned group_nr;
+	struct m_answer answer[M_GROUPS]; /* since somebody has looked */
+	unsigned answer_nr;
 	/* By which StreamID the guest knows requests of each share set; UINT64_MAX: by none. */
 	uint64_t guest[M_DEVS];
 };
@@ -420,6 +472,19 @@ void m_take_space(struct model *m, unsigned ctx, uint32_t ioas, uint64_t first, 
 /* What a device holds of a form, and what it holds at all, which it forgets by itself. */
 void m_take_form(struct model *m, unsigned dev, bool tagged, pasid_t pasid);
 void m_forget_held(struct model *m, unsigned dev);
+
+/* ---- page requests (pri.c) ---- */
+
+int m_fault_alloc(struct model *m, unsigned ctx, struct iommu_fault_alloc *cmd);
+int m_page_request(struct model *m, unsigned dev, const struct ioas_page_request *request);
+/* The whole groups that fit in `room` records; their number or -EINVAL. */
+int m_fault_read(struct model *m, unsigned ctx, uint32_t fault, struct iommu_hwpt_pgfault *out,
+		 unsigned room);
+int m_fault_respond(struct model *m, unsigned ctx, uint32_t fault,
+		    const struct iommu_hwpt_page_response *response);
+/* What came by an attachment is refused; the device is reset. */
+void m_refuse(struct model *m, unsigned dev, bool tagged, pasid_t pasid);
+void m_pri_reset(struct model *m, unsigned dev);
 
 /* ---- requests (request.c) ---- */
 

@@ -28,7 +28,11 @@ unsigned m_users(const struct model *m, unsigned ctx, uint32_t id)
 		nr += (obj->type == M_VIOMMU || obj->type == M_VDEVICE || obj->type == M_VEVENTQ) &&
 		      obj->on == id;
 	}
-	nr += c->obj[id].type == M_VEVENTQ && c->obj[id].queue.open;
+	for (uint32_t other = 1; other < M_IDS; other++)
+		nr += c->obj[id].type == M_FAULT &&
+		      (c->obj[other].type == M_HWPT || c->obj[other].type == M_NESTED) &&
+		      c->obj[other].hwpt.fault == id;
+	nr += (c->obj[id].type == M_VEVENTQ || c->obj[id].type == M_FAULT) && c->obj[id].queue.open;
 	for (unsigned d = 0; d < m->dev_nr; d++)
 		for (unsigned i = 0; m->dev[d].ctx == (int)ctx && i < m->dev[d].attach_nr; i++)
 			nr += m->dev[d].attach[i].hwpt == id;
@@ -122,7 +126,9 @@ static bool over(const struct model *m, unsigned ctx)
 		if (m->dev[d].ctx == (int)ctx)
 			return false;
 	for (uint32_t id = 1; id < M_IDS; id++)
-		if (m->ctx[ctx].obj[id].type == M_VEVENTQ && m->ctx[ctx].obj[id].queue.open)
+		if ((m->ctx[ctx].obj[id].type == M_VEVENTQ ||
+		     m->ctx[ctx].obj[id].type == M_FAULT) &&
+		    m->ctx[ctx].obj[id].queue.open)
 			return false;
 	return !m->ctx[ctx].open;
 }

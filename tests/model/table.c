@@ -3,6 +3,16 @@
 #include <string.h>
 #include "model.h"
 
+static bool has_fault(struct model *m, unsigned ctx, const struct iommu_hwpt_alloc *cmd)
+{
+	return !(cmd->flags & IOMMU_HWPT_FAULT_ID_VALID) || m_find(m, ctx, cmd->fault_id, M_FAULT);
+}
+
+static uint32_t fault_of(const struct iommu_hwpt_alloc *cmd)
+{
+	return cmd->flags & IOMMU_HWPT_FAULT_ID_VALID ? cmd->fault_id : 0;
+}
+
 static int alloc_on_ioas(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cmd)
 {
 	const struct m_function *f = m->dev[m->ctx[ctx].obj[cmd->dev_id].dev].f;
@@ -28,8 +38,8 @@ static int alloc_on_ioas(struct model *m, unsigned ctx, struct iommu_hwpt_alloc 
 	rc = m_can_fill(m, ctx, cmd->pt_id, iommu->aw);
 	if (rc)
 		return rc;
-	/* There are no fault queues here. */
-	if (cmd->flags & IOMMU_HWPT_FAULT_ID_VALID)
+	/* Looked for after the table was made, as in Linux. */
+	if (!has_fault(m, ctx, cmd))
 		return -ENOENT;
 	id = m_free_id(m, ctx);
 	obj = &m->ctx[ctx].obj[id];
@@ -41,6 +51,7 @@ static int alloc_on_ioas(struct model *m, unsigned ctx, struct iommu_hwpt_alloc 
 	obj->hwpt.aw = iommu->aw;
 	obj->hwpt.kind = iommu->kind;
 	obj->hwpt.parent = nest;
+	obj->hwpt.fault = fault_of(cmd);
 	obj->hwpt.age = m->age++;
 	cmd->out_hwpt_id = id;
 	return 0;
@@ -76,13 +87,14 @@ static int alloc_nested(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *
 	rc = check_first(cmd, data);
 	if (rc)
 		return rc;
-	if (cmd->flags & IOMMU_HWPT_FAULT_ID_VALID)
+	if (!has_fault(m, ctx, cmd))
 		return -ENOENT;
 	*obj = (struct m_obj){.type = M_NESTED};
 	obj->hwpt.ioas = parent->ioas;
 	obj->hwpt.pasid = cmd->flags & IOMMU_HWPT_ALLOC_PASID;
 	obj->hwpt.aw = parent->aw;
 	obj->hwpt.kind = M_VTD;
+	obj->hwpt.fault = fault_of(cmd);
 	obj->first.parent = cmd->pt_id;
 	obj->first.root = data->pgtbl_addr & ~(M_PAGE - 1);
 	obj->first.levels = data->addr_width == 48 ? 4 : 5;
@@ -128,12 +140,13 @@ static int alloc_smmu(struct model *m, unsigned ctx, struct iommu_hwpt_alloc *cm
 
 	if (rc)
 		return rc;
-	if (cmd->flags & IOMMU_HWPT_FAULT_ID_VALID)
+	if (!has_fault(m, ctx, cmd))
 		return -ENOENT;
 	*obj = (struct m_obj){.type = M_NESTED};
 	obj->hwpt.ioas = m->ctx[ctx].obj[parent].hwpt.ioas;
 	obj->hwpt.aw = m->ctx[ctx].obj[parent].hwpt.aw;
 	obj->hwpt.kind = M_SMMU;
+	obj->hwpt.fault = fault_of(cmd);
 	obj->first.parent = parent;
 	obj->first.viommu = cmd->pt_id;
 	obj->first.ste[0] = ste[0];
