@@ -148,10 +148,6 @@ int m_command(struct model *m, unsigned ctx, const struct iommu_hwpt_invalidate 
 		return -EINVAL;
 	while (*done < cmd->entry_num && good(m, ctx, cmd->hwpt_id, data[*done].cmd[0]))
 		++*done;
-	/* The check of invalidations does not tell of what it was, and forgets all. */
-	for (unsigned c = 0; *done && c < M_CTXS; c++)
-		for (uint32_t id = 1; id < M_IDS; id++)
-			m->ctx[c].obj[id].first.seen_nr = 0;
 	return *done < cmd->entry_num ? -EIO : 0;
 }
 
