@@ -39,8 +39,11 @@
 #define SPREAD_LEN (1ull << 30)
 #define FAR_AT	   (1ull << 42)
 #define FAR_LEN	   (16ull << 30)
+#define TREE_AT	   (1ull << 43)
 #define TREE_NR	   1024u
+#define VHOST_AT   (1ull << 44)
 #define VHOST_NR   8u
+#define VHOST_LEN  (128ull << 20)
 
 enum what {
 	HIT_STREAM,
@@ -144,6 +147,10 @@ static void start(void)
 	map(SMALL_AT, 2ull << 20, PAGE);
 	map(SPREAD_AT, SPREAD_LEN, PAGE);
 	map(FAR_AT, FAR_LEN, PAGE);
+	for (unsigned i = 0; i < TREE_NR; i++)
+		map(TREE_AT + i * PAGE, PAGE, PAGE);
+	for (unsigned i = 0; i < VHOST_NR; i++)
+		map(VHOST_AT + i * VHOST_LEN, VHOST_LEN, PAGE);
 }
 
 static iova_t pick(enum what what, uint32_t i)
@@ -162,10 +169,9 @@ static iova_t pick(enum what what, uint32_t i)
 	case FAR_MANY:
 		return FAR_AT + (bench_rnd(FAR_LEN) & ~63ull);
 	case TREE:
-		return SPREAD_AT + bench_rnd(TREE_NR) * PAGE + (bench_rnd(PAGE) & ~63ull);
+		return TREE_AT + bench_rnd(TREE_NR) * PAGE + (bench_rnd(PAGE) & ~63ull);
 	case VHOST:
-		return SPREAD_AT + bench_rnd(VHOST_NR) * (SPREAD_LEN / VHOST_NR) +
-		       (bench_rnd(PAGE) & ~63ull);
+		return VHOST_AT + bench_rnd(VHOST_NR) * VHOST_LEN + (bench_rnd(PAGE) & ~63ull);
 	default:
 		return REGION_AT + (uint64_t)i * 64 % (2ull << 20);
 	}
@@ -192,7 +198,7 @@ static void plant_tree(void)
 
 	tree = g_tree_new_full(compare_regions, NULL, NULL, NULL);
 	for (unsigned i = 0; i < TREE_NR; i++) {
-		regions[i].first = SPREAD_AT + i * PAGE;
+		regions[i].first = TREE_AT + i * PAGE;
 		regions[i].last = regions[i].first + PAGE - 1;
 		g_tree_insert(tree, &regions[i], &regions[i]);
 	}
@@ -225,9 +231,9 @@ static void plant_vhost(void)
 	bench_must(vhost ? 0 : -ENOMEM, "memory");
 	vhost->nregions = VHOST_NR;
 	for (unsigned i = 0; i < VHOST_NR; i++) {
-		vhost->regions[i].guest_phys_addr = SPREAD_AT + i * (SPREAD_LEN / VHOST_NR);
-		vhost->regions[i].host_user_addr = i * (SPREAD_LEN / VHOST_NR);
-		vhost->regions[i].size = SPREAD_LEN / VHOST_NR;
+		vhost->regions[i].guest_phys_addr = VHOST_AT + i * VHOST_LEN;
+		vhost->regions[i].host_user_addr = i * VHOST_LEN;
+		vhost->regions[i].size = VHOST_LEN;
 	}
 }
 
@@ -333,7 +339,7 @@ static double issue_window(void)
 {
 	char buf[8], *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 				  -1, 0);
-	iova_t at = 1ull << 43;
+	iova_t at = 1ull << 45;
 	struct pt_gather gather = {NULL};
 	struct mem_window *mapped;
 	uint64_t begin;
