@@ -288,16 +288,25 @@ struct ioas_batch {
 	uintptr_t to_host;
 	uint32_t ops; /* for these: 1 << enum ioas_tlp_op; 0: none */
 	/* and what passed, not counted yet. */
-	uint32_t tlps, pieces;
+	uint32_t pieces, tlps;
 	uint64_t len[2];  /* by enum ioas_tlp_op */
 	const void *near; /* for the engine: of the newest form, where its tables are */
 };
 
 void ioas_batch_begin(struct ioas_batch *batch, struct ioas_issuer *issuer);
 void ioas_batch_end(struct ioas_batch *batch);
-/* What ioas_batch_at does where the newest translation does not serve. */
-int ioas_batch_find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void **host,
-		    uint64_t *len);
+/* What ioas_batch_at does where the newest translation does not serve; all of it in registers. */
+struct ioas_batch_found {
+	void *host;   /* NULL: refused */
+	uint64_t len; /* or what ioas_batch_at answers, as an int */
+};
+struct ioas_batch_found ioas_batch_find(struct ioas_batch *batch, iova_t addr, uint64_t len,
+					uint64_t form, uint32_t what);
+/* Of a TLP: the op, the address type, and the requester ID. */
+static inline uint32_t ioas_batch_what(const struct ioas_tlp *tlp)
+{
+	return tlp->op | (uint32_t)tlp->at << 8 | (uint32_t)tlp->rid << 16;
+}
 
 /*
  * Where this process sees the first bytes of `tlp`, in *host; *len receives how many of them lie
@@ -320,24 +329,12 @@ static inline int ioas_batch_at(struct ioas_batch *batch, const struct ioas_tlp 
 				     (tlp->op | tlp->at << 8) > IOAS_TLP_WRITE ||
 				     !(batch->ops >> tlp->op & 1) || !tlp->len,
 			     0)) {
-		/*
-		 * Copies, so that what an inlined caller passes can stay in registers; one by one,
-		 * since what has just been stored in pieces is slow to load as a whole.
-		 */
-		struct ioas_tlp copy = {.addr = tlp->addr,
-					.len = tlp->len,
-					.flags = tlp->flags,
-					.pasid = tlp->pasid,
-					.rid = tlp->rid,
-					.op = tlp->op,
-					.at = tlp->at};
-		uint64_t found_len = 0;
-		void *found = NULL;
-		int rc = ioas_batch_find(batch, &copy, &found, &found_len);
+		struct ioas_batch_found found =
+			ioas_batch_find(batch, tlp->addr, tlp->len, form, ioas_batch_what(tlp));
 
-		*host = found;
-		*len = found_len;
-		return rc;
+		*host = found.host;
+		*len = found.host ? found.len : 0;
+		return found.host ? 0 : (int)found.len;
 	}
 	*len = tlp->len - 1 < batch->reach - off ? tlp->len : batch->reach - off + 1;
 	*host = (void *)(tlp->addr + batch->to_host);

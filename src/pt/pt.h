@@ -13,9 +13,10 @@
  * back in a gather list to be freed after inflight_wait().
  *
  * A format is one header in fmt/ with the functions listed in fmt/README (entry encoding only);
- * ops.h holds map and unmap, walk.h the hardware's view, dirty.h dirty bits, foreign_walk.h the
- * hardware's view of tables that are not ours (foreign.h), all written once against those functions
- * and compiled once a format, so that no function pointer is on the walk's inner loop.
+ * ops.h holds map and unmap, walk.h the hardware's view (way.h the end of it), dirty.h dirty bits,
+ * foreign_walk.h the hardware's view of tables that are not ours (foreign.h), all written once
+ * against those functions and compiled once a format, so that no function pointer is on the walk's
+ * inner loop.
  * docs/page-tables.md shows the formats in numbers.
  */
 #ifndef PT_PT_H

@@ -66,75 +66,132 @@ static void keep_near(struct ioas_batch *batch, const struct tlp_route *route)
 	batch->near = NULL;
 	if (route->form && !route->stage1 && !route->tlp->at && !issuer->check &&
 	    !atomic_load_explicit(&issuer->dev->bus_ops, memory_order_relaxed))
-		batch->near = psc_context(&issuer->tlb.psc, route->form, issuer->tlb.generation);
+		batch->near =
+			psc_enter(&issuer->tlb.psc, route->form, issuer->tlb.generation, route->pt);
 }
 
-static bool meets_interrupts(const struct ioas_range *msi, const struct ioas_tlp *tlp)
-{
-	return __builtin_expect(tlp->addr <= msi->last, 0) &&
-	       (tlp->addr >= msi->first || tlp->len > msi->first - tlp->addr);
-}
+static struct ioas_batch_found find(struct ioas_batch *batch, iova_t addr, uint64_t len,
+				    uint64_t form, uint32_t what);
 
-static int find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void **host, uint64_t *len);
-
-/* A page that psc has found. */
-static inline __attribute__((always_inline)) int near_page(struct ioas_batch *batch,
-							   const struct ioas_tlp *tlp,
-							   const struct psc_found *found,
-							   void **host, uint64_t *len)
-{
-	uint64_t some = tlp->len < found->rest ? tlp->len : found->rest;
-	iova_t addr = tlp->addr;
-	unsigned op = tlp->op;
-
-	if (__builtin_expect(!(found->entry->ops >> op & 1), 0))
-		return find(batch, tlp, host, len);
-	batch->form = (uint64_t)tlp->flags << 32 | tlp->pasid;
-	batch->first = addr;
-	batch->reach = found->rest - 1;
-	batch->to_host = found->host - addr;
-	batch->ops = found->entry->ops;
-	batch->tlps++;
-	batch->len[op] += some;
-	*host = (void *)found->host;
-	*len = some;
-	return 0;
-}
-
-static __attribute__((noinline)) int turn(struct ioas_batch *batch, const struct ioas_tlp *tlp,
-					  void **host, uint64_t *len)
-{
-	struct ioas_issuer *issuer = batch->issuer;
-	struct psc_found found;
-
-	if (!psc_turn(issuer->dev->iommu->mem, &issuer->tlb.psc, batch->near, tlp->addr, &found))
-		return find(batch, tlp, host, len);
-	return near_page(batch, tlp, &found, host, len);
-}
-
-/* By the tables that are remembered, which nearly all misses are found by; no call on the way. */
-int ioas_batch_find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void **host,
-		    uint64_t *len)
+/* A range of the IOTLB, by the form of the one before. `what` is an op alone, as in what follows.
+ */
+static __attribute__((noinline)) struct ioas_batch_found
+near_range(struct ioas_batch *batch, iova_t addr, uint64_t len, uint32_t what)
 {
 	const struct psc_context *near = batch->near;
 	struct ioas_issuer *issuer = batch->issuer;
+	const struct iotlb_entry *entry = iotlb_find(&issuer->tlb, near->form, addr, what & 1);
+	uint64_t rest;
+
+	if (!entry || !can_remember(issuer->dev, entry))
+		return find(batch, addr, len, batch->form, what);
+	rest = entry->last - addr;
+	len = len - 1 < rest ? len : rest + 1;
+	batch->first = entry->first;
+	batch->reach = entry->last - entry->first;
+	batch->to_host = entry->to_host;
+	batch->ops = entry->ops;
+	batch->tlps++;
+	batch->len[what & 1] += len;
+	return (struct ioas_batch_found){(void *)(addr + entry->to_host), len};
+}
+
+/* A page that psc has found, by the same form. */
+static inline __attribute__((always_inline)) struct ioas_batch_found
+near_page(struct ioas_batch *batch, iova_t addr, uint64_t len, uint32_t what,
+	  const struct psc_found *found)
+{
+	uint64_t rest = found->first + found->reach - addr;
+	uint32_t ops = found->entry->ops, op = what & 1;
+
+	if (__builtin_expect(!(ops >> op & 1), 0))
+		return near_range(batch, addr, len, what);
+	len = len - 1 < rest ? len : rest + 1;
+	batch->first = found->first;
+	batch->reach = found->reach;
+	batch->to_host = found->to_host;
+	batch->ops = ops;
+	batch->tlps++;
+	batch->len[op] += len;
+	return (struct ioas_batch_found){(void *)(addr + found->to_host), len};
+}
+
+/* Of another window than the page before. */
+static inline __attribute__((always_inline)) struct ioas_batch_found
+turn(struct ioas_batch *batch, struct pt_shape shape, iova_t addr, uint64_t len, uint32_t what,
+     struct psc_entry *entry, uint64_t leaf)
+{
+	struct mem_map *map = batch->issuer->dev->iommu->mem;
+	struct psc_found found;
+
+	if (!psc_turn(map, shape, addr, entry, leaf, &found))
+		return find(batch, addr, len, batch->form, what);
+	return near_page(batch, addr, len, what, &found);
+}
+
+static __attribute__((noinline)) struct ioas_batch_found
+turn_plain(struct ioas_batch *batch, iova_t addr, uint64_t len, uint32_t what,
+	   struct psc_entry *entry, uint64_t leaf)
+{
+	return turn(batch, psc_plain(batch->near), addr, len, what, entry, leaf);
+}
+
+/* In tables of an uncommon shape. */
+static __attribute__((noinline)) struct ioas_batch_found
+near_uncommon(struct ioas_batch *batch, iova_t addr, uint64_t len, uint32_t what)
+{
+	const struct psc_context *near = batch->near;
+	struct psc_found found;
+	enum psc_answer answer = psc_look(&batch->issuer->tlb.psc, near, near->shape, addr, &found);
+
+	if (answer == PSC_FOUND)
+		return near_page(batch, addr, len, what, &found);
+	return answer == PSC_OTHER
+		       ? turn(batch, near->shape, addr, len, what, found.entry, found.leaf)
+		       : near_range(batch, addr, len, what);
+}
+
+/*
+ * By the tables that are remembered, by which nearly all misses are found: without a call on the
+ * way, and what can be a constant is one.
+ */
+struct ioas_batch_found ioas_batch_find(struct ioas_batch *batch, iova_t addr, uint64_t len,
+					uint64_t form, uint32_t what)
+{
+	const struct psc_context *near = batch->near;
 	enum psc_answer answer;
 	struct psc_found found;
 
-	if (__builtin_expect(!near || near->form != iotlb_form_of(tlp) ||
-				     tlp->op > IOAS_TLP_WRITE || !tlp->len ||
-				     meets_interrupts(&issuer->dev->msi, tlp),
+	/* Without the requester ID, whose flag would be in the form. */
+	if (__builtin_expect(!near || form != batch->form || (uint16_t)what > IOAS_TLP_WRITE ||
+				     !len ||
+				     tlp_meets_interrupts(batch->issuer->dev->msi, addr, len),
 			     0))
-		return find(batch, tlp, host, len);
-	answer = psc_find(&issuer->tlb.psc, near, tlp->addr, &found);
+		return find(batch, addr, len, form, what);
+	if (__builtin_expect(!near->plain, 0))
+		return near_uncommon(batch, addr, len, what);
+	answer = psc_look(&batch->issuer->tlb.psc, near, pt_shape_plain(), addr, &found);
 	if (__builtin_expect(answer == PSC_FOUND, 1))
-		return near_page(batch, tlp, &found, host, len);
-	return answer == PSC_OTHER ? turn(batch, tlp, host, len) : find(batch, tlp, host, len);
+		return near_page(batch, addr, len, what, &found);
+	return answer == PSC_OTHER ? turn_plain(batch, addr, len, what, found.entry, found.leaf)
+				   : near_range(batch, addr, len, what);
 }
 
-static __attribute__((noinline)) int find(struct ioas_batch *batch, const struct ioas_tlp *tlp,
-					  void **host, uint64_t *len)
+static struct ioas_batch_found refused(int rc)
 {
+	return (struct ioas_batch_found){NULL, (uint64_t)rc};
+}
+
+static __attribute__((noinline)) struct ioas_batch_found
+find(struct ioas_batch *batch, iova_t addr, uint64_t len, uint64_t form, uint32_t what)
+{
+	const struct ioas_tlp tlp = {.addr = addr,
+				     .len = len,
+				     .flags = (uint32_t)(form >> 32),
+				     .pasid = (pasid_t)form,
+				     .rid = (rid_t)(what >> 16),
+				     .op = (uint8_t)what,
+				     .at = (uint8_t)(what >> 8)};
 	struct ioas_issuer *issuer = batch->issuer;
 	struct ioas_fault fault;
 	enum ioas_fault_reason reason;
@@ -142,67 +199,28 @@ static __attribute__((noinline)) int find(struct ioas_batch *batch, const struct
 	struct route_turn turn;
 	struct tlp_span span;
 
-	if (!tlp_valid(tlp))
-		return -EINVAL;
-	if (tlp_turns_here(issuer, tlp, &turn))
-		return -EAGAIN;
-	reason = tlp_route(issuer, tlp, &route);
+	if (!tlp_valid(&tlp))
+		return refused(-EINVAL);
+	if (tlp_turns_here(issuer, &tlp, &turn))
+		return refused(-EAGAIN);
+	reason = tlp_route(issuer, &tlp, &route);
 	if (!reason)
-		reason = tlp_translate(issuer, &route, tlp->op, tlp->addr, tlp->len, &span);
+		reason = tlp_translate(issuer, &route, tlp.op, tlp.addr, tlp.len, &span);
 	if (reason == TLP_MOVING)
-		return -EAGAIN;
-	fault_look_if(&fault, issuer->dev, tlp, 0, reason, route.claimed);
+		return refused(-EAGAIN);
+	fault_look_if(&fault, issuer->dev, &tlp, 0, reason, route.claimed);
 	if (reason || route.claimed)
 		fault_record(issuer, &fault);
 	if (reason) {
-		tlp_count(issuer->dev, tlp->op, 0, 0);
-		return -EFAULT;
+		tlp_count(issuer->dev, tlp.op, 0, 0);
+		return refused(-EFAULT);
 	}
 	if (route.form)
-		remember(batch, tlp);
+		remember(batch, &tlp);
 	keep_near(batch, &route);
-	*host = span.host;
-	*len = span.len;
 	batch->tlps++;
-	batch->len[tlp->op] += span.len;
-	return 0;
-}
-
-/* So many looked up together: what one core can have on its way from memory. */
-#define TOGETHER 32u
-
-/*
- * Of the TLPs by the form of the first, which mostly are all, if a page table alone is asked: not
- * behind a stage 1, and not with addresses that are translated already.
- */
-static void fetch(struct ioas_issuer *issuer, const struct ioas_tlp *tlps, unsigned nr)
-{
-	struct tlp_route route = {0};
-	iova_t iova[TOGETHER];
-	unsigned some = 0;
-
-	if (!tlp_valid(tlps) || tlps->at || tlp_route(issuer, tlps, &route) || route.stage1)
-		return;
-	for (unsigned i = 0; i < nr; i++)
-		if (!tlps[i].at && tlps[i].flags == tlps->flags && tlps[i].pasid == tlps->pasid)
-			iova[some++] = tlps[i].addr;
-	tlp_prefetch(route.pt, iova, some);
-}
-
-unsigned ioas_batch_at_many(struct ioas_batch *batch, const struct ioas_tlp *tlps, unsigned nr,
-			    void **hosts, uint64_t *lens, int *rc)
-{
-	*rc = 0;
-	for (unsigned i = 0; i < nr; i++) {
-		unsigned left = nr - i;
-
-		if (i % TOGETHER == 0 && left > 1)
-			fetch(batch->issuer, tlps + i, left < TOGETHER ? left : TOGETHER);
-		*rc = ioas_batch_at(batch, &tlps[i], &hosts[i], &lens[i]);
-		if (*rc)
-			return i;
-	}
-	return nr;
+	batch->len[tlp.op] += span.len;
+	return (struct ioas_batch_found){span.host, span.len};
 }
 
 /* The program took memory away: byte `done` of tlp is not there. */

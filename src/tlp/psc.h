@@ -54,8 +54,9 @@ struct psc {
 
 /* What was found. */
 struct psc_found {
-	uintptr_t host;
-	uint64_t rest; /* bytes of the page from there */
+	iova_t first;	   /* of the page */
+	uint64_t reach;	   /* its last address is first + reach */
+	uintptr_t to_host; /* an IOVA of it plus this is where this process sees it */
 	struct psc_entry *entry;
 	uint64_t leaf;
 };
@@ -89,9 +90,13 @@ static inline struct psc_entry *psc_place(struct psc *psc, uint64_t tag)
 	return &psc->entry[(tag ^ tag >> (PSC_NUMBER_LG2 - 3)) & ((1u << PSC_LG2) - 1)];
 }
 
+/* The same, made if there is none: the form is led to `pt` in that generation. */
+const struct psc_context *psc_enter(struct psc *psc, uint64_t form, uint64_t generation,
+				    const struct pt *pt);
+
 /*
  * A walk by this form in this generation has found a leaf, which leads to `window` and is good for
- * these operations. Remembers the way, if way->table says that there is one. In flight only.
+ * these operations, and this way, with a table. Remembers it. In flight only.
  */
 void psc_keep(struct psc *psc, uint64_t form, uint64_t generation, const struct pt *pt, iova_t iova,
 	      const struct pt_way *way, struct mem_window *window, uint32_t ops);
@@ -115,9 +120,19 @@ psc_look(struct psc *psc, const struct psc_context *context, struct pt_shape sha
 	nr = pt_way_pages(out->leaf, entry->leaf, shape);
 	if (__builtin_expect(nr > entry->last, 0))
 		return PSC_OTHER;
-	out->host = entry->to_host + (nr << shape.page_lg2) + (iova & mask);
-	out->rest = mask + 1 - (iova & mask);
+	out->first = iova & ~mask;
+	out->reach = mask;
+	out->to_host = entry->to_host + (nr << shape.page_lg2) - out->first;
 	return PSC_FOUND;
+}
+
+/* The shape of a context that is plain, as far as possible in constants. */
+static inline struct pt_shape psc_plain(const struct psc_context *context)
+{
+	struct pt_shape shape = pt_shape_plain();
+
+	shape.page_nr_bits = context->shape.page_nr_bits;
+	return shape;
 }
 
 /* The page at iova, whatever it allows: out->entry says that. In flight only. */
@@ -125,15 +140,60 @@ static inline __attribute__((always_inline)) enum psc_answer
 psc_find(struct psc *psc, const struct psc_context *context, iova_t iova, struct psc_found *out)
 {
 	if (__builtin_expect(context->plain, 1))
-		return psc_look(psc, context, pt_shape_plain(), iova, out);
+		return psc_look(psc, context, psc_plain(context), iova, out);
 	return psc_look(psc, context, context->shape, iova, out);
 }
 
+/* The first whole page of a window. */
+static inline pa_t psc_first_page(const struct mem_window *window, struct pt_shape shape)
+{
+	uint64_t mask = (1ull << shape.page_lg2) - 1;
+
+	return (window->pa + mask) & ~mask;
+}
+
+/* Has an entry show a window, to whose page at `pa` such a leaf leads. false: as psc_turn. */
+static inline bool psc_show(struct psc_entry *entry, struct pt_shape shape,
+			    struct mem_window *window, uint64_t leaf, pa_t pa)
+{
+	uintptr_t host = atomic_load_explicit(&window->host, memory_order_acquire);
+	pa_t first = psc_first_page(window, shape);
+	uint64_t nr = (pa - first) >> shape.page_lg2;
+	uint64_t whole = (window->pa + window->len - first) >> shape.page_lg2;
+
+	if (host & MEM_SPLIT || nr >= whole)
+		return false;
+	entry->leaf = leaf - (nr << shape.leaf_lg2);
+	entry->last = whole - 1;
+	entry->to_host = host + (first - window->pa);
+	entry->window = window;
+	return true;
+}
+
 /*
- * After PSC_OTHER: has the entry show the window that the leaf leads to. false: it is no such leaf,
- * or the window has several pieces, or is being moved. In flight only.
+ * After PSC_OTHER, of the entry and the leaf found: has the entry show the window that the leaf
+ * leads to. false: it is no such leaf, or the window has several pieces, or is being moved. In
+ * flight only.
  */
-bool psc_turn(struct mem_map *map, struct psc *psc, const struct psc_context *context, iova_t iova,
-	      struct psc_found *out);
+static inline __attribute__((always_inline)) bool psc_turn(struct mem_map *map,
+							   struct pt_shape shape, iova_t iova,
+							   struct psc_entry *entry, uint64_t leaf,
+							   struct psc_found *out)
+{
+	uint64_t mask = (1ull << shape.page_lg2) - 1;
+	pa_t pa = psc_first_page(entry->window, shape);
+	struct mem_window *window;
+
+	if (!pt_way_pa(leaf, entry->leaf, shape, &pa))
+		return false;
+	window = mem_window_find(map, pa);
+	if (!window || !psc_show(entry, shape, window, leaf, pa))
+		return false;
+	out->first = iova & ~mask;
+	out->reach = mask;
+	out->to_host = entry->to_host + (pa - psc_first_page(window, shape)) - out->first;
+	out->entry = entry;
+	return true;
+}
 
 #endif

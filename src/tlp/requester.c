@@ -11,18 +11,6 @@
 #include "tlp/tlp.h"
 
 /*
- * Where the device's IOMMU has a window for that, writes are interrupts, and reads nothing; neither
- * is translated.
- */
-static bool meets_interrupts(const struct ioas_device *dev, const struct ioas_tlp *tlp)
-{
-	const struct ioas_range *msi = &dev->msi;
-
-	return tlp->addr <= msi->last && tlp->len > 0 &&
-	       (tlp->addr >= msi->first || tlp->len > msi->first - tlp->addr);
-}
-
-/*
  * The set that a request belongs to by the requester ID on the wire. A port that validates sources
  * lets out the bus numbers below it, so that neighbours on a bus can claim each other's; behind a
  * bridge that puts its own ID on the wire nothing can be claimed.
@@ -105,7 +93,7 @@ enum ioas_fault_reason tlp_find_route(struct ioas_device *dev, const struct ioas
 		if (reason || tlp->at == IOAS_TLP_TRANSLATED)
 			return reason;
 	}
-	if (__builtin_expect(meets_interrupts(dev, tlp), 0))
+	if (__builtin_expect(tlp_meets_interrupts(dev->msi, tlp->addr, tlp->len), 0))
 		return IOAS_FAULT_INTERRUPT;
 	if (tagged && !tlp->pasid && dev->pasid_0_same)
 		tagged = false;
@@ -129,7 +117,7 @@ enum ioas_fault_reason tlp_route(struct ioas_issuer *issuer, const struct ioas_t
 
 	if (__builtin_expect(form && tlb->route.form == form &&
 				     tlb->route.generation == tlb->generation &&
-				     !meets_interrupts(issuer->dev, tlp),
+				     !tlp_meets_interrupts(issuer->dev->msi, tlp->addr, tlp->len),
 			     1)) {
 		*out = (struct tlp_route){
 			.pt = tlb->route.pt,

@@ -5,12 +5,14 @@
  *   p2p.c        what a port turns to a peer
  *   requester.c  bus master -> source -> requester -> declared form -> route
  *   iotlb.h      what an issuer remembers of the next step
+ *   psc.h        and what of the tables that it goes through
  *   translate.c  page table -> permission -> window; alone calls pt_walk
  *   nested.c     the same where a stage 1 of the program's comes first; nested_event.c: what its
  *                guest is told
  *   ats.h        requests for translations, and translated ones; atc.c: a device's cache of them
  *   pri.c        requests for pages, and their answers
- *   batch.c      the same for models that go on to the memory by themselves
+ *   batch.c      the same for models that go on to the memory by themselves; batch_many.c: many
+ *                at once
  *   fault.c      what did not pass
  *   inflight.c   the promise that UNMAP and DETACH keep
  *   check_dirty.c, check_stale.c   --check-dirty and --check-invalidation
@@ -67,6 +69,15 @@ struct tlp_span {
 	uint64_t len;
 	struct mem_window *window;
 };
+
+/*
+ * Where a device's IOMMU has a window for that, writes are interrupts, and reads nothing; neither
+ * is translated.
+ */
+static inline bool tlp_meets_interrupts(struct ioas_range msi, iova_t addr, uint64_t len)
+{
+	return addr <= msi.last && len > 0 && (addr >= msi.first || len > msi.first - addr);
+}
 
 static inline bool tlp_valid(const struct ioas_tlp *tlp)
 {

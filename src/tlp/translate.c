@@ -253,17 +253,17 @@ static const struct iotlb_entry *find_near(struct ioas_issuer *issuer,
 	if (!context)
 		return NULL;
 	answer = psc_find(&tlb->psc, context, addr, &found);
-	if (answer == PSC_OTHER &&
-	    psc_turn(issuer->dev->iommu->mem, &tlb->psc, context, addr, &found))
+	if (answer == PSC_OTHER && psc_turn(issuer->dev->iommu->mem, context->shape, addr,
+					    found.entry, found.leaf, &found))
 		answer = PSC_FOUND;
 	if (answer != PSC_FOUND || !(found.entry->ops >> op & 1))
 		return NULL;
 	*entry = (struct iotlb_entry){
 		.generation = tlb->generation,
 		.form = route->form,
-		.first = addr,
-		.last = addr + found.rest - 1,
-		.to_host = found.host - addr,
+		.first = found.first,
+		.last = found.first + found.reach,
+		.to_host = found.to_host,
 		.window = found.entry->window,
 		.ops = found.entry->ops,
 	};

@@ -456,7 +456,6 @@ static void what_is_near_is_found_without_a_walk(void **arg)
 {
 	iova_t at = span_at[0];
 	struct mem_window *window[2];
-	const struct ioas_tlp tlp = {.addr = at};
 	struct pt_gather gather = {NULL};
 	struct psc_found found;
 	char c;
@@ -479,19 +478,18 @@ static void what_is_near_is_found_without_a_walk(void **arg)
 	assert_int_equal(ioas_dma_read(issuer, at + 5 * PAGE + 7, &c, 1), 0);
 	for (unsigned i = 0; i < 8; i++) {
 		assert_int_equal(look(at + i * PAGE + 9, &found), PSC_FOUND);
-		assert_ptr_equal(found.host, memory + i * PAGE + 9);
-		assert_int_equal(found.rest, PAGE - 9);
+		assert_int_equal(found.first, at + i * PAGE);
+		assert_int_equal(found.reach, PAGE - 1);
+		assert_ptr_equal(at + i * PAGE + found.to_host, memory + i * PAGE);
 		assert_int_equal(found.entry->ops, 1u << IOAS_TLP_READ);
 	}
 	assert_int_equal(look(at + 8 * PAGE, &found), PSC_OTHER);
-	assert_false(psc_turn(iommu->mem, &issuer->tlb.psc,
-			      psc_context(&issuer->tlb.psc, iotlb_form(&tlp),
-					  inflight_generation(&iommu->inflight)),
-			      at + 8 * PAGE, &found));
+	assert_false(psc_turn(iommu->mem, pt_shape(pt[0]), at + 8 * PAGE, found.entry, found.leaf,
+			      &found));
 	assert_int_equal(look(at + 9 * PAGE, &found), PSC_OTHER);
 	assert_int_equal(ioas_dma_read(issuer, at + 16 * PAGE, &c, 1), 0);
 	assert_int_equal(look(at + 9 * PAGE, &found), PSC_FOUND);
-	assert_ptr_equal(found.host, memory + 9 * PAGE);
+	assert_ptr_equal(at + 9 * PAGE + found.to_host, memory + 9 * PAGE);
 	assert_ptr_equal(found.entry->window, window[1]);
 	/* A generation ends all of it. */
 	inflight_wait(&iommu->inflight);

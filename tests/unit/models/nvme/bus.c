@@ -109,21 +109,19 @@ void ioas_batch_end(struct ioas_batch *batch)
 }
 
 /* Nothing is remembered, so that ioas_batch_at comes here for each TLP; page by page. */
-int ioas_batch_find(struct ioas_batch *batch, const struct ioas_tlp *tlp, void **host,
-		    uint64_t *len)
+struct ioas_batch_found ioas_batch_find(struct ioas_batch *batch, iova_t addr, uint64_t len,
+					uint64_t form, uint32_t what)
 {
-	uint64_t rest = 4096 - tlp->addr % 4096;
+	uint64_t rest = 4096 - addr % 4096, some = len < rest ? len : rest;
 
-	if (!tlp->len)
-		return -EINVAL;
-	*len = tlp->len < rest ? tlp->len : rest;
-	if (!allowed(tlp->addr, *len,
-		     tlp->op == IOAS_TLP_WRITE ? IOAS_PROT_WRITE : IOAS_PROT_READ)) {
+	if (!len)
+		return (struct ioas_batch_found){NULL, (uint64_t)-EINVAL};
+	if (!allowed(addr, some,
+		     (uint8_t)what == IOAS_TLP_WRITE ? IOAS_PROT_WRITE : IOAS_PROT_READ)) {
 		bus.faults++;
-		return -EFAULT;
+		return (struct ioas_batch_found){NULL, (uint64_t)-EFAULT};
 	}
-	*host = bus_at(tlp->addr);
-	return 0;
+	return (struct ioas_batch_found){bus_at(addr), some};
 }
 
 int ioas_batch_move(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64_t off, void *host,
