@@ -154,7 +154,8 @@ int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_
 	int rc = 0;
 
 	window->pieces = NULL;
-	pieces = put_all(NULL, parts, nr);
+	/* Memory that no window shows, in one place: nearly always. */
+	pieces = nr == 1 && !parts->from ? 1 : put_all(NULL, parts, nr);
 	if (pieces > 1) {
 		rc = add_several(pins, window, parts, nr, pieces);
 	} else {

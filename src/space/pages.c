@@ -115,7 +115,7 @@ static void memory_unpin(struct space_pages *pages, const struct pages_memory *m
 {
 	struct ioas_caller *caller = pages->caller;
 	uint64_t va = pages->va + start;
-	void *host = (char *)memory->host + (start - memory->start);
+	void *host = (char *)memory->host + (start - memory_start(memory));
 
 	if (pages->file)
 		mem_file_unpin(pages->file, va, len, host);
@@ -133,7 +133,7 @@ void pages_memory_unpin(struct space_pages *pages, const struct pages_memory *me
 void pages_memory_end(struct space_pages *pages, const struct pages_memory *memory)
 {
 	if (!in_parts(pages))
-		memory_unpin(pages, memory, memory->start, memory->len);
+		memory_unpin(pages, memory, memory_start(memory), memory_len(memory));
 }
 
 /* A dma-buf's memory is its exporter's, who has it pinned and pays for it. */

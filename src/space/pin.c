@@ -45,19 +45,31 @@ static void window_put(struct ioas_space *space, struct mem_window *window)
 	block_put(space, tree_entry(window, struct pin_block, window), PIN_BLOCK_WINDOW);
 }
 
+static size_t held_nr(const struct pages_pin *pin)
+{
+	return pin->node.tag & PIN_WHOLE ? 1 : pin->held_nr;
+}
+
+static struct pages_held held_at(struct pages_pin *pin, size_t i)
+{
+	if (pin->node.tag & PIN_WHOLE)
+		return (struct pages_held){&block_of(pin)->memory, pin->start, pin_end(pin)};
+	return pin->held[i];
+}
+
 /* A pin that is in no tree. What it held is given back already, or others hold it. */
 static void pin_free(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin)
 {
-	while (pin->held_nr)
-		memory_put(space, pages, pin->held[--pin->held_nr].memory);
+	for (size_t i = held_nr(pin); i--;)
+		memory_put(space, pages, held_at(pin, i).memory);
 	block_put(space, block_of(pin), PIN_BLOCK_PIN);
 }
 
 /* Holds what of start..end another pin holds. */
-static void hold(struct pages_pin *pin, const struct pages_pin *from, uint64_t start, uint64_t end)
+static void hold(struct pages_pin *pin, struct pages_pin *from, uint64_t start, uint64_t end)
 {
-	for (size_t i = 0; i < from->held_nr; i++) {
-		struct pages_held held = from->held[i];
+	for (size_t i = 0; i < held_nr(from); i++) {
+		struct pages_held held = held_at(from, i);
 
 		held.start = held.start > start ? held.start : start;
 		held.end = held.end < end ? held.end : end;
@@ -69,39 +81,34 @@ static void hold(struct pages_pin *pin, const struct pages_pin *from, uint64_t s
 }
 
 /* Gives back what of start..end a pin held, and no pin covers now. */
-static void give_back(struct space_pages *pages, const struct pages_pin *pin, uint64_t start,
+static void give_back(struct space_pages *pages, struct pages_pin *pin, uint64_t start,
 		      uint64_t end)
 {
-	for (size_t i = 0; i < pin->held_nr; i++) {
-		const struct pages_held *held = &pin->held[i];
-		uint64_t first = held->start > start ? held->start : start;
-		uint64_t last = held->end < end ? held->end : end;
+	for (size_t i = 0; i < held_nr(pin); i++) {
+		struct pages_held held = held_at(pin, i);
+		uint64_t first = held.start > start ? held.start : start;
+		uint64_t last = held.end < end ? held.end : end;
 
 		if (first < last)
-			pages_memory_unpin(pages, held->memory, first, last - first);
+			pages_memory_unpin(pages, held.memory, first, last - first);
 	}
 }
 
-/* For the pin, in its block if there is room. */
-static int memory_new(struct space_pages *pages, struct pages_pin *pin, uint64_t start,
-		      uint64_t len, struct pages_memory **out, struct ioas_why *why)
+static int memory_new(struct space_pages *pages, uint64_t start, uint64_t len,
+		      struct pages_memory **out, struct ioas_why *why)
 {
-	struct pin_block *block = block_of(pin);
-	bool apart = block->in_use & PIN_BLOCK_MEMORY;
-	struct pages_memory *memory = apart ? alloc_raw(sizeof(*memory)) : &block->memory;
+	struct pages_memory_apart *apart = alloc_raw(sizeof(*apart));
 	int rc;
 
-	if (!memory)
+	if (!apart)
 		return -ENOMEM;
-	*memory = (struct pages_memory){.refs = 1, .apart = apart, .start = start, .len = len};
-	rc = pages_memory_pin(pages, start, len, &memory->host, why);
-	if (rc && apart)
-		free(memory);
+	*apart = (struct pages_memory_apart){{.refs = 1, .apart = true}, start, len};
+	rc = pages_memory_pin(pages, start, len, &apart->memory.host, why);
 	if (rc)
-		return rc;
-	block->in_use |= PIN_BLOCK_MEMORY;
-	*out = memory;
-	return 0;
+		free(apart);
+	else
+		*out = &apart->memory;
+	return rc;
 }
 
 /* Fills in the parts of a new pin and what it holds; *fresh: bytes that no pin covered. */
@@ -123,7 +130,7 @@ static int gather(struct space_pages *pages, struct pages_pin *pin, struct mem_p
 			continue;
 		}
 		held = &pin->held[pin->held_nr];
-		rc = memory_new(pages, pin, at, len, &held->memory, why);
+		rc = memory_new(pages, at, len, &held->memory, why);
 		if (rc)
 			return rc;
 		held->start = at;
@@ -168,7 +175,7 @@ static int pin_new(struct ioas_space *space, struct space_pages *pages, struct p
 static struct pages_pin *pin_alloc(struct ioas_space *space, uint64_t start, uint64_t len,
 				   size_t held_max)
 {
-	bool apart = held_max > 1;
+	bool apart = held_max;
 	struct pin_block *block =
 		apart ? alloc_raw(sizeof(*block) + held_max * sizeof(struct pages_held))
 		      : pool_shelf_take(&space->iommu->pins, &space->pin_shelf);
@@ -187,11 +194,11 @@ static int room(struct ioas_space *space, struct space_pages *pages, uint64_t st
 {
 	struct pin_walk walk = pin_walk_begin(pages, NULL, start, len);
 	struct pages_pin *from;
-	size_t held_nr = 0;
+	size_t nr_held = 0;
 
 	for (*nr = 0; pin_walk_step(&walk, &from); ++*nr)
-		held_nr += from ? from->held_nr : 1;
-	*out = pin_alloc(space, start, len, held_nr);
+		nr_held += from ? held_nr(from) : 1;
+	*out = pin_alloc(space, start, len, nr_held);
 	*parts = *out ? alloc_zero(*nr, sizeof(**parts)) : NULL;
 	if (*parts)
 		return 0;
@@ -201,11 +208,11 @@ static int room(struct ioas_space *space, struct space_pages *pages, uint64_t st
 }
 
 /* Of a pin that is in the tree no more, what no other covers; `window`: of those that show that. */
-typedef void gap_fn(struct ioas_space *space, struct space_pages *pages,
-		    const struct pages_pin *pin, uint64_t start, uint64_t end);
+typedef void gap_fn(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin,
+		    uint64_t start, uint64_t end);
 
-static void each_gap(struct ioas_space *space, struct space_pages *pages,
-		     const struct pages_pin *pin, const struct mem_window *window, gap_fn *fn)
+static void each_gap(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin,
+		     const struct mem_window *window, gap_fn *fn)
 {
 	struct pin_walk walk = pin_walk_begin(pages, window, pin->start, pin->len);
 	struct pages_pin *other;
@@ -217,14 +224,14 @@ static void each_gap(struct ioas_space *space, struct space_pages *pages,
 }
 
 static void gap_in_window(struct ioas_space *space, struct space_pages *pages,
-			  const struct pages_pin *pin, uint64_t start, uint64_t end)
+			  struct pages_pin *pin, uint64_t start, uint64_t end)
 {
 	uint64_t off = pin->skip - pin->start;
 
 	mem_window_release(space->iommu->mem, pin->window, start + off, end + off);
 }
 
-static void gap(struct ioas_space *space, struct space_pages *pages, const struct pages_pin *pin,
+static void gap(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin,
 		uint64_t start, uint64_t end)
 {
 	pages_uncharge(pages, end - start);
@@ -234,9 +241,12 @@ static void gap(struct ioas_space *space, struct space_pages *pages, const struc
 /* A pin that could not be finished: what it was the first to hold goes back. */
 static void pin_undo(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin)
 {
-	for (size_t i = 0; i < pin->held_nr; i++)
-		if (pin->held[i].memory->refs == 1)
-			give_back(pages, pin, pin->held[i].start, pin->held[i].end);
+	for (size_t i = 0; i < held_nr(pin); i++) {
+		struct pages_held held = held_at(pin, i);
+
+		if (held.memory->refs == 1)
+			give_back(pages, pin, held.start, held.end);
+	}
 	pin_free(space, pages, pin);
 }
 
@@ -261,18 +271,19 @@ static int pin_among(struct ioas_space *space, struct space_pages *pages, uint64
 static int pin_first(struct ioas_space *space, struct space_pages *pages, uint64_t start,
 		     uint64_t len, iova_t iova, struct pages_pin **out, struct ioas_why *why)
 {
-	struct pages_pin *pin = pin_alloc(space, start, len, 1);
+	struct pages_pin *pin = pin_alloc(space, start, len, 0);
 	struct mem_part part = {.len = len};
+	struct pin_block *block;
 	int rc;
 
 	if (!pin)
 		return -ENOMEM;
-	rc = memory_new(pages, pin, start, len, &pin->held[0].memory, why);
+	block = block_of(pin);
+	rc = pages_memory_pin(pages, start, len, &part.host, why);
 	if (!rc) {
-		pin->held[0].start = start;
-		pin->held[0].end = start + len;
-		pin->held_nr = 1;
-		part.host = pin->held[0].memory->host;
+		block->in_use |= PIN_BLOCK_MEMORY;
+		block->memory = (struct pages_memory){.refs = 1, .host = part.host};
+		pin->node.tag = PIN_WHOLE;
 		rc = finish(space, pages, pin, &part, 1, iova, len, why);
 	}
 	if (rc)
@@ -305,10 +316,10 @@ int pages_pin(struct ioas_space *space, struct space_pages *pages, uint64_t star
 }
 
 /* Of a pin, with what it holds there; it does not count as a user of the window yet. */
-static struct pages_pin *part_of(struct ioas_space *space, const struct pages_pin *pin,
-				 uint64_t start, uint64_t end)
+static struct pages_pin *part_of(struct ioas_space *space, struct pages_pin *pin, uint64_t start,
+				 uint64_t end)
 {
-	struct pages_pin *part = pin_alloc(space, start, end - start, pin->held_nr);
+	struct pages_pin *part = pin_alloc(space, start, end - start, held_nr(pin));
 
 	if (!part)
 		return NULL;
@@ -375,7 +386,8 @@ void pages_unpin(struct ioas_space *space, struct space_pages *pages, struct pag
 	mem_window_idle(pin->window);
 	locked = pages_lock(space->iommu, pages);
 	last = !--pin->users;
-	pin->ending = last;
+	if (last)
+		pin->node.tag |= PIN_ENDING;
 	pages_unlock(space->iommu, locked);
 	if (!last)
 		return;

@@ -77,7 +77,7 @@ struct pages_pin *pages_pin_at(const struct space_pages *pages, uint64_t at, uin
 {
 	struct pages_pin *pin = first_beyond(pages->pins.root, at);
 
-	while (pin && pin->ending)
+	while (pin && (pin->node.tag & PIN_ENDING))
 		pin = next_beyond(pin, at);
 	if (!pin || pin->start <= at)
 		return pin;
@@ -96,7 +96,7 @@ struct pages_pin *pin_find(struct space_pages *pages, uint64_t start, uint64_t l
 	while (node) {
 		struct pages_pin *pin = pin_of(node);
 
-		if (pin->start == start && pin->len == len && !pin->ending)
+		if (pin->start == start && pin->len == len && !(pin->node.tag & PIN_ENDING))
 			return pin;
 		*parent = node;
 		*side = start > pin->start || (start == pin->start && len >= pin->len);

@@ -5,7 +5,7 @@
 void space_pools_init(struct ioas_iommu *iommu)
 {
 	pool_init(&iommu->pages, sizeof(struct space_pages));
-	pool_init(&iommu->pins, PIN_BLOCK_LEN);
+	pool_init(&iommu->pins, sizeof(struct pin_block));
 }
 
 void space_pools_fini(struct ioas_iommu *iommu)

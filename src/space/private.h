@@ -17,10 +17,15 @@
 
 /* What one call of the caller's pin answered. Lives while a pin shows some of it. */
 struct pages_memory {
-	uint32_t refs;	     /* of pages_held */
-	bool apart;	     /* constant: its pin_block has no room for it, it is by itself */
+	uint32_t refs; /* of pins that hold some of it */
+	bool apart; /* constant: struct pages_memory_apart; else a pin_block's, of its pin's range
+		     */
+	void *host; /* constant */
+};
+
+struct pages_memory_apart {
+	struct pages_memory memory;
 	uint64_t start, len; /* constant: in the pages, whole pages */
-	void *host;	     /* constant */
 };
 
 /* A part of such memory that a pin shows. */
@@ -36,24 +41,25 @@ struct pages_held {
  * as no pin covers it. Those that came from one that was cut share its window.
  */
 struct pages_pin {
-	struct tree_node node; /* by start, then length; several may be equal */
+	struct tree_node node; /* by start, then length; several may be equal. tag: PIN_... */
 	uint64_t max;	       /* end of the pin of this subtree that ends last */
 	uint64_t start, len;   /* constant: in the pages, whole pages */
 	uint64_t skip;	       /* constant: where it begins in the window */
-	uint32_t users;
-	bool ending; /* nobody new may use it, but what it covers is pinned yet */
 	struct mem_window *window;
-	size_t held_nr;
-	struct pages_held held[]; /* by start, all of it */
+	uint32_t users;
+	uint32_t held_nr;
+	struct pages_held held[]; /* by start, all of it; none if it is PIN_WHOLE */
 };
+#define PIN_ENDING 1u /* nobody new may use it, but what it covers is pinned yet */
+#define PIN_WHOLE  2u /* constant: it was the first, and holds its block's memory */
 
 /*
  * What a pin mostly needs besides: its window, and the memory that it was the first to pin. Either
  * may live on after it, for those that share them.
  */
 struct pin_block {
-	unsigned in_use; /* PIN_BLOCK_... */
-	bool apart;	 /* constant: of no pool, since the pin holds more than one piece */
+	uint32_t in_use; /* PIN_BLOCK_... */
+	bool apart;	 /* constant: of no pool, since the pin lists what it holds */
 	struct mem_window window;
 	struct pages_memory memory;
 	struct pages_pin pin; /* last */
@@ -61,7 +67,21 @@ struct pin_block {
 #define PIN_BLOCK_PIN	 1u
 #define PIN_BLOCK_WINDOW 2u
 #define PIN_BLOCK_MEMORY 4u
-#define PIN_BLOCK_LEN	 (sizeof(struct pin_block) + sizeof(struct pages_held))
+
+/* Where memory begins and how long it is, in the pages. */
+static inline uint64_t memory_start(const struct pages_memory *memory)
+{
+	if (memory->apart)
+		return ((const struct pages_memory_apart *)memory)->start;
+	return tree_entry((uintptr_t)memory, struct pin_block, memory)->pin.start;
+}
+
+static inline uint64_t memory_len(const struct pages_memory *memory)
+{
+	if (memory->apart)
+		return ((const struct pages_memory_apart *)memory)->len;
+	return tree_entry((uintptr_t)memory, struct pin_block, memory)->pin.len;
+}
 
 /*
  * A piece of caller memory, or of a file. Only COPY shares one, perhaps between two spaces; so the

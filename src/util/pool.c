@@ -14,7 +14,7 @@
 #endif
 
 #define SLAB_LEN   65536ul
-#define ALIGN	   16ul
+#define ALIGN	   8ul
 #define UNUSED_MAX 16u /* slabs kept for what comes next */
 #define SHELF_MAX  64u
 #define SHELF_MOVE 32u /* at once between a shelf and the pool */

@@ -35,7 +35,7 @@ struct pool_shelf {
 	unsigned nr;
 };
 
-/* A pool of items of `size` bytes, each aligned to 16. Takes no memory. */
+/* A pool of items of `size` bytes, each aligned to 8. Takes no memory. */
 void pool_init(struct pool *pool, size_t size);
 /* Frees all of it. */
 void pool_fini(struct pool *pool);

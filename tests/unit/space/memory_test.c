@@ -11,8 +11,8 @@
 
 #define NR 20000
 /* Bytes: of two pieces (src/space/private.h), and a slot of the physical map. */
-#define MOST_WITH_TABLE 620
-#define MOST_WITHOUT	250
+#define MOST_WITH_TABLE 530
+#define MOST_WITHOUT	240
 
 static void costs_are_bounded(void **state)
 {
