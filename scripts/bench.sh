@@ -17,7 +17,7 @@ case ${1:-} in
 	exit 2
 	;;
 esac
-all='translate dirty door maps pt routes nvme trace'
+all='translate peers dirty door maps pt routes nvme trace'
 page=docs/performance
 
 rows() {
