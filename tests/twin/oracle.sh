@@ -312,9 +312,9 @@ build_guest() {
 			$(selftest_cflags) -isystem "$UAPI/include" \
 			-o "$GUEST/$t" "$d/$t.c" || die "cannot build the selftest $t"
 	done
-	t=$HERE/../../bench/ioasbench.c
-	if [ ! "$GUEST/ioasbench" -nt "$t" ]; then
-		gcc -O2 -Wall -static -I"$HERE/../../include" -o "$GUEST/ioasbench" "$t" ||
+	t=$HERE/../../bench/ioasbench
+	if [ ! -f "$GUEST/ioasbench" ] || [ -n "$(find "$t" -newer "$GUEST/ioasbench")" ]; then
+		gcc -O2 -Wall -static -I"$HERE/../../include" -o "$GUEST/ioasbench" "$t"/*.c ||
 			die "cannot build ioasbench"
 	fi
 }

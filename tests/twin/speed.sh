@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# make bench-twin: bench/ioasbench.c on a real Linux kernel and through the preload door, in one boot
+# make bench-twin: bench/ioasbench on a real Linux kernel and through the preload door, in one boot
 # of the same emulator, row by row. The kernel drives QEMU's own NVMe controller behind its IOMMU, the
 # door our model of one. Both run on one emulated processor, so that only the ratio means something; the
 # best of five batches counts, since others use the machine, too.
