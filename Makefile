@@ -105,13 +105,11 @@ lint:
 
 bench:
 	@scripts/deps.sh build bench
-	@scripts/build.sh $(BENCH) -Dlock-order=disabled
 	@scripts/bench.sh $(BENCH)
 
 # The same, kept: docs/performance.json, and from it the tables and the plot of docs/performance.md.
 bench-page:
 	@scripts/deps.sh build bench
-	@scripts/build.sh $(BENCH) -Dlock-order=disabled
 	@scripts/bench.sh $(BENCH) --page
 
 # Not part of check, where each target runs its kept inputs and some random ones.

@@ -7,27 +7,16 @@
  * page table. Beside each row stands a peer, measured in windows that alternate with ours over the
  * same addresses: for hits one ordinary load from an array, the least that anything can cost; for
  * misses a load that depends on the one before, in a table as large as the leaves of ours, which a
- * walk cannot do without; and glib's GTree, used as QEMU's iova-tree uses it.
+ * walk cannot do without. What others do is in peers.c.
  *
  * Prints the median of ns a TLP with 10th and 90th percentile, and of the ratio to the peer; --json
  * for machines. Windows are of processor time: who else uses the machine does not count.
  */
 #include <errno.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <sys/mman.h>
-#ifdef HAVE_GLIB
-#include <glib.h>
-#endif
-#ifdef HAVE_VHOST
-#include <rte_vhost.h>
-#endif
-#include <ioas/guard.h>
 #include "bench/bench.h"
-#include "iommu.h"
+#include "bench/tlp_rig.h"
 #include "mem/mem.h"
-#include "route/route.h"
-#include "tlp/tlp.h"
 
 #define PAGE	   4096ull
 #define WINDOW	   (1u << 18) /* TLPs; a power of two */
@@ -39,11 +28,6 @@
 #define SPREAD_LEN (1ull << 30)
 #define FAR_AT	   (1ull << 42)
 #define FAR_LEN	   (16ull << 30)
-#define TREE_AT	   (1ull << 43)
-#define TREE_NR	   1024u
-#define VHOST_AT   (1ull << 44)
-#define VHOST_NR   8u
-#define VHOST_LEN  (128ull << 20)
 
 enum what {
 	HIT_STREAM,
@@ -58,8 +42,6 @@ enum what {
 	FAR_DEPENDENT,
 	FAR_STREAM,
 	FAR_MANY,
-	TREE,
-	VHOST,
 	WHAT_NR
 };
 
@@ -71,88 +53,24 @@ static struct bench_row row[WHAT_NR] = {
 	{"translate", "hit_pasid", "hit, with a PASID, stream", "array load", .goal = 1.5},
 	{"translate", "issue", "ioas_tlp_issue, 8 bytes, hit", "array load"},
 	{"translate", "miss_hot", "miss, 2 MiB of 4 KiB leaves, stream", "array load", .goal = 3},
-	{"translate", "miss_hot_dependent", "miss, the same, dependent", "array load, dependent",
-	 .goal = 10},
+	{"translate", "miss_hot_dependent", "miss, 2 MiB of 4 KiB leaves, dependent",
+	 "array load, dependent", .goal = 10},
 	{"translate", "miss_spread", "miss, 1 GiB of 4 KiB leaves, stream", "array load of 2 MiB",
 	 .goal = 5},
-	{"translate", "miss_spread_dependent", "miss, the same, dependent",
+	{"translate", "miss_spread_dependent", "miss, 1 GiB of 4 KiB leaves, dependent",
 	 "array load of 2 MiB, dependent", .goal = 21},
 	{"translate", "miss_far_dependent", "miss, 16 GiB of 4 KiB leaves, dependent",
 	 "array load of 32 MiB, dependent", .goal_ratio = 1.1},
-	{"translate", "miss_far", "miss, the same, one by one", "array load of 32 MiB"},
-	{"translate", "miss_far_many", "miss, the same, ioas_batch_at_many", "one by one",
+	{"translate", "miss_far", "miss, 16 GiB of 4 KiB leaves, one by one",
+	 "array load of 32 MiB"},
+	{"translate", "miss_far_many", "miss, 16 GiB, ioas_batch_at_many", "one by one",
 	 .goal_ratio = 0.4},
-	{"translate", "regions", "any address of 1,024 regions, stream",
-	 "GTree of 1,024 regions, as QEMU's iova-tree"},
-	{"translate", "regions_8", "any address of 8 regions, stream",
-	 "rte_vhost_va_from_guest_pa of 8 regions"},
 };
 
-static struct ioas_iommu *iommu;
-static struct ioas_device *dev;
-static struct ioas_issuer *issuer;
-static struct pt *pt;
+static struct tlp_rig rig;
 static iova_t *address[WHAT_NR]; /* WINDOW of each */
 static uint64_t *plain;		 /* FAR_LEN / PAGE words */
 static volatile uintptr_t zero;	 /* which the compiler does not know */
-#ifdef HAVE_GLIB
-static GTree *tree;
-#endif
-
-/* Maps memory that is never touched, `step` bytes at a time. */
-static void map(iova_t at, uint64_t len, uint64_t step)
-{
-	char *host = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct mem_window *window;
-
-	bench_must(host == MAP_FAILED ? -errno : 0, "mmap");
-	bench_must(mem_window_new(iommu->mem, at, host, len, &window), "window");
-	/* Piece by piece: neighbours do not join to larger leaves. */
-	for (uint64_t off = 0; off < len; off += step)
-		bench_must(pt_map(pt, at + off, window->pa + off, step,
-				  IOAS_PROT_READ | IOAS_PROT_WRITE),
-			   "map");
-}
-
-/* As a door does it: a copy then need not ask the kernel first. */
-static void recover(int sig, siginfo_t *info, void *context)
-{
-	if (!ioas_guard_fixup(context))
-		abort();
-}
-
-static void guard(void)
-{
-	struct sigaction action = {.sa_sigaction = recover, .sa_flags = SA_SIGINFO | SA_NODEFER};
-
-	sigaction(SIGSEGV, &action, NULL);
-	sigaction(SIGBUS, &action, NULL);
-	ioas_guard_enable(true);
-}
-
-static void start(void)
-{
-	const struct pt_config config = {.format = PT_AMDV1, .aw = 48};
-	pasid_t pasid = 77;
-
-	bench_must(ioas_iommu_new(NULL, &iommu), "instance");
-	bench_must(route_device_new(iommu, "0000:01:00.0", 0, 0x100, &dev), "device");
-	bench_must(ioas_device_bind(dev, IOAS_FORM_RID | IOAS_FORM_PASID, 20, NULL), "bind");
-	route_dma_enable(dev, true);
-	bench_must(pt_new(&config, &pt), "page table");
-	bench_must(route_attach(dev, NULL, pt, NULL), "attach");
-	bench_must(route_attach(dev, &pasid, pt, NULL), "attach a PASID");
-	bench_must(ioas_issuer_new(dev, &issuer), "issuer");
-	map(REGION_AT, REGION, REGION); /* of leaves that get larger and smaller again */
-	map(SMALL_AT, 2ull << 20, PAGE);
-	map(SPREAD_AT, SPREAD_LEN, PAGE);
-	map(FAR_AT, FAR_LEN, PAGE);
-	for (unsigned i = 0; i < TREE_NR; i++)
-		map(TREE_AT + i * PAGE, PAGE, PAGE);
-	for (unsigned i = 0; i < VHOST_NR; i++)
-		map(VHOST_AT + i * VHOST_LEN, VHOST_LEN, PAGE);
-}
-
 static iova_t pick(enum what what, uint32_t i)
 {
 	switch (what) {
@@ -168,104 +86,9 @@ static iova_t pick(enum what what, uint32_t i)
 	case FAR_STREAM:
 	case FAR_MANY:
 		return FAR_AT + (bench_rnd(FAR_LEN) & ~63ull);
-	case TREE:
-		return TREE_AT + bench_rnd(TREE_NR) * PAGE + (bench_rnd(PAGE) & ~63ull);
-	case VHOST:
-		return VHOST_AT + bench_rnd(VHOST_NR) * VHOST_LEN + (bench_rnd(PAGE) & ~63ull);
 	default:
 		return REGION_AT + (uint64_t)i * 64 % (2ull << 20);
 	}
-}
-
-#ifdef HAVE_GLIB
-/* As QEMU's iova-tree: a node is a range, and a lookup compares ranges for overlap. */
-struct region {
-	iova_t first, last;
-};
-
-static gint compare_regions(gconstpointer a, gconstpointer b, gpointer data)
-{
-	const struct region *x = a, *y = b;
-
-	if (x->first > y->last)
-		return 1;
-	return x->last < y->first ? -1 : 0;
-}
-
-static void plant_tree(void)
-{
-	static struct region regions[TREE_NR];
-
-	tree = g_tree_new_full(compare_regions, NULL, NULL, NULL);
-	for (unsigned i = 0; i < TREE_NR; i++) {
-		regions[i].first = TREE_AT + i * PAGE;
-		regions[i].last = regions[i].first + PAGE - 1;
-		g_tree_insert(tree, &regions[i], &regions[i]);
-	}
-}
-
-static uintptr_t by_tree(iova_t addr)
-{
-	struct region key = {addr, addr};
-
-	return (uintptr_t)g_tree_lookup(tree, &key);
-}
-#else
-static void plant_tree(void)
-{
-}
-
-static uintptr_t by_tree(iova_t addr)
-{
-	return addr;
-}
-#endif
-
-#ifdef HAVE_VHOST
-/* Its IOTLB is not exported; this is what a vhost library's caller has, without a vIOMMU. */
-static struct rte_vhost_memory *vhost;
-
-static void plant_vhost(void)
-{
-	vhost = calloc(1, sizeof(*vhost) + VHOST_NR * sizeof(vhost->regions[0]));
-	bench_must(vhost ? 0 : -ENOMEM, "memory");
-	vhost->nregions = VHOST_NR;
-	for (unsigned i = 0; i < VHOST_NR; i++) {
-		vhost->regions[i].guest_phys_addr = VHOST_AT + i * VHOST_LEN;
-		vhost->regions[i].host_user_addr = i * VHOST_LEN;
-		vhost->regions[i].size = VHOST_LEN;
-	}
-}
-
-static uintptr_t by_vhost(iova_t addr)
-{
-	uint64_t len = 64;
-
-	return rte_vhost_va_from_guest_pa(vhost, addr, &len);
-}
-#else
-static void plant_vhost(void)
-{
-}
-
-static uintptr_t by_vhost(iova_t addr)
-{
-	return addr;
-}
-#endif
-
-/* Is the peer here that the row is about? */
-static bool has_peer(enum what what)
-{
-#ifndef HAVE_GLIB
-	if (what == TREE)
-		return false;
-#endif
-#ifndef HAVE_VHOST
-	if (what == VHOST)
-		return false;
-#endif
-	return true;
 }
 
 static bool is_dependent(enum what what)
@@ -285,13 +108,13 @@ static inline __attribute__((always_inline)) double window(enum what what, uintp
 	for (uint32_t i = 0; i < WINDOW;) {
 		struct ioas_batch batch;
 
-		ioas_batch_begin(&batch, issuer);
+		ioas_batch_begin(&batch, rig.issuer);
 		for (uint32_t end = i + BATCH; i < end; i++) {
 			struct ioas_tlp tlp = {
 				.addr = addr[i] + (last & chain),
 				.len = 64,
 				.flags = flags,
-				.pasid = flags ? 77 : 0,
+				.pasid = flags ? RIG_PASID : 0,
 				.op = IOAS_TLP_READ,
 			};
 			uint64_t len;
@@ -324,7 +147,7 @@ static double many_window(void)
 		for (uint32_t k = 0; k < BATCH; k++)
 			tlps[k] = (struct ioas_tlp){
 				.addr = address[FAR_MANY][i + k], .len = 64, .op = IOAS_TLP_READ};
-		ioas_batch_begin(&batch, issuer);
+		ioas_batch_begin(&batch, rig.issuer);
 		ioas_batch_at_many(&batch, tlps, BATCH, hosts, lens, &rc);
 		bench_must(rc, row[FAR_MANY].name);
 		for (uint32_t k = 0; k < BATCH; k++)
@@ -339,23 +162,23 @@ static double issue_window(void)
 {
 	char buf[8], *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 				  -1, 0);
-	iova_t at = 1ull << 45;
+	iova_t at = 1ull << 43;
 	struct pt_gather gather = {NULL};
 	struct mem_window *mapped;
 	uint64_t begin;
 	double each;
 
-	bench_must(mem_window_new(iommu->mem, at, page, PAGE, &mapped), "window");
-	bench_must(pt_map(pt, at, mapped->pa, PAGE, IOAS_PROT_READ), "map");
+	bench_must(mem_window_new(rig.iommu->mem, at, page, PAGE, &mapped), "window");
+	bench_must(pt_map(rig.pt, at, mapped->pa, PAGE, IOAS_PROT_READ), "map");
 	begin = bench_cpu();
 	for (uint32_t i = 0; i < WINDOW; i++)
-		bench_must(ioas_dma_read(issuer, at + (i * 64 & (PAGE - 1)), buf, sizeof(buf)),
+		bench_must(ioas_dma_read(rig.issuer, at + (i * 64 & (PAGE - 1)), buf, sizeof(buf)),
 			   "issue");
 	each = (double)(bench_cpu() - begin) / WINDOW;
-	pt_unmap(pt, at, at + PAGE - 1, &gather);
-	inflight_wait(&iommu->inflight);
+	pt_unmap(rig.pt, at, at + PAGE - 1, &gather);
+	inflight_wait(&rig.iommu->inflight);
 	pt_gather_free(&gather);
-	mem_window_destroy(iommu->mem, mapped);
+	mem_window_destroy(rig.iommu->mem, mapped);
 	munmap(page, PAGE);
 	return each;
 }
@@ -384,13 +207,7 @@ static double their_window(enum what what)
 
 	if (what == FAR_MANY)
 		return window(FAR_MANY, 0, 0);
-	if (what == TREE) {
-		for (uint32_t i = 0; i < WINDOW; i++)
-			sum += by_tree(addr[i]);
-	} else if (what == VHOST) {
-		for (uint32_t i = 0; i < WINDOW; i++)
-			sum += by_vhost(addr[i]);
-	} else if (is_dependent(what)) {
+	if (is_dependent(what)) {
 		for (uint32_t i = 0; i < WINDOW; i++) {
 			last = plain[((addr[i] + (last & chain)) / PAGE) & mask];
 			sum += last;
@@ -416,10 +233,13 @@ int main(int argc, char **argv)
 {
 	bool json = bench_wants_json(argc, argv);
 
-	guard();
-	start();
-	plant_tree();
-	plant_vhost();
+	tlp_rig_guard();
+	tlp_rig_start(&rig);
+	tlp_rig_map(&rig, REGION_AT, REGION,
+		    REGION); /* of leaves that get larger and smaller again */
+	tlp_rig_map(&rig, SMALL_AT, 2ull << 20, PAGE);
+	tlp_rig_map(&rig, SPREAD_AT, SPREAD_LEN, PAGE);
+	tlp_rig_map(&rig, FAR_AT, FAR_LEN, PAGE);
 	plain = calloc(FAR_LEN / PAGE, sizeof(*plain));
 	for (unsigned w = 0; w < WHAT_NR; w++) {
 		address[w] = malloc(WINDOW * sizeof(**address));
@@ -431,7 +251,6 @@ int main(int argc, char **argv)
 		plain[i] = i;
 	measure();
 	for (unsigned w = 0; w < WHAT_NR; w++)
-		if (has_peer(w))
-			bench_show(&row[w], json);
+		bench_show(&row[w], json);
 	return 0;
 }
