@@ -7,16 +7,24 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* sys_call(SYS_name, arguments...): the result, or -errno. */
-#define sys_call(...)                                \
-	({                                           \
-		int saved_errno_ = errno;            \
-		long result_ = syscall(__VA_ARGS__); \
-		if (result_ < 0) {                   \
-			result_ = -errno;            \
-			errno = saved_errno_;        \
-		}                                    \
-		result_;                             \
-	})
+static inline long sys_call_long(long nr, long a, long b, long c, long d, long e, long f)
+{
+	int saved = errno;
+	long result = syscall(nr, a, b, c, d, e, f);
+
+	if (result < 0) {
+		result = -errno;
+		errno = saved;
+	}
+	return result;
+}
+
+/*
+ * sys_call(SYS_name, arguments...): the result, or -errno. Each argument is a whole register: of an
+ * int that is passed as it is, syscall(2) finds any bits in the upper half.
+ */
+#define sys_call(...) SYS_CALL_LONGS(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+#define SYS_CALL_LONGS(nr, a, b, c, d, e, f, ...) \
+	sys_call_long(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 #endif

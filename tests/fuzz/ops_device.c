@@ -262,6 +262,12 @@ static void reset(struct rig *rig, unsigned dev, unsigned which)
 	rig_compare_regs(rig);
 }
 
+void rig_reset(struct rig *rig, unsigned dev)
+{
+	if (rig->granted[dev] >= 0)
+		reset(rig, dev, (unsigned)rig->granted[dev]);
+}
+
 /* What is not a device's, and what nobody has. */
 static void unknown(struct rig *rig, unsigned dev, unsigned which)
 {

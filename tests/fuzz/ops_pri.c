@@ -52,6 +52,14 @@ void rig_check_answers(struct rig *rig)
 	m->answer_nr = 0;
 }
 
+static void send(struct rig *rig, unsigned dev, const struct ioas_page_request *request)
+{
+	fuzz_counts.page_requests++;
+	rig_expect(rig, "a page request",
+		   ioas_page_request(ioas_pci_device(rig->device[dev].pci), request),
+		   m_page_request(&rig->model, dev, request));
+}
+
 void rig_step_pri(struct rig *rig)
 {
 	struct input *in = &rig->in;
@@ -65,7 +73,7 @@ void rig_step_pri(struct rig *rig)
 			dev = (dev + 1) % rig->model.dev_nr;
 	d = &rig->model.dev[dev];
 	/* Its lists are not endless. */
-	if (!d->f->page_request_nr || rig->model.group_nr + 2 > M_GROUPS)
+	if (!d->f->page_request_nr || rig->model.group_nr + 3 > M_GROUPS)
 		return;
 	request.group = (uint16_t)input_below(in, M_PAGE_GROUPS);
 	if (input_below(in, 2))
@@ -94,10 +102,13 @@ void rig_step_pri(struct rig *rig)
 	rig_say(rig, "%s requests page %#" PRIx64 " flags %#x PASID %u group %u",
 		fuzz_machine.function[dev].addr, request.addr, request.flags, request.pasid,
 		request.group);
-	fuzz_counts.page_requests++;
-	rig_expect(rig, "a page request",
-		   ioas_page_request(ioas_pci_device(rig->device[dev].pci), &request),
-		   m_page_request(&rig->model, dev, &request));
+	send(rig, dev, &request);
+	/* The same number stands for another group then, while the first one's answer is to come.
+	 */
+	if (input_rarely(in, 16)) {
+		rig_reset(rig, dev);
+		send(rig, dev, &request);
+	}
 }
 
 static void fault_alloc(struct rig *rig, unsigned ctx, struct iommu_fault_alloc *cmd)

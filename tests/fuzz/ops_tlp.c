@@ -285,7 +285,9 @@ static void fire(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 		check_moved(rig, dev, tlp, &want, way, buf, was);
 	else
 		rig_expect(rig, "a buffer", memcmp(buf, was, tlp->len) != 0, false);
-	rig_compare(rig);
+	/* What a read changes will still be there at the next look. */
+	if (tlp->op == IOAS_TLP_WRITE || want.nested || fuzz_counts.tlps % 4 == 0)
+		rig_compare(rig);
 	if (want.peer >= 0)
 		rig_compare_regs(rig);
 }

@@ -77,6 +77,8 @@ struct rig {
 /* It has translations of its own (ops_ats.c). */
 void rig_open_ats(struct rig_device *dev);
 void rig_step_ats(struct rig *rig);
+/* By whoever has it. */
+void rig_reset(struct rig *rig, unsigned dev);
 /* It requests pages (ops_pri.c). */
 void rig_open_pri(struct rig_device *dev);
 void rig_step_pri(struct rig *rig);
