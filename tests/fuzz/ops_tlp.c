@@ -174,6 +174,9 @@ static void check_record(struct rig *rig, unsigned dev, const struct ioas_tlp *t
 {
 	char name[IOAS_NAME_LEN] = "0000:";
 
+	/* Of an SMMUv3's guest the model does not say what may be remembered. */
+	if (rig->checked && want->arm && nr && fault[0].reason == IOAS_PASSED_STALE)
+		memmove(fault, fault + 1, --nr * sizeof(fault[0]));
 	if (rig->checked && want->stale) {
 		rig_expect(rig, "a record", nr > 0, true);
 		rig_expect(rig, "a stale entry", fault[0].reason, IOAS_PASSED_STALE);

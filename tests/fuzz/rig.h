@@ -26,6 +26,7 @@
 #define RIG_QUEUES  6u
 #define RIG_ASKED   64u
 #define RIG_OLD	    8u
+#define RIG_NODES   64u
 
 struct rig_device {
 	struct rig *rig;
@@ -53,6 +54,9 @@ struct rig {
 	struct ioas_file *cdev[M_DEVS][2];
 	int granted[M_DEVS]; /* which of the two is bound, -1: none */
 	struct rig_device device[M_DEVS];
+	struct ioas_node node[RIG_NODES]; /* those of the machine, once that they were asked for */
+	unsigned node_nr;
+	bool nodes_known;
 	bool privileged;
 	bool checked; /* with the engine's own checks of invalidation and dirty bits */
 	uint64_t fault_seq;
@@ -82,7 +86,8 @@ void rig_reset(struct rig *rig, unsigned dev);
 /* It requests pages (ops_pri.c). */
 void rig_open_pri(struct rig_device *dev);
 void rig_step_pri(struct rig *rig);
-void rig_check_answers(struct rig *rig);
+/* `all`: also what became of those that nobody was told of, which takes long in debug builds. */
+void rig_check_answers(struct rig *rig, bool all);
 /* What was taken back was asked for, and nothing else. */
 void rig_check_asked(struct rig *rig);
 
