@@ -11,6 +11,7 @@
  */
 static void join_peers(struct obj_device *device)
 {
+	lock_must_hold(&device->obj.ctx->lock);
 	if (device->dev)
 		LIST_INSERT_HEAD((struct obj_peers *)&device->dev->set->peers, device, in_set);
 }

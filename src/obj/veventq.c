@@ -241,6 +241,7 @@ static ssize_t read_next(struct obj_veventq *veventq, size_t room,
 	size_t len = sizeof(header);
 	int rc;
 
+	lock_must_hold(&veventq->read_lock);
 	if (!peek(veventq, &header, &event))
 		return 0;
 	if (event)

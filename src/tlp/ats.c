@@ -27,8 +27,9 @@ int ats_add(struct ioas_device *dev, unsigned unit_lg2)
 	ats->unit_lg2 = unit_lg2;
 	atomic_init(&ats->refs, 1);
 	lock_init(&ats->turn, LOCK_ATS_TURN);
+	lock_guards(&ats->turn, &ats->ops, &ats->state);
 	lock_init(&ats->lock, LOCK_ATS);
-	lock_guards(&ats->lock, &ats->track, ats + 1);
+	lock_guards(&ats->lock, &ats->state, ats + 1);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&ats->answered, &attr);

@@ -47,13 +47,13 @@ struct ats {
 	struct ioas_device *dev; /* constant */
 	unsigned unit_lg2;	 /* constant: bytes of the smallest translation unit */
 	uint32_t attached;	 /* (set->lock) forms that are attached */
-	_Atomic uint32_t state;	 /* enum ats_state; written with lock */
 	pthread_mutex_t turn;
-	pthread_mutex_t lock;	 /* protects all that follows */
+	pthread_mutex_t lock;	 /* protects all that follows, but for what says otherwise */
 	pthread_cond_t answered; /* tag_done has changed, or the state has */
 	_Atomic uint32_t refs;
 	const struct ioas_ats_ops *_Atomic ops; /* (turn) for writing; NULL: there is no cache */
 	void *arg;				/* (turn) */
+	_Atomic uint32_t state;			/* enum ats_state; (lock) for writing */
 	struct ats_track track;
 	uint64_t tag, tag_done;		   /* of the newest invalidation, asked and answered */
 	struct ats_gone gone[ATS_GONE_NR]; /* the newest, number n at n % ATS_GONE_NR */

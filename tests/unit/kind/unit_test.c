@@ -203,6 +203,9 @@ static void formats_meet_routes(void **state)
 	v1 = rig_table(&a, 0);
 	v2 = rig_table(&a, PASID);
 	assert_int_equal(route_attach(a.dev, &five, v1, &why), -EINVAL);
+	assert_string_equal(
+		why.text,
+		"the page table has format amdv1, its AMD IOMMU needs x86-64-5l for a PASID");
 	assert_int_equal(route_attach(a.dev, &zero, v2, &why), -EINVAL);
 	assert_int_equal(route_attach(a.dev, &five, v2, &why), 0);
 	assert_int_equal(route_attach(a.dev, NULL, v1, &why), 0);
