@@ -236,7 +236,7 @@ verdict() {
 			}
 			built=$stage
 		fi
-		limit=$((millis * 2 / 1000 + 5))
+		limit=$((millis * 4 / 1000 + 3))
 		if ! passes "$folder" "$name" "$limit" "$suite" && ! passes "$folder" "$name" "$limit" "$suite"; then
 			echo "caught $name$how"
 			return
