@@ -214,6 +214,7 @@ static void wide_leave(struct route_set *wide, const struct change *c)
 {
 	struct route_entry *entry = route_entry_find(wide, c->pasid);
 
+	lock_must_hold(&wide->lock);
 	if (entry)
 		route_entry_del(entry, c->dev);
 	if (entry && !entry->first)
@@ -248,6 +249,7 @@ static int attach_locked(const struct change *c)
 {
 	int rc = route_check(c->dev, c->pasid, c->why);
 
+	lock_must_hold(&c->dev->set->lock);
 	if (rc)
 		return rc;
 	if (c->to && pt_aw(c->to->pt) > c->dev->aw)

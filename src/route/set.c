@@ -81,6 +81,7 @@ void route_set_declare(struct route_set *set)
 	struct ioas_device *dev;
 	uint32_t forms = 0;
 
+	lock_must_hold(&set->lock);
 	LIST_FOREACH(dev, &set->members, in_set)
 	{
 		forms |= dev->forms;
