@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 
+/* Windows of each side, and pairs of them; at most. */
 #define BENCH_PAIRS 31
 
 static inline uint64_t bench_now(void)
@@ -37,6 +38,15 @@ static inline uint64_t bench_cpu(void)
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* How many there are to be: fewer for a quick look (make bench WINDOWS=5). */
+static inline unsigned bench_windows(void)
+{
+	const char *few = getenv("BENCH_WINDOWS");
+	unsigned long nr = few ? strtoul(few, NULL, 0) : 0;
+
+	return nr && nr < BENCH_PAIRS ? (unsigned)nr : BENCH_PAIRS;
 }
 
 /* The same numbers in every run. */
@@ -92,7 +102,7 @@ struct bench_row {
 	const char *unit;	 /* NULL: ns */
 	double goal;		 /* ours at most, as the issue that asked for it says; 0: none */
 	double goal_ratio;	 /* ours at most, as a multiple of the peer's; 0: none */
-	unsigned nr;		 /* of windows; 0: BENCH_PAIRS */
+	unsigned nr;		 /* of windows; 0: bench_windows() */
 	double ours[BENCH_PAIRS], theirs[BENCH_PAIRS];
 };
 
@@ -147,7 +157,7 @@ static inline void bench_text(const struct bench_row *row, unsigned nr, const do
 /* Prints the row: a line for people, or of JSON. */
 static inline void bench_show(const struct bench_row *row, bool json)
 {
-	unsigned nr = row->nr ? row->nr : BENCH_PAIRS;
+	unsigned nr = row->nr ? row->nr : bench_windows();
 	double ratio[BENCH_PAIRS] = {0};
 
 	for (unsigned i = 0; row->peer && i < nr; i++)

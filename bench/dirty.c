@@ -178,7 +178,7 @@ int main(int argc, char **argv)
 
 	guard();
 	start();
-	for (unsigned i = 0; i < BENCH_PAIRS; i++) {
+	for (unsigned i = 0; i < bench_windows(); i++) {
 		memset(plain, 0, BITMAP_LEN);
 		row[CLEAN].ours[i] = get(0, CLEAN_NR);
 		row[SPARSE].ours[i] = get(dirty(1024), 1);

@@ -308,7 +308,7 @@ int main(int argc, char **argv)
 	start();
 	page = memory(MAPS * PAGE);
 	large = memory(GIB);
-	for (unsigned pair = 0; pair < BENCH_PAIRS; pair++)
+	for (unsigned pair = 0; pair < bench_windows(); pair++)
 		for (unsigned row = 0; row < ROWS; row++)
 			measure(row, pair);
 	for (unsigned row = 0; row < ROWS; row++)

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,9 +52,11 @@ struct bench {
 
 static unsigned round_at; /* below ROUND_NR */
 static double ns[WHAT_NR][SIZE_NR][ROUND_NR];
-static struct pt_stats tables[SIZE_NR];
-static double
-	bytes[SIZE_NR]; /* of heap a mapping; page tables come from elsewhere, but the first */
+
+static unsigned rounds(void)
+{
+	return bench_windows() < ROUND_NR ? bench_windows() : ROUND_NR;
+}
 
 /* Of what is measured twice in a round the better counts. */
 static void note(enum what what, size_t s, uint64_t time, uint64_t nr)
@@ -156,12 +157,9 @@ static iova_t *addresses(uint64_t nr, bool scattered)
 static void measure_fixed(struct bench *bench, size_t s, bool scattered)
 {
 	iova_t *at = addresses(sizes[s], scattered);
-	size_t heap = mallinfo2().uordblks;
 	uint64_t begin;
 
 	note(scattered ? SCATTERED : FIXED, s, fill_fixed(bench, at, sizes[s]), sizes[s]);
-	bytes[s] = (double)(mallinfo2().uordblks - heap) / (double)sizes[s];
-	pt_stats(bench->pt, &tables[s]);
 	note(WALK, s, translate(bench, sizes[s]), LOOKUP_NR);
 	begin = bench_now();
 	for (uint64_t i = 0; i < sizes[s]; i++)
@@ -207,7 +205,7 @@ static void measure_fragmented(struct bench *bench, size_t s)
 /* Among `sizes[s]` maps, beside the same among few. */
 static void show_growth(enum what what, size_t s, bool json)
 {
-	struct bench_row row = {.bench = "maps", .nr = ROUND_NR};
+	struct bench_row row = {.bench = "maps", .nr = rounds()};
 	char key[64], name[64], peer[64];
 
 	snprintf(key, sizeof(key), "%s_%" PRIu64, names[what].key, sizes[s]);
@@ -219,34 +217,6 @@ static void show_growth(enum what what, size_t s, bool json)
 	memcpy(row.ours, ns[what][s], sizeof(ns[what][s]));
 	memcpy(row.theirs, ns[what][0], sizeof(ns[what][0]));
 	bench_show(&row, json);
-}
-
-/* Of the largest size; the least that tables can have is what the hardware sees of them. */
-static void show_memory(bool json)
-{
-	struct bench_row heap = {
-		.bench = "maps",
-		.key = "heap",
-		.name = "heap a map",
-		.unit = "B",
-		.goal = 200,
-		.nr = 1,
-		.ours = {bytes[SIZE_NR - 1]},
-	};
-	struct bench_row table = {
-		.bench = "maps",
-		.key = "page_tables",
-		.name = "page tables, all that belongs to them",
-		.peer = "what the hardware sees of them",
-		.unit = "B",
-		.goal_ratio = 1.1,
-		.nr = 1,
-		.ours = {(double)tables[SIZE_NR - 1].bytes},
-		.theirs = {(double)tables[SIZE_NR - 1].tables * PAGE},
-	};
-
-	bench_show(&heap, json);
-	bench_show(&table, json);
 }
 
 int main(int argc, char **argv)
@@ -263,7 +233,7 @@ int main(int argc, char **argv)
 	/* Once for nothing: the heap grows to its size. */
 	measure_fixed(&bench, SIZE_NR - 1, true);
 	memset(ns, 0, sizeof(ns));
-	for (round_at = 0; round_at < ROUND_NR; round_at++) {
+	for (round_at = 0; round_at < rounds(); round_at++) {
 		for (size_t s = 0; s < SIZE_NR; s++) {
 			measure_fixed(&bench, s, true);
 			measure_fixed(&bench, s, false);
@@ -276,6 +246,5 @@ int main(int argc, char **argv)
 	for (unsigned w = 0; w < WHAT_NR; w++)
 		for (size_t s = 1; s < SIZE_NR; s++)
 			show_growth(w, s, json);
-	show_memory(json);
 	return 0;
 }

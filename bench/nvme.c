@@ -336,7 +336,7 @@ int main(int argc, char **argv)
 
 	rig_guard();
 	start_all();
-	for (unsigned pair = 0; pair < BENCH_PAIRS; pair++)
+	for (unsigned pair = 0; pair < bench_windows(); pair++)
 		for (unsigned w = 0; w < WHAT_NR; w++) {
 			row[w].ours[pair] = our_window(w);
 			row[w].theirs[pair] = their_window(w);

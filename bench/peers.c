@@ -300,7 +300,7 @@ int main(int argc, char **argv)
 		for (uint32_t i = 0; i < WINDOW; i++)
 			address[w][i] = pick(w);
 	}
-	for (unsigned pair = 0; pair < BENCH_PAIRS; pair++)
+	for (unsigned pair = 0; pair < bench_windows(); pair++)
 		for (unsigned w = 0; w < WHAT_NR; w++)
 			if (has_peer(w)) {
 				row[w].ours[pair] = our_window(w);

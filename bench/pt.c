@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 
 		start(&formats[f], &config);
 	}
-	for (unsigned pair = 0; pair < BENCH_PAIRS; pair++)
+	for (unsigned pair = 0; pair < bench_windows(); pair++)
 		for (unsigned f = 0; f < format_nr; f++)
 			for (unsigned w = 0; w < WHAT_NR; w++) {
 				struct bench_row *row = &formats[f].row[w];

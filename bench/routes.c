@@ -17,9 +17,8 @@
 #include "route/route.h"
 #include "tlp/tlp.h"
 
-#define PICK_NR	 8192u /* lookups a window; a power of two */
-#define ROUND_NR BENCH_PAIRS
-#define FLAT	 1.1 /* at most, of what it takes where there is one */
+#define PICK_NR 8192u /* lookups a window; a power of two */
+#define FLAT	1.1   /* at most, of what it takes where there is one */
 
 #define SIZE_NR 3
 static const uint32_t rid_nr[SIZE_NR] = {1, 1000, 60000};
@@ -71,7 +70,7 @@ struct bench {
 
 static struct bench by_rid[SIZE_NR], by_pasid[SIZE_NR];
 static struct pt *pt;
-static double ns[WHAT_NR][SIZE_NR][ROUND_NR];
+static double ns[WHAT_NR][SIZE_NR][BENCH_PAIRS];
 static volatile uintptr_t nothing; /* 0, which the compiler does not know */
 
 static double heap(void)
@@ -347,7 +346,7 @@ int main(int argc, char **argv)
 		start_rids(&by_rid[s], rid_nr[s]);
 		start_pasids(&by_pasid[s], pasid_nr[s]);
 	}
-	for (unsigned r = 0; r < ROUND_NR; r++)
+	for (unsigned r = 0; r < bench_windows(); r++)
 		for (unsigned w = 0; w < WHAT_NR; w++)
 			for (unsigned s = 0; s < SIZE_NR; s++)
 				ns[w][s][r] =

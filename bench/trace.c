@@ -200,7 +200,7 @@ int main(int argc, char **argv)
 	unlink(name);
 	for (unsigned h = 0; h < HOW_NR; h++)
 		start(&benches[h], &ops[h]);
-	for (pair = 0; pair < BENCH_PAIRS; pair++) {
+	for (pair = 0; pair < bench_windows(); pair++) {
 		for (unsigned h = 0; h < HOW_NR; h++) {
 			map(&benches[h]);
 			unmap(&benches[h]);

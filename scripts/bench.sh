@@ -21,7 +21,7 @@ case ${1:-} in
 esac
 [ -f "$build/build.ninja" ] || meson setup "$build" -Dlock-order=disabled >&2
 ninja -C "$build" bench-programs >&2
-all='translate peers dirty door maps pt routes nvme trace'
+all='translate peers dirty door maps memory pt routes nvme trace'
 page=docs/performance
 
 rows() {
