@@ -71,8 +71,8 @@ struct ioas_iommu {
 	struct pool pages, pins;	  /* src/space/: memory for these */
 	struct fault_log *faults;	  /* src/tlp/fault.c */
 	struct check_dirty *check_dirty;  /* src/tlp/check_dirty.c; NULL: not asked for */
-	struct pci_bus *pci; /* src/pci/topology.c: functions by requester ID */
-	struct uapi *uapi;   /* src/uapi/: nodes, groups, ioctl counters */
+	struct pci_bus *pci;		  /* src/pci/topology.c: functions by requester ID */
+	struct uapi *uapi;		  /* src/uapi/: nodes, groups, ioctl counters */
 };
 
 /* Zeroed memory for counters: from the host's hook, else the heap. NULL: no memory. */

@@ -115,9 +115,13 @@ static inline bool find_word(struct taking *t)
 /* Are RUN_MAX tables from `first` on, the one of entry `index`, side by side? */
 static inline bool is_run(const struct taking *t, const struct pt_table *first, int64_t index)
 {
-	for (int64_t i = 1; i < RUN_MAX; i++)
-		if (child_at(t->table, index + i) != (void *)(first->entry + i * PT_TABLE_ENTRIES))
+	uintptr_t next = (uintptr_t)first;
+
+	for (int64_t i = 1; i < RUN_MAX; i++) {
+		next += PT_TABLE_ENTRIES * sizeof(first->entry[0]);
+		if ((uintptr_t)child_at(t->table, index + i) != next)
 			return false;
+	}
 	return true;
 }
 

@@ -27,7 +27,7 @@
 struct rig {
 	struct ioas_iommu *iommu;
 	struct obj_ctx *ctx;
-	unsigned fds; /* open before it */
+	unsigned fds;		    /* open before it */
 	struct kind_device kind[2]; /* of the toy; of another that is none */
 	struct obj_ioas *ioas;
 	struct obj_hwpt *parent;

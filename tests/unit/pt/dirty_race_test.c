@@ -17,7 +17,7 @@
 #define PAGES	4096u
 #define RANGE	64u /* pages mapped and unmapped at a time */
 #define STRIDE	(1ull << 29)
-#define ROUNDS	400u
+#define ROUNDS	60u
 #define RW	(IOAS_PROT_READ | IOAS_PROT_WRITE)
 #define WRITERS 2u
 #define LINES	3u
@@ -28,6 +28,7 @@ struct world {
 	pthread_mutex_t lock;	     /* the space's: reading, mapping and unmapping */
 	_Atomic bool written[PAGES]; /* and not told yet */
 	bool due[PAGES];	     /* (lock) and must be told by the reading that goes on */
+	_Atomic unsigned pieces;     /* that were read */
 	_Atomic bool stop;
 	uint64_t page_len;
 };
@@ -91,6 +92,7 @@ static void *unmap_along(void *arg)
 {
 	struct writer *writer = arg;
 	struct world *world = writer->world;
+	unsigned seen = 0;
 
 	while (!atomic_load_explicit(&world->stop, memory_order_relaxed)) {
 		unsigned range = (unsigned)(next(&writer->seed) % (PAGES / RANGE));
@@ -108,7 +110,10 @@ static void *unmap_along(void *arg)
 		}
 		map_range(world, range);
 		pthread_mutex_unlock(&world->lock);
-		sched_yield();
+		/* In turns: a lock alone lets one of two starve. */
+		while (atomic_load(&world->pieces) - seen < 8 && !atomic_load(&world->stop))
+			sched_yield();
+		seen = atomic_load(&world->pieces);
 	}
 	return NULL;
 }
@@ -152,6 +157,7 @@ static void collect(struct world *world)
 		all = pt_dirty_read(world->pt, &read);
 		take(world, &read);
 		pthread_mutex_unlock(&world->lock);
+		atomic_fetch_add(&world->pieces, 1);
 		sched_yield();
 		pthread_mutex_lock(&world->lock);
 	} while (!all);

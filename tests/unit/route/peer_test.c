@@ -107,8 +107,16 @@ static void a_copy_is_independent(void **arg)
 static void no_memory_is_an_error_and_no_more(void **arg)
 {
 	struct ioas_topology *from = two_ports(), *copy;
+	struct ioas_topology_function many = {.addr = at("00:03.0"), .alias_nr = 20};
+	rid_t alias[20];
 	unsigned nth = 0;
 	int rc;
+
+	/* More requester IDs than have room without memory. */
+	for (unsigned i = 0; i < many.alias_nr; i++)
+		alias[i] = (rid_t)(0x0019 + i);
+	many.alias = alias;
+	tree_add(from, many);
 
 	do {
 		inject_arm(++nth);
