@@ -51,12 +51,10 @@ static uint32_t foreign_prot(const struct pt_foreign *table, uint64_t all, uint6
 			     const struct pt_foreign_walk *leaf)
 {
 	bool dirty = table->update && !table->clean;
-	uint64_t entry = dirty ? leaf->entry : FMT(without_tracking)(leaf->entry);
-	uint32_t prot;
+	uint64_t alone = dirty ? leaf->entry : FMT(without_tracking)(leaf->entry);
+	uint64_t entry = table->flat ? alone : PT_LEAF_BELOW(any, alone);
+	uint32_t prot = FMT(prot)(entry, leaf->level);
 
-	if (!table->flat)
-		entry = PT_LEAF_BELOW(any, entry);
-	prot = FMT(prot)(entry, leaf->level);
 	if (!table->flat)
 		prot = FMT(prot_below)(all, any, prot);
 	if (table->write_no_exec && prot & IOAS_PROT_WRITE)
