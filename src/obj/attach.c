@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <ioas/uapi/iommufd.h>
+#include "obj/attach.h"
 #include "obj/obj.h"
 #include "obj/viommu.h"
 #include "route/route.h"
@@ -45,88 +46,6 @@ static void hwpt_unuse(struct obj_hwpt *hwpt)
 	obj_user_drop(&hwpt->obj);
 	if (hwpt->auto_domain && !hwpt->obj.users)
 		obj_remove_locked(&hwpt->obj);
-}
-
-static struct obj_ioas *ioas_of(struct obj_hwpt *hwpt)
-{
-	return hwpt ? obj_hwpt_paging(hwpt)->ioas : NULL;
-}
-
-static void unreserve(const struct obj_attach *attach, struct obj_ioas *ioas)
-{
-	if (!attach->has_pasid)
-		space_unreserve(ioas->space, attach->device);
-}
-
-/* Keeps the space that requests without a PASID will go to out of what the device has reserved. */
-static int enter_one(struct change *c, struct obj_attach *attach, struct obj_ioas *ioas)
-{
-	struct obj_device *device = attach->device;
-	int rc = 0;
-
-	if (attach->has_pasid || ioas_of(attach->hwpt) == ioas)
-		return 0;
-	for (size_t i = 0; !rc && i < device->reserved_nr; i++)
-		rc = space_reserve(ioas->space, device->reserved[i].first, device->reserved[i].last,
-				   device, c->why);
-	if (rc)
-		space_unreserve(ioas->space, device);
-	return rc;
-}
-
-/* The reverse, when the change did not come about. */
-static void leave_one(struct obj_attach *attach, struct obj_ioas *ioas)
-{
-	if (ioas_of(attach->hwpt) != ioas)
-		unreserve(attach, ioas);
-}
-
-/* What of `device` goes the same way as c->attach: the same PASID, or requests without one. */
-static struct obj_attach *same_form(const struct change *c, struct obj_device *device)
-{
-	struct obj_attach *attach =
-		c->attach->has_pasid ? ids_get(&device->pasids, c->attach->pasid) : &device->rid;
-
-	return attach && attach->hwpt ? attach : NULL;
-}
-
-/*
- * The next attachment after `prev` (NULL: the first) that a replace of c->attach moves, too: those
- * of its share set, but not itself.
- */
-static struct obj_attach *next_peer(const struct change *c, const struct obj_attach *prev)
-{
-	struct obj_device *device = c->attach->device, *peer;
-
-	if (!device->dev || !c->attach->hwpt)
-		return NULL;
-	peer = prev ? LIST_NEXT(prev->device, in_set)
-		    : LIST_FIRST((struct obj_peers *)&device->dev->set->peers);
-	for (; peer; peer = LIST_NEXT(peer, in_set))
-		if (peer != device && same_form(c, peer))
-			return same_form(c, peer);
-	return NULL;
-}
-
-static void leave(struct change *c, struct obj_ioas *ioas)
-{
-	struct obj_attach *peer = NULL;
-
-	while ((peer = next_peer(c, peer)))
-		leave_one(peer, ioas);
-	leave_one(c->attach, ioas);
-}
-
-static int enter(struct change *c, struct obj_ioas *ioas)
-{
-	struct obj_attach *peer = NULL;
-	int rc = enter_one(c, c->attach, ioas);
-
-	while (!rc && (peer = next_peer(c, peer)))
-		rc = enter_one(c, peer, ioas);
-	if (rc)
-		leave(c, ioas);
-	return rc;
 }
 
 static int check_before(struct change *c)
@@ -247,14 +166,14 @@ static void settle(struct obj_attach *attach, struct obj_hwpt *hwpt)
 	obj_fault_move_locked(attach, old, hwpt);
 	if (!old)
 		return;
-	if (ioas_of(old) != ioas_of(hwpt))
-		unreserve(attach, ioas_of(old));
+	if (attach_ioas_of(old) != attach_ioas_of(hwpt))
+		attach_unreserve(attach, attach_ioas_of(old));
 	hwpt_unuse(old);
 }
 
 /*
- * enter() has been done. The attach of a kind that has TLPs has nothing to undo when the route
- * fails.
+ * attach_reserve() has been done. The attach of a kind that has TLPs has nothing to undo when the
+ * route fails.
  */
 static int move(struct change *c, struct obj_hwpt *hwpt)
 {
@@ -266,7 +185,7 @@ static int move(struct change *c, struct obj_hwpt *hwpt)
 		rc = route_attach_to(dev, pasid_of(attach), hwpt->to, c->why);
 	if (rc < 0)
 		return rc;
-	while ((peer = next_peer(c, peer)))
+	while ((peer = attach_next_peer(c->attach, peer)))
 		settle(peer, hwpt);
 	settle(attach, hwpt);
 	return rc;
@@ -275,7 +194,7 @@ static int move(struct change *c, struct obj_hwpt *hwpt)
 static int change_hwpt(struct change *c, struct obj_hwpt *hwpt)
 {
 	struct ioas_device *dev = c->attach->device->dev;
-	struct obj_ioas *ioas = ioas_of(hwpt);
+	struct obj_ioas *ioas = attach_ioas_of(hwpt);
 	int rc;
 
 	if (c->attach->hwpt == hwpt) {
@@ -283,12 +202,12 @@ static int change_hwpt(struct change *c, struct obj_hwpt *hwpt)
 			trace_route(dev, pasid_of(c->attach), hwpt->to, hwpt->to, IOAS_TRACE_NO_OP);
 		return 1;
 	}
-	rc = enter(c, ioas);
+	rc = attach_reserve(c->attach, ioas, c->why);
 	if (rc)
 		return rc;
 	rc = move(c, hwpt);
 	if (rc < 0)
-		leave(c, ioas);
+		attach_give_back(c->attach, ioas);
 	return rc;
 }
 
@@ -297,7 +216,7 @@ static int change_new(struct change *c, struct obj_ioas *ioas)
 {
 	struct obj_hwpt_request request = {.device = c->attach->device, .auto_domain = true};
 	struct obj_hwpt *hwpt;
-	int rc = enter(c, ioas);
+	int rc = attach_reserve(c->attach, ioas, c->why);
 
 	if (rc)
 		return rc;
@@ -315,7 +234,7 @@ static int change_new(struct change *c, struct obj_ioas *ioas)
 err_remove:
 	obj_remove_locked(&hwpt->obj);
 err_leave:
-	leave(c, ioas);
+	attach_give_back(c->attach, ioas);
 	return rc;
 }
 
@@ -402,7 +321,7 @@ static void detach_locked(struct obj_attach *attach)
 	leave_list(attach);
 	attach->hwpt = NULL;
 	obj_fault_move_locked(attach, hwpt, NULL);
-	unreserve(attach, ioas_of(hwpt));
+	attach_unreserve(attach, attach_ioas_of(hwpt));
 	hwpt_unuse(hwpt);
 }
 
