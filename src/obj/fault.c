@@ -372,9 +372,40 @@ static int take_request(void *arg, const struct ioas_page_request *sent, uint64_
 		      device->dev);
 }
 
+/* Its time is over. All groups have the same: those that are late are the first. */
+static bool drop_request(void *arg, const struct ioas_page_request *of, uint64_t tag)
+{
+	struct obj_device *device = arg;
+	struct obj_fault_group *group = NULL;
+	struct obj_attach *attach;
+
+	pthread_mutex_lock(&device->requests_lock);
+	attach = attach_of(device, of->flags & IOAS_PAGE_PASID, of->pasid);
+	if (attach) {
+		struct obj_fault *fault = attach->takes->fault;
+
+		pthread_mutex_lock(&fault->lock);
+		TAILQ_FOREACH(group, &attach->groups, in_attach)
+		{
+			if (group->state != INCOMPLETE && group->grpid == of->group &&
+			    group->tag == tag)
+				break;
+		}
+		if (group) {
+			group_leave_locked(fault, group);
+			notify_locked(fault);
+		}
+		pthread_mutex_unlock(&fault->lock);
+	}
+	pthread_mutex_unlock(&device->requests_lock);
+	if (group)
+		group_put(group);
+	return group;
+}
+
 void obj_fault_serve(struct obj_device *device, bool on)
 {
-	static const struct pri_server server = {.take = take_request};
+	static const struct pri_server server = {.take = take_request, .drop = drop_request};
 
 	if (device->dev)
 		pri_serve(device->dev, on ? &server : NULL, device);

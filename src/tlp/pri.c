@@ -254,7 +254,7 @@ static void begin_to_wait(struct pri *pri, uint64_t tag, uint16_t nr)
 	pthread_mutex_unlock(&pri->lock);
 }
 
-/* The first group whose time is over, or NULL and how long one will have to wait for that. */
+/* Takes out the first group whose time is over. false: none; and how long until one's is. */
 static bool first_late(struct pri *pri, struct pri_group *out, uint16_t *nr, unsigned *wait)
 {
 	uint64_t now = now_ms();
@@ -268,6 +268,8 @@ static bool first_late(struct pri *pri, struct pri_group *out, uint16_t *nr, uns
 	if (late) {
 		*out = *group;
 		*nr = (uint16_t)(group - pri->group);
+		TAILQ_REMOVE(&pri->late, group, in_late);
+		group->deadline_ms = 0;
 	}
 	pthread_mutex_unlock(&pri->lock);
 	return late;
@@ -290,6 +292,20 @@ static void record_late(struct pri *pri, const struct pri_group *group)
 	fault_keep(pri->dev, &fault);
 }
 
+/* Who serves gives it up first, so that what nobody reads does not pile up there. */
+static void expire(struct pri *pri, const struct pri_group *group, uint16_t nr)
+{
+	const struct ioas_page_request of = {
+		.flags = group->flags & FORM, .pasid = group->pasid, .group = nr};
+	bool dropped;
+
+	pthread_mutex_lock(&pri->serving);
+	dropped = pri->server && pri->server->drop(pri->server_arg, &of, group->tag);
+	pthread_mutex_unlock(&pri->serving);
+	if (dropped && answer(pri, group->tag, nr, IOAS_PAGE_INVALID, true))
+		record_late(pri, group);
+}
+
 unsigned ioas_pri_expire(struct ioas_device *dev)
 {
 	struct pri *pri = dev->pri;
@@ -300,8 +316,7 @@ unsigned ioas_pri_expire(struct ioas_device *dev)
 	if (!pri)
 		return 0;
 	while (first_late(pri, &group, &nr, &wait))
-		if (answer(pri, group.tag, nr, IOAS_PAGE_INVALID, true))
-			record_late(pri, &group);
+		expire(pri, &group, nr);
 	return wait;
 }
 

@@ -20,6 +20,11 @@ struct pri_server {
 	 * nobody serves requests of that form; -ENOMEM the whole group is lost.
 	 */
 	int (*take)(void *arg, const struct ioas_page_request *request, uint64_t tag);
+	/*
+	 * Gives up a whole group that it took, which its time has answered: nobody is to read or
+	 * answer it any more. `of`: its form and number. false: it has gone, its answer is coming.
+	 */
+	bool (*drop)(void *arg, const struct ioas_page_request *of, uint64_t tag);
 };
 
 struct pri_group {

@@ -59,6 +59,10 @@ static void who_answers_too_late_is_not_heard(void **state)
 	await(1);
 	assert_int_equal(heard.group, 3);
 	assert_int_equal(heard.code, IOAS_PAGE_INVALID);
+	assert_int_equal(served.dropped, 1);
+	assert_int_equal(served.drop.group, 3);
+	assert_int_equal(served.drop.flags & IOAS_PAGE_PASID, 0);
+	assert_int_equal(served.drop_tag, served.tag);
 	pri_answer(dev, served.tag, 3, IOAS_PAGE_SUCCESS);
 	assert_int_equal(heard.nr, 1);
 	assert_int_equal(stats().outstanding, 0);
@@ -67,6 +71,8 @@ static void who_answers_too_late_is_not_heard(void **state)
 	/* It is no failure: requests go on. */
 	assert_int_equal(ioas_page_request(dev, &wants), 0);
 	await(2);
+	assert_int_equal(served.drop.flags & IOAS_PAGE_PASID, IOAS_PAGE_PASID);
+	assert_int_equal(served.drop.pasid, 9);
 	assert_int_equal(ioas_fault_read(iommu, &seq, fault, 3), 2);
 	assert_int_equal(fault[0].reason, IOAS_FAULT_PAGE_TIMEOUT);
 	assert_int_equal(fault[0].addr, BASE + 3 * PAGE);
@@ -76,6 +82,26 @@ static void who_answers_too_late_is_not_heard(void **state)
 	assert_int_equal(fault[1].tlp.op, IOAS_TLP_WRITE);
 	assert_int_equal(fault[1].tlp.pasid, 9);
 	assert_int_equal(ioas_pri_expire(dev), 0);
+}
+
+/* The program answers just then: its answer counts, and is the only one. */
+static void an_answer_on_its_way_is_waited_for(void **state)
+{
+	struct ioas_fault fault;
+	uint64_t seq = 0;
+
+	served.keeps = true;
+	assert_int_equal(ask(3, true), 0);
+	while (!served.drop_tag) {
+		ioas_pri_expire(dev);
+		usleep(1000);
+	}
+	assert_int_equal(heard.nr, 0);
+	assert_int_equal(ioas_pri_expire(dev), 0);
+	pri_answer(dev, served.tag, 3, IOAS_PAGE_SUCCESS);
+	assert_int_equal(heard.nr, 1);
+	assert_int_equal(heard.code, IOAS_PAGE_SUCCESS);
+	assert_int_equal(ioas_fault_read(iommu, &seq, &fault, 1), 0);
 }
 
 static void who_is_in_time_is_heard(void **state)
@@ -101,6 +127,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_answer_is_for_its_own_group, start, stop),
 		cmocka_unit_test_setup_teardown(who_answers_too_late_is_not_heard, start_hurried,
+						stop),
+		cmocka_unit_test_setup_teardown(an_answer_on_its_way_is_waited_for, start_hurried,
 						stop),
 		cmocka_unit_test_setup_teardown(who_is_in_time_is_heard, start_patient, stop),
 	};

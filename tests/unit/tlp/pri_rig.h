@@ -23,6 +23,10 @@ static struct {
 	unsigned nr;
 	struct ioas_page_request last;
 	uint64_t tag;
+	bool keeps; /* it has no group to drop any more */
+	unsigned dropped;
+	struct ioas_page_request drop;
+	uint64_t drop_tag;
 	_Atomic uint64_t of[IOAS_PAGE_GROUPS]; /* tags of groups that are there whole */
 } served;
 
@@ -46,7 +50,15 @@ static int take(void *arg, const struct ioas_page_request *request, uint64_t tag
 }
 
 static const struct ioas_pri_ops ops = {.respond = respond};
-static const struct pri_server server = {.take = take};
+static bool drop(void *arg, const struct ioas_page_request *of, uint64_t tag)
+{
+	served.dropped += !served.keeps;
+	served.drop = *of;
+	served.drop_tag = tag;
+	return !served.keeps;
+}
+
+static const struct pri_server server = {.take = take, .drop = drop};
 
 static int start_with(unsigned timeout_ms)
 {
