@@ -2,6 +2,7 @@
 /* Slabs of equal items, each at a multiple of its length, so that an item leads to its slab. */
 #include "util/pool.h"
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include "util/inject.h"
 #include "util/lock.h"
@@ -48,8 +49,26 @@ static void free_slab(struct pool *pool, struct pool_slab *slab)
 	sys_call(SYS_munmap, slab, SLAB_LEN);
 }
 
+#ifdef IOAS_LOCK_ORDER
+/* What is still taken would be freed under its owner, and is one that somebody forgot. */
+static void check_all_back(struct pool *pool)
+{
+	if (!pool->used)
+		return;
+	dprintf(STDERR_FILENO, "libioas: pool: %zu items of %zu bytes were never given back\n",
+		pool->used, pool->size);
+	__builtin_trap();
+}
+#else
+static void check_all_back(struct pool *pool)
+{
+	(void)pool;
+}
+#endif
+
 void pool_fini(struct pool *pool)
 {
+	check_all_back(pool);
 	while (!LIST_EMPTY(&pool->slabs))
 		free_slab(pool, LIST_FIRST(&pool->slabs));
 	pthread_mutex_destroy(&pool->lock);

@@ -37,7 +37,10 @@ struct pool_shelf {
 
 /* A pool of items of `size` bytes, each aligned to 8. Takes no memory. */
 void pool_init(struct pool *pool, size_t size);
-/* Frees all of it. */
+/*
+ * Frees all of it. Everything has been given back by then: debug builds stop with a line that tells
+ * how much has not.
+ */
 void pool_fini(struct pool *pool);
 
 /* An item, not zeroed. NULL: no memory. And back. */
