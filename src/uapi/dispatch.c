@@ -160,8 +160,7 @@ static const char *row_name(size_t row)
 
 void uapi_count(const struct uapi_call *call, long result)
 {
-	const struct uapi_table *table = call->table;
-	size_t row = call->op ? table->row + (size_t)(call->op - table->ops) : ROWS - 1;
+	size_t row = call->op ? call->row : ROWS - 1;
 	size_t error = result < 0 ? (size_t)-result : 0;
 
 	if (error >= ERRNOS)
@@ -198,12 +197,17 @@ size_t ioas_ioctl_counts(struct ioas_iommu *iommu, struct ioas_ioctl_count *out,
 					max);
 }
 
-static const struct uapi_op *find(const struct uapi_table *table, uint32_t cmd)
+/* The line of the ioctl, which the call gets, or NULL. No hole has a number of its table's. */
+static const struct uapi_op *find(struct uapi_call *call, const struct uapi_table *table,
+				  uint32_t cmd)
 {
 	uint32_t index = NR(cmd) - table->first;
-	const struct uapi_op *op = index < table->nr ? &table->ops[index] : NULL;
 
-	return op && op->name && op->cmd == cmd ? op : NULL;
+	if (index >= table->nr || table->ops[index].cmd != cmd)
+		return NULL;
+	call->op = &table->ops[index];
+	call->row = table->row + index;
+	return call->op;
 }
 
 static long unknown(struct uapi_call *call, uint32_t cmd)
@@ -231,46 +235,44 @@ static int copy_struct(struct uapi_call *call)
 }
 
 /* An extensible struct: its size comes first, before even the number is looked at. */
-static long dispatch_sized(struct uapi_call *call, const struct uapi_table *table,
-			   const struct uapi_op *op, uint32_t cmd)
+static long dispatch_sized(struct uapi_call *call, uint32_t cmd)
 {
 	uint64_t buf[UAPI_CMD_MAX / 8] = {0};
 	int rc;
 
-	call->op = op;
-	call->table = table;
 	call->cmd = buf;
 	rc = uapi_copy_from(call, &call->user_size, call->arg, sizeof(call->user_size));
 	if (rc)
 		return rc;
-	if (!op)
+	if (!call->op)
 		return unknown(call, cmd);
 	rc = copy_struct(call);
-	return rc ? rc : op->handler(call);
+	return rc ? rc : call->op->handler(call);
 }
 
 /*
- * Is the number within the table (*ours), and is there such an ioctl? IOMMU_TEST_CMD, beyond a hole
- * at the table's end, is for who has a use for it.
+ * Is the number within the table? Then the call gets its line, if there is such an ioctl.
+ * IOMMU_TEST_CMD, beyond a hole at the table's end, is for who has a use for it.
  */
-static const struct uapi_op *find_iommufd(const struct ioas_iommu *iommu, uint32_t cmd, bool *ours)
+static bool find_iommufd(struct uapi_call *call, uint32_t cmd)
 {
+	const struct ioas_iommu *iommu = call->file->iommu;
 	uint32_t known = iommu->config.abi_6_12 ? IOMMUFD_LAST_6_12 : IOMMUFD_LAST;
 	uint32_t last = iommu->config.selftest ? NR(IOMMU_TEST_CMD) : known;
 
-	*ours = NR(cmd) >= IOMMUFD_BASE && NR(cmd) <= last;
-	if (!*ours || (NR(cmd) > known && cmd != IOMMU_TEST_CMD))
-		return NULL;
-	return find(&uapi_iommufd_table, cmd);
+	if (NR(cmd) > last)
+		return false;
+	if (NR(cmd) <= known || cmd == IOMMU_TEST_CMD)
+		find(call, &uapi_iommufd_table, cmd);
+	return true;
 }
 
 long uapi_dispatch_iommufd(struct uapi_call *call, uint32_t cmd)
 {
-	bool ours;
-	const struct uapi_op *op = find_iommufd(call->file->iommu, cmd, &ours);
-
-	if (ours)
-		return dispatch_sized(call, &uapi_iommufd_table, op, cmd);
+	if (NR(cmd) < IOMMUFD_BASE)
+		return uapi_dispatch_vfio(call, &uapi_container_table, cmd);
+	if (find_iommufd(call, cmd))
+		return dispatch_sized(call, cmd);
 	if (uapi_is_ext(cmd))
 		return uapi_dispatch_ext(call, cmd);
 	return uapi_dispatch_vfio(call, &uapi_container_table, cmd);
@@ -278,12 +280,15 @@ long uapi_dispatch_iommufd(struct uapi_call *call, uint32_t cmd)
 
 bool uapi_is_ext(uint32_t cmd)
 {
-	return find(&uapi_ext_table, cmd);
+	uint32_t index = NR(cmd) - uapi_ext_table.first;
+
+	return index < uapi_ext_table.nr && ext_ops[index].cmd == cmd;
 }
 
 long uapi_dispatch_ext(struct uapi_call *call, uint32_t cmd)
 {
-	return dispatch_sized(call, &uapi_ext_table, find(&uapi_ext_table, cmd), cmd);
+	find(call, &uapi_ext_table, cmd);
+	return dispatch_sized(call, cmd);
 }
 
 /* VFIO's: argsz comes first. Apart, so that an ioctl without a struct has no room for one. */
@@ -307,9 +312,9 @@ static __attribute__((noinline)) long dispatch_argsz(struct uapi_call *call)
 
 long uapi_dispatch_vfio(struct uapi_call *call, const struct uapi_table *table, uint32_t cmd)
 {
-	call->op = find(table, cmd);
-	call->table = table;
-	if (!call->op)
+	const struct uapi_op *op = find(call, table, cmd);
+
+	if (!op)
 		return unknown(call, cmd);
-	return call->op->min ? dispatch_argsz(call) : call->op->handler(call);
+	return op->min ? dispatch_argsz(call) : op->handler(call);
 }

@@ -142,7 +142,7 @@ static void say_why(struct ioas_why *why, const struct uapi_op *op, uint32_t cmd
 		why_set(why, 0, "ioctl 0x%x: %s", cmd, text ? text : "refused");
 }
 
-static long run_ioctl(struct uapi_call *call, uint32_t cmd)
+static inline long run_ioctl(struct uapi_call *call, uint32_t cmd)
 {
 	struct ioas_file *file = call->file;
 	long rc = file->ops->ioctl

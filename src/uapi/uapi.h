@@ -31,11 +31,11 @@ struct uapi_call {
 	struct ioas_caller *caller;
 	struct ioas_why *why;
 	const struct uapi_op *op;
-	const struct uapi_table *table; /* where the op is from */
-	uint64_t arg;			/* as the caller passed it */
-	uint32_t user_size;		/* how long the caller says its struct is */
-	void *cmd;			/* its copy, zero-filled to op->size */
-	struct ioas_trace_args *trace;	/* gets what is copied of the argument; NULL: no trace */
+	uint64_t arg;		       /* as the caller passed it */
+	uint32_t row;		       /* of the op among the counters, uapi_count */
+	uint32_t user_size;	       /* how long the caller says its struct is */
+	void *cmd;		       /* its copy, zero-filled to op->size */
+	struct ioas_trace_args *trace; /* gets what is copied of the argument; NULL: no trace */
 };
 
 /* A line of a table. */
