@@ -6,8 +6,8 @@
 #include <ioas/types.h>
 
 /*
- * Writes the reason (no newline, cut to fit) and returns `err`, so that a refusal is one line:
- * return why_set(why, -EINVAL, "length 0");  `why` may be NULL.
+ * Writes the reason (cut to fit, '?' for what is no character to read) and returns `err`, so that a
+ * refusal is one line: return why_set(why, -EINVAL, "length 0");  `why` may be NULL.
  */
 int why_set(struct ioas_why *why, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

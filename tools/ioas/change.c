@@ -8,6 +8,7 @@
 #include "ioas.h"
 #include "machine_tree.h"
 #include "outline.h"
+#include "util/why.h"
 #include "words.h"
 
 static bool parse_bits(const char *text, struct change *change)
@@ -88,9 +89,8 @@ static int check(const struct changes *changes, const struct ioas_topology *from
 	for (size_t i = 0; i < changes->nr; i++) {
 		if (ioas_topology_find(from, changes->items[i].addr))
 			continue;
-		snprintf(why->text, sizeof(why->text), "there is no function %s",
-			 ioas_pci_addr_format(changes->items[i].addr, name));
-		return -ENOENT;
+		return why_set(why, -ENOENT, "there is no function %s",
+			       ioas_pci_addr_format(changes->items[i].addr, name));
 	}
 	return 0;
 }

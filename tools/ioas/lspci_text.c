@@ -8,6 +8,7 @@
 #include <string.h>
 #include "lspci_text.h"
 #include "outline.h"
+#include "util/why.h"
 
 #define LINE_BYTES 16
 #define CONFIG_LEN 4096
@@ -31,9 +32,7 @@ static int bad(struct scan *scan, unsigned line, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
-	snprintf(scan->why->text, sizeof(scan->why->text), "%.80s:%u: %s", scan->name, line,
-		 reason);
-	return -EINVAL;
+	return why_set(scan->why, -EINVAL, "%.80s:%u: %s", scan->name, line, reason);
 }
 
 /* The hex digits that `*text` begins with, at most `max`; their number. */

@@ -6,6 +6,7 @@
 #include "machine_file.h"
 #include "machine_tree.h"
 #include "slurp.h"
+#include "util/why.h"
 
 static int build(struct tree *tree, struct ioas_topology **out)
 {
@@ -69,11 +70,8 @@ int machine_file_read(const char *path, struct ioas_topology **out, struct ioas_
 	size_t len;
 	int rc = slurp(path, &text, &len);
 
-	if (rc) {
-		if (why)
-			snprintf(why->text, sizeof(why->text), "%.120s: %s", path, strerror(-rc));
-		return rc;
-	}
+	if (rc)
+		return why_set(why, rc, "%.120s: %s", path, strerror(-rc));
 	rc = machine_file_parse(path, text, len, out, why);
 	free(text);
 	return rc;

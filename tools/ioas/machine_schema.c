@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cyaml/cyaml.h>
 #include "machine_schema.h"
+#include "util/why.h"
 
 #define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 
@@ -146,18 +147,18 @@ static int explain(cyaml_err_t error, const struct complaint *complaint, struct 
 	*line = complaint->line ? complaint->line : 1;
 	if ((key = after(text, "Unexpected key: "))) {
 		found = lines_find_key(lines, key, complaint->line, complaint->column);
-		snprintf(why->text, sizeof(why->text), "unknown key \"%s\"", key);
+		why_set(why, -EINVAL, "unknown key \"%s\"", key);
 	} else if ((key = after(text, "Mapping field already seen: "))) {
 		found = lines_find_key(lines, key, complaint->line, complaint->column);
-		snprintf(why->text, sizeof(why->text), "\"%s\" is there twice", key);
+		why_set(why, -EINVAL, "\"%s\" is there twice", key);
 	} else if (after(text, "Expecting SEQUENCE")) {
-		snprintf(why->text, sizeof(why->text), "a list belongs here");
+		why_set(why, -EINVAL, "a list belongs here");
 	} else if (after(text, "Expecting MAPPING")) {
-		snprintf(why->text, sizeof(why->text), "keys with values belong here");
+		why_set(why, -EINVAL, "keys with values belong here");
 	} else if (after(text, "Expecting STRING")) {
-		snprintf(why->text, sizeof(why->text), "a single value belongs here");
+		why_set(why, -EINVAL, "a single value belongs here");
 	} else {
-		snprintf(why->text, sizeof(why->text), "%s", *text ? text : cyaml_strerror(error));
+		why_set(why, -EINVAL, "%s", *text ? text : cyaml_strerror(error));
 	}
 	if (found)
 		*line = found;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "machine_tree.h"
+#include "util/why.h"
 #include "words.h"
 
 #define NAME_MAX_SHOWN 80
@@ -20,10 +21,8 @@ int tree_bad(struct tree *tree, unsigned line, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
-	if (tree->why)
-		snprintf(tree->why->text, sizeof(tree->why->text), "%s%s:%u: %s",
-			 name == tree->name ? "" : "...", name, line, reason);
-	return -EINVAL;
+	return why_set(tree->why, -EINVAL, "%s%s:%u: %s", name == tree->name ? "" : "...", name,
+		       line, reason);
 }
 
 static int append(struct places *places, struct place *place)

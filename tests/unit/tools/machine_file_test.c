@@ -265,6 +265,7 @@ static void refused(const char *text, const char *wanted)
 static void yaml_itself_is_checked(void **state)
 {
 	refused("", "m:1: nothing in it");
+	refused("root-buses:\n  - bus: \"3\\n\\e[2J\"\n", "m:2: bus \"3??[2J\"");
 	refused("# only a comment\n", "m:1: nothing in it");
 	refused("root-buses: [\n", "m:2: ");
 	refused("root-buses: []\n  x: :\n", "m:2: ");
