@@ -16,7 +16,7 @@ void trace_requester(struct trace_line *line, bool stream, uint32_t id);
 
 /* ioctl_line.c: name and arguments. */
 void trace_ioctl_line(struct trace_line *line, const struct ioas_trace_event *event);
-/* fault_line.c */
+/* fault_line.c: the members of a record, but for its number and time. */
 void trace_fault_line(struct trace_line *line, const struct ioas_fault *fault);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A fault record, under the same keys as in the report (tools/ioas/report_fault.c). */
+/* A fault record, in a trace and in the report. */
 #include <ioas/ats.h>
 #include "trace/event.h"
 #include "trace/fields.h"
@@ -90,7 +90,6 @@ void trace_fault_line(struct trace_line *line, const struct ioas_fault *fault)
 {
 	const struct ioas_tlp *tlp = &fault->tlp;
 
-	line_number(line, "fault", fault->seq);
 	trace_requester(line, fault->stream, fault->id);
 	if (tlp->flags & IOAS_TLP_PASID)
 		line_number(line, "pasid", tlp->pasid);

@@ -294,6 +294,7 @@ static void add_body(struct trace_line *line, const struct ioas_trace_event *eve
 		add_route(line, event);
 		break;
 	case IOAS_TRACE_FAULT:
+		line_number(line, "fault", event->fault->seq);
 		trace_fault_line(line, event->fault);
 		break;
 	case IOAS_TRACE_START:

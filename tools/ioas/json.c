@@ -88,3 +88,37 @@ void json_address(struct json *json, const char *name, uint64_t value)
 	start(json, name);
 	fprintf(json->to, "\"0x%" PRIx64 "\"", value);
 }
+
+/* What is quoted goes as it is; brackets, commas and colons outside of quotes have a form. */
+void json_members(struct json *json, const char *text, size_t len)
+{
+	bool quoted = false, begins = true;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (!quoted && (c == '}' || c == ']')) {
+			json_close(json, c);
+			continue;
+		}
+		if (!quoted && c == ',') {
+			begins = true;
+			continue;
+		}
+		if (begins)
+			start(json, NULL);
+		begins = false;
+		fputc(c, json->to);
+		if (c == '"')
+			quoted = !quoted;
+		else if (quoted && c == '\\' && i + 1 < len)
+			fputc(text[++i], json->to);
+		else if (!quoted && c == ':')
+			fputc(' ', json->to);
+		if (quoted || (c != '{' && c != '['))
+			continue;
+		json->depth++;
+		json->more = false;
+		begins = true;
+	}
+}

@@ -23,5 +23,8 @@ void json_bool(struct json *json, const char *name, bool value);
 void json_null(struct json *json, const char *name);
 /* An address, as a string of hex digits: JSON's numbers lose bits above 2^53. */
 void json_address(struct json *json, const char *name, uint64_t value);
+/* Members, or items, that are JSON already, without a bracket around them: `len` bytes on a line.
+ */
+void json_members(struct json *json, const char *text, size_t len);
 
 #endif
