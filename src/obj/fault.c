@@ -13,11 +13,8 @@
 #include <ioas/uapi/iommufd.h>
 #include "obj/obj.h"
 #include "route/route.h"
-#include "tlp/pri.h"
 #include "util/alloc.h"
 #include "util/lock.h"
-
-#define PAGE 4096 /* what a request names */
 
 enum state { INCOMPLETE, QUEUED, READ };
 
@@ -266,9 +263,8 @@ static struct obj_attach *attach_of(struct obj_device *device, bool has_pasid, p
 	return attach && attach->takes->fault ? attach : NULL;
 }
 
-/* As obj_fault_report, but 1: nobody takes page requests, and nobody was told. */
-static int report(struct obj_device *device, bool has_pasid, pasid_t pasid,
-		  const struct obj_page_request *request, obj_respond_t *respond, void *arg)
+int obj_fault_take(struct obj_device *device, bool has_pasid, pasid_t pasid,
+		   const struct obj_page_request *request, obj_respond_t *respond, void *arg)
 {
 	struct iommu_hwpt_pgfault record = {
 		.flags = (has_pasid ? IOMMU_PGFAULT_FLAGS_PASID_VALID : 0) |
@@ -295,10 +291,33 @@ static int report(struct obj_device *device, bool has_pasid, pasid_t pasid,
 	return rc;
 }
 
+/*
+ * (requests_lock) The complete group of that number and tag, in no list any more. All groups have
+ * the same time: those that are late are the first.
+ */
+static struct obj_fault_group *take_out(struct obj_attach *attach, struct obj_fault *fault,
+					uint32_t grpid, uint64_t tag)
+{
+	struct obj_fault_group *group;
+
+	pthread_mutex_lock(&fault->lock);
+	TAILQ_FOREACH(group, &attach->groups, in_attach)
+	{
+		if (group->state != INCOMPLETE && group->grpid == grpid && group->tag == tag)
+			break;
+	}
+	if (group) {
+		group_leave_locked(fault, group);
+		notify_locked(fault);
+	}
+	pthread_mutex_unlock(&fault->lock);
+	return group;
+}
+
 int obj_fault_report(struct obj_device *device, bool has_pasid, pasid_t pasid,
 		     const struct obj_page_request *request, obj_respond_t *respond, void *arg)
 {
-	int rc = report(device, has_pasid, pasid, request, respond, arg);
+	int rc = obj_fault_take(device, has_pasid, pasid, request, respond, arg);
 
 	if (rc == 1 && request->last && respond)
 		respond(arg, request->tag, request->grpid, IOMMUFD_PAGE_RESP_INVALID);
@@ -338,77 +357,20 @@ void obj_fault_move_locked(struct obj_attach *attach, struct obj_hwpt *old, stru
 	pthread_mutex_unlock(&device->requests_lock);
 }
 
-/* ---- page requests of the instance's own devices (src/tlp/pri.c) ---- */
-
-/* It may be unbound meanwhile: its object is not looked at. */
-static void answer_device(void *dev, uint64_t tag, uint32_t grpid, uint32_t code)
+bool obj_fault_drop(struct obj_device *device, bool has_pasid, pasid_t pasid, uint32_t grpid,
+		    uint64_t tag)
 {
-	pri_answer(dev, tag, grpid,
-		   code == IOMMUFD_PAGE_RESP_SUCCESS ? IOAS_PAGE_SUCCESS : IOAS_PAGE_INVALID);
-}
-
-static int take_request(void *arg, const struct ioas_page_request *sent, uint64_t tag)
-{
-	struct obj_device *device = arg;
-	static const struct {
-		uint32_t flag, perm;
-	} perms[] = {
-		{IOAS_PAGE_READ, IOMMU_PGFAULT_PERM_READ},
-		{IOAS_PAGE_WRITE, IOMMU_PGFAULT_PERM_WRITE},
-		{IOAS_PAGE_EXEC, IOMMU_PGFAULT_PERM_EXEC},
-		{IOAS_PAGE_PRIV, IOMMU_PGFAULT_PERM_PRIV},
-	};
-	struct obj_page_request request = {
-		.grpid = sent->group,
-		.addr = sent->addr & ~(uint64_t)(PAGE - 1),
-		.last = sent->flags & IOAS_PAGE_LAST,
-		.tag = tag,
-	};
-
-	for (size_t i = 0; i < sizeof(perms) / sizeof(perms[0]); i++)
-		if (sent->flags & perms[i].flag)
-			request.perm |= perms[i].perm;
-	return report(device, sent->flags & IOAS_PAGE_PASID, sent->pasid, &request, answer_device,
-		      device->dev);
-}
-
-/* Its time is over. All groups have the same: those that are late are the first. */
-static bool drop_request(void *arg, const struct ioas_page_request *of, uint64_t tag)
-{
-	struct obj_device *device = arg;
 	struct obj_fault_group *group = NULL;
 	struct obj_attach *attach;
 
 	pthread_mutex_lock(&device->requests_lock);
-	attach = attach_of(device, of->flags & IOAS_PAGE_PASID, of->pasid);
-	if (attach) {
-		struct obj_fault *fault = attach->takes->fault;
-
-		pthread_mutex_lock(&fault->lock);
-		TAILQ_FOREACH(group, &attach->groups, in_attach)
-		{
-			if (group->state != INCOMPLETE && group->grpid == of->group &&
-			    group->tag == tag)
-				break;
-		}
-		if (group) {
-			group_leave_locked(fault, group);
-			notify_locked(fault);
-		}
-		pthread_mutex_unlock(&fault->lock);
-	}
+	attach = attach_of(device, has_pasid, pasid);
+	if (attach)
+		group = take_out(attach, attach->takes->fault, grpid, tag);
 	pthread_mutex_unlock(&device->requests_lock);
 	if (group)
 		group_put(group);
 	return group;
-}
-
-void obj_fault_serve(struct obj_device *device, bool on)
-{
-	static const struct pri_server server = {.take = take_request, .drop = drop_request};
-
-	if (device->dev)
-		pri_serve(device->dev, on ? &server : NULL, device);
 }
 
 /* Who sent only a part of a group knows nothing of an answer yet: `respond` is NULL. */

@@ -329,13 +329,25 @@ struct obj_page_request {
 typedef void obj_respond_t(void *arg, uint64_t tag, uint32_t grpid, uint32_t code);
 int obj_fault_report(struct obj_device *device, bool has_pasid, pasid_t pasid,
 		     const struct obj_page_request *request, obj_respond_t *respond, void *arg);
+/* The same, but 1: nobody takes page requests, and nobody was told. */
+int obj_fault_take(struct obj_device *device, bool has_pasid, pasid_t pasid,
+		   const struct obj_page_request *request, obj_respond_t *respond, void *arg);
+/*
+ * Takes back a complete group that was sent with that tag, and has no answer: the program neither
+ * reads nor answers it any more, and nobody is called. False: there is none. Takes requests_lock.
+ */
+bool obj_fault_drop(struct obj_device *device, bool has_pasid, pasid_t pasid, uint32_t grpid,
+		    uint64_t tag);
 /*
  * The attachment goes to that hwpt now (NULL: to none), and no more to `old` (NULL: it went to
  * none). What came by way of it, and has no answer, is taken out of old's queue, to ctx->refused.
  * ctx->lock held.
  */
 void obj_fault_move_locked(struct obj_attach *attach, struct obj_hwpt *old, struct obj_hwpt *to);
-/* A device of the instance's own has a server of its page requests, from its bind to its unbind. */
+/*
+ * A device of the instance's own has a server of its page requests, from its bind to its unbind
+ * (fault_pri.c).
+ */
 void obj_fault_serve(struct obj_device *device, bool on);
 
 struct iommu_hwpt_pgfault;
