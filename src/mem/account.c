@@ -279,38 +279,6 @@ int account_payer_init(struct account *account, enum account_rule rule, struct i
 	return payer_init(account, rule, limited, caller, out);
 }
 
-/* Would payer_init make the same? Of other processes it would have to ask. */
-static bool same_again(struct account *account, enum account_rule rule, bool limited,
-		       struct ioas_caller *caller, const struct account_payer *last)
-{
-	pid_t pid = account->page ? atomic_load_explicit(account->page, memory_order_relaxed) : 0;
-
-	return last->account && last->caller == caller && !caller->pid && pid &&
-	       last->process->entry.key[0] == (uint64_t)pid && last->rule == rule &&
-	       last->limited == (limited && account->enforce) &&
-	       (rule != ACCOUNT_USER || last->user->entry.key[0] == caller->ops->uid(caller));
-}
-
-int account_payer_again(struct account *account, enum account_rule rule, struct ioas_caller *caller,
-			struct account_payer *last, struct account_payer *out)
-{
-	bool limited = limits(caller, &rule);
-
-	if (!same_again(account, rule, limited, caller, last)) {
-		account_payer_fini(last);
-		if (payer_init(account, rule, limited, caller, last))
-			return -ENOMEM;
-	}
-	account_payer_copy(out, last);
-	return 0;
-}
-
-int account_payer_init_as(struct account *account, enum account_rule rule,
-			  struct ioas_caller *caller, struct account_payer *out)
-{
-	return payer_init(account, rule, rule != ACCOUNT_UNLIMITED, caller, out);
-}
-
 void account_payer_fini(struct account_payer *payer)
 {
 	struct account *account = payer->account;
@@ -324,17 +292,73 @@ void account_payer_fini(struct account_payer *payer)
 	payer->account = NULL;
 }
 
-void account_payer_copy(struct account_payer *to, const struct account_payer *from)
-{
-	*to = *from;
-	atomic_fetch_add_explicit(&to->process->entry.refs, 1, memory_order_relaxed);
-	if (to->user)
-		atomic_fetch_add_explicit(&to->user->entry.refs, 1, memory_order_relaxed);
-}
-
 bool account_payer_same(const struct account_payer *a, const struct account_payer *b)
 {
 	return a->rule == b->rule && a->process == b->process && a->user == b->user;
+}
+
+struct account_share *account_share_get(struct account_share *share)
+{
+	atomic_fetch_add_explicit(&share->refs, 1, memory_order_relaxed);
+	return share;
+}
+
+void account_share_put(struct account_share *share)
+{
+	if (!share || atomic_fetch_sub_explicit(&share->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	account_payer_fini(&share->payer);
+	free(share);
+}
+
+static struct account_share *share_new(struct account *account, enum account_rule rule,
+				       bool limited, struct ioas_caller *caller)
+{
+	struct account_share *share = alloc_raw(sizeof(*share));
+
+	if (!share)
+		return NULL;
+	if (payer_init(account, rule, limited, caller, &share->payer)) {
+		free(share);
+		return NULL;
+	}
+	atomic_init(&share->refs, 1);
+	return share;
+}
+
+struct account_share *account_share_new_as(struct account *account, enum account_rule rule,
+					   struct ioas_caller *caller)
+{
+	return share_new(account, rule, rule != ACCOUNT_UNLIMITED, caller);
+}
+
+/* Would payer_init make the same? Of other processes it would have to ask. */
+static bool same_again(struct account *account, enum account_rule rule, bool limited,
+		       struct ioas_caller *caller, const struct account_payer *last)
+{
+	pid_t pid = account->page ? atomic_load_explicit(account->page, memory_order_relaxed) : 0;
+
+	return last->caller == caller && !caller->pid && pid &&
+	       last->process->entry.key[0] == (uint64_t)pid && last->rule == rule &&
+	       last->limited == (limited && account->enforce) &&
+	       (rule != ACCOUNT_USER || last->user->entry.key[0] == caller->ops->uid(caller));
+}
+
+int account_share_again(struct account *account, enum account_rule rule, struct ioas_caller *caller,
+			struct account_share **last, struct account_share **out)
+{
+	bool limited = limits(caller, &rule);
+
+	if (!*last || !same_again(account, rule, limited, caller, &(*last)->payer)) {
+		struct account_share *share = share_new(account, rule, limited, caller);
+
+		if (!share)
+			return -ENOMEM;
+		account_share_put(*last);
+		*last = share;
+	}
+	*out = account_share_get(*last);
+	return 0;
 }
 
 /* Adds to a counter that has a limit. The limit's odd bytes are worth no page. */

@@ -13,6 +13,7 @@
 #ifndef MEM_ACCOUNT_H
 #define MEM_ACCOUNT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include <ioas/types.h>
@@ -50,20 +51,30 @@ void account_destroy(struct account *account);
 /* The caller becomes a payer by that rule. 0; -ENOMEM. Then account_payer_fini. */
 int account_payer_init(struct account *account, enum account_rule rule, struct ioas_caller *caller,
 		       struct account_payer *out);
-/*
- * The same for one who maps again and again: *last is whom the last call found (zeros at first),
- * and keeps it; to be ended like any other. Asks for nothing that has not changed.
- */
-int account_payer_again(struct account *account, enum account_rule rule, struct ioas_caller *caller,
-			struct account_payer *last, struct account_payer *out);
-/* The same as the first, whatever the caller may do: by exactly that rule, and limited. */
-int account_payer_init_as(struct account *account, enum account_rule rule,
-			  struct ioas_caller *caller, struct account_payer *out);
 void account_payer_fini(struct account_payer *payer);
-/* A second one, which cannot fail: same caller, rule and counters. */
-void account_payer_copy(struct account_payer *to, const struct account_payer *from);
 /* Would they be charged on the same counters? */
 bool account_payer_same(const struct account_payer *a, const struct account_payer *b);
+
+/* A payer of many things, each of which has a reference. */
+struct account_share {
+	_Atomic uint32_t refs;
+	struct account_payer payer;
+};
+
+/*
+ * A share for one who maps again and again, with a reference: *last (NULL at first), which has a
+ * reference too, if it would be made alike, else a new one, which *last is then. Asks for nothing
+ * that has not changed. 0; -ENOMEM.
+ */
+int account_share_again(struct account *account, enum account_rule rule, struct ioas_caller *caller,
+			struct account_share **last, struct account_share **out);
+/* One that pays by exactly that rule and is limited, whatever the caller may do. NULL: no memory.
+ */
+struct account_share *account_share_new_as(struct account *account, enum account_rule rule,
+					   struct ioas_caller *caller);
+struct account_share *account_share_get(struct account_share *share);
+/* NULL is fine. */
+void account_share_put(struct account_share *share);
 
 /* `len` bytes, whole pages, are pinned from now on. 0; -ENOMEM above the limit: nothing changed. */
 int account_charge(struct account_payer *payer, uint64_t len, struct ioas_why *why);

@@ -16,7 +16,7 @@ int pages_new(struct ioas_space *space, const struct pages_spec *spec, struct sp
 	if (!pages)
 		return -ENOMEM;
 	memset(pages, 0, sizeof(*pages));
-	if (account_payer_again(space->iommu->account, space->rule, caller, &space->payer,
+	if (account_share_again(space->iommu->account, space->rule, caller, &space->payer,
 				&pages->payer)) {
 		pool_shelf_give(&space->iommu->pages, &space->pages_shelf, pages);
 		return -ENOMEM;
@@ -47,7 +47,7 @@ static bool ended(struct space_pages *pages)
 	if (!pages || (atomic_load_explicit(&pages->refs, memory_order_acquire) != 1 &&
 		       atomic_fetch_sub_explicit(&pages->refs, 1, memory_order_acq_rel) != 1))
 		return false;
-	account_payer_fini(&pages->payer);
+	account_share_put(pages->payer);
 	mem_file_put(pages->file);
 	return true;
 }
@@ -143,7 +143,7 @@ int pages_charge(struct space_pages *pages, uint64_t len, struct ioas_why *why)
 
 	if (pages_dmabuf(pages))
 		return 0;
-	rc = account_charge(&pages->payer, len, why);
+	rc = account_charge(&pages->payer->payer, len, why);
 	if (!rc)
 		pages->charged += len;
 	return rc;
@@ -153,6 +153,6 @@ void pages_uncharge(struct space_pages *pages, uint64_t len)
 {
 	if (pages_dmabuf(pages))
 		return;
-	account_uncharge(&pages->payer, len);
+	account_uncharge(&pages->payer->payer, len);
 	pages->charged -= len;
 }

@@ -100,7 +100,7 @@ struct space_pages {
 	bool area_used;		    /* `area` is one, or was */
 	uint32_t epoch;		    /* constant once mapped: a dma-buf's at that time */
 	uint64_t charged;	    /* bytes that the payer pays for now: those pinned */
-	struct account_payer payer;
+	struct account_share *payer;
 	struct space_area area; /* the first that shows it; COPY's are by themselves */
 };
 
@@ -120,7 +120,7 @@ struct ioas_space {
 	bool small_pages;		 /* IOMMU_OPTION_HUGE_PAGES is off */
 	struct areas areas;
 	struct pool_shelf pages_shelf, pin_shelf; /* memory for more */
-	struct account_payer payer;		  /* who mapped last */
+	struct account_share *payer;		  /* who mapped last */
 	struct reserved reserved;
 	struct ioas_range *allowed; /* sorted, disjoint */
 	size_t allowed_nr;

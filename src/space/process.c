@@ -13,7 +13,7 @@
 
 /* Who is to pay, by the rule of what is paid for. */
 struct payers {
-	struct account_payer payer[RULE_NR];
+	struct account_share *payer[RULE_NR];
 	uint64_t len[RULE_NR]; /* what they are charged at once */
 };
 
@@ -30,10 +30,10 @@ static void each(struct ioas_space *const *spaces, size_t nr, struct payers *pay
 /* What nobody limits stays with who pinned it. */
 static bool moves(const struct payers *payers, const struct space_pages *pages)
 {
-	enum account_rule rule = pages->payer.rule;
+	enum account_rule rule = pages->payer->payer.rule;
 
 	return rule != ACCOUNT_UNLIMITED &&
-	       !account_payer_same(&pages->payer, &payers->payer[rule]);
+	       !account_payer_same(&pages->payer->payer, &payers->payer[rule]->payer);
 }
 
 /* A page object may be met several times, since COPY shares them. */
@@ -42,7 +42,7 @@ static void count(struct payers *payers, struct space_pages *pages)
 	if (pages->moving || !moves(payers, pages))
 		return;
 	pages->moving = true;
-	payers->len[pages->payer.rule] += pages->charged;
+	payers->len[pages->payer->payer.rule] += pages->charged;
 }
 
 static void give_up(struct payers *payers, struct space_pages *pages)
@@ -52,29 +52,29 @@ static void give_up(struct payers *payers, struct space_pages *pages)
 
 static void move(struct payers *payers, struct space_pages *pages)
 {
-	const struct account_payer *to = &payers->payer[pages->payer.rule];
+	struct account_share *from = pages->payer;
 
 	if (!pages->moving)
 		return;
 	pages->moving = false;
-	account_uncharge(&pages->payer, pages->charged);
-	account_payer_fini(&pages->payer);
-	account_payer_copy(&pages->payer, to);
+	account_uncharge(&from->payer, pages->charged);
+	pages->payer = account_share_get(payers->payer[from->payer.rule]);
+	account_share_put(from);
 }
 
 /* All or none. */
 static int charge(struct payers *payers, struct ioas_why *why)
 {
 	for (int rule = 0; rule < RULE_NR; rule++) {
-		int rc = payers->len[rule]
-				 ? account_charge(&payers->payer[rule], payers->len[rule], why)
-				 : 0;
+		int rc = payers->len[rule] ? account_charge(&payers->payer[rule]->payer,
+							    payers->len[rule], why)
+					   : 0;
 
 		if (!rc)
 			continue;
 		while (rule--)
 			if (payers->len[rule])
-				account_uncharge(&payers->payer[rule], payers->len[rule]);
+				account_uncharge(&payers->payer[rule]->payer, payers->len[rule]);
 		return rc;
 	}
 	return 0;
@@ -88,11 +88,9 @@ static int payers_init(struct account *account, struct ioas_caller *caller, stru
 {
 	*out = (struct payers){0};
 	for (int rule = 0; rule < RULE_NR; rule++) {
-		int rc = account_payer_init_as(account, (enum account_rule)rule, caller,
-					       &out->payer[rule]);
-
-		if (rc)
-			return rc;
+		out->payer[rule] = account_share_new_as(account, (enum account_rule)rule, caller);
+		if (!out->payer[rule])
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -100,7 +98,7 @@ static int payers_init(struct account *account, struct ioas_caller *caller, stru
 static void payers_fini(struct payers *payers)
 {
 	for (int rule = 0; rule < RULE_NR; rule++)
-		account_payer_fini(&payers->payer[rule]);
+		account_share_put(payers->payer[rule]);
 }
 
 static int check_files(struct ioas_space *space, struct ioas_why *why)

@@ -65,7 +65,7 @@ void ioas_space_put(struct ioas_space *space)
 	reserved_fini(&space->reserved);
 	zones_fini(&space->zones);
 	free(space->allowed);
-	account_payer_fini(&space->payer);
+	account_share_put(space->payer);
 	pool_shelf_clear(&space->iommu->pages, &space->pages_shelf);
 	pool_shelf_clear(&space->iommu->pins, &space->pin_shelf);
 	pthread_cond_destroy(&space->idle);
