@@ -214,7 +214,7 @@ int access_area(struct ioas_space *space, iova_t iova, struct space_area **out,
 
 int access_allowed(const struct space_area *area, bool write, struct ioas_why *why)
 {
-	if (!(area->node.tag & (write ? IOAS_PROT_WRITE : IOAS_PROT_READ)))
+	if (!(area->prot & (write ? IOAS_PROT_WRITE : IOAS_PROT_READ)))
 		return why_set(why, -EPERM,
 			       "mapping %#" PRIx64 "-%#" PRIx64 " does not allow to %s it",
 			       area->first, area->last, write ? "write" : "read");

@@ -1,343 +1,330 @@
 /* SPDX-License-Identifier: MIT */
-/* The areas of a space: order, and the lowest gap that fits. */
+/* The areas of a space in order: a B+ tree, which takes no memory but what was reserved. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include "space/areas.h"
+#include "space/areas_tree.h"
+#include "util/alloc.h"
 
-#define PAGE_LG2 12
-
-static struct space_area *area_of(struct tree_node *node)
-{
-	return node ? tree_entry(node, struct space_area, node) : NULL;
-}
-
-static uint32_t pages_up(uint64_t len)
-{
-	uint64_t pages = (len >> PAGE_LG2) + !!(len & (AREAS_ALIGN_MIN - 1));
-
-	return pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
-}
-
-static unsigned order_of(uint64_t align)
-{
-	return align > AREAS_ALIGN_MIN ? (unsigned)__builtin_ctzll(align) - PAGE_LG2 : 0;
-}
-
-/* Larger than any difference within one bound. */
-#define FAR 1024
-
-/* Order 0 also serves alignments below a page. */
-static int64_t pages_at(const struct areas_fit *fit, unsigned order)
-{
-	int skip = order > 1 ? fit->skip[order - 2] : order ? fit->skip_odd : 0;
-
-	return (int64_t)fit->pages - skip;
-}
-
-/* Of a page's number: how far it is into each alignment of 16 KiB and more, in pages. */
-static const int16_t mask[AREAS_ORDERS - 2] = {3, 7, 15, 31, 63, 127, 255, 511};
-
-void areas_fit_gap(iova_t first, iova_t last, struct areas_fit *out)
-{
-	/* The first whole page, and how far it is to where larger alignments begin. */
-	uint64_t page = (first >> PAGE_LG2) + !!(first & (AREAS_ALIGN_MIN - 1));
-	int16_t to_next = (int16_t)(-page & mask[AREAS_ORDERS - 3]);
-	int16_t broken;
-
-	*out = (struct areas_fit){.pages = UINT32_MAX};
-	if (last - first != UINT64_MAX)
-		out->pages = pages_up(last - first + 1);
-	if (out->pages == UINT32_MAX)
-		return;
-	/* One page more, if only the length of all is rounded up: none that is whole counts. */
-	broken = (int16_t)(out->pages - (uint32_t)((last >> PAGE_LG2) + 1 - page));
-	out->skip_odd = (to_next & 1) + broken;
-	for (int i = 0; i < AREAS_ORDERS - 2; i++)
-		out->skip[i] = (int16_t)((to_next & mask[i]) + broken);
-}
-
-static inline void merge(struct areas_fit *restrict fit, const struct areas_fit *restrict other)
-{
-	int64_t more = (int64_t)other->pages - fit->pages;
-	int16_t ours = 0, theirs = 0;
-
-	if (more <= -FAR)
-		return;
-	if (more >= FAR) {
-		*fit = *other;
-		return;
-	}
-	if (more > 0) {
-		fit->pages = other->pages;
-		ours = (int16_t)more;
-	} else {
-		theirs = (int16_t)-more;
-	}
-	for (int i = 0; i < AREAS_ORDERS - 2; i++) {
-		int16_t a = (int16_t)(fit->skip[i] + ours);
-		int16_t b = (int16_t)(other->skip[i] + theirs);
-
-		fit->skip[i] = a < b ? a : b;
-	}
-	fit->skip_odd = fit->skip_odd + ours < other->skip_odd + theirs ? fit->skip_odd + ours
-									: other->skip_odd + theirs;
-}
-
-void areas_fit_merge(struct areas_fit *fit, const struct areas_fit *other)
-{
-	merge(fit, other);
-}
-
-static void fit_own(struct areas_fit *fit, const struct space_area *area)
-{
-	if (area->gap_first == area->first)
-		*fit = (struct areas_fit){.pages = 0};
-	else
-		areas_fit_gap(area->gap_first, area->first - 1, fit);
-}
-
-static int64_t own_pages(const struct space_area *area, unsigned order)
-{
-	struct areas_fit own;
-
-	fit_own(&own, area);
-	return pages_at(&own, order);
-}
-
-static void merge_own(struct areas_fit *fit, const struct space_area *area)
-{
-	struct areas_fit own;
-
-	fit_own(&own, area);
-	merge(fit, &own);
-}
-
-static bool update(struct tree_node *node)
-{
-	struct space_area *area = area_of(node);
-	struct areas_fit now;
-	bool changed;
-
-	fit_own(&now, area);
-	for (int side = 0; side < 2; side++)
-		if (node->child[side])
-			merge(&now, &area_of(node->child[side])->fit);
-	changed = memcmp(&now, &area->fit, sizeof(now));
-	area->fit = now;
-	return changed;
-}
+#define SPARE_KEPT 8u /* nodes, for what comes next */
 
 void areas_init(struct areas *areas)
 {
-	areas->tree = (struct tree){NULL, update};
-	areas->nr = 0;
+	*areas = (struct areas){NULL};
+}
+
+void areas_fini(struct areas *areas)
+{
+	while (areas->spare) {
+		struct areas_node *node = areas->spare;
+
+		areas->spare = node->parent;
+		free(node);
+	}
+	areas->spare_nr = 0;
+}
+
+static void give(struct areas *areas, struct areas_node *node)
+{
+	if (areas->spare_nr >= SPARE_KEPT) {
+		free(node);
+		return;
+	}
+	node->parent = areas->spare;
+	areas->spare = node;
+	areas->spare_nr++;
+}
+
+static struct areas_node *take(struct areas *areas, uint32_t level)
+{
+	struct areas_node *node = areas->spare;
+
+	areas->spare = node->parent;
+	areas->spare_nr--;
+	node->parent = node->side[0] = node->side[1] = NULL;
+	node->nr = 0;
+	node->level = level;
+	return node;
+}
+
+/* Of areas in a row not every one divides a leaf: one of half a leaf's, and the first. */
+int areas_reserve(struct areas *areas, size_t nr)
+{
+	const struct areas_node *root = areas->root;
+	size_t need = nr / (INNER_MAX / 2) + 2 + (root ? root->level + 1 : 0);
+
+	if (nr == 1 && (!root || (!root->level && root->nr < LEAF_MAX)))
+		need = !root;
+	while (areas->spare_nr < need) {
+		struct areas_node *node = alloc_raw(sizeof(*node));
+
+		if (!node)
+			return -ENOMEM;
+		node->parent = areas->spare;
+		areas->spare = node;
+		areas->spare_nr++;
+	}
+	return 0;
+}
+
+static struct areas_node *leaf_of(const struct areas *areas, iova_t iova)
+{
+	struct areas_node *node = areas->root;
+
+	while (node && node->level)
+		node = node->inner.child[areas_slot(node, iova)];
+	return node;
+}
+
+static unsigned slot_of(const struct areas_node *node)
+{
+	unsigned slot = 0;
+
+	while (node->parent->inner.child[slot] != node)
+		slot++;
+	return slot;
+}
+
+static void add_area(struct areas_node *leaf, unsigned at, struct space_area *area)
+{
+	size_t behind = leaf->nr++ - at;
+
+	memmove(&leaf->leaf.first[at + 1], &leaf->leaf.first[at], behind * sizeof(iova_t));
+	memmove(&leaf->leaf.area[at + 1], &leaf->leaf.area[at], behind * sizeof(void *));
+	leaf->leaf.first[at] = area->first;
+	leaf->leaf.area[at] = area;
+}
+
+static void add_child(struct areas_node *node, unsigned at, struct areas_node *child, iova_t first,
+		      const struct areas_fit *fit)
+{
+	size_t behind = node->nr++ - at;
+
+	memmove(&node->inner.first[at + 1], &node->inner.first[at], behind * sizeof(iova_t));
+	memmove(&node->inner.child[at + 1], &node->inner.child[at], behind * sizeof(void *));
+	memmove(&node->inner.fit[at + 1], &node->inner.fit[at], behind * sizeof(*fit));
+	node->inner.first[at] = first;
+	node->inner.child[at] = child;
+	node->inner.fit[at] = *fit;
+	child->parent = node;
+}
+
+/* Moves what `from` has from slot `at` on to the end of `to`, of the same level. */
+static void move(struct areas_node *to, struct areas_node *from, unsigned at)
+{
+	size_t nr = from->nr - at;
+
+	if (!to->level) {
+		memcpy(&to->leaf.first[to->nr], &from->leaf.first[at], nr * sizeof(iova_t));
+		memcpy(&to->leaf.area[to->nr], &from->leaf.area[at], nr * sizeof(void *));
+		to->nr += nr;
+	} else {
+		for (unsigned i = at; i < from->nr; i++)
+			add_child(to, to->nr, from->inner.child[i], from->inner.first[i],
+				  &from->inner.fit[i]);
+	}
+	from->nr = at;
+}
+
+/* There is such a gap below a node: what is above may not say less. */
+static void raise(struct areas_node *node, const struct areas_fit *fit)
+{
+	for (; node->parent; node = node->parent) {
+		struct areas_fit *bound = &node->parent->inner.fit[slot_of(node)], old = *bound;
+
+		areas_fit_merge(bound, fit);
+		if (!memcmp(bound, &old, sizeof(old)))
+			return;
+	}
+}
+
+static void link_behind(struct areas *areas, struct areas_node *node, struct areas_node *behind,
+			iova_t first, bool empty);
+
+/*
+ * Divides a full node before slot `at`, where `first` is to go, and says where that is now. What is
+ * filled in order is not divided in the middle, so that it stays full.
+ */
+static struct areas_node *divide(struct areas *areas, struct areas_node *node, unsigned *at,
+				 iova_t first)
+{
+	unsigned max = node->nr, keep = *at == max ? max : max / 2;
+	struct areas_node *behind = take(areas, node->level);
+	const iova_t *keys = node->level ? node->inner.first : node->leaf.first;
+
+	link_behind(areas, node, behind, keep == max ? first : keys[keep], keep == max);
+	move(behind, node, keep);
+	if (*at <= keep && keep < max)
+		return node;
+	*at -= keep;
+	return behind;
+}
+
+/*
+ * Hangs a node in the tree behind another one of the level: nothing below `first` is in it. It has
+ * gaps of the other one, or none.
+ */
+static void link_behind(struct areas *areas, struct areas_node *node, struct areas_node *behind,
+			iova_t first, bool empty)
+{
+	struct areas_node *parent = node->parent;
+	struct areas_fit fit;
+	unsigned at;
+
+	if (!parent) {
+		parent = areas->root = take(areas, node->level + 1);
+		areas_fit_node(node, &fit);
+		add_child(parent, 0, node, 0, &fit);
+	}
+	at = slot_of(node) + 1;
+	fit = empty ? (struct areas_fit){.pages = 0} : parent->inner.fit[at - 1];
+	if (parent->nr == INNER_MAX)
+		parent = divide(areas, parent, &at, first);
+	add_child(parent, at, behind, first, &fit);
+	raise(parent, &fit);
+	if (node->level)
+		return;
+	behind->side[0] = node;
+	behind->side[1] = node->side[1];
+	if (node->side[1])
+		node->side[1]->side[0] = behind;
+	node->side[1] = behind;
 }
 
 void areas_insert(struct areas *areas, struct space_area *area)
 {
-	struct tree_node *parent = NULL, *node = areas->tree.root;
-	struct space_area *prev = NULL, *next = NULL;
-	int side = 0;
+	struct areas_node *leaf;
+	struct areas_fit fit;
+	unsigned at;
 
-	while (node) {
-		parent = node;
-		side = area->first > area_of(node)->first;
-		if (side)
-			prev = area_of(node);
-		else
-			next = area_of(node);
-		node = node->child[side];
-	}
-	area->gap_first = prev ? prev->last + 1 : 0;
-	if (next)
-		next->gap_first = area->last + 1;
-	tree_insert_before(&areas->tree, &area->node, parent, side, next ? &next->node : NULL);
+	if (!areas->root)
+		areas->root = take(areas, 0);
+	leaf = leaf_of(areas, area->first);
+	at = areas_upto(leaf->leaf.first, leaf->nr, area->first);
+	if (leaf->nr == LEAF_MAX)
+		leaf = divide(areas, leaf, &at, area->first);
+	add_area(leaf, at, area);
 	areas->nr++;
+	/* The gap before it was that of an area in the next leaf, or of none. */
+	if (at == leaf->nr - 1 && areas_gap_first(leaf, at) < area->first) {
+		areas_fit_gap(areas_gap_first(leaf, at), area->first - 1, &fit);
+		raise(leaf, &fit);
+	}
+}
+
+static void shrink(struct areas *areas, struct areas_node *node);
+
+static void take_out_child(struct areas *areas, struct areas_node *child)
+{
+	struct areas_node *node = child->parent;
+	unsigned at = slot_of(child);
+	size_t behind = --node->nr - at;
+
+	memmove(&node->inner.first[at], &node->inner.first[at + 1], behind * sizeof(iova_t));
+	memmove(&node->inner.child[at], &node->inner.child[at + 1], behind * sizeof(void *));
+	memmove(&node->inner.fit[at], &node->inner.fit[at + 1], behind * sizeof(struct areas_fit));
+	shrink(areas, node);
+}
+
+/* A node that has become empty. */
+static void unlink_node(struct areas *areas, struct areas_node *node)
+{
+	for (int i = 0; i < 2; i++)
+		if (node->side[i])
+			node->side[i]->side[!i] = node->side[!i];
+	if (node->parent)
+		take_out_child(areas, node);
+	else
+		areas->root = NULL;
+	give(areas, node);
+}
+
+/* Puts a node's right neighbour, of the same parent, into it, if that leaves some room. */
+static bool join(struct areas *areas, struct areas_node *parent, unsigned at)
+{
+	struct areas_node *node = parent->inner.child[at], *behind;
+	unsigned max = node->level ? INNER_MAX : LEAF_MAX;
+
+	behind = at + 1 < parent->nr ? parent->inner.child[at + 1] : NULL;
+	if (!behind || node->nr + behind->nr > max / 4 * 3)
+		return false;
+	if (node->level)
+		behind->inner.first[0] = parent->inner.first[at + 1];
+	move(node, behind, 0);
+	areas_fit_merge(&parent->inner.fit[at], &parent->inner.fit[at + 1]);
+	unlink_node(areas, behind);
+	return true;
+}
+
+/* A node has less than it had. */
+static void shrink(struct areas *areas, struct areas_node *node)
+{
+	struct areas_node *parent = node->parent;
+	unsigned at;
+
+	if (!node->nr) {
+		unlink_node(areas, node);
+	} else if (!parent && node->level && node->nr == 1) {
+		areas->root = node->inner.child[0];
+		areas->root->parent = NULL;
+		give(areas, node);
+	} else if (parent && node->nr <= (node->level ? INNER_MAX : LEAF_MAX) / 4) {
+		at = slot_of(node);
+		if (!join(areas, parent, at) && at)
+			join(areas, parent, at - 1);
+	}
 }
 
 void areas_remove(struct areas *areas, struct space_area *area)
 {
-	struct space_area *next = areas_next(area);
+	struct areas_node *leaf = leaf_of(areas, area->first), *next;
+	unsigned at = areas_upto(leaf->leaf.first, leaf->nr, area->first) - 1;
+	iova_t gap_first = areas_gap_first(leaf, at);
+	struct areas_fit fit;
+	size_t behind = leaf->nr - at - 1;
 
-	if (next)
-		next->gap_first = area->gap_first;
-	tree_remove_before(&areas->tree, &area->node, next ? &next->node : NULL);
+	next = behind ? leaf : leaf->side[1];
+	if (next) {
+		areas_fit_gap(gap_first, next->leaf.first[behind ? at + 1 : 0] - 1, &fit);
+		raise(next, &fit);
+	}
+	memmove(&leaf->leaf.first[at], &leaf->leaf.first[at + 1], behind * sizeof(iova_t));
+	memmove(&leaf->leaf.area[at], &leaf->leaf.area[at + 1], behind * sizeof(void *));
+	leaf->nr--;
 	areas->nr--;
+	shrink(areas, leaf);
 }
 
 struct space_area *areas_find(const struct areas *areas, iova_t iova)
 {
-	struct space_area *found = NULL;
-	struct tree_node *node = areas->tree.root;
+	const struct areas_node *leaf = leaf_of(areas, iova);
+	unsigned at;
 
-	while (node) {
-		struct space_area *area = area_of(node);
+	if (!leaf)
+		return NULL;
+	at = areas_upto(leaf->leaf.first, leaf->nr, iova);
+	if (at && leaf->leaf.area[at - 1]->last >= iova)
+		return leaf->leaf.area[at - 1];
+	/* What begins in the leaf before may end here. */
+	if (!at && leaf->side[0]) {
+		const struct areas_node *before = leaf->side[0];
 
-		if (area->last >= iova)
-			found = area;
-		node = node->child[area->last < iova];
+		if (before->leaf.area[before->nr - 1]->last >= iova)
+			return before->leaf.area[before->nr - 1];
 	}
-	return found;
+	if (at < leaf->nr)
+		return leaf->leaf.area[at];
+	return leaf->side[1] ? leaf->side[1]->leaf.area[0] : NULL;
 }
 
-struct space_area *areas_next(const struct space_area *area)
+struct space_area *areas_next(const struct areas *areas, const struct space_area *area)
 {
-	return area_of(tree_step(&area->node, 1));
+	return area->last == UINT64_MAX ? NULL : areas_find(areas, area->last + 1);
 }
 
-bool areas_fits(const struct areas_fit *fit, const struct areas_request *req)
+struct space_area *areas_last(const struct areas *areas)
 {
-	return pages_at(fit, order_of(req->align)) >= pages_up(req->len);
-}
+	const struct areas_node *leaf = leaf_of(areas, UINT64_MAX);
 
-/*
- * As Linux places a mapping: aligned up, then the page offset ORed in, and a range must be longer
- * than one byte.
- */
-bool areas_place(const struct areas_request *req, iova_t first, iova_t last, iova_t *out)
-{
-	iova_t start = (first + req->align - 1) & ~(req->align - 1);
-
-	if (start < first)
-		return false;
-	start |= req->offset;
-	if (start >= last || last - start < req->len - 1)
-		return false;
-	*out = start;
-	return true;
-}
-
-/* The lowest area of a subtree whose gap may fit, there is one. */
-static struct space_area *lowest(struct tree_node *node, unsigned order, uint32_t pages)
-{
-	for (;;) {
-		struct tree_node *before = node->child[0];
-
-		if (before && pages_at(&area_of(before)->fit, order) >= pages)
-			node = before;
-		else if (own_pages(area_of(node), order) >= pages)
-			return area_of(node);
-		else
-			node = node->child[1];
-	}
-}
-
-/* The next area after this one whose gap may fit, or NULL. */
-static struct space_area *next_fit(struct space_area *area, unsigned order, uint32_t pages)
-{
-	struct tree_node *node = &area->node;
-	struct tree_node *after = node->child[1];
-
-	if (after && pages_at(&area_of(after)->fit, order) >= pages)
-		return lowest(after, order, pages);
-	for (; node->parent; node = node->parent) {
-		struct tree_node *parent = node->parent;
-
-		if (node == parent->child[1])
-			continue;
-		if (own_pages(area_of(parent), order) >= pages)
-			return area_of(parent);
-		after = parent->child[1];
-		if (after && pages_at(&area_of(after)->fit, order) >= pages)
-			return lowest(after, order, pages);
-	}
-	return NULL;
-}
-
-/* The range behind the last area. */
-static bool room_behind(const struct areas *areas, const struct areas_request *req, iova_t first,
-			iova_t last, iova_t *out)
-{
-	struct space_area *end = area_of(tree_end(&areas->tree, 1));
-
-	if (end && end->last >= last)
-		return false;
-	if (end && end->last >= first)
-		first = end->last + 1;
-	return areas_place(req, first, last, out);
-}
-
-bool areas_room(const struct areas *areas, const struct areas_request *req, iova_t first,
-		iova_t last, iova_t *out)
-{
-	struct space_area *area = areas_find(areas, first);
-	unsigned order = order_of(req->align);
-	uint32_t pages = pages_up(req->len);
-
-	if (first > last)
-		return false;
-	for (; area; area = next_fit(area, order, pages)) {
-		iova_t gap_first = area->gap_first > first ? area->gap_first : first;
-		iova_t gap_last = area->first - 1;
-
-		if (gap_first > last)
-			return false;
-		/* Only the first one found may begin before the range. */
-		if (area->first > gap_first &&
-		    areas_place(req, gap_first, gap_last < last ? gap_last : last, out))
-			return true;
-		if (area->first > last)
-			return false;
-	}
-	return room_behind(areas, req, first, last, out);
-}
-
-/* Merges the gaps of the areas of a subtree that begin after `after` and not after `upto`. */
-static void merge_between(struct areas_fit *fit, struct tree_node *node, iova_t after, iova_t upto,
-			  bool all_after, bool all_upto)
-{
-	while (node) {
-		struct space_area *area = area_of(node);
-
-		if (all_after && all_upto) {
-			areas_fit_merge(fit, &area->fit);
-			return;
-		}
-		if (!all_after && area->first <= after) {
-			node = node->child[1];
-		} else if (!all_upto && area->first > upto) {
-			node = node->child[0];
-		} else {
-			merge_own(fit, area);
-			merge_between(fit, node->child[0], after, upto, all_after, true);
-			node = node->child[1];
-			all_after = true;
-		}
-	}
-}
-
-static void merge_clipped(struct areas_fit *fit, iova_t gap_first, iova_t gap_last, iova_t first,
-			  iova_t last)
-{
-	struct areas_fit gap;
-
-	if (gap_first < first)
-		gap_first = first;
-	if (gap_last > last)
-		gap_last = last;
-	if (gap_first > gap_last)
-		return;
-	areas_fit_gap(gap_first, gap_last, &gap);
-	areas_fit_merge(fit, &gap);
-}
-
-void areas_fit_range(const struct areas *areas, iova_t first, iova_t last, struct areas_fit *out)
-{
-	struct space_area *area = areas_find(areas, first);
-	struct space_area *end = area_of(tree_end(&areas->tree, 1));
-	struct space_area *beyond;
-
-	*out = (struct areas_fit){.pages = 0};
-	if (!area) {
-		merge_clipped(out, first, last, first, last);
-		return;
-	}
-	if (area->first > area->gap_first)
-		merge_clipped(out, area->gap_first, area->first - 1, first, last);
-	/* The area whose gap holds the end of the range, if it is another one. */
-	beyond = last == UINT64_MAX ? NULL : areas_find(areas, last + 1);
-	merge_between(out, areas->tree.root, area->first, last, false, false);
-	if (beyond && beyond != area && beyond->first > beyond->gap_first)
-		merge_clipped(out, beyond->gap_first, beyond->first - 1, first, last);
-	if (end->last < last)
-		merge_clipped(out, end->last + 1, last, first, last);
+	return leaf ? leaf->leaf.area[leaf->nr - 1] : NULL;
 }

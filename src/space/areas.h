@@ -2,16 +2,21 @@
 /*
  * The areas of a space in address order, and the search for the lowest free range that fits.
  *
- * Each area stands for the *gap* before it. A subtree's summary says how many pages could be
- * mapped in its best gap, once for each alignment a map can ask for; so the lowest gap in which a
- * request fits is found by one descent, however fragmented the space is.
+ * They are in a B+ tree, so that looking one up meets few lines of memory and a mapping has no node
+ * of its own. Each area stands for the *gap* before it. Beside each node its parent has a bound of
+ * what could be mapped in the best gap below, once for each alignment a map can ask for; so the
+ * lowest gap in which a request fits is found without looking at most others, however fragmented
+ * the space is. Bounds may be too high: mapping does not touch them, unmapping raises those above
+ * the gap that it leaves, and a search that fails below one makes it exact.
  */
 #ifndef SPACE_AREAS_H
 #define SPACE_AREAS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <ioas/types.h>
-#include "util/tree.h"
 
+struct areas_node;
 struct pages_pin;
 struct space_pages;
 
@@ -34,21 +39,22 @@ struct areas_fit {
 
 /* One mapping. Belongs to the space whose tree it is in; protected by that space's lock. */
 struct space_area {
-	struct tree_node node; /* its tag is the area's enum ioas_prot */
 	iova_t first, last;
-	uint64_t gap_first; /* first free address of the gap before it; == first: no gap */
-	struct areas_fit fit;
 	struct space_pages *pages;
-	uint64_t offset;       /* of its first byte in the pages */
-	struct pages_pin *pin; /* for page tables; NULL: the space has none */
-	uint32_t accesses;     /* parts of accesses' pins */
-	uint32_t locks;	       /* it cannot be unmapped: lock.c */
-	uint32_t busy;	       /* copies of accesses at work */
-	bool closing;	       /* being unmapped: nothing new may use it */
+	uint64_t offset;	 /* of its first byte in the pages */
+	struct pages_pin *pin;	 /* for page tables; NULL: the space has none */
+	struct space_area *next; /* in a list of such that are in no tree */
+	uint32_t accesses;	 /* parts of accesses' pins */
+	uint32_t locks;		 /* it cannot be unmapped: lock.c */
+	uint32_t busy;		 /* copies of accesses at work */
+	uint8_t prot;		 /* enum ioas_prot */
+	bool closing;		 /* being unmapped: nothing new may use it */
 };
 
 struct areas {
-	struct tree tree;
+	struct areas_node *root;  /* NULL: there are none */
+	struct areas_node *spare; /* for areas_insert */
+	unsigned spare_nr;
 	uint64_t nr;
 };
 
@@ -60,13 +66,17 @@ struct areas_request {
 };
 
 void areas_init(struct areas *areas);
-/* Adds an area that overlaps no other; first and last are set. */
+/* There are none left. */
+void areas_fini(struct areas *areas);
+/* Memory for `nr` more, one after the other with no other area between. 0 or -ENOMEM. */
+int areas_reserve(struct areas *areas, size_t nr);
+/* Adds an area that overlaps no other, after areas_reserve; first and last are set. */
 void areas_insert(struct areas *areas, struct space_area *area);
 void areas_remove(struct areas *areas, struct space_area *area);
 /* The first area that ends at or after iova, or NULL. */
 struct space_area *areas_find(const struct areas *areas, iova_t iova);
 /* The area after, or NULL. */
-struct space_area *areas_next(const struct space_area *area);
+struct space_area *areas_next(const struct areas *areas, const struct space_area *area);
 
 /* The address a request would take in an empty range that begins at `first`; false: none. */
 bool areas_place(const struct areas_request *req, iova_t first, iova_t last, iova_t *out);

@@ -38,7 +38,7 @@ static int collect(struct ioas_space *space, iova_t first, iova_t last, struct p
 {
 	struct space_area *area = areas_find(&space->areas, first);
 
-	for (;; area = areas_next(area)) {
+	for (;; area = areas_next(&space->areas, area)) {
 		if (!area || area->first > first)
 			return why_set(why, -ENOENT, "nothing is mapped at source IOVA %#" PRIx64,
 				       first);

@@ -53,6 +53,10 @@ static int cut(struct ioas_space *space, struct space_area *area, iova_t last, s
 {
 	struct space_area *rest = area_new(pages_get(area->pages));
 
+	if (rest && areas_reserve(&space->areas, 1)) {
+		area_free(space, rest);
+		return why_set(why, -ENOMEM, "out of memory");
+	}
 	if (!rest) {
 		pages_put_locked(space, area->pages);
 		return why_set(why, -ENOMEM, "out of memory");
@@ -60,7 +64,7 @@ static int cut(struct ioas_space *space, struct space_area *area, iova_t last, s
 	rest->first = last + 1;
 	rest->last = area->last;
 	rest->offset = area->offset + (rest->first - area->first);
-	rest->node.tag = area->node.tag;
+	rest->prot = area->prot;
 	if (cut_pin(space, area, rest)) {
 		area_free(space, rest);
 		return why_set(why, -ENOMEM, "out of memory");

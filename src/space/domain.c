@@ -16,7 +16,7 @@ static void unpin_before(struct ioas_space *space, const struct space_area *end)
 {
 	struct space_area *area = areas_find(&space->areas, 0);
 
-	for (; area && area != end; area = areas_next(area))
+	for (; area && area != end; area = areas_next(&space->areas, area))
 		area_unpin(space, area);
 }
 
@@ -43,7 +43,7 @@ static int fill_domain(struct ioas_space *space, struct space_domain *domain, st
 	struct ioas_why inner = {""};
 	int rc = 0;
 
-	for (; area; area = areas_next(area)) {
+	for (; area; area = areas_next(&space->areas, area)) {
 		if (!others) {
 			rc = area_pin(space, area, &inner);
 			if (rc)

@@ -99,14 +99,15 @@ static void take_out(struct ioas_space *space, const struct mem_file *file)
 	struct space_area *area = areas_find(&space->areas, 0);
 	struct pt_gather gather = {NULL};
 
-	for (; area && space->domains; area = areas_next(area)) {
+	for (; area && space->domains; area = areas_next(&space->areas, area)) {
 		if (area->pages->file != file)
 			continue;
 		for (struct space_domain *d = space->domains; d; d = d->next)
 			pt_unmap(d->pt, area->first, area->last, &gather);
 	}
 	inflight_wait(&space->iommu->inflight);
-	for (area = areas_find(&space->areas, 0); area && space->domains; area = areas_next(area))
+	for (area = areas_find(&space->areas, 0); area && space->domains;
+	     area = areas_next(&space->areas, area))
 		if (area->pages->file == file)
 			take_out_idle(space, area);
 	pt_gather_free(&gather);

@@ -55,14 +55,14 @@ int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space
 
 	if (page < SPACE_PAGE)
 		page = SPACE_PAGE;
-	if (!area->node.tag)
+	if (!area->prot)
 		return -EINVAL;
 	if (pages_revoked(area->pages))
 		return 0;
 	if (!space->small_pages)
-		return pt_map(pt, area->first, area_pa(area), len, area->node.tag);
+		return pt_map(pt, area->first, area_pa(area), len, area->prot);
 	for (done = 0; done < len && !rc; done += page)
-		rc = pt_map(pt, area->first + done, area_pa(area) + done, page, area->node.tag);
+		rc = pt_map(pt, area->first + done, area_pa(area) + done, page, area->prot);
 	return rc;
 }
 
@@ -96,13 +96,6 @@ int fill_area(struct ioas_space *space, struct space_area *area, struct ioas_why
 	return rc;
 }
 
-static struct space_area *next_of(struct space_area *area)
-{
-	struct tree_node *node = area->node.child[1];
-
-	return node ? tree_entry(node, struct space_area, node) : NULL;
-}
-
 void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, iova_t last)
 {
 	struct pt_gather gather = {NULL};
@@ -112,7 +105,7 @@ void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, 
 	for (struct space_domain *domain = space->domains; domain; domain = domain->next)
 		pt_unmap(domain->pt, first, last, &gather);
 	fill_settle(space, first, last, IOAS_ATS_BY_UNMAP);
-	for (; list; list = next_of(list))
+	for (; list; list = list->next)
 		area_unpin(space, list);
 	for (struct space_domain *domain = space->domains; domain; domain = domain->next)
 		check_dirty_forget(space->iommu->check_dirty, domain->pt, first, last);
@@ -122,7 +115,7 @@ void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, 
 void fill_free(struct ioas_space *space, struct space_area *list)
 {
 	while (list) {
-		struct space_area *next = next_of(list);
+		struct space_area *next = list->next;
 
 		area_free(space, list);
 		list = next;

@@ -33,7 +33,7 @@ static int check_range(struct ioas_space *space, iova_t first, iova_t last, pa_t
 	bool contiguous = true;
 	int rc;
 
-	for (;; at = area->last + 1, area = areas_next(area)) {
+	for (;; at = area->last + 1, area = areas_next(&space->areas, area)) {
 		pa_t here;
 
 		if (!area || area->first > at)
@@ -59,7 +59,7 @@ static void count(struct ioas_space *space, iova_t first, iova_t last, int by)
 {
 	struct space_area *area = areas_find(&space->areas, first);
 
-	for (; area && area->first <= last; area = areas_next(area))
+	for (; area && area->first <= last; area = areas_next(&space->areas, area))
 		area->locks += (unsigned)by;
 	space->locks += (unsigned)by;
 }

@@ -110,33 +110,26 @@ static int check(struct ioas_space *space, iova_t *iova, uint64_t va,
 static struct space_area *make_areas(struct ioas_space *space, iova_t iova,
 				     struct space_piece *pieces, size_t nr, uint32_t prot)
 {
-	struct tree_node *list = NULL, **tail = &list;
+	struct space_area *list = NULL, **tail = &list;
 
 	for (size_t i = 0; i < nr; i++) {
 		struct space_area *area = area_new(pieces[i].pages);
 
 		if (!area) {
 			if (list)
-				fill_free(space, tree_entry(list, struct space_area, node));
+				fill_free(space, list);
 			return NULL;
 		}
 		area->first = iova;
 		area->last = iova + pieces[i].len - 1;
 		area->offset = pieces[i].offset;
-		area->node.tag = prot;
+		area->prot = prot;
 		pieces[i].pages = NULL;
 		iova += pieces[i].len;
-		*tail = &area->node;
-		tail = &area->node.child[1];
+		*tail = area;
+		tail = &area->next;
 	}
-	return tree_entry(list, struct space_area, node);
-}
-
-static struct space_area *next_of(struct space_area *area)
-{
-	struct tree_node *node = area->node.child[1];
-
-	return node ? tree_entry(node, struct space_area, node) : NULL;
+	return list;
 }
 
 /* Fills all areas of the list or none. */
@@ -144,9 +137,8 @@ static int fill_list(struct ioas_space *space, struct space_area *list, struct i
 {
 	struct space_area *prev = NULL;
 
-	for (struct space_area *area = list; area; prev = area, area = next_of(area)) {
+	for (struct space_area *area = list; area; prev = area, area = area->next) {
 		uint64_t va = area->pages->va + area->offset;
-		struct tree_node *rest = &area->node;
 		struct ioas_why inner;
 		int rc;
 
@@ -155,9 +147,9 @@ static int fill_list(struct ioas_space *space, struct space_area *list, struct i
 		if (!rc)
 			continue;
 		if (prev) {
-			prev->node.child[1] = NULL;
+			prev->next = NULL;
 			fill_undo(space, list, list->first, prev->last);
-			prev->node.child[1] = rest;
+			prev->next = area;
 		}
 		if (inner.text[0])
 			return why_set(why, rc, "%s", inner.text);
@@ -184,7 +176,10 @@ static int map_locked(struct ioas_space *space, iova_t *out, uint64_t va,
 	lock_must_hold(&space->lock);
 	if (rc)
 		return rc;
-	list = make_areas(space, iova, pieces, nr, flags & (IOAS_PROT_READ | IOAS_PROT_WRITE));
+	list = areas_reserve(&space->areas, nr)
+		       ? NULL
+		       : make_areas(space, iova, pieces, nr,
+				    flags & (IOAS_PROT_READ | IOAS_PROT_WRITE));
 	if (!list)
 		return why_set(why, -ENOMEM, "out of memory");
 	rc = fill_list(space, list, why);
@@ -193,7 +188,7 @@ static int map_locked(struct ioas_space *space, iova_t *out, uint64_t va,
 		return rc;
 	}
 	while (list) {
-		struct space_area *next = next_of(list);
+		struct space_area *next = list->next;
 
 		areas_insert(&space->areas, list);
 		list = next;

@@ -47,7 +47,7 @@ static struct shown look(struct ioas_space *space, iova_t first, iova_t last, bo
 		shown.last = whole || area->last < last ? area->last : last;
 		shown.pages = pages_get(area->pages);
 		shown.offset = area->offset + (shown.first - area->first);
-		shown.prot = area->node.tag;
+		shown.prot = area->prot;
 	}
 	pthread_mutex_unlock(&space->lock);
 	return shown;
@@ -255,7 +255,7 @@ static bool to_go(struct ioas_space *space, iova_t first, iova_t last, struct io
 
 	pthread_mutex_lock(&space->lock);
 	area = areas_find(&space->areas, first);
-	for (; area && area->first <= last; area = areas_next(area)) {
+	for (; area && area->first <= last; area = areas_next(&space->areas, area)) {
 		if (area->locks || area->first < first || area->last > last)
 			break;
 		out->first = any ? out->first : area->first;

@@ -83,7 +83,7 @@ int ioas_space_nest_info(struct ioas_space *space, struct ioas_nest_info *out)
 	out->maps = space->nest->nr;
 	out->len = space->nest->len;
 	pthread_mutex_lock(&space->lock);
-	for (area = areas_find(&space->areas, 0); area; area = areas_next(area))
+	for (area = areas_find(&space->areas, 0); area; area = areas_next(&space->areas, area))
 		out->shown_len += area->last - area->first + 1;
 	pthread_mutex_unlock(&space->lock);
 	nest_unlock(space);

@@ -235,7 +235,7 @@ void pages_unpin(struct ioas_space *space, struct space_pages *pages, struct pag
  */
 struct pages_pin *pages_pin_at(const struct space_pages *pages, uint64_t at, uint64_t *end);
 
-/* fill.c: all with the space's lock held. A list of areas is linked by node.child[1]. */
+/* fill.c: all with the space's lock held. A list of areas is linked by `next`. */
 
 /*
  * Pins what an area shows, for the page tables that the space has; errors as pages_pin. And the

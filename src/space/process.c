@@ -23,7 +23,7 @@ static void each(struct ioas_space *const *spaces, size_t nr, struct payers *pay
 {
 	for (size_t i = 0; i < nr; i++)
 		for (struct space_area *area = areas_find(&spaces[i]->areas, 0); area;
-		     area = areas_next(area))
+		     area = areas_next(&spaces[i]->areas, area))
 			fn(payers, area->pages);
 }
 
@@ -105,7 +105,7 @@ static int check_files(struct ioas_space *space, struct ioas_why *why)
 {
 	struct space_area *area = areas_find(&space->areas, 0);
 
-	for (; area; area = areas_next(area))
+	for (; area; area = areas_next(&space->areas, area))
 		if (!area->pages->file || pages_dmabuf(area->pages))
 			return why_set(why, -EINVAL,
 				       "mapping %#" PRIx64 "-%#" PRIx64

@@ -14,6 +14,7 @@
 #define SPACE_RANGES_H
 
 #include "space/areas.h"
+#include "util/tree.h"
 
 /* Reserved ranges; they may overlap. */
 struct reserved {

@@ -61,6 +61,7 @@ void ioas_space_put(struct ioas_space *space)
 		return;
 	space_forget_dmabufs(space);
 	space_unmap(space, 0, UINT64_MAX, NULL, NULL);
+	areas_fini(&space->areas);
 	nest_end(space);
 	reserved_fini(&space->reserved);
 	zones_fini(&space->zones);
@@ -106,7 +107,7 @@ int space_check_alignment(struct ioas_space *space, uint64_t alignment, struct i
 
 	if (alignment <= space_alignment(space))
 		return 0;
-	for (area = areas_find(&space->areas, 0); area; area = areas_next(area))
+	for (area = areas_find(&space->areas, 0); area; area = areas_next(&space->areas, area))
 		if ((area->first | (area->last + 1) | area->offset) & (alignment - 1))
 			return why_set(why, -EADDRINUSE,
 				       "mapping %#" PRIx64 "-%#" PRIx64
@@ -306,7 +307,7 @@ int space_area_at_or_after(struct ioas_space *space, iova_t iova, struct space_a
 	area = areas_find(&space->areas, iova);
 	if (area) {
 		out->range = (struct ioas_range){area->first, area->last};
-		out->prot = area->node.tag;
+		out->prot = area->prot;
 	}
 	pthread_mutex_unlock(&space->lock);
 	return area ? 0 : -ENOENT;

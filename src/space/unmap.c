@@ -45,15 +45,15 @@ static bool refused(const struct space_area *area, const struct unmap *unmap)
 
 /*
  * Takes areas out of the tree, up to one that is refused or in use, which is returned. *list
- * receives them, linked by node.child[1].
+ * receives them, linked by `next`.
  */
-static struct space_area *take_out(struct unmap *unmap, struct tree_node **list, iova_t *done)
+static struct space_area *take_out(struct unmap *unmap, struct space_area **list, iova_t *done)
 {
 	struct ioas_space *space = unmap->space;
 	struct space_area *area = areas_find(&space->areas, unmap->first);
 
 	while (area && area->first <= unmap->last) {
-		struct space_area *next = areas_next(area);
+		struct space_area *next = areas_next(&space->areas, area);
 
 		if (refused(area, unmap) || area->accesses || area->busy)
 			return area;
@@ -61,9 +61,9 @@ static struct space_area *take_out(struct unmap *unmap, struct tree_node **list,
 		zones_loosen(&space->zones, area->first, area->last);
 		unmap->len += area->last - area->first + 1;
 		*done = area->last;
-		area->node.child[1] = NULL;
-		*list = &area->node;
-		list = &area->node.child[1];
+		area->next = NULL;
+		*list = area;
+		list = &area->next;
 		area = next;
 	}
 	return NULL;
@@ -72,15 +72,13 @@ static struct space_area *take_out(struct unmap *unmap, struct tree_node **list,
 /* One run of areas; what stopped it. */
 static struct space_area *unmap_run(struct unmap *unmap)
 {
-	struct tree_node *list = NULL;
-	struct space_area *stop, *head;
+	struct space_area *list = NULL, *stop;
 	iova_t done = 0;
 
 	stop = take_out(unmap, &list, &done);
 	if (list) {
-		head = tree_entry(list, struct space_area, node);
-		fill_undo(unmap->space, head, head->first, done);
-		fill_free(unmap->space, head);
+		fill_undo(unmap->space, list, list->first, done);
+		fill_free(unmap->space, list);
 	}
 	/* What others map behind us is not meant. */
 	if (stop && list)

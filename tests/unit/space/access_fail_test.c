@@ -175,7 +175,7 @@ static struct picture take(struct rig *rig)
 	struct space_area *area = areas_find(&rig->space->areas, 0);
 	struct pt_stats stats = {0};
 
-	for (; area; area = areas_next(area)) {
+	for (; area; area = areas_next(&rig->space->areas, area)) {
 		picture.parts += area->accesses + area->busy + area->closing;
 		picture.pinned += area->pages->charged;
 	}

@@ -11,8 +11,8 @@
 
 #define NR 20000
 /* Bytes: of two pieces (src/space/private.h), and a slot of the physical map. */
-#define MOST_WITH_TABLE 500
-#define MOST_WITHOUT	205
+#define MOST_WITH_TABLE 475
+#define MOST_WITHOUT	175
 
 static void costs_are_bounded(void **state)
 {

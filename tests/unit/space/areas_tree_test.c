@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: a tree of areas finds what going through a sorted list of them finds, the lowest
+ * room included, however areas come and go; and what it reserves is enough.
+ */
+#include "rig.h"
+#include "space/areas.h"
+#include "util/inject.h"
+
+#define MAX   3000
+#define SPACE (1ull << 30)
+
+static uint64_t seed;
+static struct areas areas;
+static struct space_area *list[MAX]; /* in order */
+static size_t nr;
+
+static uint64_t rnd(uint64_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % below;
+}
+
+/* The first area that ends at or after `iova`, by going through them. */
+static size_t find(iova_t iova)
+{
+	size_t i = 0;
+
+	while (i < nr && list[i]->last < iova)
+		i++;
+	return i;
+}
+
+static bool room(const struct areas_request *req, iova_t first, iova_t last, iova_t *out)
+{
+	for (size_t i = 0; i <= nr && first <= last; i++) {
+		iova_t end = i < nr && list[i]->first <= last ? list[i]->first : last + 1;
+
+		if (end > first && areas_place(req, first, end - 1, out))
+			return true;
+		if (i < nr && list[i]->last >= first)
+			first = list[i]->last + 1;
+	}
+	return false;
+}
+
+static struct areas_request request(void)
+{
+	struct areas_request req = {.align = AREAS_ALIGN_MIN << rnd(AREAS_ORDERS)};
+
+	req.len = PAGE * (1 + rnd(1ull << rnd(8)));
+	return req;
+}
+
+static void insert(iova_t first, iova_t last)
+{
+	struct space_area *area = calloc(1, sizeof(*area));
+	size_t at = find(first);
+
+	assert_non_null(area);
+	area->first = first;
+	area->last = last;
+	assert_int_equal(areas_reserve(&areas, 1), 0);
+	areas_insert(&areas, area);
+	memmove(&list[at + 1], &list[at], (nr++ - at) * sizeof(*list));
+	list[at] = area;
+}
+
+static void drop(size_t at)
+{
+	struct space_area *area = list[at];
+
+	areas_remove(&areas, area);
+	memmove(&list[at], &list[at + 1], (--nr - at) * sizeof(*list));
+	free(area);
+}
+
+static void check_find(iova_t iova)
+{
+	size_t at = find(iova);
+	struct space_area *area = areas_find(&areas, iova);
+
+	assert_ptr_equal(area, at < nr ? list[at] : NULL);
+	if (area)
+		assert_ptr_equal(areas_next(&areas, area), at + 1 < nr ? list[at + 1] : NULL);
+}
+
+/* Room there is, and a bound that lets it in. */
+static void check_room(void)
+{
+	struct areas_request req = request();
+	iova_t first = rnd(2) ? PAGE : rnd(SPACE), last = first + rnd(SPACE), ours, theirs;
+	struct areas_fit fit;
+	bool found;
+
+	if (rnd(2))
+		last = UINT64_MAX - PAGE;
+	areas_fit_range(&areas, first, last, &fit);
+	found = room(&req, first, last, &theirs);
+	if (found)
+		assert_true(areas_fits(&fit, &req));
+	assert_int_equal(areas_room(&areas, &req, first, last, &ours), found);
+	if (found)
+		assert_int_equal(ours, theirs);
+}
+
+static void step(unsigned grow)
+{
+	iova_t first;
+
+	if (nr < MAX && rnd(100) < grow) {
+		struct areas_request req = request();
+		iova_t from = rnd(3) ? rnd(SPACE) : 0;
+
+		req.align = PAGE;
+		if (areas_room(&areas, &req, from, SPACE - 1, &first))
+			insert(first, first + req.len - 1 - (rnd(4) ? 0 : rnd(PAGE)));
+	} else if (nr && rnd(4)) {
+		drop(rnd(nr));
+	} else if (nr) {
+		/* Some that lie one after the other. */
+		size_t at = rnd(nr);
+
+		for (unsigned i = rnd(100); i && at < nr; i--)
+			drop(at);
+	}
+	check_find(rnd(SPACE));
+	if (nr)
+		check_find(list[rnd(nr)]->last);
+	check_room();
+}
+
+static void empty(void)
+{
+	while (nr)
+		drop(rnd(2) ? 0 : nr - 1);
+	assert_null(areas_find(&areas, 0));
+	areas_fini(&areas);
+}
+
+static void any_order(void **state)
+{
+	seed = 1;
+	areas_init(&areas);
+	for (unsigned i = 0; i < 24000; i++)
+		step(i % 8000 < 5000 ? 90 : 20);
+	empty();
+}
+
+/* Up and down, as drivers do it: in order, and the other way round. */
+static void in_a_row(void **state)
+{
+	seed = 99;
+	areas_init(&areas);
+	for (unsigned round = 0; round < 4; round++) {
+		for (uint64_t i = 0; i < MAX; i++) {
+			uint64_t at = (round & 1 ? MAX - i : i) * 2 * PAGE;
+
+			insert(at, at + PAGE - 1);
+		}
+		for (unsigned i = 0; i < 200; i++) {
+			check_find(rnd(MAX * 2 * PAGE));
+			check_room();
+		}
+		while (nr)
+			drop(round & 2 ? nr - 1 : 0);
+		check_room();
+	}
+	empty();
+}
+
+/* Many at once between two: what was reserved for them is enough, or nothing happens. */
+static void what_is_reserved_is_enough(void **state)
+{
+	static struct space_area many[2 * MAX];
+
+	for (size_t more = 1; more < MAX; more = more * 3 + 1) {
+		size_t at = 0;
+
+		areas_init(&areas);
+		for (size_t before = 0; before < 2 * more % 500 + 40; before++, at++) {
+			many[at] = (struct space_area){.first = before * PAGE << 16,
+						       .last = before * PAGE << 16};
+			assert_int_equal(areas_reserve(&areas, 1), 0);
+			areas_insert(&areas, &many[at]);
+		}
+		inject_arm(1);
+		if (areas_reserve(&areas, more))
+			assert_int_equal(areas_reserve(&areas, more), 0);
+		inject_arm(0);
+		for (size_t i = 0; i < more; i++, at++) {
+			many[at] = (struct space_area){.first = (20 * PAGE << 16) + (i + 1) * PAGE,
+						       .last = (20 * PAGE << 16) + (i + 1) * PAGE};
+			areas_insert(&areas, &many[at]);
+		}
+		while (at--)
+			areas_remove(&areas, &many[at]);
+		assert_null(areas_find(&areas, 0));
+		areas_fini(&areas);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_order),
+		cmocka_unit_test(in_a_row),
+		cmocka_unit_test(what_is_reserved_is_enough),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
