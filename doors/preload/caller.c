@@ -77,6 +77,12 @@ static int pin(struct ioas_caller *caller, uint64_t va, uint64_t len, bool write
 	return rc;
 }
 
+/* What the program does with its memory is told: wrap_mem.c. */
+static void *host(struct ioas_caller *caller, uint64_t va)
+{
+	return (void *)(uintptr_t)va;
+}
+
 static void unpin(struct ioas_caller *caller, uint64_t va, uint64_t len, void *host)
 {
 	self->unpin(caller, va, len, host);
@@ -106,6 +112,7 @@ void caller_init(struct ioas_caller *caller)
 	ops = *self;
 	ops.pin = pin;
 	ops.unpin = unpin;
+	ops.host = host;
 	ops.file_get = file_get;
 	ops.file_install = file_install;
 	ops.eventfd_get = eventfd_get;

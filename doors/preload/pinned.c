@@ -33,6 +33,15 @@ bool pinned_held(uintptr_t start, uintptr_t end)
 	return false;
 }
 
+void pinned_protected(uintptr_t start, uintptr_t end)
+{
+	struct machine *machine = __atomic_load_n(&door.machines, __ATOMIC_ACQUIRE);
+
+	for (; machine; machine = machine->older)
+		if (!machine->inherited && ioas_memory_pinned(machine->iommu, start, end))
+			ioas_memory_protected(machine->iommu, start, end);
+}
+
 void pinned_account(uint64_t *pinned, uint64_t *locked)
 {
 	struct machine *machine = __atomic_load_n(&door.machines, __ATOMIC_ACQUIRE);

@@ -392,6 +392,10 @@ struct ioas_memory_change;
 bool pinned_maybe(uintptr_t start, uintptr_t end);
 /* Inside the engine, without door.lock: does the change's call, by way of the engine if need be. */
 long pinned_change(const struct ioas_memory_change *change);
+/* Likewise: what the program may do with memory may have changed. */
+void pinned_protected(uintptr_t start, uintptr_t end);
+/* wrap_protect.c: the same from outside, after the program's call. */
+void protect_tell(const void *addr, size_t len);
 
 /* Inside the engine: what this process has pinned and locked by way of it, in bytes. */
 void pinned_account(uint64_t *pinned, uint64_t *locked);

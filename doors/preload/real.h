@@ -64,6 +64,7 @@ typedef int real_compare(const struct dirent **, const struct dirent **);
 	X(int, munmap, (void *, size_t))                                                         \
 	X(void *, mremap, (void *, size_t, size_t, int, ...))                                    \
 	X(int, mprotect, (void *, size_t, int))                                                  \
+	X(int, pkey_mprotect, (void *, size_t, int, int))                                        \
 	X(int, madvise, (void *, size_t, int))                                                   \
 	X(void, free, (void *))                                                                  \
 	X(void *, realloc, (void *, size_t))                                                     \

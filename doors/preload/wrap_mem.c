@@ -311,8 +311,12 @@ int madvise(void *addr, size_t len, int advice)
 	real_need();
 	if ((advice != MADV_DONTNEED && advice != MADV_FREE && advice != MADV_REMOVE) ||
 	    !pinned_maybe((uintptr_t)addr, end_of(addr, len)) || door_inside ||
-	    !is_pages(addr, len) || !door_enter(&call))
-		return real.madvise(addr, len, advice);
+	    !is_pages(addr, len) || !door_enter(&call)) {
+		rc = real.madvise(addr, len, advice);
+		/* Some advice forbids: MADV_GUARD_INSTALL, and whatever there is to come. */
+		protect_tell(addr, len);
+		return (int)rc;
+	}
 	change.gone[0] = (struct ioas_memory_range){(uintptr_t)addr, end_of(addr, len)};
 	if (advice == MADV_REMOVE)
 		rc = punch(&args);
@@ -423,40 +427,4 @@ void *mremap(void *old, size_t old_len, size_t new_len, int flags, ...)
 	door_leave(&call);
 	door_result(rc);
 	return rc ? MAP_FAILED : args.at;
-}
-
-/* BARs keep no access in the kernel's eyes; what lies between them is libc's. (lock) */
-static long protect(uintptr_t start, uintptr_t end, int prot)
-{
-	struct door_map *map;
-
-	map_split(start);
-	map_split(end);
-	for (map = map_first(start); map && map->start < end; map = map_after(map)) {
-		if (map->memory)
-			continue;
-		if (start < map->start && real.mprotect((void *)start, map->start - start, prot))
-			return -errno;
-		map->prot = prot;
-		start = map->end;
-	}
-	return start < end && real.mprotect((void *)start, end - start, prot) ? -errno : 0;
-}
-
-int mprotect(void *addr, size_t len, int prot)
-{
-	struct door_call call;
-	long rc;
-
-	real_need();
-	if (!map_maybe((uintptr_t)addr, end_of(addr, len)) || door_inside ||
-	    (uintptr_t)addr & (PAGE - 1) || !door_enter(&call))
-		return real.mprotect(addr, len, prot);
-	pthread_mutex_lock(&door.lock);
-	rc = map_reserve(2);
-	if (!rc)
-		rc = protect((uintptr_t)addr, end_of(addr, len), prot);
-	pthread_mutex_unlock(&door.lock);
-	door_leave(&call);
-	return (int)door_result(rc);
 }

@@ -98,6 +98,13 @@ struct ioas_caller_ops {
 	 * atomic. 0 or -EFAULT: some may be set then. May be NULL: copy_from and copy_to do it.
 	 */
 	int (*or_to)(struct ioas_caller *caller, uint64_t va, const void *bits, size_t len);
+	/*
+	 * Where this process sees the caller's memory at `va`, by address alone, if whatever the
+	 * caller does with what is pinned is told by ioas_memory_change and ioas_memory_protected:
+	 * then what is pinned there already may be pinned once more without a call of `pin`, but
+	 * with one of `unpin`. Only with the instance's memory_told. May be NULL.
+	 */
+	void *(*host)(struct ioas_caller *caller, uint64_t va);
 };
 
 /* Embedded first in a door's own struct. Must outlive the files opened with it. */
@@ -181,6 +188,13 @@ bool ioas_memory_held(struct ioas_iommu *iommu, uint64_t start, uint64_t end);
  * call's result; -ENOMEM without having called.
  */
 long ioas_memory_change(struct ioas_iommu *iommu, const struct ioas_memory_change *change);
+
+/*
+ * The program may have changed what it may do with start..end-1 where that is, as mprotect does: to
+ * be told after the call, whether or not it failed. Takes a lock that is held while memory is
+ * moved.
+ */
+void ioas_memory_protected(struct ioas_iommu *iommu, uint64_t start, uint64_t end);
 
 /*
  * What a process (`pid` as this process knows it; not 0) has pinned by way of the instance right

@@ -199,10 +199,15 @@ static uint64_t start_of(pid_t pid)
 	return start;
 }
 
+pid_t account_self(const struct account *account)
+{
+	return account->page ? atomic_load_explicit(account->page, memory_order_relaxed) : 0;
+}
+
 /* (lock) The number of this process: a child has another one, and finds the page wiped. */
 static pid_t self_pid(struct account *account)
 {
-	pid_t pid = account->page ? atomic_load_explicit(account->page, memory_order_relaxed) : 0;
+	pid_t pid = account_self(account);
 
 	if (pid)
 		return pid;
@@ -336,7 +341,7 @@ struct account_share *account_share_new_as(struct account *account, enum account
 static bool same_again(struct account *account, enum account_rule rule, bool limited,
 		       struct ioas_caller *caller, const struct account_payer *last)
 {
-	pid_t pid = account->page ? atomic_load_explicit(account->page, memory_order_relaxed) : 0;
+	pid_t pid = account_self(account);
 
 	return last->caller == caller && !caller->pid && pid &&
 	       last->process->entry.key[0] == (uint64_t)pid && last->rule == rule &&

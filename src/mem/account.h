@@ -81,6 +81,9 @@ int account_charge(struct account_payer *payer, uint64_t len, struct ioas_why *w
 /* No longer. Never fails. */
 void account_uncharge(struct account_payer *payer, uint64_t len);
 
+/* This process' number, where that is known without a system call; else 0. */
+pid_t account_self(const struct account *account);
+
 /* What a process has now, in bytes; zeros where it has nothing. */
 void account_read(struct account *account, pid_t pid, uint64_t *pinned, uint64_t *locked);
 

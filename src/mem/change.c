@@ -14,6 +14,7 @@
 #include <ioas/door.h>
 #include "iommu.h"
 #include "mem/mem.h"
+#include "mem/proof.h"
 #include "util/lock.h"
 #include "util/sys.h"
 
@@ -255,8 +256,12 @@ long pins_change(struct mem_pins *pins, struct inflight *inflight,
 
 	pthread_mutex_lock(&pins->lock);
 	meets = hit(pins, change);
-	if (meets)
+	if (meets) {
+		for (const struct ioas_memory_range *r = change->gone; r < change->gone + 2; r++)
+			pins_doubt(pins, r->start, r->end);
+		pins_doubt(pins, change->moved.start, change->moved.end);
 		rc = change_locked(pins, inflight, change);
+	}
 	pthread_mutex_unlock(&pins->lock);
 	return meets ? rc : change->call(change->arg, &to);
 }

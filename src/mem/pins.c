@@ -195,6 +195,7 @@ static void drop(struct mem_pins *pins, struct mem_piece *piece)
 	if (piece->after)
 		piece->after->link = piece->link;
 	pins_take_out(pins, piece);
+	pins->changes++;
 	if (piece->node.tag)
 		release(pins, piece);
 	if (piece != &piece->window->whole)

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "util/tree.h"
 
 struct inflight;
@@ -34,7 +35,10 @@ struct mem_piece {
 	uint64_t start, len;		 /* in the window */
 	_Atomic uintptr_t host;		 /* of its first byte */
 	uintptr_t to;			 /* where it is going, 0: it stays */
-	_Atomic uint32_t moving;	 /* readers: try again later */
+	_Atomic bool moving;		 /* readers: try again later */
+	bool unprovable;		 /* proof.h */
+	bool proven_write;		 /* for writing, too */
+	pid_t proven;			 /* in which process; 0: not */
 };
 
 /*
@@ -55,6 +59,7 @@ struct mem_pins {
 	struct tree tree;	     /* pieces by host */
 	struct mem_piece *free;	     /* spare pieces, linked by next */
 	struct mem_split *slabs;     /* where they come from */
+	uint64_t changes;	     /* how often a piece went, or something was told of any */
 	_Atomic uintptr_t low, high; /* every piece lies in low..high-1 */
 	_Atomic uint32_t busy;	     /* 1: pieces are moving (futex) */
 	_Atomic uint32_t wanted;     /* somebody waits for that to end */

@@ -43,8 +43,7 @@ static char *line_end(char *line)
 	return strchr(line, '\n');
 }
 
-/* Reads all of a file of /proc into memory that the caller frees; NULL: no. */
-static char *read_all(const char *path)
+char *mem_read_file(const char *path)
 {
 	int fd = (int)sys_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	size_t cap = 65536, len = 0;
@@ -84,7 +83,7 @@ static bool parse(const char *line, struct mem_shared_at *out)
 
 int mem_shared_read(struct mem_shared *out)
 {
-	char *text = read_all("/proc/self/maps");
+	char *text = mem_read_file("/proc/self/maps");
 	size_t lines = 1;
 
 	*out = (struct mem_shared){NULL};

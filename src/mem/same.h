@@ -13,6 +13,9 @@
  */
 bool mem_same_page(const void *a, const void *b);
 
+/* All of a file of /proc, ended by a NUL; free() frees it. NULL: no. */
+char *mem_read_file(const char *path);
+
 /* The shared mappings of files that this process has, as they were at one moment. */
 struct mem_shared {
 	struct mem_shared_at {

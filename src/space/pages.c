@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "mem/proof.h"
 #include "space/private.h"
 #include "util/alloc.h"
 #include "util/inject.h"
@@ -89,8 +90,8 @@ void area_free(struct ioas_space *space, struct space_area *area)
 	pages_put_locked(space, pages);
 }
 
-int pages_memory_pin(struct space_pages *pages, uint64_t start, uint64_t len, void **host,
-		     struct ioas_why *why)
+int pages_memory_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t start,
+		     uint64_t len, void **host, struct ioas_why *why)
 {
 	struct ioas_caller *caller = pages->caller;
 	int rc;
@@ -100,7 +101,10 @@ int pages_memory_pin(struct space_pages *pages, uint64_t start, uint64_t len, vo
 	if (pages->file)
 		return mem_file_pin(pages->file, pages->va + start, len, pages->writable, host,
 				    why);
-	rc = caller->ops->pin(caller, pages->va + start, len, pages->writable, host);
+	if (len >= MEM_PROOF_MIN && iommu->config.memory_told && caller->ops->host)
+		rc = mem_proof_pin(iommu, caller, pages->va + start, len, pages->writable, host);
+	else
+		rc = caller->ops->pin(caller, pages->va + start, len, pages->writable, host);
 	return rc && rc != -ENOMEM ? -EFAULT : rc;
 }
 

@@ -94,8 +94,8 @@ static void give_back(struct space_pages *pages, struct pages_pin *pin, uint64_t
 	}
 }
 
-static int memory_new(struct space_pages *pages, uint64_t start, uint64_t len,
-		      struct pages_memory **out, struct ioas_why *why)
+static int memory_new(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t start,
+		      uint64_t len, struct pages_memory **out, struct ioas_why *why)
 {
 	struct pages_memory_apart *apart = alloc_raw(sizeof(*apart));
 	int rc;
@@ -103,7 +103,7 @@ static int memory_new(struct space_pages *pages, uint64_t start, uint64_t len,
 	if (!apart)
 		return -ENOMEM;
 	*apart = (struct pages_memory_apart){{.refs = 1, .apart = true}, start, len};
-	rc = pages_memory_pin(pages, start, len, &apart->memory.host, why);
+	rc = pages_memory_pin(iommu, pages, start, len, &apart->memory.host, why);
 	if (rc)
 		free(apart);
 	else
@@ -112,8 +112,8 @@ static int memory_new(struct space_pages *pages, uint64_t start, uint64_t len,
 }
 
 /* Fills in the parts of a new pin and what it holds; *fresh: bytes that no pin covered. */
-static int gather(struct space_pages *pages, struct pages_pin *pin, struct mem_part *parts,
-		  uint64_t *fresh, struct ioas_why *why)
+static int gather(struct ioas_iommu *iommu, struct space_pages *pages, struct pages_pin *pin,
+		  struct mem_part *parts, uint64_t *fresh, struct ioas_why *why)
 {
 	struct pin_walk walk = pin_walk_begin(pages, NULL, pin->start, pin->len);
 	struct pages_held *held;
@@ -130,7 +130,7 @@ static int gather(struct space_pages *pages, struct pages_pin *pin, struct mem_p
 			continue;
 		}
 		held = &pin->held[pin->held_nr];
-		rc = memory_new(pages, at, len, &held->memory, why);
+		rc = memory_new(iommu, pages, at, len, &held->memory, why);
 		if (rc)
 			return rc;
 		held->start = at;
@@ -167,7 +167,7 @@ static int pin_new(struct ioas_space *space, struct space_pages *pages, struct p
 		   struct mem_part *parts, size_t nr, iova_t iova, struct ioas_why *why)
 {
 	uint64_t fresh = 0;
-	int rc = gather(pages, pin, parts, &fresh, why);
+	int rc = gather(space->iommu, pages, pin, parts, &fresh, why);
 
 	return rc ? rc : finish(space, pages, pin, parts, nr, iova, fresh, why);
 }
@@ -279,7 +279,7 @@ static int pin_first(struct ioas_space *space, struct space_pages *pages, uint64
 	if (!pin)
 		return -ENOMEM;
 	block = block_of(pin);
-	rc = pages_memory_pin(pages, start, len, &part.host, why);
+	rc = pages_memory_pin(space->iommu, pages, start, len, &part.host, why);
 	if (!rc) {
 		block->in_use |= PIN_BLOCK_MEMORY;
 		block->memory = (struct pages_memory){.refs = 1, .host = part.host};

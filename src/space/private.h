@@ -193,8 +193,8 @@ static inline bool pages_revoked(const struct space_pages *pages)
  * and its end. 0, -EFAULT, -ENOMEM, or what mem_file_pin returns. `why` is filled in where there is
  * more to say than that.
  */
-int pages_memory_pin(struct space_pages *pages, uint64_t start, uint64_t len, void **host,
-		     struct ioas_why *why);
+int pages_memory_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t start,
+		     uint64_t len, void **host, struct ioas_why *why);
 /*
  * `len` bytes at `start` of it are pinned no more; and the last reference to it goes. One of the
  * two gives a byte back.

@@ -10,6 +10,7 @@ drive 1 "$work/drive"
 limit=50
 run "$HOSTILE/hostile_memory"
 said 'mapped, but the memory is gone'
+run "$HOSTILE/hostile_proven"
 run "$HOSTILE/hostile_signal"
 run "$HOSTILE/hostile_handler"
 run "$HOSTILE/hostile_number"

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What makes no system call, counted: a tracer stops this process at each. Ioctls that only look,
- * UNMAP, MAP of memory that is there, and the calls of a program that are none of the door's.
+ * UNMAP, MAP of memory that is there or was shown before, and the calls of a program that are none
+ * of the door's.
  */
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
@@ -16,7 +18,8 @@
 #else
 #define SLACK 0
 #endif
-#define IOVA (1ull << 32)
+#define IOVA  (1ull << 32)
+#define LARGE (4ul << 20)
 
 static int container;
 
@@ -78,6 +81,23 @@ static void map_sixteen_pages(void)
 	unmap(IOVA, sizeof(mem));
 }
 
+/*
+ * Much memory, which the device can reach already: what the kernel has said when that was new
+ * stands.
+ */
+static void map_shown(void)
+{
+	static char *mem;
+
+	if (!mem) {
+		mem = mmap(NULL, LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		check(mem != MAP_FAILED);
+		map(mem, LARGE, 2 * IOVA, IOMMU_IOAS_MAP_FIXED_IOVA);
+	}
+	map(mem, LARGE, IOVA, IOMMU_IOAS_MAP_FIXED_IOVA);
+	unmap(IOVA, LARGE);
+}
+
 /* One call of the program's own: it comes through untouched, and nothing with it. */
 static void foreign(void)
 {
@@ -98,6 +118,7 @@ static const struct {
 	{"MAP and UNMAP of a page", map_and_unmap, 0},
 	{"MAP where there is room, and UNMAP", map_anywhere, 0},
 	{"MAP and UNMAP of 64 KiB", map_sixteen_pages, 0},
+	{"MAP and UNMAP of 4 MiB, shown already", map_shown, 0},
 	{"another's descriptor", foreign, 1},
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))

@@ -424,6 +424,10 @@ bool ioas_memory_pinned(struct ioas_iommu *iommu, uint64_t start, uint64_t end)
 	return false;
 }
 
+void ioas_memory_protected(struct ioas_iommu *iommu, uint64_t start, uint64_t end)
+{
+}
+
 long ioas_memory_change(struct ioas_iommu *iommu, const struct ioas_memory_change *change)
 {
 	abort();
