@@ -16,6 +16,7 @@
 
 #define PAGE	  4096ul
 #define TOUCH_IOV 32	/* pages a system call: the stack may be small */
+#define WIDE	  128u	/* from here on it is worth to ask for AVX */
 #define PIECE	  1024u /* of what the kernel fetches and puts back: likewise */
 
 /*
@@ -33,8 +34,10 @@ void ioas_guard_enable(bool on)
 /*
  * size_t guard_copy(dst, src, len): bytes not copied. Short copies go by 16 bytes (rep movsb is
  * slow to start); a fault there falls into the byte copy, which faults again exactly where it must
- * end. int guard_load_N(src, uint64_t *value), guard_store_N(dst, value), guard_touch_write(dst): 0
- * or -EFAULT. guard_exchange(dst, old, value): -EAGAIN, too. size_t guard_ordered(dst, words, nr):
+ * end. guard_wide is the same for processors with AVX, by 128 bytes as far as they go: unlike rep
+ * movsb it is as fast at any alignment, and waits for fewer of the caches' misses one by one. int
+ * guard_load_N(src, uint64_t *value), guard_store_N(dst, value), guard_touch_write(dst): 0 or
+ * -EFAULT. guard_exchange(dst, old, value): -EAGAIN, too. size_t guard_ordered(dst, words, nr):
  * words not stored; the others are seen in order, as x86 orders stores. size_t guard_or(dst, src,
  * len): bytes not or-ed; as guard_copy, a fault falls into the bytes, where what was done is done
  * again.
@@ -69,6 +72,33 @@ __asm__(".pushsection .text\n"
 	"guard_bytes_end:\n"
 	"	mov %rcx, %rax\n"
 	"	ret\n"
+	".balign 16\n"
+	"guard_wide:\n"
+	"	mov %rdx, %rcx\n"
+	"	sub $128, %rcx\n"
+	"	jb 7f\n"
+	".balign 16\n"
+	"guard_wide_lines:\n"
+	"	vmovdqu (%rsi), %ymm0\n"
+	"	vmovdqu 32(%rsi), %ymm1\n"
+	"	vmovdqu 64(%rsi), %ymm2\n"
+	"	vmovdqu 96(%rsi), %ymm3\n"
+	"	vmovdqu %ymm0, (%rdi)\n"
+	"	vmovdqu %ymm1, 32(%rdi)\n"
+	"	vmovdqu %ymm2, 64(%rdi)\n"
+	"	vmovdqu %ymm3, 96(%rdi)\n"
+	"guard_wide_lines_end:\n"
+	"	sub $-128, %rdi\n"
+	"	sub $-128, %rsi\n"
+	"	sub $128, %rcx\n"
+	"	jae guard_wide_lines\n"
+	"	vzeroupper\n"
+	"7:	add $128, %rcx\n"
+	"	jmp 0b\n"
+	"guard_wide_lost:\n"
+	"	vzeroupper\n"
+	"	add $128, %rcx\n"
+	"	jmp guard_bytes\n"
 	".balign 16\n"
 	"guard_or:\n"
 	"	mov %rdx, %rcx\n"
@@ -148,6 +178,7 @@ __asm__(".pushsection .text\n"
 	".popsection\n");
 
 size_t guard_copy(void *dst, const void *src, size_t len);
+size_t guard_wide(void *dst, const void *src, size_t len);
 size_t guard_ordered(void *dst, const uint64_t *words, size_t nr);
 size_t guard_or(void *dst, const void *src, size_t len);
 int guard_load_1(const void *src, uint64_t *value);
@@ -162,6 +193,7 @@ int guard_touch_write(void *dst);
 int guard_exchange(void *dst, uint64_t old, uint64_t value);
 
 extern const char guard_words[], guard_words_end[], guard_bytes[], guard_bytes_end[];
+extern const char guard_wide_lines[], guard_wide_lines_end[], guard_wide_lost[];
 extern const char guard_single[], guard_single_end[];
 extern const char guard_ordered_store[], guard_ordered_stored[], guard_ordered_end[];
 extern const char guard_or_lines[], guard_or_lines_end[], guard_or_rest[];
@@ -182,6 +214,8 @@ bool ioas_guard_fixup(void *ucontext)
 		*rip = (greg_t)(uintptr_t)guard_bytes;
 	else if (within(at, guard_bytes, guard_bytes_end))
 		*rip = (greg_t)(uintptr_t)guard_bytes_end;
+	else if (within(at, guard_wide_lines, guard_wide_lines_end))
+		*rip = (greg_t)(uintptr_t)guard_wide_lost;
 	else if (within(at, guard_ordered_store, guard_ordered_stored))
 		*rip = (greg_t)(uintptr_t)guard_ordered_end;
 	else if (within(at, guard_or_lines, guard_or_lines_end))
@@ -237,6 +271,8 @@ static size_t fast_copy(void *dst, const void *src, size_t len)
 	if ((len == 8 || len == 4 || len == 2 || len == 1) && !fast_load(src, &value, len) &&
 	    !fast_store(dst, value, len))
 		return len;
+	if (len >= WIDE && __builtin_cpu_supports("avx"))
+		return len - guard_wide(dst, src, len);
 	return len - guard_copy(dst, src, len);
 }
 

@@ -62,7 +62,7 @@ static void copy_moves_all_bytes_of_any_length_and_alignment(void **arg)
 	begin(arg);
 	for (size_t i = 0; i < sizeof(src); i++)
 		src[i] = (unsigned char)(i * 7 + i / 256);
-	for (size_t len = 0; len < 700; len += len < 40 ? 1 : 13)
+	for (size_t len = 0; len < 4300; len += len < 40 ? 1 : len < 700 ? 13 : 121)
 		for (size_t from = 0; from < 9; from++) {
 			memset(dst, 0xee, sizeof(dst));
 			assert_int_equal(mem_guard_copy(dst + 16 - from, src + from, len), len);
@@ -77,7 +77,8 @@ static void copy_moves_all_bytes_of_any_length_and_alignment(void **arg)
 static void copy_stops_where_memory_ends(void **arg)
 {
 	static const int kinds[] = {PROT_NONE, UNMAPPED};
-	static const size_t before[] = {0, 1, 3, 8, 15, 16, 100, 300, 4096};
+	static const size_t before[] = {0,   1,	  3,   8,   15,	 16,   100,
+					127, 128, 129, 255, 300, 1000, 4096};
 	static char buf[3 * PAGE];
 
 	begin(arg);
