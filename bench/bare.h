@@ -76,6 +76,7 @@ static inline void bare_end(struct ioas_batch *batch)
 
 #define ioas_batch_begin bare_begin
 #define ioas_batch_end	 bare_end
+#define ioas_batch_renew bare_end
 #define ioas_batch_at	 bare_at
 #define ioas_batch_move	 bare_move
 #define ioas_batch_copy	 bare_copy

@@ -230,8 +230,7 @@ static int fetch(struct direct *d, const struct nvme_sq *sq, uint32_t nr)
 
 static void renew(struct direct *d)
 {
-	ioas_batch_end(&d->batch);
-	ioas_batch_begin(&d->batch, d->nvme->issuer);
+	ioas_batch_renew(&d->batch);
 	d->copied = 0;
 }
 

@@ -13,12 +13,6 @@
 #include "route/route.h"
 #include "tlp/tlp.h"
 
-void ioas_batch_begin(struct ioas_batch *batch, struct ioas_issuer *issuer)
-{
-	*batch = (struct ioas_batch){.issuer = issuer};
-	tlp_enter(issuer);
-}
-
 void ioas_batch_end(struct ioas_batch *batch)
 {
 	struct ioas_device *dev = batch->issuer->dev;
@@ -42,17 +36,65 @@ static bool can_remember(const struct ioas_device *dev, const struct iotlb_entry
 	return entry->last < msi->first || entry->first > msi->last;
 }
 
+static void take(struct ioas_batch *batch, const struct iotlb_entry *entry)
+{
+	batch->first = entry->first;
+	batch->reach = entry->last - entry->first;
+	batch->to_host = entry->to_host;
+	batch->ops = entry->ops;
+}
+
 /* tlp_translate has just found it, so that it is the hottest. */
 static void remember(struct ioas_batch *batch, const struct ioas_tlp *tlp)
 {
 	const struct iotlb_entry *entry = batch->issuer->tlb.hot;
 
 	batch->form = (uint64_t)tlp->flags << 32 | tlp->pasid;
-	batch->first = entry->first;
-	batch->reach = entry->last - entry->first;
-	batch->to_host = entry->to_host;
+	take(batch, entry);
 	/* Its form does not tell translated addresses from others. */
-	batch->ops = !tlp->at && can_remember(batch->issuer->dev, entry) ? entry->ops : 0;
+	if (tlp->at || !can_remember(batch->issuer->dev, entry))
+		batch->ops = 0;
+}
+
+/*
+ * The newest of the batch before, which is as good as in the IOTLB; and of its form, where the
+ * tables are. In flight.
+ */
+static void recall(struct ioas_batch *batch)
+{
+	struct ioas_issuer *issuer = batch->issuer;
+	const struct iotlb_entry *entry = issuer->tlb.hot;
+
+	if (entry->generation != issuer->tlb.generation || !iotlb_untranslated(entry->form) ||
+	    !can_remember(issuer->dev, entry))
+		return;
+	take(batch, entry);
+	batch->form = entry->form & ~IOTLB_FORM;
+	if (!issuer->check)
+		batch->near = psc_context(&issuer->tlb.psc, entry->form, entry->generation);
+}
+
+void ioas_batch_begin(struct ioas_batch *batch, struct ioas_issuer *issuer)
+{
+	*batch = (struct ioas_batch){.issuer = issuer};
+	tlp_enter(issuer);
+	recall(batch);
+}
+
+void ioas_batch_renew(struct ioas_batch *batch)
+{
+	struct ioas_issuer *issuer = batch->issuer;
+	uint64_t generation = issuer->tlb.generation;
+
+	tlp_leave(issuer);
+	tlp_enter(issuer);
+	if (__builtin_expect(
+		    issuer->tlb.generation != generation ||
+			    atomic_load_explicit(&issuer->dev->bus_ops, memory_order_relaxed),
+		    0)) {
+		batch->ops = 0;
+		batch->near = NULL;
+	}
 }
 
 /*
@@ -87,10 +129,7 @@ near_range(struct ioas_batch *batch, iova_t addr, uint64_t len, uint32_t what)
 		return find(batch, addr, len, batch->form, what);
 	rest = entry->last - addr;
 	len = len - 1 < rest ? len : rest + 1;
-	batch->first = entry->first;
-	batch->reach = entry->last - entry->first;
-	batch->to_host = entry->to_host;
-	batch->ops = entry->ops;
+	take(batch, entry);
 	batch->tlps++;
 	batch->len[what & 1] += len;
 	return (struct ioas_batch_found){(void *)(addr + entry->to_host), len};

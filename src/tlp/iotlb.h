@@ -32,13 +32,20 @@ struct stage1;
  * By which form of request: flags, address type and PASID. 0: not to be remembered, since each is
  * to be looked at: who claims a requester ID, and who asks for no snoop, which is counted.
  */
+#define IOTLB_FORM     (1ull << 63)
 #define IOTLB_AT_SHIFT 48
 static inline uint64_t iotlb_form_of(const struct ioas_tlp *tlp)
 {
 	uint64_t pasid = tlp->flags & IOAS_TLP_PASID ? tlp->pasid : 0;
 	uint64_t at = (uint64_t)tlp->at << IOTLB_AT_SHIFT;
 
-	return 1ull << 63 | (uint64_t)tlp->flags << 32 | at | pasid;
+	return IOTLB_FORM | (uint64_t)tlp->flags << 32 | at | pasid;
+}
+
+/* Is it a form to be remembered, of requests that are translated here? */
+static inline bool iotlb_untranslated(uint64_t form)
+{
+	return form >> IOTLB_AT_SHIFT == IOTLB_FORM >> IOTLB_AT_SHIFT;
 }
 
 static inline uint64_t iotlb_form(const struct ioas_tlp *tlp)

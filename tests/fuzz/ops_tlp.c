@@ -329,6 +329,8 @@ static void fire_some(struct rig *rig, unsigned dev, struct ioas_issuer *issuer,
 	for (unsigned nr = 1 + input_below(&rig->in, 4); nr; nr--) {
 		if (!rig->batch || tlp.addr % M_PAGE + tlp.len <= M_PAGE)
 			fire(rig, dev, issuer, &tlp);
+		if (rig->batch && tlp.op == IOAS_TLP_WRITE)
+			ioas_batch_renew(rig->batch);
 		vary(rig, dev, &tlp);
 	}
 	if (rig->batch)

@@ -78,6 +78,25 @@ static void many_at_once_may_be_translated(void **state)
 	}
 }
 
+/* A batch begins with the newest of what is remembered, but not with that. */
+static void what_is_translated_is_no_other_batchs_beginning(void **state)
+{
+	struct ioas_ats_translation found = rig_ask(BASE, 1, IOAS_TLP_READ);
+	struct ioas_tlp tlp = {.addr = found.addr, .len = 8, .at = IOAS_TLP_TRANSLATED};
+	struct ioas_batch batch;
+	uint64_t len;
+	void *host;
+
+	ioas_batch_begin(&batch, issuer);
+	assert_int_equal(ioas_batch_at(&batch, &tlp, &host, &len), 0);
+	ioas_batch_end(&batch);
+	tlp.at = IOAS_TLP_UNTRANSLATED;
+	ioas_batch_begin(&batch, issuer);
+	assert_int_equal(batch.ops, 0);
+	assert_int_equal(ioas_batch_at(&batch, &tlp, &host, &len), -EFAULT);
+	ioas_batch_end(&batch);
+}
+
 static void what_was_not_handed_out_is_refused(void **state)
 {
 	struct ioas_ats_translation found = rig_ask(BASE, 1, IOAS_TLP_READ);
@@ -394,6 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_handed_out_passes, start),
 		TEST(many_at_once_may_be_translated, start),
+		TEST(what_is_translated_is_no_other_batchs_beginning, start),
 		TEST(what_was_not_handed_out_is_refused, start),
 		TEST(what_is_not_mapped_has_no_translation_and_is_no_fault, start),
 		TEST(a_request_of_many_pages_is_answered_up_to_a_hole, start),

@@ -108,6 +108,10 @@ void ioas_batch_end(struct ioas_batch *batch)
 {
 }
 
+void ioas_batch_renew(struct ioas_batch *batch)
+{
+}
+
 /* Nothing is remembered, so that ioas_batch_at comes here for each TLP; page by page. */
 struct ioas_batch_found ioas_batch_find(struct ioas_batch *batch, iova_t addr, uint64_t len,
 					uint64_t form, uint32_t what)

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: one batch begins with what the one before it has found, as long as that is so; and
+ * an UNMAP waits for the end of one, or until it is renewed.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+#include "tests/unit/tlp/rig.h"
+
+#define IOVA 0x200000ull
+
+static struct rig rig;
+static char *memory;
+static struct mem_window *window;
+
+static int setup(void **arg)
+{
+	rig_start(&rig, NULL);
+	memory = rig_pages(8);
+	window = rig_map(&rig, IOVA, memory, 4 * PAGE, IOAS_PROT_READ | IOAS_PROT_WRITE);
+	return 0;
+}
+
+static int teardown(void **arg)
+{
+	rig_unmap(&rig, IOVA, window);
+	rig_stop(&rig);
+	munmap(memory, 8 * PAGE);
+	return 0;
+}
+
+static int at(struct ioas_batch *batch, iova_t addr, uint64_t len, unsigned op, void **host,
+	      uint64_t *got)
+{
+	struct ioas_tlp tlp = {.addr = addr, .len = len, .op = (uint8_t)op};
+
+	return ioas_batch_at(batch, &tlp, host, got);
+}
+
+static _Atomic bool unmapped;
+static struct mem_window *going;
+
+static void *unmapper(void *arg)
+{
+	rig_unmap(&rig, IOVA + 5 * PAGE, going);
+	atomic_store(&unmapped, true);
+	return arg;
+}
+
+/* As long as nothing was unpublished. */
+static void a_batch_begins_where_the_last_one_ended(void **arg)
+{
+	struct ioas_device_counters before = *ioas_device_counters(rig.dev), after;
+	struct ioas_batch batch;
+	uint64_t len;
+	void *host;
+
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(batch.ops, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(at(&batch, IOVA + 2 * PAGE, 8, IOAS_TLP_READ, &host, &len), 0);
+		assert_ptr_equal(host, memory + 2 * PAGE);
+		if (i % 2) {
+			ioas_batch_renew(&batch);
+		} else {
+			ioas_batch_end(&batch);
+			ioas_batch_begin(&batch, rig.issuer);
+		}
+		assert_int_equal(batch.ops, 1u << IOAS_TLP_READ | 1u << IOAS_TLP_WRITE);
+		assert_true(IOVA + 2 * PAGE - batch.first <= batch.reach);
+		assert_ptr_equal(IOVA + 2 * PAGE + batch.to_host, memory + 2 * PAGE);
+		assert_int_equal(batch.form, 0);
+	}
+	/* What passed before it was renewed counts, once. */
+	ioas_batch_end(&batch);
+	after = *ioas_device_counters(rig.dev);
+	assert_int_equal(after.tlps - before.tlps, 4);
+	assert_int_equal(after.read_len - before.read_len, 32);
+	inflight_wait(&rig.iommu->inflight);
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(batch.ops, 0);
+	assert_null(batch.near);
+	ioas_batch_end(&batch);
+}
+
+static void an_unmap_waits_for_its_end(void **arg)
+{
+	struct timespec nap = {.tv_nsec = 1000000};
+	struct ioas_batch batch;
+	uint64_t len, before;
+	pthread_t thread;
+	void *host;
+
+	going = rig_map(&rig, IOVA + 5 * PAGE, memory + 5 * PAGE, PAGE, IOAS_PROT_READ);
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(at(&batch, IOVA + 5 * PAGE, 8, IOAS_TLP_READ, &host, &len), 0);
+	before = atomic_load(&rig.iommu->inflight.waits);
+	assert_int_equal(pthread_create(&thread, NULL, unmapper, NULL), 0);
+	while (atomic_load(&rig.iommu->inflight.waits) == before)
+		nanosleep(&nap, NULL);
+	for (unsigned i = 0; i < 20; i++) {
+		nanosleep(&nap, NULL);
+		assert_false(atomic_load(&unmapped));
+	}
+	ioas_batch_end(&batch);
+	pthread_join(thread, NULL);
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(at(&batch, IOVA + 5 * PAGE, 8, IOAS_TLP_READ, &host, &len), -EFAULT);
+	ioas_batch_end(&batch);
+}
+
+static void an_unmap_waits_for_no_more_than_a_renewal(void **arg)
+{
+	struct timespec nap = {.tv_nsec = 1000000};
+	struct ioas_batch batch;
+	uint64_t len, before;
+	pthread_t thread;
+	void *host;
+
+	atomic_store(&unmapped, false);
+	going = rig_map(&rig, IOVA + 5 * PAGE, memory + 5 * PAGE, PAGE, IOAS_PROT_READ);
+	ioas_batch_begin(&batch, rig.issuer);
+	assert_int_equal(at(&batch, IOVA + 5 * PAGE, 8, IOAS_TLP_READ, &host, &len), 0);
+	before = atomic_load(&rig.iommu->inflight.waits);
+	assert_int_equal(pthread_create(&thread, NULL, unmapper, NULL), 0);
+	while (atomic_load(&rig.iommu->inflight.waits) == before)
+		nanosleep(&nap, NULL);
+	assert_false(atomic_load(&unmapped));
+	ioas_batch_renew(&batch);
+	pthread_join(thread, NULL);
+	assert_true(atomic_load(&unmapped));
+	assert_int_equal(at(&batch, IOVA + 5 * PAGE, 8, IOAS_TLP_READ, &host, &len), -EFAULT);
+	ioas_batch_end(&batch);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_batch_begins_where_the_last_one_ended, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_unmap_waits_for_its_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_unmap_waits_for_no_more_than_a_renewal, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
