@@ -97,7 +97,7 @@ static const struct {
 
 static struct rig null, ram, file, second, plain[3];
 static uint32_t block[RIG_BLOCKS], their_block[RIG_BLOCKS];
-static uint8_t *memory; /* as much as the drive has */
+static uint8_t *memory; /* as much as a drive has */
 static int fd;
 
 static struct rig *rig_of(enum what what)
@@ -141,7 +141,8 @@ static double memcpys(unsigned depth, uint32_t nr)
 
 	for (uint32_t i = 0; i < nr; i++)
 		memcpy(ram.data + i % depth * BLOCK,
-		       memory + (uint64_t)their_block[next++ % RIG_BLOCKS] * BLOCK, BLOCK);
+		       rig_blocks(&ram) + (uint64_t)their_block[next++ % RIG_BLOCKS] * BLOCK,
+		       BLOCK);
 	return (double)(bench_now() - begin) / nr;
 }
 
@@ -331,9 +332,9 @@ static void start_all(void)
 	rig_start(&ram, "drive=ram,size=256M", block, NULL, NULL);
 	rig_start(&file, device, block, NULL, NULL);
 	bare = ((const struct bare *(*)(void))dlsym(module, "bench_bare"))();
-	rig_start(&plain[PRICE_NULL % 3], "drive=null,size=256M", their_block, bare, NULL);
-	rig_start(&plain[PRICE_RAM % 3], "drive=ram,size=256M", their_block, bare, NULL);
-	rig_start(&plain[PRICE_FILE % 3], device, their_block, bare, NULL);
+	rig_start(&plain[PRICE_NULL % 3], "drive=null,size=256M", their_block, bare, &null);
+	rig_start(&plain[PRICE_RAM % 3], "drive=ram,size=256M", their_block, bare, &ram);
+	rig_start(&plain[PRICE_FILE % 3], device, their_block, bare, &file);
 	unlink(path);
 }
 

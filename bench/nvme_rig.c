@@ -8,7 +8,7 @@
 #include "bench/bench.h"
 #include "bench/nvme_rig.h"
 #include "nvme/keys.h"
-#include "nvme/spec.h"
+#include "nvme/nvme.h"
 #include "pci/pci.h"
 #include "route/route.h"
 
@@ -87,16 +87,37 @@ static struct rig_queue queue(struct rig *rig, unsigned id, uint64_t sq, uint64_
 	};
 }
 
-static uint8_t *mapped(struct rig *rig, iova_t iova, uint64_t len)
+/* Memory of its own, or `same`: the same pages as there. */
+static uint8_t *mapped(struct rig *rig, iova_t iova, uint64_t len, uint8_t *same)
 {
-	uint8_t *memory = mmap((void *)(iova + rig->to_host), len, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_FIXED, -1, 0);
+	void *at = (void *)(iova + rig->to_host);
+	uint8_t *memory = same ? mremap(same, 0, len, MREMAP_MAYMOVE | MREMAP_FIXED, at)
+			       : mmap(at, len, PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE | MAP_FIXED, -1, 0);
 
 	bench_must(memory == MAP_FAILED ? -errno : 0, "mmap");
 	bench_must(ioas_space_map(rig->space, NULL, &iova, (uintptr_t)memory, len,
 				  IOAS_MAP_FIXED | IOAS_MAP_READ | IOAS_MAP_WRITE, NULL),
 		   "map");
 	return memory;
+}
+
+uint8_t *rig_blocks(const struct rig *rig)
+{
+	const struct nvme *nvme = rig->pci->model;
+
+	return nvme->drive.memory;
+}
+
+/* The blocks of a drive in memory lie in the same pages as those of another. */
+static void share_blocks(struct rig *rig, const struct rig *other)
+{
+	const struct nvme *nvme = other->pci->model;
+	uint64_t len = nvme->drive.memory_len;
+
+	if (len && mremap(rig_blocks(other), 0, len, MREMAP_MAYMOVE | MREMAP_FIXED,
+			  rig_blocks(rig)) == MAP_FAILED)
+		bench_must(-errno, "mremap");
 }
 
 static void make(struct rig *rig, const struct ioas_model *model, const char *device)
@@ -126,19 +147,21 @@ void rig_start(struct rig *rig, const char *device, const uint32_t *block, const
 	struct ioas_device *dev;
 
 	bench_must(host == MAP_FAILED ? -errno : 0, "mmap");
-	*rig = (struct rig){.block = block, .own = !beside};
+	*rig = (struct rig){.block = block, .own = bare || !beside};
 	rig->to_host = (uintptr_t)host - IOVA_QUEUES;
-	if (beside)
-		rig->iommu = beside->iommu;
-	else
+	if (rig->own)
 		bench_must(ioas_iommu_new(NULL, &rig->iommu), "instance");
+	else
+		rig->iommu = beside->iommu;
 	bench_must(ioas_space_new(rig->iommu, &rig->space), "space");
 	make(rig, bare ? bare->model : &nvme_model, device);
 	rig->bare_to_host = bare ? bare->to_host : NULL;
-	if (bare)
+	if (bare) {
 		*bare->to_host = rig->to_host;
-	rig->queues = mapped(rig, IOVA_QUEUES, QUEUES_LEN);
-	rig->data = mapped(rig, IOVA_DATA, DATA_LEN);
+		share_blocks(rig, beside);
+	}
+	rig->queues = mapped(rig, IOVA_QUEUES, QUEUES_LEN, NULL);
+	rig->data = mapped(rig, IOVA_DATA, DATA_LEN, bare ? beside->data : NULL);
 	dev = ioas_pci_device(rig->pci);
 	bench_must(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), "bind");
 	bench_must(ioas_device_attach(dev, rig->space, NULL), "attach");

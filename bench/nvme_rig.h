@@ -50,12 +50,15 @@ struct rig {
 #define RIG_BLOCKS (1u << 16)
 
 /*
- * A controller of `device` ("drive=null,size=1G"), with one queue pair. `bare`: without an IOMMU,
- * if not NULL. `beside`: in the instance of another rig, if not NULL.
+ * A controller of `device` ("drive=null,size=1G"), with one queue pair. `beside`: in the instance
+ * of another rig, if not NULL. `bare`, if not NULL: without an IOMMU, and the like of `beside` in
+ * the same pages, since some take longer than others: the buffers, and a drive in memory.
  */
 void rig_start(struct rig *rig, const char *device, const uint32_t *block, const struct bare *bare,
 	       const struct rig *beside);
 void rig_stop(struct rig *rig);
+/* Where the blocks of a drive in memory are. */
+uint8_t *rig_blocks(const struct rig *rig);
 /* Reads `nr` blocks, `depth` at a time; ns for each. */
 double rig_reads(struct rig *rig, unsigned depth, uint32_t nr);
 /* As a door does it: a copy then need not ask the kernel first. */
