@@ -296,8 +296,8 @@ struct ioas_batch {
 void ioas_batch_begin(struct ioas_batch *batch, struct ioas_issuer *issuer);
 void ioas_batch_end(struct ioas_batch *batch);
 /*
- * Ends a batch and begins it again: the same as both, but that what passed is counted at the end
- * only. No address that was given out before is good any more, and an UNMAP need not wait longer.
+ * Ends a batch and begins it again, if anybody waits for its end: so cheap that it may come after
+ * each piece of copying. No address that was given out before is good any more.
  */
 void ioas_batch_renew(struct ioas_batch *batch);
 /* What ioas_batch_at does where the newest translation does not serve; all of it in registers. */

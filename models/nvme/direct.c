@@ -13,7 +13,6 @@
 #include "util/sys.h"
 
 #define SPANS	 (2 * (4096u << NVME_MPS_MAX) / 4096) /* of two pages at worst */
-#define MARK_LEN 8192u /* copied under one mark: that long an UNMAP waits */
 #define CQE_PAGE (4096u >> NVME_CQE_LEN_LG2)
 #define ROUNDS	 4 /* before a doorbell leaves the rest to the worker */
 
@@ -26,8 +25,7 @@ struct span {
 struct direct {
 	struct nvme *nvme;
 	struct ioas_batch batch;
-	uint64_t copied; /* in this batch */
-	uint8_t op;	 /* enum ioas_tlp_op of the data */
+	uint8_t op; /* enum ioas_tlp_op of the data */
 	struct nvme_seg seg[2];
 	struct span span[SPANS];
 	unsigned span_nr;
@@ -75,7 +73,7 @@ static int find(struct direct *d, unsigned i)
 	return 0;
 }
 
-static nvme_status copy(struct direct *d, uint8_t *at, uint64_t len)
+static nvme_status copy(struct direct *d, uint8_t *at)
 {
 	for (unsigned i = 0; i < d->span_nr; i++) {
 		const struct span *span = &d->span[i];
@@ -85,7 +83,6 @@ static nvme_status copy(struct direct *d, uint8_t *at, uint64_t len)
 			return NVME_DATA_TRANSFER_ERROR;
 		at += span->len;
 	}
-	d->copied += len;
 	return NVME_SUCCESS;
 }
 
@@ -101,7 +98,6 @@ static nvme_status read_cached(struct direct *d, uint64_t off, uint64_t len)
 	rc = sys_call(SYS_preadv2, drive->fd, iov, d->span_nr, off, 0, RWF_NOWAIT);
 	if (rc == -EOPNOTSUPP)
 		drive->at_hand = false;
-	d->copied += len;
 	return rc == (long)len ? NVME_SUCCESS : NVME_LATER;
 }
 
@@ -140,9 +136,11 @@ static nvme_status run(struct direct *d, const struct nvme_cmd *cmd)
 			return rc == -EFAULT ? NVME_DATA_TRANSFER_ERROR : NVME_LATER;
 	}
 	if (drive->memory)
-		status = copy(d, drive->memory + off, len);
+		status = copy(d, drive->memory + off);
 	else if (drive_in_file(drive))
 		status = read_cached(d, off, len);
+	if (!drive_is_null(drive))
+		ioas_batch_renew(&d->batch); /* an UNMAP waits for one command */
 	if (!status)
 		nvme_count_io(nvme, cmd->opcode, len);
 	return status;
@@ -228,12 +226,6 @@ static int fetch(struct direct *d, const struct nvme_sq *sq, uint32_t nr)
 	return ioas_batch_copy(&d->batch, &tlp, d->nvme->fetch);
 }
 
-static void renew(struct direct *d)
-{
-	ioas_batch_renew(&d->batch);
-	d->copied = 0;
-}
-
 /* Queue memory that is not there is the end of a controller. */
 static void die(struct nvme *nvme)
 {
@@ -251,12 +243,9 @@ uint32_t nvme_direct(struct nvme *nvme, struct nvme_sq *sq)
 	if (!n || nvme->failed)
 		return 0;
 	d.nvme = nvme;
-	d.copied = 0;
 	ioas_batch_begin(&d.batch, nvme->issuer);
 	rc = fetch(&d, sq, n);
 	for (; !rc && done < n; done++) {
-		if (d.copied >= MARK_LEN)
-			renew(&d);
 		status[done] = run(&d, &nvme->fetch[done]);
 		if (status[done] == NVME_LATER)
 			break;

@@ -73,7 +73,6 @@ static void a_batch_begins_where_the_last_one_ended(void **arg)
 		assert_ptr_equal(IOVA + 2 * PAGE + batch.to_host, memory + 2 * PAGE);
 		assert_int_equal(batch.form, 0);
 	}
-	/* What passed before it was renewed counts, once. */
 	ioas_batch_end(&batch);
 	after = *ioas_device_counters(rig.dev);
 	assert_int_equal(after.tlps - before.tlps, 4);

@@ -278,8 +278,9 @@ static void what_a_port_turns_is_not_for_a_batch(void **arg)
 
 	ioas_batch_begin(&batch, rig.issuer);
 	assert_int_equal(at(&batch, IOVA + PAGE, 8, IOAS_TLP_READ, &host, &len), 0);
+	ioas_batch_end(&batch);
 	atomic_store(&rig.dev->bus_ops, &ops);
-	ioas_batch_renew(&batch);
+	ioas_batch_begin(&batch, rig.issuer);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(at(&batch, IOVA, 8, IOAS_TLP_READ, &host, &len), 0);
 		assert_int_equal(at(&batch, IOVA + PAGE, 8, IOAS_TLP_READ, &host, &len), -EAGAIN);
