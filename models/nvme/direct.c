@@ -25,59 +25,80 @@ struct span {
 struct direct {
 	struct nvme *nvme;
 	struct ioas_batch batch;
-	uint8_t op; /* enum ioas_tlp_op of the data */
-	struct nvme_seg seg[2];
 	struct span span[SPANS];
 	unsigned span_nr;
 };
 
-/* What a page's worth or two lies in, by segments; 0: a list, or not well-formed. */
-static unsigned pages(struct direct *d, const struct nvme_cmd *cmd, uint64_t len)
+/*
+ * Where the first bytes of a TLP are, in a new span: how many, -EFAULT, -EAGAIN the long way. The
+ * TLP is made here, and not in memory, so that it never leaves the registers.
+ */
+static inline __attribute__((always_inline)) int64_t find(struct direct *d, iova_t addr,
+							  uint64_t len, unsigned op)
 {
-	uint64_t page = 1ull << d->nvme->page_lg2, first = page - (cmd->prp1 & (page - 1));
+	const struct ioas_tlp tlp = {.addr = addr, .len = len, .op = (uint8_t)op};
+	struct span *span = &d->span[d->span_nr];
+	void *host;
+	int rc = ioas_batch_at(&d->batch, &tlp, &host, &len);
 
-	if (cmd->prp1 % 4)
-		return 0;
-	d->seg[0] = (struct nvme_seg){cmd->prp1, len};
-	if (len <= first)
-		return 1;
-	if (len - first > page || cmd->prp2 & (page - 1))
-		return 0;
-	d->seg[0].len = first;
-	d->seg[1] = (struct nvme_seg){cmd->prp2, len - first};
-	return 2;
+	if (rc)
+		return rc;
+	*span = (struct span){host, len, addr};
+	d->span_nr++;
+	return (int64_t)len;
 }
 
-/* Where the bytes of a segment are: 0, -EFAULT, -EAGAIN the long way. */
-static int find(struct direct *d, unsigned i)
+/* All of it: 0 or as above. */
+static int find_rest(struct direct *d, iova_t addr, uint64_t len, unsigned op)
 {
-	/* Made here and not in memory, so that it never leaves the registers. */
-	struct ioas_tlp tlp = {.addr = d->seg[i].addr, .len = d->seg[i].len, .op = d->op};
+	while (len) {
+		int64_t rc = d->span_nr < SPANS ? find(d, addr, len, op) : -EAGAIN;
 
-	while (tlp.len) {
-		struct span *span = &d->span[d->span_nr];
-		uint64_t len;
-		int rc;
-
-		if (d->span_nr == SPANS)
-			return -EAGAIN;
-		rc = ioas_batch_at(&d->batch, &tlp, &span->host, &len);
-		if (rc)
-			return rc;
-		span->len = len;
-		span->addr = tlp.addr;
-		d->span_nr++;
-		tlp.addr += len;
-		tlp.len -= len;
+		if (rc < 0)
+			return (int)rc;
+		addr += (uint64_t)rc;
+		len -= (uint64_t)rc;
 	}
 	return 0;
 }
 
-static nvme_status copy(struct direct *d, uint8_t *at)
+/* Where a command's data is: a page's worth or two. A list, or what is not well-formed: -EAGAIN. */
+static __attribute__((noinline)) int find_all(struct direct *d, const struct nvme_cmd *cmd,
+					      uint64_t len, unsigned op)
+{
+	uint64_t page = 1ull << d->nvme->page_lg2, first = page - (cmd->prp1 & (page - 1));
+	int rc;
+
+	d->span_nr = 0;
+	if (cmd->prp1 % 4)
+		return -EAGAIN;
+	if (len <= first)
+		return find_rest(d, cmd->prp1, len, op);
+	if (len - first > page || cmd->prp2 & (page - 1))
+		return -EAGAIN;
+	rc = find_rest(d, cmd->prp1, first, op);
+	return rc ? rc : find_rest(d, cmd->prp2, len - first, op);
+}
+
+/* The same. Nearly all data is one page that lies in one piece. */
+static inline int find_data(struct direct *d, const struct nvme_cmd *cmd, uint64_t len, unsigned op)
+{
+	int64_t rc;
+
+	d->span_nr = 0;
+	if (__builtin_expect((cmd->prp1 & 3) || len > 4096 - (cmd->prp1 & 4095), 0))
+		return find_all(d, cmd, len, op);
+	rc = find(d, cmd->prp1, len, op);
+	if (__builtin_expect(rc == (int64_t)len, 1))
+		return 0;
+	return rc < 0 ? (int)rc : find_rest(d, cmd->prp1 + (uint64_t)rc, len - (uint64_t)rc, op);
+}
+
+static nvme_status copy(struct direct *d, uint8_t *at, unsigned op)
 {
 	for (unsigned i = 0; i < d->span_nr; i++) {
 		const struct span *span = &d->span[i];
-		struct ioas_tlp tlp = {.addr = span->addr, .len = span->len, .op = d->op};
+		struct ioas_tlp tlp = {.addr = span->addr, .len = span->len, .op = (uint8_t)op};
 
 		if (ioas_batch_move(&d->batch, &tlp, 0, span->host, at, span->len))
 			return NVME_DATA_TRANSFER_ERROR;
@@ -119,24 +140,17 @@ static nvme_status run(struct direct *d, const struct nvme_cmd *cmd)
 	struct nvme_drive *drive = &nvme->drive;
 	uint64_t off = nvme_slba(cmd) << drive->lba_lg2;
 	uint64_t len = (uint64_t)((cmd->cdw12 & 0xffff) + 1) << drive->lba_lg2;
+	unsigned op = cmd->opcode == NVME_IO_WRITE ? IOAS_TLP_READ : IOAS_TLP_WRITE;
 	nvme_status status = NVME_SUCCESS;
-	unsigned nr;
+	int rc;
 
 	if (!suits(nvme, cmd))
 		return NVME_LATER;
-	d->span_nr = 0;
-	d->op = cmd->opcode == NVME_IO_WRITE ? IOAS_TLP_READ : IOAS_TLP_WRITE;
-	nr = pages(d, cmd, len);
-	if (!nr)
-		return NVME_LATER;
-	for (unsigned i = 0; i < nr; i++) {
-		int rc = find(d, i);
-
-		if (rc)
-			return rc == -EFAULT ? NVME_DATA_TRANSFER_ERROR : NVME_LATER;
-	}
+	rc = find_data(d, cmd, len, op);
+	if (rc)
+		return rc == -EFAULT ? NVME_DATA_TRANSFER_ERROR : NVME_LATER;
 	if (drive->memory)
-		status = copy(d, drive->memory + off);
+		status = copy(d, drive->memory + off, op);
 	else if (drive_in_file(drive))
 		status = read_cached(d, off, len);
 	if (!drive_is_null(drive))
