@@ -14,6 +14,7 @@
 
 #define SPANS	 (2 * (4096u << NVME_MPS_MAX) / 4096) /* of two pages at worst */
 #define CQE_PAGE (4096u >> NVME_CQE_LEN_LG2)
+#define POST_NR	 8 /* completions of commands with data: a driver that polls goes on with these */
 #define ROUNDS	 4 /* before a doorbell leaves the rest to the worker */
 
 struct span {
@@ -176,7 +177,7 @@ static uint32_t may_run(const struct nvme_sq *sq)
 	       size;
 	if (n > room)
 		n = room;
-	return n < NVME_FETCH ? n : NVME_FETCH;
+	return nvme_sq_burst(sq, n);
 }
 
 static int write_words(struct direct *d, iova_t addr, const uint64_t *words, uint32_t nr)
@@ -205,26 +206,25 @@ static uint32_t run_of(const struct nvme_cq *cq, uint32_t nr)
 	return rest < nr ? rest : nr;
 }
 
-/* 0 or -EFAULT. */
-static int post(struct direct *d, struct nvme_sq *sq, const nvme_status *status, uint32_t nr)
+/* Completes commands `from`..`to` of those fetched. 0 or -EFAULT. */
+static int post(struct direct *d, struct nvme_sq *sq, const nvme_status *status, uint32_t from,
+		uint32_t to)
 {
 	const struct nvme_cmd *cmd = d->nvme->fetch;
 	uint64_t words[2 * NVME_FETCH];
 	int rc = 0;
 
-	while (nr && !rc) {
-		uint32_t n = run_of(sq->cq, nr);
+	nvme_sq_advance(sq, to - from);
+	while (from < to && !rc) {
+		uint32_t n = run_of(sq->cq, to - from);
 
-		for (uint32_t i = 0; i < n; i++) {
-			if (status[i])
-				nvme_log_error(d->nvme, sq, &cmd[i], status[i]);
+		for (uint32_t i = 0; i < n; i++, from++) {
+			if (status[from])
+				nvme_log_error(d->nvme, sq, &cmd[from], status[from]);
 			words[2 * i] = 0;
-			words[2 * i + 1] = nvme_cqe_high(sq, cmd[i].cid, status[i]);
+			words[2 * i + 1] = nvme_cqe_high(sq, cmd[from].cid, status[from]);
 		}
 		rc = write_words(d, nvme_cq_advance(sq->cq, n), words, 2 * n);
-		status += n;
-		cmd += n;
-		nr -= n;
 	}
 	return rc;
 }
@@ -247,10 +247,22 @@ static void die(struct nvme *nvme)
 	nvme_fail(nvme);
 }
 
+/* Does commands `from`..`to` of those fetched, up to the first that is not of this kind: which. */
+static inline uint32_t run_some(struct direct *d, nvme_status *status, uint32_t from, uint32_t to)
+{
+	for (; from < to; from++) {
+		status[from] = run(d, &d->nvme->fetch[from]);
+		if (status[from] == NVME_LATER)
+			break;
+	}
+	return from;
+}
+
 uint32_t nvme_direct(struct nvme *nvme, struct nvme_sq *sq)
 {
+	uint32_t n = may_run(sq), done = 0, end = 0;
+	uint32_t at_once = drive_is_null(&nvme->drive) ? n : POST_NR;
 	nvme_status status[NVME_FETCH];
-	uint32_t n = may_run(sq), done = 0;
 	struct direct d;
 	int rc;
 
@@ -259,14 +271,13 @@ uint32_t nvme_direct(struct nvme *nvme, struct nvme_sq *sq)
 	d.nvme = nvme;
 	ioas_batch_begin(&d.batch, nvme->issuer);
 	rc = fetch(&d, sq, n);
-	for (; !rc && done < n; done++) {
-		status[done] = run(&d, &nvme->fetch[done]);
-		if (status[done] == NVME_LATER)
-			break;
+	while (!rc && done == end && done < n) {
+		uint32_t from = done;
+
+		end = n - from < at_once ? n : from + at_once;
+		done = run_some(&d, status, from, end);
+		rc = post(&d, sq, status, from, done);
 	}
-	nvme_sq_advance(sq, done);
-	if (done)
-		rc = post(&d, sq, status, done);
 	ioas_batch_end(&d.batch);
 	if (rc == -EFAULT)
 		die(nvme);

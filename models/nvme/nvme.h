@@ -37,7 +37,7 @@
 #define NVME_AER_MAX	 8
 #define NVME_ERROR_LOG	 64
 #define NVME_IN_FLIGHT	 256 /* requests, and ring entries */
-#define NVME_FETCH	 32  /* commands read at a time */
+#define NVME_FETCH	 64  /* commands read at a time: the largest read request has 4 KiB */
 #define NVME_MSIX_TABLE	 0x2000
 #define NVME_MSIX_PBA	 0x3000
 #define NVME_PCI_VENDOR	 0x1234
@@ -233,6 +233,16 @@ uint32_t nvme_direct(struct nvme *nvme, struct nvme_sq *sq);
 void nvme_rung(struct nvme *nvme, struct nvme_sq *sq);
 
 /* queue.c: fetch, post, interrupt. */
+/*
+ * How many commands may be read at a time, of the `nr` that are there in one piece: what one read
+ * request can ask for, which ends where a page of 4 KiB does.
+ */
+static inline uint32_t nvme_sq_burst(const struct nvme_sq *sq, uint32_t nr)
+{
+	uint32_t page = NVME_FETCH - sq->head % NVME_FETCH;
+
+	return nr < page ? nr : page;
+}
 /* `nr` commands have been fetched. */
 static inline void nvme_sq_advance(struct nvme_sq *sq, uint32_t nr)
 {

@@ -226,9 +226,7 @@ bool nvme_sq_run(struct nvme *nvme, struct nvme_sq *sq)
 			nvme_mask_set(nvme->ready, sq->id);
 		return true;
 	}
-	n = tail > sq->head ? tail - sq->head : size - sq->head;
-	if (n > NVME_FETCH)
-		n = NVME_FETCH;
+	n = nvme_sq_burst(sq, (tail > sq->head ? tail : size) - sq->head);
 	/* Admin commands pass, however many I/O commands are under way. */
 	if (sq->id && busy >= NVME_IN_FLIGHT)
 		n = 0;

@@ -138,8 +138,15 @@ int ioas_batch_move(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64
 	return 0;
 }
 
+static void count_crossed(const struct ioas_tlp *tlp)
+{
+	if (tlp->addr / 4096 != (tlp->addr + tlp->len - 1) / 4096)
+		bus.crossed++;
+}
+
 int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *buf)
 {
+	count_crossed(tlp);
 	return ioas_tlp_issue(batch->issuer, tlp, buf);
 }
 
@@ -147,6 +154,8 @@ int ioas_batch_words(struct ioas_batch *batch, const struct ioas_tlp *tlp, const
 {
 	int rc = 0;
 
+	bus.posts++;
+	count_crossed(tlp);
 	for (uint64_t i = 0; i < tlp->len && !rc; i += 8)
 		rc = ioas_dma_store(batch->issuer, tlp->addr + i, words[i / 8], 8);
 	return rc;

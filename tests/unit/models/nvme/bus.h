@@ -27,6 +27,8 @@ struct bus {
 	void *model;
 	struct ioas_pci_desc desc;
 	_Atomic unsigned lent; /* open spans */
+	/* bus.c only: of batches, writes of words, and what goes over the end of a page. */
+	_Atomic unsigned posts, crossed;
 };
 
 extern struct bus bus;
