@@ -14,8 +14,9 @@
 
 #define SPANS	 (2 * (4096u << NVME_MPS_MAX) / 4096) /* of two pages at worst */
 #define CQE_PAGE (4096u >> NVME_CQE_LEN_LG2)
-#define POST_NR	 8 /* completions of commands with data: a driver that polls goes on with these */
-#define ROUNDS	 4 /* before a doorbell leaves the rest to the worker */
+#define POST_NR	 8  /* completions of commands with data: a driver that polls goes on with these */
+#define POST_ALL 32 /* and of others: that long an UNMAP waits, some 300 ns */
+#define ROUNDS	 4  /* before a doorbell leaves the rest to the worker */
 
 struct span {
 	void *host;
@@ -261,7 +262,7 @@ static inline uint32_t run_some(struct direct *d, nvme_status *status, uint32_t 
 uint32_t nvme_direct(struct nvme *nvme, struct nvme_sq *sq)
 {
 	uint32_t n = may_run(sq), done = 0, end = 0;
-	uint32_t at_once = drive_is_null(&nvme->drive) ? n : POST_NR;
+	uint32_t at_once = drive_is_null(&nvme->drive) ? POST_ALL : POST_NR;
 	nvme_status status[NVME_FETCH];
 	struct direct d;
 	int rc;
@@ -277,6 +278,7 @@ uint32_t nvme_direct(struct nvme *nvme, struct nvme_sq *sq)
 		end = n - from < at_once ? n : from + at_once;
 		done = run_some(&d, status, from, end);
 		rc = post(&d, sq, status, from, done);
+		ioas_batch_renew(&d.batch);
 	}
 	ioas_batch_end(&d.batch);
 	if (rc == -EFAULT)
