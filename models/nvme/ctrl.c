@@ -175,6 +175,7 @@ static void reset(void *model)
 		nvme_registers_reset_locked(nvme);
 	}
 	pthread_mutex_unlock(&nvme->lock);
+	nvme_ats_reset(nvme);
 }
 
 static void suspend(void *model)
@@ -240,6 +241,7 @@ static void destroy(void *model)
 		free(req->rest);
 		free(req);
 	}
+	nvme_ats_close(nvme);
 	if (nvme->issuer)
 		ioas_issuer_destroy(nvme->issuer);
 	drive_close(&nvme->drive);
@@ -291,6 +293,7 @@ static int create(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 		  const struct ioas_param *params, size_t params_nr, struct ioas_pci **out,
 		  struct ioas_why *why)
 {
+	struct ioas_pci_desc mine = desc;
 	struct nvme_keys keys;
 	struct nvme *nvme;
 	int rc = nvme_keys_parse(params, params_nr, &keys, why);
@@ -314,13 +317,16 @@ static int create(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 		nvme->sq[i].id = nvme->cq[i].id = i;
 	nvme->power_cycles = 1;
 	nvme_features_reset(nvme);
-	rc = ioas_pci_add(iommu, addr, &desc, &ops, nvme, &nvme->pci, why);
+	mine.ats = keys.ats;
+	rc = ioas_pci_add(iommu, addr, &mine, &ops, nvme, &nvme->pci, why);
 	if (rc) {
 		drive_close(&nvme->drive);
 		free(nvme);
 		return rc;
 	}
 	rc = ioas_issuer_new(ioas_pci_device(nvme->pci), &nvme->issuer);
+	if (!rc && keys.ats)
+		rc = nvme_ats_open(nvme);
 	if (rc) {
 		ioas_pci_remove(nvme->pci);
 		return why_set(why, rc, "out of memory");

@@ -219,6 +219,12 @@ static nvme_status read_cached(struct nvme *nvme, struct nvme_req *req)
 	uint8_t zeroes[512] = {0};
 	struct drive_cached piece;
 
+	if (nvme->atc) {
+		nvme_status status = by_hand(nvme, req, false);
+
+		if (status)
+			return status;
+	}
 	for (unsigned i = 0; i < req->dma.iov_nr; off += iov[i++].iov_len) {
 		int rc = drive_read(&nvme->drive, iov[i].iov_base, iov[i].iov_len, off);
 
@@ -278,13 +284,28 @@ static nvme_status in_memory(struct nvme *nvme, struct nvme_req *req)
 	return status;
 }
 
+/* What is lent is found by untranslated requests. A null drive has nothing else. */
+static bool lends(const struct nvme *nvme)
+{
+	return !nvme->atc || drive_is_null(&nvme->drive);
+}
+
+static nvme_status through_buffer(struct nvme *nvme, struct nvme_req *req, bool write)
+{
+	nvme_status status = by_hand(nvme, req, write);
+
+	if (!status)
+		count(nvme, req);
+	return status;
+}
+
 static nvme_status read_write(struct nvme *nvme, struct nvme_req *req)
 {
 	struct nvme_drive *drive = &nvme->drive;
 	bool write = req->cmd.opcode == NVME_IO_WRITE;
 	nvme_status status = check_range(nvme, req, true, write);
 
-	if (!status)
+	if (!status && lends(nvme))
 		status = nvme_lend(nvme, req, write ? IOAS_TLP_READ : IOAS_TLP_WRITE);
 	if (status)
 		return status;
@@ -302,6 +323,8 @@ static nvme_status read_write(struct nvme *nvme, struct nvme_req *req)
 		return in_memory(nvme, req);
 	if (drive->is_volatile)
 		return cached(nvme, req);
+	if (nvme->atc)
+		return through_buffer(nvme, req, write);
 	nvme_ring_start(nvme, req, write ? NVME_RING_WRITE : NVME_RING_READ);
 	return NVME_LATER;
 }

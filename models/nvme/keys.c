@@ -16,6 +16,7 @@ const struct ioas_model_key nvme_keys[] = {
 	 false},
 	{"volatile", "on|off", "keep unflushed writes in memory, and lose them with the process",
 	 false},
+	{"ats", "on|off", "data by translated requests, where the IOMMU has ATS", false},
 	{"serial", "TEXT", "serial number, up to 20 characters", false},
 	{0},
 };
@@ -79,6 +80,8 @@ static int parse(const struct ioas_param *param, struct nvme_keys *out, struct i
 		return parse_switch(param, &out->drive.readonly, why);
 	} else if (!strcmp(param->key, "volatile")) {
 		return parse_switch(param, &out->drive.is_volatile, why);
+	} else if (!strcmp(param->key, "ats")) {
+		return parse_switch(param, &out->ats, why);
 	} else if (!strcmp(param->key, "serial")) {
 		out->serial = value;
 		return parse_serial(value, why);

@@ -126,6 +126,7 @@ struct nvme_shadow {
 struct nvme {
 	struct ioas_pci *pci;
 	struct ioas_issuer *issuer; /* (turn) */
+	struct ioas_atc *atc;	    /* constant; NULL: it has no ATS */
 	struct nvme_drive drive;
 	char serial[21]; /* constant */
 	uint8_t uuid[16];
@@ -219,6 +220,14 @@ bool nvme_shadow_ask(struct nvme *nvme);
 bool nvme_shadow_ask_one(struct nvme *nvme, const struct nvme_sq *sq);
 /* Do doorbells come so quickly that the worker had better look? */
 bool nvme_shadow_is_quick(struct nvme *nvme);
+
+/* ats.c */
+/* Makes the cache, if the IOMMU has ATS. 0; -ENOMEM. */
+int nvme_ats_open(struct nvme *nvme);
+void nvme_ats_reset(struct nvme *nvme);
+void nvme_ats_close(struct nvme *nvme);
+/* Sends data, by translated requests where that goes. As ioas_tlp_issue. */
+int nvme_send(struct nvme *nvme, const struct ioas_tlp *tlp, uint8_t *buf);
 
 /* regs.c */
 /* A queue's pointer, from a register or a shadow: false, and on record, if it cannot be. */

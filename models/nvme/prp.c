@@ -123,7 +123,7 @@ nvme_status nvme_copy(struct nvme *nvme, struct nvme_req *req, struct nvme_curso
 		uint64_t n = seg->len - cursor->off < len ? seg->len - cursor->off : len;
 		struct ioas_tlp tlp = {.addr = seg->addr + cursor->off, .len = n, .op = op};
 
-		if (ioas_tlp_issue(nvme->issuer, &tlp, at))
+		if (nvme_send(nvme, &tlp, at))
 			return NVME_DATA_TRANSFER_ERROR;
 		nvme_skip(req, cursor, n);
 		at += n;

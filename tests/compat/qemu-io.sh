@@ -52,6 +52,15 @@ vectors()
 		'writev -P 0x5b 1M 4096 12288 65536 512 3584' 'readv -P 0x5b 1M 512 512 84992'
 }
 
+translated()
+{
+	note "data by translated requests"
+	fresh 64M ,ats=on
+	qemu_io 1 'writev -P 0x5c 4096 512 1024 512 2048 4096 8192' 'read -P 0x5c 4096 16384' \
+		'write -P 0x5d 32M 8M' 'read -P 0x5d 32M 8M'
+	holds 33554432 8388608 '\135'
+}
+
 zeroes()
 {
 	note "write zeroes and discard"
@@ -303,6 +312,7 @@ if [ "$target" = ioas ]; then
 	shrink
 	read_only
 	null_drive
+	translated
 	killed ,volatile=on '\000'
 fi
 as_ordinary_user all

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ioas/ats.h>
 #include "models/nvme/bus.h"
 #include "nvme/keys.h"
 
@@ -247,4 +248,42 @@ void ioas_pci_msix_send(struct ioas_pci *pci, unsigned vector)
 void ioas_pci_intx_set(struct ioas_pci *pci, bool level)
 {
 	bus.pin = level;
+}
+
+/* This bus has no ATS. */
+int ioas_atc_new(unsigned entry_nr, struct ioas_atc **out)
+{
+	return -ENOMEM;
+}
+
+void ioas_atc_destroy(struct ioas_atc *atc)
+{
+}
+
+void ioas_atc_clear(struct ioas_atc *atc)
+{
+}
+
+void ioas_atc_invalidate(struct ioas_atc *atc, const struct ioas_ats_invalidation *what)
+{
+}
+
+int ioas_atc_issue(struct ioas_atc *atc, struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
+		   void *buf, uint64_t *done)
+{
+	return -EOPNOTSUPP;
+}
+
+int ioas_ats_open(struct ioas_device *dev, const struct ioas_ats_ops *ops, void *arg)
+{
+	return -EOPNOTSUPP;
+}
+
+void ioas_ats_close(struct ioas_device *dev)
+{
+}
+
+bool ioas_ats_enabled(const struct ioas_device *dev)
+{
+	return false;
 }
