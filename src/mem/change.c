@@ -261,6 +261,8 @@ long pins_change(struct mem_pins *pins, struct inflight *inflight,
 			pins_doubt(pins, r->start, r->end);
 		pins_doubt(pins, change->moved.start, change->moved.end);
 		rc = change_locked(pins, inflight, change);
+	} else {
+		pins_bound(pins);
 	}
 	pthread_mutex_unlock(&pins->lock);
 	return meets ? rc : change->call(change->arg, &to);
@@ -285,6 +287,8 @@ bool ioas_memory_held(struct ioas_iommu *iommu, uint64_t start, uint64_t end)
 		return false;
 	pthread_mutex_lock(&pins->lock);
 	pins_collect(pins->tree.root, start, end, false, &list);
+	if (!list)
+		pins_bound(pins);
 	pthread_mutex_unlock(&pins->lock);
 	return list;
 }

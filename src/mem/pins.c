@@ -38,7 +38,9 @@ static void set_bounds(struct mem_pins *pins, uintptr_t low, uintptr_t high)
 	atomic_store_explicit(&pins->high, high, memory_order_relaxed);
 }
 
-/* A piece has come, or (`start` was its first byte) gone: the lowest is looked for if it was that.
+/*
+ * A piece has come or gone. When the lowest goes, the bound stays, which is too low then, until
+ * somebody is led astray by it: what is unmapped in order would look for the next each time.
  */
 static void bounds(struct mem_pins *pins, uintptr_t start)
 {
@@ -47,9 +49,18 @@ static void bounds(struct mem_pins *pins, uintptr_t start)
 
 	if (!root)
 		low = UINTPTR_MAX;
-	else if (start <= low)
-		low = piece_host(piece_of(tree_end(&pins->tree, 0)));
+	else if (start < low)
+		low = start;
 	set_bounds(pins, low, root ? piece_of(root)->max : 0);
+}
+
+void pins_bound(struct mem_pins *pins)
+{
+	struct tree_node *first = tree_end(&pins->tree, 0);
+
+	lock_must_hold(&pins->lock);
+	if (first)
+		set_bounds(pins, piece_host(piece_of(first)), piece_of(pins->tree.root)->max);
 }
 
 void pins_enter(struct mem_pins *pins, struct mem_piece *piece)

@@ -60,7 +60,7 @@ struct mem_pins {
 	struct mem_piece *free;	     /* spare pieces, linked by next */
 	struct mem_split *slabs;     /* where they come from */
 	uint64_t changes;	     /* how often a piece went, or something was told of any */
-	_Atomic uintptr_t low, high; /* every piece lies in low..high-1 */
+	_Atomic uintptr_t low, high; /* every piece lies in low..high-1; high is exact */
 	_Atomic uint32_t busy;	     /* 1: pieces are moving (futex) */
 	_Atomic uint32_t wanted;     /* somebody waits for that to end */
 };
@@ -123,6 +123,8 @@ struct mem_piece **pins_collect(struct tree_node *node, uintptr_t start, uintptr
  * perhaps more pieces than before.
  */
 int pins_prepare(struct mem_pins *pins, uintptr_t start, uintptr_t end, struct mem_split **old);
+/* Makes the bounds of pins_maybe exact, where they have led to nothing. */
+void pins_bound(struct mem_pins *pins);
 void pins_free_splits(struct mem_split *split);
 
 /*

@@ -162,6 +162,8 @@ void pins_doubt(struct mem_pins *pins, uintptr_t start, uintptr_t end)
 	lock_must_hold(&pins->lock);
 	pins->changes++;
 	pins_collect(pins->tree.root, start, end, true, &list);
+	if (!list)
+		pins_bound(pins);
 	for (; list; list = list->next)
 		list->proven = 0;
 }

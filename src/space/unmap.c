@@ -53,8 +53,10 @@ static struct space_area *take_out(struct unmap *unmap, struct space_area **list
 	struct space_area *area = areas_find(&space->areas, unmap->first);
 
 	while (area && area->first <= unmap->last) {
-		struct space_area *next = areas_next(&space->areas, area);
+		struct space_area *next = NULL;
 
+		if (area->last < unmap->last)
+			next = areas_next(&space->areas, area);
 		if (refused(area, unmap) || area->accesses || area->busy)
 			return area;
 		areas_remove(&space->areas, area);

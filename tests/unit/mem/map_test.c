@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <ioas/door.h>
 #include "iommu.h"
 #include "mem/mem.h"
 
@@ -162,6 +163,48 @@ static void many_windows_of_one_class_stay_apart(void **arg)
 	free(windows);
 }
 
+static long nothing(void *arg, uint64_t *to)
+{
+	return ++*(long *)arg;
+}
+
+/*
+ * Whoever changes memory is told without a lock whether a window may show it: of what one shows
+ * always, of what none shows no longer than until somebody has asked.
+ */
+static void bounds_never_leave_a_window_out(void **arg)
+{
+	static char host[6 * 4096];
+	struct mem_window *window[3];
+	struct mem_pins *pins;
+	struct inflight inflight;
+	struct mem_map *map;
+	long calls = 0;
+	struct ioas_memory_change change = {.call = nothing, .arg = &calls};
+
+	assert_int_equal(mem_map_new(52, &map), 0);
+	inflight_init(&inflight);
+	pins = mem_map_pins(map);
+	for (int i = 0; i < 3; i++) {
+		char *at = host + (4 - 2 * i) * 4096;
+
+		assert_int_equal(mem_window_new(map, 0, at, 4096, &window[i]), 0);
+		assert_true(pins_maybe(pins, (uintptr_t)at, (uintptr_t)at + 1));
+	}
+	mem_window_destroy(map, window[2]);
+	change.gone[0] = (struct ioas_memory_range){(uintptr_t)host, (uintptr_t)host + 2 * 4096};
+	assert_int_equal(pins_change(pins, &inflight, &change), 1);
+	assert_false(pins_maybe(pins, change.gone[0].start, change.gone[0].end));
+	assert_true(pins_maybe(pins, change.gone[0].start, change.gone[0].end + 1));
+	mem_window_destroy(map, window[0]);
+	assert_false(pins_maybe(pins, (uintptr_t)host + 3 * 4096, UINTPTR_MAX));
+	assert_true(pins_maybe(pins, (uintptr_t)host, (uintptr_t)host + 3 * 4096));
+	mem_window_destroy(map, window[1]);
+	assert_false(pins_maybe(pins, 0, UINTPTR_MAX));
+	inflight_fini(&inflight);
+	mem_map_destroy(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +213,7 @@ int main(void)
 		cmocka_unit_test(the_map_is_full_when_the_slots_of_a_class_are),
 		cmocka_unit_test(a_map_of_48_bits_stays_inside),
 		cmocka_unit_test(many_windows_of_one_class_stay_apart),
+		cmocka_unit_test(bounds_never_leave_a_window_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
