@@ -279,13 +279,14 @@ void areas_remove(struct areas *areas, struct space_area *area)
 {
 	struct areas_node *leaf = leaf_of(areas, area->first), *next;
 	unsigned at = areas_upto(leaf->leaf.first, leaf->nr, area->first) - 1;
-	iova_t gap_first = areas_gap_first(leaf, at);
+	iova_t gap_first = areas_gap_first(leaf, at), gap_end;
 	struct areas_fit fit;
 	size_t behind = leaf->nr - at - 1;
 
 	next = behind ? leaf : leaf->side[1];
-	if (next) {
-		areas_fit_gap(gap_first, next->leaf.first[behind ? at + 1 : 0] - 1, &fit);
+	gap_end = next ? next->leaf.first[behind ? at + 1 : 0] : 0;
+	if (gap_first < gap_end) {
+		areas_fit_gap(gap_first, gap_end - 1, &fit);
 		raise(next, &fit);
 	}
 	memmove(&leaf->leaf.first[at], &leaf->leaf.first[at + 1], behind * sizeof(iova_t));

@@ -16,6 +16,9 @@
 #include <stddef.h>
 #include <ioas/types.h>
 
+/* No lower address is ever chosen: what is free there is no room. */
+#define AREAS_CHOOSE_FIRST 4096ull
+
 struct areas_node;
 struct pages_pin;
 struct space_pages;
@@ -80,7 +83,10 @@ struct space_area *areas_next(const struct areas *areas, const struct space_area
 
 /* The address a request would take in an empty range that begins at `first`; false: none. */
 bool areas_place(const struct areas_request *req, iova_t first, iova_t last, iova_t *out);
-/* The lowest address in first..last where a request fits between the areas; false: none. */
+/*
+ * The lowest address in first..last where a request fits between the areas; false: none. `first` is
+ * at least AREAS_CHOOSE_FIRST.
+ */
 bool areas_room(const struct areas *areas, const struct areas_request *req, iova_t first,
 		iova_t last, iova_t *out);
 /* The bound of areas_fit for first..last. */

@@ -81,7 +81,7 @@ static enum found room_in(struct areas_node *node, const struct search *search)
 		if (found != NOT_HERE)
 			return found;
 		/* Of the first one there may be room before the range, again and again. */
-		if (at > start)
+		if (at > start || search->first == AREAS_CHOOSE_FIRST)
 			areas_fit_node(node->inner.child[at], &node->inner.fit[at]);
 	}
 	return NOT_HERE;

@@ -53,14 +53,16 @@ static inline unsigned areas_slot(const struct areas_node *node, iova_t iova)
 	return slot ? slot - 1 : 0;
 }
 
-/* Where the gap before an area of a leaf begins; behind the last one: the gap after it. */
+/* Where the gap before an area of a leaf begins, as far as there is room in it. */
 static inline iova_t areas_gap_first(const struct areas_node *leaf, unsigned at)
 {
 	if (!at) {
 		leaf = leaf->side[0];
 		at = leaf ? leaf->nr : 0;
 	}
-	return at ? leaf->leaf.area[at - 1]->last + 1 : 0;
+	if (at && leaf->leaf.area[at - 1]->last >= AREAS_CHOOSE_FIRST)
+		return leaf->leaf.area[at - 1]->last + 1;
+	return AREAS_CHOOSE_FIRST;
 }
 
 /* The bound of what a node has, by what it says itself. */

@@ -6,7 +6,7 @@
 #include "util/alloc.h"
 
 /* IOVA 0 is never chosen, nor are the last addresses. */
-#define CHOOSE_FIRST 4096ull
+#define CHOOSE_FIRST AREAS_CHOOSE_FIRST
 #define CHOOSE_LAST  (UINT64_MAX - 4096)
 
 void zones_init(struct zones *zones)

@@ -91,7 +91,7 @@ static void check_find(iova_t iova)
 static void check_room(void)
 {
 	struct areas_request req = request();
-	iova_t first = rnd(2) ? PAGE : rnd(SPACE), last = first + rnd(SPACE), ours, theirs;
+	iova_t first = rnd(2) ? PAGE : PAGE + rnd(SPACE), last = first + rnd(SPACE), ours, theirs;
 	struct areas_fit fit;
 	bool found;
 
@@ -106,13 +106,20 @@ static void check_room(void)
 		assert_int_equal(ours, theirs);
 }
 
+static bool taken_at_zero(void)
+{
+	return nr && list[0]->first < 3 * PAGE;
+}
+
 static void step(unsigned grow)
 {
 	iova_t first;
 
+	if (!rnd(50) && !taken_at_zero())
+		insert(0, rnd(3 * PAGE));
 	if (nr < MAX && rnd(100) < grow) {
 		struct areas_request req = request();
-		iova_t from = rnd(3) ? rnd(SPACE) : 0;
+		iova_t from = rnd(3) ? rnd(SPACE) : PAGE;
 
 		req.align = PAGE;
 		if (areas_room(&areas, &req, from, SPACE - 1, &first))
