@@ -5,6 +5,8 @@
 #include "pt/pt_private.h"
 #include "tlp/inflight.h"
 
+#define LINE_WORDS (sizeof(pt_dirty_line) / sizeof(uint64_t))
+
 bool pt_dirty_possible(const struct pt *pt)
 {
 	return pt->dirty_possible;
@@ -144,25 +146,81 @@ static void turn(struct pt *pt, struct pt_dirty *read)
 	inflight_wait(read->inflight);
 }
 
+/* Of a reading: the map that is quiet, the turn, the map that is quiet then. */
+enum { PASS_NONE, PASS_FIRST, PASS_TURN, PASS_SECOND };
+
 bool pt_dirty_read(struct pt *pt, struct pt_dirty *read)
 {
-	read->nr = read->line_nr = 0;
+	read->nr = read->line_nr = read->take_nr = read->take_lines = 0;
 	if (read->last > pt->last)
 		read->last = pt->last;
 	if (!pt->dirty_possible || read->first > read->last)
 		return true;
-	if (!read->pass) {
-		read->pass = 1;
+	if (read->takes)
+		pt_store_hold(&pt->store);
+	if (read->pass == PASS_NONE) {
+		read->pass = PASS_FIRST;
 		read->next = read->first;
 	}
-	for (; read->pass <= 2; read->pass++, read->next = read->first) {
+	if (read->pass == PASS_FIRST) {
 		if (!pt->ops->dirty_read(pt, read))
 			return false;
-		if (read->pass == 1)
-			turn(pt, read);
+		read->pass = PASS_TURN;
+		/* They are in the map that is going to be marked in. */
+		if (read->take_nr)
+			return false;
 	}
-	read->pass = 0;
+	if (read->pass == PASS_TURN) {
+		turn(pt, read);
+		read->pass = PASS_SECOND;
+		read->next = read->first;
+	}
+	if (!pt->ops->dirty_read(pt, read))
+		return false;
+	read->pass = PASS_NONE;
 	return true;
+}
+
+#if defined(__SANITIZE_THREAD__)
+
+static void move_line(_Atomic uint64_t *from, uint64_t *to)
+{
+	for (unsigned i = 0; i < LINE_WORDS; i++) {
+		to[i] = atomic_load_explicit(&from[i], memory_order_relaxed);
+		atomic_store_explicit(&from[i], 0, memory_order_relaxed);
+	}
+}
+
+#else
+
+/*
+ * By wide loads and stores, which are half of a reading's instructions. Whoever else writes there
+ * meanwhile takes bits away, and nobody looks: so it need not be atomic.
+ */
+static inline void move_line(_Atomic uint64_t *from, uint64_t *to)
+{
+	typedef uint64_t wide __attribute__((vector_size(16), may_alias));
+	volatile wide *words = (volatile wide *)from;
+	wide *line = (wide *)to, a = words[0], b = words[1], c = words[2], d = words[3];
+
+	words[0] = words[1] = words[2] = words[3] = (wide){0};
+	line[0] = a;
+	line[1] = b;
+	line[2] = c;
+	line[3] = d;
+}
+
+#endif
+
+void pt_dirty_move(const struct pt_dirty_take *take, size_t from, size_t nr, pt_dirty_line *lines)
+{
+	for (size_t i = 0; i < nr; i++)
+		move_line(take->words + (from + i) * LINE_WORDS, lines[i]);
+}
+
+void pt_dirty_end(struct pt *pt)
+{
+	pt_store_release(&pt->store);
 }
 
 void pt_dirty_clear(struct pt *pt, struct inflight *inflight)

@@ -20,6 +20,9 @@
  *   plain loads and stores.
  * - So a mark made before the reading began is told: it is in one of the two maps, complete. One
  *   made during it is told, or is in the map marked in, for the next.
+ * - Who reads and clears may do so after the lock is back that keeps tables in place (takes): the
+ *   quiet map is his until he has the other one marked in, and unmapping does no more to it than
+ *   take bits away. What he finds was dirty when he began.
  * - What a reading leaves in the quiet map, since it lies outside the range, stays there, and is
  *   what the next reading looks through first.
  * - Unmapping takes bits away in both maps only when nobody can be in flight through these leaves
@@ -201,7 +204,7 @@ static void whole_of(const struct reading *r, const struct part *part, unsigned 
 
 	*first = 0;
 	*last = -1;
-	if (level != 2 || !read->lines || !read->clear)
+	if (level != 2 || !read->takes || !read->clear)
 		return;
 	*first = part->first + (part->base + ((uint64_t)part->first << lg2) < read->next);
 	*last = part->last - (part->base + ((uint64_t)(part->last + 1) << lg2) - 1 > read->last);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Most of a reading of dirty bits: tables of the smallest pages that lie wholly in the range, told
- * and cleared. Included by dirty.h, which has the rules.
+ * Most of a reading that clears: tables of the smallest pages that lie wholly in the range.
+ * Included by dirty.h, which has the rules.
  *
- * Their bits lie apart, and what is dirty of them is found ahead of being taken, so that it is on
- * its way from memory meanwhile. Where all is dirty they are taken several at once, if they stand
- * side by side: tables that are made one after the other do.
+ * Here is only found where their bits are; who reads takes them from there (pt_dirty_move), without
+ * a lock. Tables that are made one after the other stand side by side, and so do their bits:
+ * several are taken in one go, with what is clean between them.
  */
 #ifndef PT_DIRTY_TAKE_H
 #define PT_DIRTY_TAKE_H
@@ -16,9 +16,11 @@
 #define LINE_WORDS   8u
 #define LINE_ENTRIES (64u * LINE_WORDS)
 _Static_assert(PT_TABLE_ENTRIES % LINE_ENTRIES == 0, "tables are whole lines");
-/* Lines are fetched so many runs of dirty tables ahead, of so many tables each; powers of two. */
-#define AHEAD	16u
-#define RUN_MAX 8
+#define TABLE_LINES (PT_TABLE_ENTRIES / LINE_ENTRIES)
+/* So many tables are looked at at once: the entries of a line. */
+#define GROUP 8
+/* No more lines are found by one call: the lock is held meanwhile. */
+#define TAKE_LINES 4096u
 
 /* A reading at work. */
 struct reading {
@@ -65,28 +67,6 @@ static inline bool take_line(struct pt_dirty *read, iova_t first, uint64_t *word
 	return true;
 }
 
-/* Dirty tables side by side whose entries are: their bits are, too. */
-struct run {
-	uint64_t *words;
-	int64_t index; /* of the first one's entry */
-	int64_t nr;
-};
-
-/*
- * Entries at..last of a table of level 2, whose tables lie wholly in the range, being told and
- * cleared. What is dirty of them is found AHEAD runs before it is taken, so that its lines are on
- * their way from memory meanwhile.
- */
-struct taking {
-	struct reading *r;
-	struct pt_table *table;
-	uint64_t *words; /* its bits */
-	int64_t at, last;
-	uint64_t word; /* bits of the word with `at` that are taken out of it */
-	struct run found[AHEAD];
-	unsigned head, tail; /* found[head .. tail - 1], modulo AHEAD */
-};
-
 /* The table that an entry of level 2 points to; NULL: it does not. */
 static inline struct pt_table *child_at(const struct pt_table *table, int64_t index)
 {
@@ -95,125 +75,123 @@ static inline struct pt_table *child_at(const struct pt_table *table, int64_t in
 	return FMT(present)(entry) && !FMT(is_leaf)(entry, 2) ? table_at(entry) : NULL;
 }
 
-/* Has t->word bits of entries up to `last`, those from `at` on? */
-static inline bool find_word(struct taking *t)
+/*
+ * Do `nr` entries from `index` on point to tables that stand side by side, the first of them to
+ * `first`? Entries that lead on differ in the address alone, so what is as far from the one before
+ * as the second is from the first leads to the next table.
+ */
+static inline bool is_group(const struct pt_table *table, int64_t index, unsigned nr,
+			    const struct pt_table *first)
 {
-	while (!t->word) {
-		uint64_t mask = mask_of(t->at % 64, t->last - (t->at & ~63ll));
+	uint64_t entry = load_entry(table, (unsigned)index), other = 0;
+	uint64_t step = load_entry(table, (unsigned)index + 1) - entry;
 
-		if (t->at > t->last)
-			return false;
-		t->word = t->words[t->at / 64] & mask;
-		if (t->word)
-			t->words[t->at / 64] &= ~mask;
-		else
-			t->at = (t->at | 63) + 1;
+	if ((uintptr_t)child_at(table, index + 1) != (uintptr_t)first + PT_TABLE_LEN)
+		return false;
+	for (unsigned i = 2; i < nr; i += 2) {
+		other |= load_entry(table, (unsigned)index + i) ^ (entry + i * step);
+		other |= load_entry(table, (unsigned)index + i + 1) ^ (entry + (i + 1) * step);
 	}
-	return true;
+	return !other;
 }
 
-/* Are RUN_MAX tables from `first` on, the one of entry `index`, side by side? */
-static inline bool is_run(const struct taking *t, const struct pt_table *first, int64_t index)
+/* Is there one dirty in each group of eight? */
+static inline bool is_dense(uint64_t bits)
 {
-	uintptr_t next = (uintptr_t)first;
+	return !((bits - 0x0101010101010101) & ~bits & 0x8080808080808080);
+}
 
-	for (int64_t i = 1; i < RUN_MAX; i++) {
-		next += PT_TABLE_ENTRIES * sizeof(first->entry[0]);
-		if ((uintptr_t)child_at(t->table, index + i) != next)
-			return false;
+/*
+ * Tables side by side in the slab and in the address space, `nr` of them, the first one's bits at
+ * `words`: dirty are those that `bits` says. Goes on with the take before where it can. false:
+ * there is no room.
+ */
+static inline bool add_take(struct pt_dirty *read, iova_t first, uint64_t *words, unsigned nr,
+			    uint64_t bits)
+{
+	struct pt_dirty_take *take = read->takes + read->take_nr - (read->take_nr > 0);
+	unsigned from = TABLE_LINES * (unsigned)__builtin_ctzll(bits);
+	unsigned to = TABLE_LINES * (64 - (unsigned)__builtin_clzll(bits));
+
+	if (read->take_lines >= TAKE_LINES)
+		return false;
+	if (read->take_nr && take->words + take->end * LINE_WORDS == (_Atomic uint64_t *)words &&
+	    take->first + ((uint64_t)take->end * LINE_ENTRIES << PT_GRANULE_LG2) == first) {
+		read->take_lines += take->end + to - take->nr;
+		take->nr = take->end + to;
+		take->end += nr * TABLE_LINES;
+		return true;
 	}
+	if (read->take_nr == read->take_max)
+		return false;
+	read->take_lines += to - from;
+	read->takes[read->take_nr++] = (struct pt_dirty_take){
+		.first = first + ((uint64_t)from * LINE_ENTRIES << PT_GRANULE_LG2),
+		.words = (_Atomic uint64_t *)words + from * LINE_WORDS,
+		.nr = to - from,
+		.end = nr * TABLE_LINES - from};
 	return true;
 }
 
 /*
- * false: there is nothing more, or what there is has to be read in another way. A run is one table
- * or RUN_MAX: other lengths would cost more in mispredicted branches than they save.
+ * Which of the entries `word` .. + 63, dirty ones `left`, are taken at once: `nr` from *index on,
+ * to *child and the tables beside it. Few sizes, for others cost more in mispredicted branches than
+ * they save: all 64 where it is worth while, the entries of a line, or one.
  */
-static inline bool find_run(struct taking *t)
+static inline unsigned find_group(const struct pt_table *table, int64_t word, uint64_t left,
+				  int64_t begin, int64_t last, int64_t *index,
+				  struct pt_table **child)
 {
-	struct run *run = &t->found[t->tail % AHEAD];
-	const uint64_t whole = (1u << RUN_MAX) - 1;
-	struct pt_table *first;
-	int64_t bit;
+	unsigned bit = (unsigned)__builtin_ctzll(left), group = bit & ~(GROUP - 1u);
+	uint64_t bits = left >> group & ((1u << GROUP) - 1);
 
-	if (!find_word(t))
-		return false;
-	bit = __builtin_ctzll(t->word);
-	run->index = (t->at & ~63ll) + bit;
-	run->nr = 1;
-	first = child_at(t->table, run->index);
-	if (!first)
-		return false;
-	run->words = words_of(t->r, first);
-	if ((t->word >> bit & whole) == whole && is_run(t, first, run->index))
-		run->nr = RUN_MAX;
-	for (int64_t i = 0; i < run->nr; i++)
-		__builtin_prefetch(run->words + i * (PT_TABLE_ENTRIES / 64), 1);
-	t->word &= ~(run->nr == 1 ? 1ull << bit : whole << bit);
-	if (!t->word)
-		t->at = (t->at | 63) + 1;
-	t->tail++;
-	return true;
+	if (is_dense(left) && word >= begin && word + 63 <= last) {
+		*child = child_at(table, *index = word);
+		if (*child && is_group(table, word, 64, *child))
+			return 64;
+	}
+	if (bits & (bits - 1) && word + group >= begin && word + group + GROUP - 1 <= last) {
+		*child = child_at(table, *index = word + group);
+		if (*child && is_group(table, *index, GROUP, *child))
+			return GROUP;
+	}
+	*child = child_at(table, *index = word + bit);
+	return 1;
 }
 
-/* false: there is no more room, from read->next on. */
-static inline bool take_run(struct pt_dirty *read, const struct run *run, iova_t first)
-{
-	int64_t nr = run->nr * (PT_TABLE_ENTRIES / LINE_ENTRIES);
-
-	if (PT_TABLE_ENTRIES != LINE_ENTRIES || nr > (int64_t)(read->line_max - read->line_nr)) {
-		for (int64_t i = 0; i < nr; i++)
-			if (!take_line(read, first + ((uint64_t)i * LINE_ENTRIES << PT_GRANULE_LG2),
-				       run->words + i * LINE_WORDS))
-				return false;
-		return true;
-	}
-	memcpy(read->lines[read->line_nr], run->words, (size_t)nr * sizeof(pt_dirty_line));
-	memset(run->words, 0, (size_t)nr * sizeof(pt_dirty_line));
-	for (int64_t i = 0; i < nr; i++)
-		read->line_first[read->line_nr++] =
-			first + ((uint64_t)i * LINE_ENTRIES << PT_GRANULE_LG2);
-	return true;
-}
-
-/* What was found and not taken will be found again. Where to go on. */
-static int64_t give_back(struct taking *t)
-{
-	int64_t at = t->at <= t->last ? t->at : t->last + 1;
-
-	if (t->word) {
-		at = (at & ~63ll) + __builtin_ctzll(t->word);
-		t->words[at / 64] |= t->word;
-	}
-	while (t->head != t->tail) {
-		const struct run *run = &t->found[--t->tail % AHEAD];
-
-		at = run->index;
-		t->words[at / 64] |= mask_of(at % 64, at % 64 + run->nr - 1);
-	}
-	return at;
-}
-
-/* false: there is no more room. True: *at is where to go on. */
-static bool take_tables(struct reading *r, struct pt_table *table, iova_t base, int64_t *at,
+/*
+ * Entries at..last of a table of level 2, whose tables lie wholly in the range: those that are
+ * dirty become takes. false: there is no more room, from read->next on. True: *at is where to go
+ * on, beyond `last` or with what is no table.
+ */
+static bool take_tables(const struct reading *r, struct pt_table *table, iova_t base, int64_t *at,
 			int64_t last)
 {
-	struct taking t = {
-		.r = r, .table = table, .words = words_of(r, table), .at = *at, .last = last};
-	bool more = true, room = true;
+	uint64_t *words = words_of(r, table);
+	int64_t begin = *at;
 
-	while (room) {
-		const struct run *run = &t.found[t.head % AHEAD];
+	for (int64_t word = begin & ~63ll; word <= last; word += 64) {
+		uint64_t left = words[word / 64] & mask_of(begin - word, last - word);
 
-		while (more && t.tail - t.head < AHEAD)
-			more = find_run(&t);
-		if (t.head == t.tail)
-			break;
-		room = take_run(r->read, run, base + ((uint64_t)run->index << PT_LEVEL_LG2(2)));
-		t.head += room;
+		while (left) {
+			struct pt_table *child;
+			unsigned nr = find_group(table, word, left, begin, last, at, &child);
+			iova_t first = base + ((uint64_t)*at << PT_LEVEL_LG2(2));
+			uint64_t bits = left >> (*at - word) & UINT64_MAX >> (64 - nr);
+
+			if (!child)
+				return true;
+			if (!add_take(r->read, first, words_of(r, child), nr, bits)) {
+				r->read->next = first;
+				return false;
+			}
+			bits <<= *at - word;
+			words[word / 64] &= ~bits;
+			left &= ~bits;
+		}
 	}
-	*at = give_back(&t);
-	return room;
+	*at = last + 1;
+	return true;
 }
 
 #endif

@@ -177,7 +177,15 @@ int pt_dirty_set(struct pt *pt, iova_t iova);
 void pt_dirty_set_range(struct pt *pt, iova_t first, iova_t last);
 
 /* A line: of 512 smallest pages in a row bit n says that the nth is dirty; none need be. */
-typedef uint64_t pt_dirty_line[8];
+typedef uint64_t pt_dirty_line[8] __attribute__((aligned(16)));
+
+/* Lines that a reading found, still where they are kept. */
+struct pt_dirty_take {
+	iova_t first;		 /* of the first line */
+	_Atomic uint64_t *words; /* of it */
+	uint32_t nr;		 /* lines, one after the other; clean ones may lie between */
+	uint32_t end;		 /* pt_dirty_read's own: so many could be told */
+};
 
 /* A range being read, piece by piece. */
 struct pt_dirty {
@@ -187,8 +195,11 @@ struct pt_dirty {
 	struct ioas_range *runs;   /* receives dirty ranges, neighbours joined; NULL: none wanted */
 	pt_dirty_line *lines;	   /* receives smallest pages, whole ones; NULL: told as ranges */
 	iova_t *line_first;	   /* and of each line the first page */
-	size_t nr, max;		   /* ranges told by this call; there is room for */
-	size_t line_nr, line_max;  /* and lines */
+	struct pt_dirty_take *takes; /* receives most of the lines that are cleared; NULL: none */
+	size_t nr, max;		     /* ranges told by this call; there is room for */
+	size_t line_nr, line_max;    /* and lines */
+	size_t take_nr, take_max;    /* and takes */
+	size_t take_lines;	     /* in all of them */
 	uint64_t turned; /* generation of `inflight` in which later marks went elsewhere */
 	/* The reading's own. */
 	iova_t next;
@@ -196,12 +207,20 @@ struct pt_dirty {
 };
 
 /*
- * Tells the dirty ranges. true: that was all; false: `runs` or `lines` is full, call again for
- * more. What was dirty twice, before an earlier reading that left it so and after, is told twice.
- * The caller serialises it against pt_map and pt_unmap, between the pieces he need not; one reading
- * at a time. Marking goes on meanwhile; those in flight are waited for.
+ * Tells the dirty ranges. true: that was all; false: `runs` or `lines` is full, or there are enough
+ * takes, call again for more. What was dirty twice, before an earlier reading that left it so and
+ * after, is told twice. The caller serialises it against pt_map and pt_unmap, between the pieces he
+ * need not; one reading at a time. Marking goes on meanwhile; those in flight are waited for.
  */
 bool pt_dirty_read(struct pt *pt, struct pt_dirty *read);
+/*
+ * Lines from .. + nr - 1 of a take go to `lines` and become clean. Every line of every take, before
+ * the next call of pt_dirty_read; not serialised against anything. Lines of what is unmapped
+ * meanwhile may be told or not.
+ */
+void pt_dirty_move(const struct pt_dirty_take *take, size_t from, size_t nr, pt_dirty_line *lines);
+/* Ends a reading with takes, when all of them have been moved. Serialised as pt_dirty_read. */
+void pt_dirty_end(struct pt *pt);
 /* Makes every leaf clean, as a reading. */
 void pt_dirty_clear(struct pt *pt, struct inflight *inflight);
 

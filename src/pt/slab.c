@@ -39,22 +39,34 @@ static size_t map_len(const struct pt_store *store, uint64_t nr)
 	return (len + LINE - 1) & ~(LINE - 1);
 }
 
-/* Bytes of what belongs to `nr` tables. */
-static size_t rest_len(const struct pt_store *store, uint64_t nr)
+/* Bytes of what else belongs to `nr` tables. */
+static size_t meta_len(uint64_t nr)
 {
-	return ((nr * sizeof(struct pt_meta) + LINE - 1) & ~(LINE - 1)) + 2 * map_len(store, nr);
+	return (nr * sizeof(struct pt_meta) + LINE - 1) & ~(LINE - 1);
 }
 
-/* `rest`: that many bytes, zeroed, aligned to LINE. */
+/* `meta`: meta_len bytes; `maps`, `maps` + step: map_len bytes each. All zeroed, aligned to LINE.
+ */
 static void set_up(const struct pt_store *store, struct pt_slab *slab, uintptr_t first, uint64_t nr,
-		   char *rest)
+		   void *meta, char *maps, size_t step)
 {
 	slab->first = first;
 	slab->nr = (uint32_t)nr;
-	slab->meta = (struct pt_meta *)rest;
-	rest += rest_len(store, nr) - 2 * map_len(store, nr);
+	slab->meta = meta;
 	for (unsigned i = 0; store->dirty && i < 2; i++)
-		slab->bits[i] = (_Atomic uint64_t *)(rest + i * map_len(store, nr));
+		slab->bits[i] = (_Atomic uint64_t *)(maps + i * step);
+}
+
+/* Bytes of one of the two maps in a slot. */
+static uint64_t slot_len(const struct pt_store *store)
+{
+	return slab_len(store) / 2 / PT_MAPS_SLOTS;
+}
+
+/* Bytes of a slab without its tables, its maps included. */
+static uint64_t own_len(const struct pt_store *store, const struct pt_slab *slab)
+{
+	return slab->first - (uintptr_t)slab + 2 * map_len(store, slab->nr);
 }
 
 static void list(struct pt_store *store, struct pt_slab *slab)
@@ -72,22 +84,24 @@ static void unlist(struct pt_slab *slab)
 static int new_near(struct pt_store *store, uint64_t root_nr)
 {
 	uint64_t nr = root_nr + NEAR_NR;
+	size_t rest_len = meta_len(nr) + 2 * map_len(store, nr);
 	void *tables, *rest;
 
 	if (inject() || posix_memalign(&tables, root_nr * table_len(store), nr * table_len(store)))
 		return -ENOMEM;
-	if (inject() || posix_memalign(&rest, LINE, rest_len(store, nr))) {
+	if (inject() || posix_memalign(&rest, LINE, rest_len)) {
 		free(tables);
 		return -ENOMEM;
 	}
-	memset(rest, 0, rest_len(store, nr));
+	memset(rest, 0, rest_len);
 	memset(tables, 0, root_nr * table_len(store));
-	set_up(store, &store->near, (uintptr_t)tables, nr, rest);
+	set_up(store, &store->near, (uintptr_t)tables, nr, rest, (char *)rest + meta_len(nr),
+	       map_len(store, nr));
 	store->near_len = nr * table_len(store);
 	store->near.fresh = store->near.used = (uint32_t)root_nr;
 	for (uint64_t i = 0; i < root_nr; i++)
 		store->near.meta[i].table = tables;
-	store->len = nr * table_len(store) + rest_len(store, nr);
+	store->len = nr * table_len(store) + rest_len;
 	list(store, &store->near);
 	return 0;
 }
@@ -104,6 +118,7 @@ int pt_store_init(struct pt_store *store, unsigned table_lg2, uint64_t root_len,
 	*store = (struct pt_store){
 		.table_lg2 = table_lg2, .mask = ~((1ul << lg2) - 1), .dirty = dirty};
 	LIST_INIT(&store->slabs);
+	LIST_INIT(&store->maps);
 	rc = new_near(store, root_len >> table_lg2);
 	if (!rc)
 		*root = store->near.meta[0].table;
@@ -128,23 +143,103 @@ static void *map_aligned(uint64_t len)
 	return (void *)start;
 }
 
+static struct pt_maps *new_maps(struct pt_store *store)
+{
+	uint64_t len = slab_len(store);
+	struct pt_maps *maps = alloc_zero(1, sizeof(*maps));
+
+	if (!maps)
+		return NULL;
+	maps->at = map_aligned(len);
+	if (!maps->at) {
+		free(maps);
+		return NULL;
+	}
+	if (store->slab_nr >= HUGE_FROM)
+		sys_call(SYS_madvise, maps->at, len, MADV_HUGEPAGE);
+	LIST_INSERT_HEAD(&store->maps, maps, list);
+	return maps;
+}
+
+static void free_maps(const struct pt_store *store, struct pt_maps *maps)
+{
+	LIST_REMOVE(maps, list);
+	sys_call(SYS_munmap, maps->at, slab_len(store));
+	free(maps);
+}
+
+/* A slot for the maps of a slab, zeroed. NULL: no memory. */
+static char *take_slot(struct pt_store *store, struct pt_maps **out)
+{
+	struct pt_maps *maps;
+	unsigned slot;
+
+	LIST_FOREACH(maps, &store->maps, list)
+	if (maps->taken != UINT32_MAX)
+		break;
+	if (!maps)
+		maps = new_maps(store);
+	if (!maps)
+		return NULL;
+	slot = (unsigned)__builtin_ctz(~maps->taken);
+	maps->taken |= 1u << slot;
+	*out = maps;
+	return maps->at + slot * slot_len(store);
+}
+
+/* Its maps are zeros: so they were left by the last of its tables that was given back. */
+static void give_slot(struct pt_store *store, struct pt_maps *maps, const void *at)
+{
+	maps->taken &= ~(1u << ((size_t)((const char *)at - maps->at) / slot_len(store)));
+	if (!maps->taken && !store->held)
+		free_maps(store, maps);
+}
+
+void pt_store_hold(struct pt_store *store)
+{
+	store->held = true;
+}
+
+void pt_store_release(struct pt_store *store)
+{
+	struct pt_maps *maps = LIST_FIRST(&store->maps);
+
+	store->held = false;
+	while (maps) {
+		struct pt_maps *next = LIST_NEXT(maps, list);
+
+		if (!maps->taken)
+			free_maps(store, maps);
+		maps = next;
+	}
+}
+
 static struct pt_slab *new_slab(struct pt_store *store)
 {
 	uint64_t len = slab_len(store), room = len >> store->table_lg2, nr = room;
 	struct pt_slab *slab = map_aligned(len);
 	size_t head = (sizeof(*slab) + LINE - 1) & ~(LINE - 1);
+	struct pt_maps *maps = NULL;
+	char *bits = NULL;
 
-	if (!slab)
+	if (slab && store->dirty)
+		bits = take_slot(store, &maps);
+	if (!slab || (store->dirty && !bits)) {
+		if (slab)
+			sys_call(SYS_munmap, slab, len);
 		return NULL;
+	}
 	if (store->slab_nr >= HUGE_FROM)
 		sys_call(SYS_madvise, slab, len, MADV_HUGEPAGE);
-	while (head + rest_len(store, nr) + nr * table_len(store) > len)
+	while (head + meta_len(nr) + nr * table_len(store) > len)
 		nr--;
-	set_up(store, slab, (uintptr_t)slab + len - nr * table_len(store), nr, (char *)slab + head);
+	set_up(store, slab, (uintptr_t)slab + len - nr * table_len(store), nr, (char *)slab + head,
+	       bits, len / 2);
+	slab->maps = maps;
 	ASAN_POISON_MEMORY_REGION((void *)slab->first, nr * table_len(store));
 	list(store, slab);
 	store->slab_nr++;
-	store->len += len - nr * table_len(store);
+	store->len += own_len(store, slab);
 	store->unused = slab;
 	return slab;
 }
@@ -153,8 +248,10 @@ static void free_slab(struct pt_store *store, struct pt_slab *slab)
 {
 	ASAN_UNPOISON_MEMORY_REGION(slab, slab_len(store));
 	unlist(slab);
+	if (slab->maps)
+		give_slot(store, slab->maps, (const void *)slab->bits[0]);
 	store->slab_nr--;
-	store->len -= slab->first - (uintptr_t)slab + slab->fresh * table_len(store);
+	store->len -= own_len(store, slab) + slab->fresh * table_len(store);
 	sys_call(SYS_munmap, slab, slab_len(store));
 }
 
@@ -242,6 +339,7 @@ void pt_store_fini(struct pt_store *store)
 		else
 			free_slab(store, slab);
 	}
+	pt_store_release(store);
 	free((void *)store->near.first);
 	free(store->near.meta);
 }

@@ -7,7 +7,9 @@
  * so a slab stands at a multiple of its own length, and begins with that rest. Only the first few
  * tables, the root among them, have their slab in struct pt: a small page table needs no other.
  *
- * Entries are numbered through a slab, and bit n of a dirty map is of entry n (dirty.h).
+ * Entries are numbered through a slab, and bit n of a dirty map is of entry n (dirty.h). The maps
+ * of many slabs stand side by side in a block of their own: who reads them goes through few pages,
+ * in a row. A block stays while a reading is on (pt_store_hold), though its slabs may go.
  *
  * A table that is not used is all zeros, as is its part of the dirty maps: it was when it was new,
  * and who gives it back has cleared it.
@@ -38,10 +40,19 @@ struct pt_meta {
 	uint32_t live;		/* entries that are present */
 };
 
+/* Dirty maps, a slot a slab: as long as one of its slabs, of which the second half is for map 1. */
+#define PT_MAPS_SLOTS 32u
+struct pt_maps {
+	char *at;		  /* constant */
+	uint32_t taken;		  /* bit n: slot n is a slab's. Writers only, as what follows */
+	LIST_ENTRY(pt_maps) list; /* of all */
+};
+
 /* Writers only, but for what is constant. */
 struct pt_slab {
 	uintptr_t first;	   /* constant: where the tables begin */
 	_Atomic uint64_t *bits[2]; /* constant: the dirty maps; NULL: none */
+	struct pt_maps *maps;	   /* constant: where they are; NULL: elsewhere */
 	struct pt_meta *meta;	   /* constant: of each table */
 	uint32_t nr;		   /* constant: tables it has room for */
 	uint32_t fresh;		   /* from here on they were never used */
@@ -52,6 +63,7 @@ struct pt_slab {
 };
 
 LIST_HEAD(pt_slabs, pt_slab);
+LIST_HEAD(pt_maps_list, pt_maps);
 
 /* How a page table gets them. Writers only, but for what is constant. */
 struct pt_store {
@@ -61,7 +73,9 @@ struct pt_store {
 	struct pt_slab near;	/* the first of them */
 	struct pt_slabs slabs;	/* with free tables, what was freed last first */
 	struct pt_slab *unused; /* one without any used one is kept; NULL: there is none */
-	uint64_t slab_nr;	/* besides `near` */
+	struct pt_maps_list maps;
+	bool held;	  /* a reading is on: no block of maps goes */
+	uint64_t slab_nr; /* besides `near` */
 	uint64_t len; /* bytes: `near`, and of slabs what was ever used, with what belongs to it */
 	bool dirty;   /* constant: with dirty maps */
 };
@@ -75,6 +89,12 @@ void pt_store_fini(struct pt_store *store);
 struct pt_meta *pt_store_take(struct pt_store *store);
 /* Takes an empty one back. Nobody may be in flight through it. */
 void pt_store_give(struct pt_store *store, struct pt_meta *meta);
+/*
+ * From here to pt_store_release the dirty maps of all tables stay readable, whatever is given back.
+ * Writers only, as all above.
+ */
+void pt_store_hold(struct pt_store *store);
+void pt_store_release(struct pt_store *store);
 /* Of a table or an entry of one. */
 static inline struct pt_slab *pt_slab_of(const struct pt_store *store, const void *at)
 {

@@ -34,7 +34,7 @@ bool space_dirty_read(struct ioas_space *space, struct pt *pt, struct pt_dirty *
 {
 	bool all;
 
-	read->nr = read->line_nr = 0;
+	read->nr = read->line_nr = read->take_nr = 0;
 	if (!pt_dirty_tracked(pt))
 		return true;
 	read->inflight = &space->iommu->inflight;
@@ -60,6 +60,22 @@ void space_dirty_put_back(struct ioas_space *space, struct pt *pt, const struct 
 		pt_dirty_set_range(pt, read->runs[i].first, read->runs[i].last);
 	for (size_t i = 0; i < read->line_nr; i++)
 		put_back_line(pt, read->lines[i], read->line_first[i]);
+	pthread_mutex_unlock(&space->lock);
+}
+
+void space_dirty_put_back_lines(struct ioas_space *space, struct pt *pt, const pt_dirty_line *lines,
+				size_t nr, iova_t first)
+{
+	pthread_mutex_lock(&space->lock);
+	for (size_t i = 0; i < nr; i++)
+		put_back_line(pt, lines[i], first + ((iova_t)i * 512 << pt_page_lg2(pt)));
+	pthread_mutex_unlock(&space->lock);
+}
+
+void space_dirty_end(struct ioas_space *space, struct pt *pt)
+{
+	pthread_mutex_lock(&space->lock);
+	pt_dirty_end(pt);
 	pthread_mutex_unlock(&space->lock);
 }
 

@@ -35,12 +35,17 @@ void space_domain_detach(struct ioas_space *space, struct pt *pt);
  * track: on also makes all of it clean; on return every write that it misses has landed. Not while
  * a reading goes on.
  * read: as pt_dirty_read, whose `inflight` it fills in, but nothing is dirty while it is off.
- * put_back: what was told of a piece, with `clear`, could not be passed on, and is dirty again.
- * set: the leaf at iova, for a write that only a test made; 0 or -ENOENT.
+ * put_back: what was told of a piece as ranges and lines, with `clear`, could not be passed on, and
+ * is dirty again. put_back_lines: the same of lines side by side, the first one's pages from
+ * `first`. end: pt_dirty_end. set: the leaf at iova, for a write that only a test made; 0 or
+ * -ENOENT.
  */
 void space_dirty_track(struct ioas_space *space, struct pt *pt, bool on);
 bool space_dirty_read(struct ioas_space *space, struct pt *pt, struct pt_dirty *read);
 void space_dirty_put_back(struct ioas_space *space, struct pt *pt, const struct pt_dirty *read);
+void space_dirty_put_back_lines(struct ioas_space *space, struct pt *pt, const pt_dirty_line *lines,
+				size_t nr, iova_t first);
+void space_dirty_end(struct ioas_space *space, struct pt *pt);
 int space_dirty_set(struct ioas_space *space, struct pt *pt, iova_t iova);
 
 /*

@@ -2,8 +2,10 @@
 /*
  * Dirty tracking: HWPT_SET_DIRTY_TRACKING, HWPT_GET_DIRTY_BITMAP.
  *
- * Dirty pages are fetched with the space locked, half a million at a time as bits, or some hundred
- * ranges, and told to the caller with no lock held but that of the page table's readings. Bits are
+ * Dirty pages are found with the space locked, two million at a time, or some hundred ranges, and
+ * told to the caller with no lock held but that of the page table's readings. Most are fetched
+ * without the space's, too, by pieces so short that the processor fetches the next one from memory
+ * while one is or-ed into the bitmap. Bits are
  * only ever set in the caller's bitmap, as the kernel does, so that one bitmap can collect from
  * several page tables; where nothing is dirty it is not touched. Where the caller's memory cannot
  * be written the call succeeds all the same, again as in the kernel; but what was not told stays
@@ -25,9 +27,11 @@
 #include "util/why.h"
 
 #define RUN_NR	   256u
-#define LINE_NR	   1024u
+#define LINE_NR	   128u
+#define TAKE_NR	   256u
+#define PIECE_NR   32u /* lines of a take */
 #define LINE_LEN   64u /* bytes of a bitmap whose bits are the table's pages */
-#define AHEAD	   16u /* lines */
+#define AHEAD	   16u /* takes */
 #define WINDOW_LEN 256u
 
 /* A call of GET_DIRTY_BITMAP at work. */
@@ -43,8 +47,9 @@ struct bitmap {
 	bool failed;	   /* some could not be written */
 	struct check_dirty *check;
 	struct ioas_range run[RUN_NR];
+	struct pt_dirty_take take[TAKE_NR];
 	iova_t line_first[LINE_NR];
-	pt_dirty_line line[LINE_NR];
+	pt_dirty_line line[LINE_NR], piece[PIECE_NR];
 };
 
 static struct obj_hwpt *get_paging(struct uapi_call *call, uint32_t id)
@@ -149,11 +154,11 @@ static void tell_bits(struct bitmap *map, const pt_dirty_line line, iova_t begin
 		}
 }
 
-/* Whole bytes of the bitmap, which can be set as they are? */
-static bool is_plain(const struct bitmap *map, iova_t first)
+/* Are lines whole bytes of the bitmap, which can be set as they are? All begin at multiples of 8.
+ */
+static bool is_plain(const struct bitmap *map)
 {
-	return map->bit_lg2 == map->page_lg2 && first >= map->iova &&
-	       !((first - map->iova) >> map->page_lg2 & 7);
+	return map->bit_lg2 == map->page_lg2 && !(map->iova >> map->page_lg2 & 7);
 }
 
 /* Bytes of a line up to the last that is not 0. */
@@ -167,49 +172,38 @@ static size_t used_len(const pt_dirty_line line)
 	return len;
 }
 
-/* Where a line's bits belong, counted from the start of the bitmap. */
-static uint64_t place_of(const struct bitmap *map, size_t line)
+/* Where a page's bit belongs, whole bytes from the start of the bitmap. */
+static uint64_t place_of(const struct bitmap *map, iova_t first)
 {
-	return ((map->line_first[line] - map->iova) >> map->page_lg2) / 8;
+	return ((first - map->iova) >> map->page_lg2) / 8;
 }
 
-/* Sets the bits of lines from .. to - 1, which stand side by side; the bitmap may end in the last.
+/*
+ * Sets the bits of lines side by side; the bitmap may end in the last. Where that fails, of each
+ * line no more than it needs. false: so could not all of them be set.
  */
-static int set_lines(struct bitmap *map, size_t from, size_t to)
+static bool set_lines(struct bitmap *map, const pt_dirty_line *lines, size_t nr, iova_t first)
 {
-	uint64_t at = place_of(map, from), len = (to - from) * LINE_LEN;
+	uint64_t at = place_of(map, first), len = nr * LINE_LEN;
+	bool all = true;
 
 	if (len > map->len - at)
 		len = map->len - at;
-	return uapi_caller_or(map->call->caller, map->data + at, map->line[from], len);
+	if (!uapi_caller_or(map->call->caller, map->data + at, lines, len))
+		return true;
+	for (size_t i = 0; i < nr; i++)
+		if (uapi_caller_or(map->call->caller, map->data + at + i * LINE_LEN, lines[i],
+				   used_len(lines[i])))
+			all = false;
+	return all;
 }
 
-/* The same where that failed: of each line no more than it needs. */
-static void set_each(struct bitmap *map, size_t from, size_t to)
+static void tell_line(struct bitmap *map, const pt_dirty_line *line, iova_t first)
 {
-	for (; from < to; from++)
-		if (uapi_caller_or(map->call->caller, map->data + place_of(map, from),
-				   map->line[from], used_len(map->line[from])))
-			map->failed = true;
-}
-
-/* Lines from `line` on, as many as stand side by side in the bitmap. Returns where to go on. */
-static size_t tell_lines(struct bitmap *map, size_t line, size_t end)
-{
-	iova_t step = (iova_t)LINE_LEN * 8 << map->page_lg2;
-	size_t next = line + 1;
-
-	if (!is_plain(map, map->line_first[line])) {
-		tell_bits(map, map->line[line], map->line_first[line]);
-		return next;
-	}
-	while (next < end && map->line_first[next] - map->line_first[next - 1] == step)
-		next++;
-	if (next + AHEAD < end)
-		uapi_caller_expect(map->data + place_of(map, next + AHEAD));
-	if (set_lines(map, line, next))
-		set_each(map, line, next);
-	return next;
+	if (!is_plain(map) || first < map->iova)
+		tell_bits(map, *line, first);
+	else if (!set_lines(map, line, 1, first))
+		map->failed = true;
 }
 
 /* Under --check-dirty: what was told of a page is what the caller's bitmap says now. */
@@ -225,6 +219,15 @@ static void check_page(const struct bitmap *map, struct obj_hwpt *hwpt,
 				 page + (1ull << map->page_lg2) - 1);
 }
 
+static void check_lines(const struct bitmap *map, struct obj_hwpt *hwpt,
+			const struct check_reading *reading, const pt_dirty_line *lines, size_t nr,
+			iova_t first)
+{
+	for (size_t i = 0; i < nr * LINE_LEN * 8; i++)
+		if (lines[0][i / 64] >> i % 64 & 1)
+			check_page(map, hwpt, reading, first + ((iova_t)i << map->page_lg2));
+}
+
 static void check_piece(const struct bitmap *map, struct obj_hwpt *hwpt,
 			struct check_reading *reading, const struct pt_dirty *read)
 {
@@ -234,10 +237,25 @@ static void check_piece(const struct bitmap *map, struct obj_hwpt *hwpt,
 		     at += 1ull << map->page_lg2)
 			check_page(map, hwpt, reading, at);
 	for (size_t i = 0; i < read->line_nr; i++)
-		for (unsigned bit = 0; bit < LINE_LEN * 8; bit++)
-			if (read->lines[i][bit / 64] >> bit % 64 & 1)
-				check_page(map, hwpt, reading,
-					   read->line_first[i] + ((iova_t)bit << map->page_lg2));
+		check_lines(map, hwpt, reading, &read->lines[i], 1, read->line_first[i]);
+}
+
+static void tell_take(struct bitmap *map, struct obj_hwpt *hwpt, struct check_reading *reading,
+		      const struct pt_dirty_take *take)
+{
+	for (size_t from = 0, nr; from < take->nr; from += nr) {
+		iova_t first = take->first + ((iova_t)from * LINE_LEN * 8 << map->page_lg2);
+
+		nr = take->nr - from < PIECE_NR ? take->nr - from : PIECE_NR;
+		pt_dirty_move(take, from, nr, map->piece);
+		if (!set_lines(map, map->piece, nr, first)) {
+			reading->spoilt = true;
+			space_dirty_put_back_lines(hwpt->ioas->space, hwpt->pt, map->piece, nr,
+						   first);
+		}
+		if (map->check)
+			check_lines(map, hwpt, reading, map->piece, nr, first);
+	}
 }
 
 static void read_dirty(struct bitmap *map, struct obj_hwpt *hwpt, struct pt_dirty *read)
@@ -250,16 +268,23 @@ static void read_dirty(struct bitmap *map, struct obj_hwpt *hwpt, struct pt_dirt
 	do {
 		all = space_dirty_read(space, hwpt->pt, read);
 		map->failed = false;
+		for (size_t i = 0; i < read->take_nr; i++) {
+			if (i + AHEAD < read->take_nr)
+				__builtin_prefetch(read->takes[i + AHEAD].words, 1);
+			tell_take(map, hwpt, &reading, &read->takes[i]);
+		}
 		for (size_t i = 0; i < read->nr; i++)
 			tell(map, &read->runs[i]);
-		for (size_t i = 0; i < read->line_nr;)
-			i = tell_lines(map, i, read->line_nr);
+		for (size_t i = 0; i < read->line_nr; i++)
+			tell_line(map, &read->lines[i], read->line_first[i]);
 		flush(map);
 		if (map->failed && read->clear)
 			space_dirty_put_back(space, hwpt->pt, read);
 		if (map->check)
 			check_piece(map, hwpt, &reading, read);
 	} while (!all);
+	if (read->takes)
+		space_dirty_end(space, hwpt->pt);
 	check_dirty_end(map->check, &reading, hwpt->pt, read->first, read->last,
 			read->clear ? read->turned : 0);
 }
@@ -322,6 +347,8 @@ static int get_bitmap(struct uapi_call *call, struct obj_hwpt *hwpt)
 		.lines = map->line,
 		.line_first = map->line_first,
 		.line_max = LINE_NR,
+		.takes = is_plain(map) ? map->take : NULL,
+		.take_max = TAKE_NR,
 	};
 	pthread_mutex_lock(&hwpt->dirty_lock);
 	read_dirty(map, hwpt, &read);

@@ -114,11 +114,6 @@ int uapi_caller_read(struct ioas_caller *caller, void *dst, uint64_t va, size_t 
 int uapi_caller_write(struct ioas_caller *caller, uint64_t va, const void *src, size_t len);
 /* Sets the bits of `bits` there, in place; not atomically. After -EFAULT some may be set. */
 int uapi_caller_or(struct ioas_caller *caller, uint64_t va, const void *bits, size_t len);
-/* A hint that this will be or-ed soon; where it is not of this process, or not there, no more. */
-static inline void uapi_caller_expect(uint64_t va)
-{
-	__builtin_prefetch((const void *)(uintptr_t)va, 1);
-}
 int uapi_copy_from(struct uapi_call *call, void *dst, uint64_t va, size_t len);
 int uapi_copy_to(struct uapi_call *call, uint64_t va, const void *src, size_t len);
 int uapi_zero(struct uapi_call *call, uint64_t va, uint64_t len);

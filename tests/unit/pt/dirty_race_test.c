@@ -21,14 +21,16 @@
 #define RW	(IOAS_PROT_READ | IOAS_PROT_WRITE)
 #define WRITERS 2u
 #define LINES	3u
+#define TAKES	2u
 
 struct world {
 	struct pt *pt;
 	struct inflight inflight;
-	pthread_mutex_t lock;	     /* the space's: reading, mapping and unmapping */
-	_Atomic bool written[PAGES]; /* and not told yet */
-	bool due[PAGES];	     /* (lock) and must be told by the reading that goes on */
-	_Atomic unsigned pieces;     /* that were read */
+	pthread_mutex_t lock;		  /* the space's: reading, mapping and unmapping */
+	unsigned remapped[PAGES / RANGE]; /* how often (lock) */
+	_Atomic bool written[PAGES];	  /* and not told yet */
+	bool due[PAGES];		  /* (lock) and must be told by the reading that goes on */
+	_Atomic unsigned pieces;	  /* that were read */
 	_Atomic bool stop;
 	uint64_t page_len;
 };
@@ -109,6 +111,7 @@ static void *unmap_along(void *arg)
 			world->due[page] = false;
 		}
 		map_range(world, range);
+		world->remapped[range]++;
 		pthread_mutex_unlock(&world->lock);
 		/* In turns: a lock alone lets one of two starve. */
 		while (atomic_load(&world->pieces) - seen < 8 && !atomic_load(&world->stop))
@@ -118,28 +121,45 @@ static void *unmap_along(void *arg)
 	return NULL;
 }
 
-/* Who marked these has left, so that he has noted it, too. */
-static void take(struct world *world, const struct pt_dirty *read)
+/* Who marked these has left, so that he has noted it, too. remapped: when they were read. */
+static void told(struct world *world, const pt_dirty_line line, iova_t first,
+		 const unsigned *remapped)
 {
-	assert_int_equal(read->nr, 0);
-	for (size_t i = 0; i < read->line_nr; i++)
-		for (unsigned bit = 0; bit < 512; bit++) {
-			iova_t iova = read->line_first[i] + bit * world->page_len;
-			unsigned page = page_of(world, iova);
+	for (unsigned bit = 0; bit < 512; bit++) {
+		iova_t iova = first + bit * world->page_len;
+		unsigned page = page_of(world, iova);
 
-			if (!(read->lines[i][bit / 64] >> bit % 64 & 1))
-				continue;
-			assert_true(iova % STRIDE < RANGE * world->page_len);
-			world->due[page] = false;
-			assert_true(atomic_exchange(&world->written[page], false));
+		if (!(line[bit / 64] >> bit % 64 & 1))
+			continue;
+		assert_true(iova % STRIDE < RANGE * world->page_len);
+		if (world->remapped[page / RANGE] != remapped[page / RANGE])
+			continue;
+		world->due[page] = false;
+		assert_true(atomic_exchange(&world->written[page], false));
+	}
+}
+
+/* Without the lock, while others unmap, and tables and their bits come to be others'. */
+static void take(struct world *world, const struct pt_dirty *read, const unsigned *remapped)
+{
+	for (size_t i = 0; i < read->take_nr; i++)
+		for (size_t k = 0; k < read->takes[i].nr; k++) {
+			pt_dirty_line line;
+
+			pt_dirty_move(&read->takes[i], k, 1, &line);
+			pthread_mutex_lock(&world->lock);
+			told(world, line, read->takes[i].first + k * 512 * world->page_len,
+			     remapped);
+			pthread_mutex_unlock(&world->lock);
 		}
 }
 
-static void collect(struct world *world)
+static void collect(struct world *world, bool takes)
 {
 	struct ioas_range runs[1];
 	iova_t line_first[LINES];
 	pt_dirty_line lines[LINES];
+	struct pt_dirty_take where[TAKES];
 	struct pt_dirty read = {.last = UINT64_MAX,
 				.clear = true,
 				.inflight = &world->inflight,
@@ -147,7 +167,10 @@ static void collect(struct world *world)
 				.max = 1,
 				.lines = lines,
 				.line_first = line_first,
-				.line_max = LINES};
+				.line_max = LINES,
+				.takes = takes ? where : NULL,
+				.take_max = TAKES};
+	unsigned remapped[PAGES / RANGE];
 	bool all;
 
 	pthread_mutex_lock(&world->lock);
@@ -155,12 +178,18 @@ static void collect(struct world *world)
 		world->due[page] = atomic_load(&world->written[page]);
 	do {
 		all = pt_dirty_read(world->pt, &read);
-		take(world, &read);
+		memcpy(remapped, world->remapped, sizeof(remapped));
+		assert_int_equal(read.nr, 0);
+		for (size_t i = 0; i < read.line_nr; i++)
+			told(world, lines[i], line_first[i], remapped);
 		pthread_mutex_unlock(&world->lock);
 		atomic_fetch_add(&world->pieces, 1);
 		sched_yield();
+		take(world, &read, remapped);
 		pthread_mutex_lock(&world->lock);
 	} while (!all);
+	if (takes)
+		pt_dirty_end(world->pt);
 	for (unsigned page = 0; page < PAGES; page++)
 		assert_false(world->due[page]);
 	pthread_mutex_unlock(&world->lock);
@@ -179,11 +208,11 @@ static void run(struct world *world)
 				 0);
 	}
 	for (unsigned round = 0; round < ROUNDS; round++)
-		collect(world);
+		collect(world, round % 4);
 	atomic_store(&world->stop, true);
 	for (unsigned i = 0; i <= WRITERS; i++)
 		pthread_join(thread[i], NULL);
-	collect(world);
+	collect(world, true);
 	for (unsigned page = 0; page < PAGES; page++)
 		assert_false(atomic_load(&world->written[page]));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Description: dirty bits of many tables side by side, one leaf in each, of which all, some or few
- * are dirty: runs of tables are read at once, whatever order they were made in, with large leaves
- * between them, in pieces of random size.
+ * are dirty: they are told, by lines or as takes, whatever order they were made in, with large
+ * leaves between them, in pieces of random size.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #define PA_BASE	  (1ull << 40)
 #define RUNS_MAX  16
 #define LINES_MAX 300
+#define TAKES_MAX 40
 #define RW	  (IOAS_PROT_READ | IOAS_PROT_WRITE)
 
 struct leaf {
@@ -86,17 +87,46 @@ static void note(const struct pt_dirty *read, iova_t first, iova_t last)
 	}
 }
 
+/* Is any of it dirty? */
+static bool note_line(const struct pt_dirty *read, const pt_dirty_line line, iova_t first)
+{
+	bool any = false;
+
+	for (unsigned bit = 0; bit < 512; bit++) {
+		iova_t page = first + bit * page_len;
+
+		if (!(line[bit / 64] >> bit % 64 & 1))
+			continue;
+		note(read, page, page + page_len - 1);
+		any = true;
+	}
+	return any;
+}
+
+/* What is clean in a take lies between what is not, and is no longer than a page of a bitmap. */
+static void note_take(const struct pt_dirty *read, const struct pt_dirty_take *take)
+{
+	size_t table_lines = table_len / page_len / 512, clean = 0;
+	pt_dirty_line line;
+	bool any = false;
+
+	for (size_t i = 0; i < take->nr; i++) {
+		pt_dirty_move(take, i, 1, &line);
+		any = note_line(read, line, take->first + i * 512 * page_len);
+		clean = any ? 0 : clean + 1;
+		assert_true(clean < 16 * table_lines);
+	}
+	assert_true(clean < table_lines);
+}
+
 static void note_piece(const struct pt_dirty *read)
 {
 	for (size_t i = 0; i < read->nr; i++)
 		note(read, read->runs[i].first, read->runs[i].last);
 	for (size_t i = 0; i < read->line_nr; i++)
-		for (unsigned bit = 0; bit < 512; bit++) {
-			iova_t page = read->line_first[i] + bit * page_len;
-
-			if (read->lines[i][bit / 64] >> bit % 64 & 1)
-				note(read, page, page + page_len - 1);
-		}
+		note_line(read, read->lines[i], read->line_first[i]);
+	for (size_t i = 0; i < read->take_nr; i++)
+		note_take(read, &read->takes[i]);
 }
 
 static void read_and_compare(struct pt *pt, iova_t first, iova_t last, bool clear)
@@ -104,21 +134,26 @@ static void read_and_compare(struct pt *pt, iova_t first, iova_t last, bool clea
 	static struct ioas_range runs[RUNS_MAX];
 	static pt_dirty_line lines[LINES_MAX];
 	static iova_t line_first[LINES_MAX];
+	static struct pt_dirty_take takes[TAKES_MAX];
 	struct pt_dirty read = {.first = first,
 				.last = last,
 				.clear = clear,
 				.runs = runs,
 				.lines = lines,
-				.line_first = line_first};
+				.line_first = line_first,
+				.takes = rnd(3) ? takes : NULL};
 	bool all;
 
 	do {
 		read.max = 1 + rnd(RUNS_MAX);
 		read.line_max = 1 + rnd(1ull << rnd(9)) % LINES_MAX;
+		read.take_max = 1 + rnd(TAKES_MAX);
 		all = pt_dirty_read(pt, &read);
-		assert_true(all || read.nr == read.max || read.line_nr == read.line_max);
+		assert_true(all || read.nr == read.max || read.line_nr == read.line_max ||
+			    read.take_nr);
 		note_piece(&read);
 	} while (!all);
+	pt_dirty_end(pt);
 	for (unsigned i = 0; i < LEAF_NR; i++) {
 		bool inside = leaf[i].first >= first && leaf[i].last <= last;
 

@@ -15,6 +15,7 @@
 #define PA_BASE	  (1ull << 40)
 #define RUNS_MAX  64
 #define LINES_MAX 20
+#define TAKES_MAX 4
 #define RW	  (IOAS_PROT_READ | IOAS_PROT_WRITE)
 
 /* Each page's leaf, as the first page and the number of pages; nr 0: not mapped. */
@@ -105,21 +106,42 @@ static void note(const struct pt_dirty *read, iova_t first, iova_t last)
 		got[(at - base) / page_len] = true;
 }
 
-static void note_line(const struct pt_dirty *read, size_t line)
+static void note_line(const struct pt_dirty *read, const pt_dirty_line line, iova_t begin)
 {
 	for (unsigned i = 0; i < 512; i++)
-		if (read->lines[line][i / 64] >> i % 64 & 1) {
-			iova_t first = read->line_first[line] + i * page_len;
+		if (line[i / 64] >> i % 64 & 1) {
+			iova_t first = begin + i * page_len;
 
 			note(read, first, first + page_len - 1);
 		}
+}
+
+/* Piece by piece, as they come. What lies at either end of it is dirty. */
+static void note_take(const struct pt_dirty *read, const struct pt_dirty_take *take)
+{
+	static const pt_dirty_line clean;
+	pt_dirty_line lines[3];
+	size_t nr;
+
+	assert_true(take->nr > 0);
+	for (size_t from = 0; from < take->nr; from += nr) {
+		nr = 1 + rnd(3);
+		if (nr > take->nr - from)
+			nr = take->nr - from;
+		pt_dirty_move(take, from, nr, lines);
+		for (size_t i = 0; i < nr; i++)
+			note_line(read, lines[i], take->first + (from + i) * 512 * page_len);
+	}
+	pt_dirty_move(take, 0, 1, lines);
+	assert_memory_equal(lines[0], clean, sizeof(clean));
 }
 
 static void note_piece(const struct pt_dirty *read, bool all)
 {
 	iova_t end = read->first;
 
-	assert_true(all || read->nr == read->max || read->line_nr == read->line_max);
+	assert_true(all || read->nr == read->max || read->line_nr == read->line_max ||
+		    read->take_nr);
 	for (size_t i = 0; i < read->nr; i++) {
 		/* In order but once, where a reading goes on from one map to the other. */
 		if (read->runs[i].first < end)
@@ -129,7 +151,9 @@ static void note_piece(const struct pt_dirty *read, bool all)
 		note(read, read->runs[i].first, read->runs[i].last);
 	}
 	for (size_t i = 0; i < read->line_nr; i++)
-		note_line(read, i);
+		note_line(read, read->lines[i], read->line_first[i]);
+	for (size_t i = 0; i < read->take_nr; i++)
+		note_take(read, &read->takes[i]);
 }
 
 /* Reads first..first + nr - 1 in pieces and compares page by page. */
@@ -138,6 +162,7 @@ static void read_and_compare(struct pt *pt, uint64_t first, uint64_t nr, bool cl
 	struct ioas_range runs[RUNS_MAX];
 	iova_t line_first[LINES_MAX];
 	pt_dirty_line lines[LINES_MAX];
+	struct pt_dirty_take takes[TAKES_MAX];
 	struct pt_dirty read = {
 		.first = base + first * page_len,
 		.last = base + (first + nr) * page_len - 1,
@@ -145,6 +170,7 @@ static void read_and_compare(struct pt *pt, uint64_t first, uint64_t nr, bool cl
 		.runs = runs,
 		.lines = rnd(2) ? lines : NULL,
 		.line_first = line_first,
+		.takes = rnd(2) ? takes : NULL,
 	};
 	bool all;
 
@@ -152,9 +178,11 @@ static void read_and_compare(struct pt *pt, uint64_t first, uint64_t nr, bool cl
 	do {
 		read.max = 1 + rnd(RUNS_MAX);
 		read.line_max = 1 + rnd(LINES_MAX);
+		read.take_max = 1 + rnd(TAKES_MAX);
 		all = pt_dirty_read(pt, &read);
 		note_piece(&read, all);
 	} while (!all);
+	pt_dirty_end(pt);
 	for (uint64_t i = first; i < first + nr; i++)
 		assert_int_equal(got[i], twin.nr[i] && twin.dirty[twin.first[i]]);
 	for (uint64_t i = first; clear && i < first + nr; i++)

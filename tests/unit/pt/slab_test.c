@@ -248,6 +248,43 @@ static void slabs_come_and_go(void **state)
 	pt_store_fini(&store);
 }
 
+/* A reading has found bits in the maps, and goes on though all slabs have gone. */
+static void maps_stay_as_long_as_they_are_read(void **state)
+{
+	_Atomic uint64_t *bits[2];
+	unsigned nr = 0;
+
+	begin(0);
+	while (store.slab_nr < 3)
+		taken[nr++] = take();
+	for (unsigned i = 0; i < 2; i++)
+		bits[i] =
+			&pt_slab_of(&store, taken[nr - 1 - i]->table)
+				 ->bits[i][pt_slab_bit(pt_slab_of(&store, taken[nr - 1 - i]->table),
+						       taken[nr - 1 - i]->table) /
+					   64];
+	/* Maps of slabs stand in a row. */
+	assert_ptr_equal((char *)pt_slab_of(&store, taken[nr - 1]->table)->bits[0] -
+				 (char *)pt_slab_of(&store, taken[nr - 2]->table)->bits[0],
+			 (2u << 20) / 64);
+	atomic_store(bits[0], 1);
+	atomic_store(bits[1], 1);
+	pt_store_hold(&store);
+	while (nr)
+		give(taken[--nr]);
+	assert_int_equal(store.slab_nr, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(atomic_load(bits[i]), 0);
+		atomic_store(bits[i], 0);
+	}
+	pt_store_release(&store);
+	/* Nothing but what the slab that is kept needs. */
+	assert_non_null(LIST_FIRST(&store.maps));
+	assert_null(LIST_NEXT(LIST_FIRST(&store.maps), list));
+	pt_store_fini(&store);
+	assert_null(LIST_FIRST(&store.maps));
+}
+
 static void without_memory_there_is_none(void **state)
 {
 	for (unsigned fail = 1; fail <= 2; fail++) {
@@ -272,6 +309,7 @@ int main(void)
 		cmocka_unit_test(bits_are_apart_and_go_with_their_table),
 		cmocka_unit_test(what_was_given_back_last_comes_first),
 		cmocka_unit_test(slabs_come_and_go),
+		cmocka_unit_test(maps_stay_as_long_as_they_are_read),
 		cmocka_unit_test(without_memory_there_is_none),
 	};
 
