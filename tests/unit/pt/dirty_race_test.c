@@ -127,10 +127,11 @@ static void told(struct world *world, const pt_dirty_line line, iova_t first,
 {
 	for (unsigned bit = 0; bit < 512; bit++) {
 		iova_t iova = first + bit * world->page_len;
-		unsigned page = page_of(world, iova);
+		unsigned page;
 
 		if (!(line[bit / 64] >> bit % 64 & 1))
 			continue;
+		page = page_of(world, iova);
 		assert_true(iova % STRIDE < RANGE * world->page_len);
 		if (world->remapped[page / RANGE] != remapped[page / RANGE])
 			continue;
