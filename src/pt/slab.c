@@ -118,6 +118,7 @@ int pt_store_init(struct pt_store *store, unsigned table_lg2, uint64_t root_len,
 	*store = (struct pt_store){
 		.table_lg2 = table_lg2, .mask = ~((1ul << lg2) - 1), .dirty = dirty};
 	LIST_INIT(&store->slabs);
+	LIST_INIT(&store->full);
 	LIST_INIT(&store->maps);
 	rc = new_near(store, root_len >> table_lg2);
 	if (!rc)
@@ -293,8 +294,10 @@ struct pt_meta *pt_store_take(struct pt_store *store)
 	meta->next = NULL;
 	if (slab == store->unused)
 		store->unused = NULL;
-	if (++slab->used == slab->nr)
+	if (++slab->used == slab->nr) {
 		unlist(slab);
+		LIST_INSERT_HEAD(&store->full, slab, list);
+	}
 	return meta;
 }
 
@@ -319,8 +322,10 @@ void pt_store_give(struct pt_store *store, struct pt_meta *meta)
 	meta->up = NULL;
 	meta->next = slab->free;
 	slab->free = meta;
-	if (!slab->listed)
+	if (!slab->listed) {
+		unlist(slab);
 		list(store, slab);
+	}
 	if (--slab->used || slab == &store->near)
 		return;
 	if (store->unused)
@@ -333,7 +338,7 @@ void pt_store_fini(struct pt_store *store)
 {
 	struct pt_slab *slab;
 
-	while ((slab = LIST_FIRST(&store->slabs))) {
+	while ((slab = LIST_FIRST(&store->slabs)) || (slab = LIST_FIRST(&store->full))) {
 		if (slab == &store->near)
 			unlist(slab);
 		else

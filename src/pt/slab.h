@@ -59,7 +59,7 @@ struct pt_slab {
 	uint32_t used;		   /* not free */
 	struct pt_meta *free;	   /* used once, free now */
 	bool listed;		   /* has a free table */
-	LIST_ENTRY(pt_slab) list;  /* of those that have */
+	LIST_ENTRY(pt_slab) list;  /* of those that have, or of those that have none */
 };
 
 LIST_HEAD(pt_slabs, pt_slab);
@@ -72,6 +72,7 @@ struct pt_store {
 	uint64_t near_len;	/* constant: bytes of tables in `near` */
 	struct pt_slab near;	/* the first of them */
 	struct pt_slabs slabs;	/* with free tables, what was freed last first */
+	struct pt_slabs full;	/* without */
 	struct pt_slab *unused; /* one without any used one is kept; NULL: there is none */
 	struct pt_maps_list maps;
 	bool held;	  /* a reading is on: no block of maps goes */
