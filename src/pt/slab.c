@@ -120,6 +120,7 @@ int pt_store_init(struct pt_store *store, unsigned table_lg2, uint64_t root_len,
 	LIST_INIT(&store->slabs);
 	LIST_INIT(&store->full);
 	LIST_INIT(&store->maps);
+	LIST_INIT(&store->idle_maps);
 	rc = new_near(store, root_len >> table_lg2);
 	if (!rc)
 		*root = store->near.meta[0].table;
@@ -162,28 +163,39 @@ static struct pt_maps *new_maps(struct pt_store *store)
 	return maps;
 }
 
+/* It is in no list. */
 static void free_maps(const struct pt_store *store, struct pt_maps *maps)
 {
-	LIST_REMOVE(maps, list);
 	sys_call(SYS_munmap, maps->at, slab_len(store));
 	free(maps);
+}
+
+/* One with a free slot. NULL: no memory. */
+static struct pt_maps *maps_with_room(struct pt_store *store)
+{
+	struct pt_maps *idle = LIST_FIRST(&store->idle_maps);
+
+	if (!LIST_EMPTY(&store->maps))
+		return LIST_FIRST(&store->maps);
+	if (!idle)
+		return new_maps(store);
+	LIST_REMOVE(idle, list);
+	LIST_INSERT_HEAD(&store->maps, idle, list);
+	return idle;
 }
 
 /* A slot for the maps of a slab, zeroed. NULL: no memory. */
 static char *take_slot(struct pt_store *store, struct pt_maps **out)
 {
-	struct pt_maps *maps;
+	struct pt_maps *maps = maps_with_room(store);
 	unsigned slot;
 
-	LIST_FOREACH(maps, &store->maps, list)
-	if (maps->taken != UINT32_MAX)
-		break;
-	if (!maps)
-		maps = new_maps(store);
 	if (!maps)
 		return NULL;
 	slot = (unsigned)__builtin_ctz(~maps->taken);
 	maps->taken |= 1u << slot;
+	if (maps->taken == UINT32_MAX)
+		LIST_REMOVE(maps, list);
 	*out = maps;
 	return maps->at + slot * slot_len(store);
 }
@@ -191,8 +203,15 @@ static char *take_slot(struct pt_store *store, struct pt_maps **out)
 /* Its maps are zeros: so they were left by the last of its tables that was given back. */
 static void give_slot(struct pt_store *store, struct pt_maps *maps, const void *at)
 {
+	if (maps->taken == UINT32_MAX)
+		LIST_INSERT_HEAD(&store->maps, maps, list);
 	maps->taken &= ~(1u << ((size_t)((const char *)at - maps->at) / slot_len(store)));
-	if (!maps->taken && !store->held)
+	if (maps->taken)
+		return;
+	LIST_REMOVE(maps, list);
+	if (store->held)
+		LIST_INSERT_HEAD(&store->idle_maps, maps, list);
+	else
 		free_maps(store, maps);
 }
 
@@ -203,15 +222,12 @@ void pt_store_hold(struct pt_store *store)
 
 void pt_store_release(struct pt_store *store)
 {
-	struct pt_maps *maps = LIST_FIRST(&store->maps);
+	struct pt_maps *maps;
 
 	store->held = false;
-	while (maps) {
-		struct pt_maps *next = LIST_NEXT(maps, list);
-
-		if (!maps->taken)
-			free_maps(store, maps);
-		maps = next;
+	while ((maps = LIST_FIRST(&store->idle_maps))) {
+		LIST_REMOVE(maps, list);
+		free_maps(store, maps);
 	}
 }
 

@@ -45,7 +45,7 @@ struct pt_meta {
 struct pt_maps {
 	char *at;		  /* constant */
 	uint32_t taken;		  /* bit n: slot n is a slab's. Writers only, as what follows */
-	LIST_ENTRY(pt_maps) list; /* of all */
+	LIST_ENTRY(pt_maps) list; /* of those with free slots, or of idle ones */
 };
 
 /* Writers only, but for what is constant. */
@@ -67,16 +67,17 @@ LIST_HEAD(pt_maps_list, pt_maps);
 
 /* How a page table gets them. Writers only, but for what is constant. */
 struct pt_store {
-	unsigned table_lg2;	/* constant: bytes of a table */
-	uintptr_t mask;		/* constant: from a table to its slab */
-	uint64_t near_len;	/* constant: bytes of tables in `near` */
-	struct pt_slab near;	/* the first of them */
-	struct pt_slabs slabs;	/* with free tables, what was freed last first */
-	struct pt_slabs full;	/* without */
-	struct pt_slab *unused; /* one without any used one is kept; NULL: there is none */
-	struct pt_maps_list maps;
-	bool held;	  /* a reading is on: no block of maps goes */
-	uint64_t slab_nr; /* besides `near` */
+	unsigned table_lg2;	       /* constant: bytes of a table */
+	uintptr_t mask;		       /* constant: from a table to its slab */
+	uint64_t near_len;	       /* constant: bytes of tables in `near` */
+	struct pt_slab near;	       /* the first of them */
+	struct pt_slabs slabs;	       /* with free tables, what was freed last first */
+	struct pt_slabs full;	       /* without */
+	struct pt_slab *unused;	       /* one without any used one is kept; NULL: there is none */
+	struct pt_maps_list maps;      /* with free slots, and others */
+	struct pt_maps_list idle_maps; /* without a taken slot: they go when the reading ends */
+	bool held;		       /* a reading is on: no block of maps goes */
+	uint64_t slab_nr;	       /* besides `near` */
 	uint64_t len; /* bytes: `near`, and of slabs what was ever used, with what belongs to it */
 	bool dirty;   /* constant: with dirty maps */
 };

@@ -285,6 +285,47 @@ static void maps_stay_as_long_as_they_are_read(void **state)
 	assert_null(LIST_FIRST(&store.maps));
 }
 
+/* A block of maps that is full is not looked at; one that went idle in a reading serves again. */
+static void blocks_of_maps_are_full_and_idle(void **state)
+{
+	static struct pt_meta *many[(PT_MAPS_SLOTS + 3) * 512];
+	struct pt_maps *full, *next;
+	unsigned nr = 0, end;
+
+	begin(0);
+	while (store.slab_nr < PT_MAPS_SLOTS)
+		many[nr++] = take();
+	full = pt_slab_of(&store, many[nr - 1]->table)->maps;
+	assert_int_equal(full->taken, UINT32_MAX);
+	assert_true(LIST_EMPTY(&store.maps));
+	end = nr;
+	while (store.slab_nr < PT_MAPS_SLOTS + 2)
+		many[nr++] = take();
+	next = pt_slab_of(&store, many[nr - 1]->table)->maps;
+	assert_ptr_not_equal(next, full);
+	assert_int_equal(next->taken, 3);
+	pt_store_hold(&store);
+	/* All of both but the slab that is kept, which is the last that became unused. */
+	while (nr > end)
+		give(many[--nr]);
+	give(many[--nr]);
+	while (nr)
+		give(many[--nr]);
+	assert_int_equal(store.slab_nr, 1);
+	assert_non_null(LIST_FIRST(&store.idle_maps));
+	assert_null(LIST_NEXT(LIST_FIRST(&store.idle_maps), list));
+	next = LIST_FIRST(&store.idle_maps);
+	while (store.slab_nr < PT_MAPS_SLOTS + 1)
+		many[nr++] = take();
+	assert_ptr_equal(pt_slab_of(&store, many[nr - 1]->table)->maps, next);
+	assert_true(LIST_EMPTY(&store.idle_maps));
+	pt_store_release(&store);
+	while (nr)
+		give(many[--nr]);
+	pt_store_fini(&store);
+	assert_true(LIST_EMPTY(&store.maps) && LIST_EMPTY(&store.idle_maps));
+}
+
 static void without_memory_there_is_none(void **state)
 {
 	for (unsigned fail = 1; fail <= 2; fail++) {
@@ -310,6 +351,7 @@ int main(void)
 		cmocka_unit_test(what_was_given_back_last_comes_first),
 		cmocka_unit_test(slabs_come_and_go),
 		cmocka_unit_test(maps_stay_as_long_as_they_are_read),
+		cmocka_unit_test(blocks_of_maps_are_full_and_idle),
 		cmocka_unit_test(without_memory_there_is_none),
 	};
 
