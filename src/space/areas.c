@@ -168,16 +168,18 @@ static void link_behind(struct areas *areas, struct areas_node *node, struct are
 			iova_t first, bool empty)
 {
 	struct areas_node *parent = node->parent;
-	struct areas_fit fit;
+	struct areas_fit fit = {.pages = 0};
 	unsigned at;
 
 	if (!parent) {
 		parent = areas->root = take(areas, node->level + 1);
 		areas_fit_node(node, &fit);
 		add_child(parent, 0, node, 0, &fit);
+		fit = (struct areas_fit){.pages = 0};
 	}
 	at = slot_of(node) + 1;
-	fit = empty ? (struct areas_fit){.pages = 0} : parent->inner.fit[at - 1];
+	if (!empty)
+		fit = parent->inner.fit[at - 1];
 	if (parent->nr == INNER_MAX)
 		parent = divide(areas, parent, &at, first);
 	add_child(parent, at, behind, first, &fit);
