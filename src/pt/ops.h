@@ -182,6 +182,10 @@ PT_APART static struct pt_table *descend(struct pt *pt, iova_t first, iova_t las
 	struct pt_table *table = pt->root, *child;
 	unsigned at = pt->levels;
 
+	if (in_recent(pt, first, last)) {
+		*level = 1;
+		return pt->recent;
+	}
 	while (at > 1 && !((first ^ last) >> PT_LEVEL_LG2(at))) {
 		child = child_of(table, at, index_of(pt, first, at));
 		if (!child)
@@ -196,15 +200,6 @@ PT_APART static struct pt_table *descend(struct pt *pt, iova_t first, iova_t las
 	}
 	*level = at;
 	return table;
-}
-
-/* The same, at once if it is the level 1 table used last. */
-static inline struct pt_table *lowest(struct pt *pt, iova_t first, iova_t last, unsigned *level)
-{
-	if (!in_recent(pt, first, last))
-		return descend(pt, first, last, level);
-	*level = 1;
-	return pt->recent;
 }
 
 /* In the order in which they will be used: neighbours in addresses are neighbours in memory. */
@@ -225,10 +220,11 @@ static int spare_tables(struct mapping *m, uint64_t nr)
 	return 0;
 }
 
-PT_APART static int map_range(struct pt *pt, struct pt_table *table, unsigned level, iova_t iova,
-			      pa_t pa, uint64_t len, uint32_t prot)
+PT_APART static int map_range(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
 {
 	struct mapping m = {pt, iova, pa, len, prot, pt->max_leaf_lg2, NULL};
+	unsigned level;
+	struct pt_table *table = descend(pt, iova, iova + (len - 1), &level);
 
 	if (level > 1) {
 		struct mapping dry = m;
@@ -242,19 +238,15 @@ PT_APART static int map_range(struct pt *pt, struct pt_table *table, unsigned le
 	return 0;
 }
 
-/* One page where its table is already is most of what there is to do. */
+/* One page in the table used last is most of what there is to do: no call, nothing saved. */
 static int map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
 {
-	struct pt_table *table;
-	unsigned level;
-
 	if ((pa + (len - 1)) >> PT_PA_BITS)
 		return -ERANGE;
 	prot |= pt->prot_all;
-	table = lowest(pt, iova, iova + (len - 1), &level);
-	if (level > 1 || len != PT_PAGE_LEN)
-		return map_range(pt, table, level, iova, pa, len, prot);
-	atomic_store_explicit(&table->entry[index_of(pt, iova, 1)],
+	if (len != PT_PAGE_LEN || !in_recent(pt, iova, iova))
+		return map_range(pt, iova, pa, len, prot);
+	atomic_store_explicit(&pt->recent->entry[index_of(pt, iova, 1)],
 			      FMT(make_leaf)(1, PT_GRANULE_LG2, pa, prot), memory_order_release);
 	pt->recent_meta->live++;
 	return 0;
@@ -322,9 +314,10 @@ static uint64_t clear(struct pt *pt, struct pt_table *table, unsigned level, iov
 }
 
 /* A page's own leaf, if it is not its table's last. */
-static bool clear_page(struct pt *pt, struct pt_table *table, iova_t iova)
+static bool clear_page(struct pt *pt, iova_t iova)
 {
 	struct pt_meta *meta = pt->recent_meta;
+	struct pt_table *table = pt->recent;
 	unsigned index = index_of(pt, iova, 1);
 	uint64_t entry = peek(table, index);
 
@@ -336,9 +329,11 @@ static bool clear_page(struct pt *pt, struct pt_table *table, iova_t iova)
 }
 
 /* A table left empty is taken out by its parent: for that it takes a way from the root. */
-PT_APART static uint64_t unmap_range(struct pt *pt, struct pt_table *table, unsigned level,
-				     iova_t first, iova_t last, struct pt_gather *gather)
+PT_APART static uint64_t unmap_range(struct pt *pt, iova_t first, iova_t last,
+				     struct pt_gather *gather)
 {
+	unsigned level;
+	struct pt_table *table = descend(pt, first, last, &level);
 	uint64_t bytes = clear(pt, table, level, first, last, gather);
 
 	if (table != pt->root && !meta_of(pt, table)->live)
@@ -348,12 +343,9 @@ PT_APART static uint64_t unmap_range(struct pt *pt, struct pt_table *table, unsi
 
 static uint64_t unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather)
 {
-	unsigned level;
-	struct pt_table *table = lowest(pt, first, last, &level);
-
-	if (level == 1 && last - first == PT_PAGE_LEN - 1 && clear_page(pt, table, first))
+	if (last - first == PT_PAGE_LEN - 1 && in_recent(pt, first, first) && clear_page(pt, first))
 		return PT_PAGE_LEN;
-	return unmap_range(pt, table, level, first, last, gather);
+	return unmap_range(pt, first, last, gather);
 }
 
 /* Leaves below a table. */

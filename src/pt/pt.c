@@ -190,7 +190,7 @@ void pt_gather_add(struct pt_gather *gather, struct pt *pt)
 }
 
 /* First what the tables that stay say of those that go. */
-void pt_gather_free(struct pt_gather *gather)
+void pt_gather_free_all(struct pt_gather *gather)
 {
 	struct pt *pt;
 
