@@ -224,7 +224,7 @@ static void check_lines(const struct bitmap *map, struct obj_hwpt *hwpt,
 			iova_t first)
 {
 	for (size_t i = 0; i < nr * LINE_LEN * 8; i++)
-		if (lines[0][i / 64] >> i % 64 & 1)
+		if (lines[i / 8 / LINE_LEN][i / 64 % (LINE_LEN / 8)] >> i % 64 & 1)
 			check_page(map, hwpt, reading, first + ((iova_t)i << map->page_lg2));
 }
 
