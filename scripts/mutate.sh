@@ -35,7 +35,8 @@ state() {
 }
 
 # Each test is a script of its own in a copy: FOLDER/tests/NAME, with what ninja has to build for it.
-# A line of the table: name, suite, folder of src it is about, targets.
+# A line of the table: name, suite, folder of src it is about, targets ("-": none, since read takes
+# two tabs for one).
 make_table() {
 	local folder=$1
 	mkdir -p "$folder/tests"
@@ -45,7 +46,7 @@ make_table() {
 		($targets[0] | map({key: .id, value: [.filename[] | ltrimstr($build + "/")]}) | from_entries) as $file
 		| .[] | (.suite | map(ltrimstr("uiommufd:"))) as $suites
 		| select($suites[0] | IN("unit", "uapi", "flow"))
-		| [.name, $suites[0], $suites[1] // "-", ([.depends[] | $file[.] // [] | .[]] | join(",")),
+		| [.name, $suites[0], $suites[1] // "-", ([.depends[] | $file[.] // [] | .[]] | join(",") | if . == "" then "-" else . end),
 		   ([.env | to_entries[] | "\(.key)=\(.value)"] | map(@sh) | join(" ")), (.cmd | @sh)] | @tsv' |
 		while IFS=$'\t' read -r name suite about targets env cmd; do
 			printf '#!/bin/sh\ncd %q\necho 1000 >/proc/self/oom_score_adj\nexec env %s %s\n' "$folder/tree/build" "$env" "$cmd" \
@@ -228,10 +229,10 @@ verdict() {
 	while IFS=$'\t' read -r stage millis name targets suite; do
 		# A stage's programs are linked together, when it is its turn.
 		if [ "$stage" != "$built" ]; then
-			build=$(awk -F '\t' -v stage="$stage" '$1 == stage { print $4 }' "$folder/stages" | tr ',' '\n' | sort -u)
+			build=$(awk -F '\t' -v stage="$stage" '$1 == stage && $4 != "-" { print $4 }' "$folder/stages" | tr ',' '\n' | sort -u)
 			# shellcheck disable=SC2086
 			ninja -C "$folder/tree/build" $build >"$folder/build.log" 2>&1 || {
-				echo 'unbuilt -'
+				echo "unbuilt stage-$stage"
 				return
 			}
 			built=$stage
