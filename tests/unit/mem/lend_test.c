@@ -11,7 +11,7 @@
 #include "mem/lend.h"
 
 struct shared {
-	struct mem_lend lend;
+	struct mem_lend lend, *other; /* whose to wait for; NULL: its own */
 	_Atomic bool waiting;
 	_Atomic bool done;
 };
@@ -21,7 +21,7 @@ static void *wait_idle(void *arg)
 	struct shared *shared = arg;
 
 	atomic_store(&shared->waiting, true);
-	mem_lend_idle(&shared->lend);
+	mem_lend_idle(shared->other ? shared->other : &shared->lend);
 	atomic_store(&shared->done, true);
 	return NULL;
 }
@@ -89,12 +89,44 @@ static void idle_ends_under_steady_use(void **arg)
 	mem_lend_idle(&shared.lend);
 }
 
+/* Two that wait turn one after the other: what the first one has lent to since, the second sees. */
+static void one_waits_at_a_time(void **arg)
+{
+	static struct shared first, second;
+	struct mem_lend *lend = &first.lend;
+	pthread_t threads[2];
+	mem_hold_t before, since;
+
+	mem_lend_init(lend);
+	second.other = lend;
+	before = mem_lend_hold(lend);
+	pthread_create(&threads[0], NULL, wait_idle, &first);
+	while (!atomic_load(&lend->side))
+		sched_yield();
+	since = mem_lend_hold(lend);
+	pthread_create(&threads[1], NULL, wait_idle, &second);
+	while (!atomic_load(&second.waiting))
+		sched_yield();
+	/* It may be anywhere on its way by then; where it ends is in the first one's turn. */
+	for (int i = 0; i < 100; i++) {
+		usleep(200);
+		assert_int_equal(atomic_load(&lend->side), 1);
+	}
+	assert_false(atomic_load(&first.done) || atomic_load(&second.done));
+	mem_lend_release(before);
+	mem_lend_release(since);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(atomic_load(&lend->side), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(idle_returns_at_once_when_nothing_is_lent),
 		cmocka_unit_test(idle_waits_for_each_hold),
 		cmocka_unit_test(idle_ends_under_steady_use),
+		cmocka_unit_test(one_waits_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

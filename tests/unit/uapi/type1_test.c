@@ -120,11 +120,29 @@ static void devices_open_by_name(void **state)
 {
 	struct world *w = *state;
 	int group, fd = ready(w, VFIO_TYPE1_IOMMU, &group), dev, again;
-	char token[] = "0000:01:00.0 vf_token=14e63f56-abcd-4000-8000-0123456789ab";
+	char token[] = "0000:01:00.0 vf_token=14e63f56-abcd-4000-8000-0123456789ab", name[128];
+	static const char *const wrong[] = {
+		"vf_token",
+		"vf_token=",
+		"vf_tokem=14e63f56-abcd-4000-8000-0123456789ab",
+		"vf_token=14e63f56-abcd-4000-8000-0123456789a",
+		"vf_token=14e63f56-abcd-4000-8000-0123456789ag",
+		"vf_token=14e63f56-abcd-4000-80000-123456789ab",
+		"vf_token=14e63f56-abcd-4000-8000-0123456789abc",
+		"vf_token=14e63f56-abcd-4000-8000-0123456789ab x",
+		" vf_token=14e63f56-abcd-4000-8000-0123456789ab "
+		"vf_token=14e63f56-abcd-4000-8000-0123456789ab",
+	};
 
 	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, "0000:02:00.0"), -ENODEV);
 	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, "0000:01:00.00"), -ENODEV);
 	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, token), -EINVAL);
+	assert_non_null(strstr(w->why.text, "takes no VF token"));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(name, sizeof(name), "0000:01:00.0 %s", wrong[i]);
+		assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, name), -EINVAL);
+		assert_non_null(strstr(w->why.text, "is not vf_token=UUID"));
+	}
 	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, w_wild(w)), -EFAULT);
 	memset(w->page, 'x', PAGE);
 	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, w->page), -EINVAL);
