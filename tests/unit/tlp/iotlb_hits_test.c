@@ -117,15 +117,30 @@ static void neighbours_do_not_drive_each_other_out(void **state)
 		finds(form_of(IOAS_TLP_PASID, i), 0x10000, entry[i]);
 }
 
+/* Of the paging-structure cache: within it, and PASIDs side by side do not share one. */
+static void forms_have_contexts(void **state)
+{
+	unsigned taken = 0;
+
+	for (pasid_t pasid = 0; pasid < 4096; pasid++) {
+		ptrdiff_t at =
+			psc_context_at(&tlb.psc, form_of(IOAS_TLP_PASID, pasid)) - tlb.psc.context;
+
+		assert_in_range(at, 0, (1 << PSC_CONTEXT_LG2) - 1);
+		if (pasid < 1 << PSC_CONTEXT_LG2)
+			taken |= 1u << at;
+	}
+	assert_int_equal(taken, (1u << (1 << PSC_CONTEXT_LG2)) - 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(all_of_a_leaf_is_found),
-		TEST(only_what_is_meant_is_found),
-		TEST(forms_are_apart),
-		TEST(neighbours_do_not_drive_each_other_out),
+		TEST(all_of_a_leaf_is_found), TEST(only_what_is_meant_is_found),
+		TEST(forms_are_apart),	      TEST(neighbours_do_not_drive_each_other_out),
+		TEST(forms_have_contexts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
