@@ -126,6 +126,7 @@ int pt_map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot);
  * forgets that what was here was dirty. Returns the bytes unmapped. Neither can fail.
  */
 uint64_t pt_unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather);
+/* Frees what was gathered, when nobody is in flight through it any more. Mostly that is nothing. */
 void pt_gather_free_all(struct pt_gather *gather);
 static inline void pt_gather_free(struct pt_gather *gather)
 {

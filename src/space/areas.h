@@ -96,6 +96,6 @@ void areas_fit_gap(iova_t first, iova_t last, struct areas_fit *out);
 /* Can a request fit where this is the bound? */
 bool areas_fits(const struct areas_fit *fit, const struct areas_request *req);
 /* *fit becomes the larger of the two, alignment by alignment. */
-void areas_fit_merge(struct areas_fit *fit, const struct areas_fit *other);
+void areas_fit_merge(struct areas_fit *restrict fit, const struct areas_fit *restrict other);
 
 #endif

@@ -50,7 +50,7 @@ void areas_fit_gap(iova_t first, iova_t last, struct areas_fit *out)
 		out->skip[i] = (int16_t)((to_next & mask[i]) + broken);
 }
 
-static inline void merge(struct areas_fit *restrict fit, const struct areas_fit *restrict other)
+void areas_fit_merge(struct areas_fit *restrict fit, const struct areas_fit *restrict other)
 {
 	int64_t more = (int64_t)other->pages - fit->pages;
 	int16_t ours = 0, theirs = 0;
@@ -75,11 +75,6 @@ static inline void merge(struct areas_fit *restrict fit, const struct areas_fit 
 	}
 	fit->skip_odd = fit->skip_odd + ours < other->skip_odd + theirs ? fit->skip_odd + ours
 									: other->skip_odd + theirs;
-}
-
-void areas_fit_merge(struct areas_fit *fit, const struct areas_fit *other)
-{
-	merge(fit, other);
 }
 
 bool areas_fits(const struct areas_fit *fit, const struct areas_request *req)

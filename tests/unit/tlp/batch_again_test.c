@@ -3,41 +3,10 @@
  * Description: one batch begins with what the one before it has found, as long as that is so; and
  * an UNMAP waits for the end of one, or until it is renewed.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
-#include "tests/unit/tlp/rig.h"
-
-#define IOVA 0x200000ull
-
-static struct rig rig;
-static char *memory;
-static struct mem_window *window;
-
-static int setup(void **arg)
-{
-	rig_start(&rig, NULL);
-	memory = rig_pages(8);
-	window = rig_map(&rig, IOVA, memory, 4 * PAGE, IOAS_PROT_READ | IOAS_PROT_WRITE);
-	return 0;
-}
-
-static int teardown(void **arg)
-{
-	rig_unmap(&rig, IOVA, window);
-	rig_stop(&rig);
-	munmap(memory, 8 * PAGE);
-	return 0;
-}
-
-static int at(struct ioas_batch *batch, iova_t addr, uint64_t len, unsigned op, void **host,
-	      uint64_t *got)
-{
-	struct ioas_tlp tlp = {.addr = addr, .len = len, .op = (uint8_t)op};
-
-	return ioas_batch_at(batch, &tlp, host, got);
-}
+#include "tests/unit/tlp/batch_rig.h"
 
 static _Atomic bool unmapped;
 static struct mem_window *going;

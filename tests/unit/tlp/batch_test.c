@@ -1,37 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Description: a batch gives addresses out that stay good until its end, and judges each TLP. */
-#include <errno.h>
-#include "tests/unit/tlp/rig.h"
-
-#define IOVA 0x200000ull
-
-static struct rig rig;
-static char *memory;
-static struct mem_window *window;
-
-static int setup(void **arg)
-{
-	rig_start(&rig, NULL);
-	memory = rig_pages(8);
-	window = rig_map(&rig, IOVA, memory, 4 * PAGE, IOAS_PROT_READ | IOAS_PROT_WRITE);
-	return 0;
-}
-
-static int teardown(void **arg)
-{
-	rig_unmap(&rig, IOVA, window);
-	rig_stop(&rig);
-	munmap(memory, 8 * PAGE);
-	return 0;
-}
-
-static int at(struct ioas_batch *batch, iova_t addr, uint64_t len, unsigned op, void **host,
-	      uint64_t *got)
-{
-	struct ioas_tlp tlp = {.addr = addr, .len = len, .op = (uint8_t)op};
-
-	return ioas_batch_at(batch, &tlp, host, got);
-}
+#include "tests/unit/tlp/batch_rig.h"
 
 /* As one by one, whatever is asked, and up to the first that does not pass. */
 static void many_are_answered_as_each(void **arg)
