@@ -53,21 +53,34 @@ static void a_batch_begins_where_the_last_one_ended(void **arg)
 	ioas_batch_end(&batch);
 }
 
-static void an_unmap_waits_for_its_end(void **arg)
+/* A batch that has found a page, and a thread that waits to have it unmapped. */
+static pthread_t unmap_under(struct ioas_batch *batch)
 {
 	struct timespec nap = {.tv_nsec = 1000000};
-	struct ioas_batch batch;
 	uint64_t len, before;
 	pthread_t thread;
 	void *host;
 
+	atomic_store(&unmapped, false);
 	going = rig_map(&rig, IOVA + 5 * PAGE, memory + 5 * PAGE, PAGE, IOAS_PROT_READ);
-	ioas_batch_begin(&batch, rig.issuer);
-	assert_int_equal(at(&batch, IOVA + 5 * PAGE, 8, IOAS_TLP_READ, &host, &len), 0);
+	ioas_batch_begin(batch, rig.issuer);
+	assert_int_equal(at(batch, IOVA + 5 * PAGE, 8, IOAS_TLP_READ, &host, &len), 0);
 	before = atomic_load(&rig.iommu->inflight.waits);
 	assert_int_equal(pthread_create(&thread, NULL, unmapper, NULL), 0);
 	while (atomic_load(&rig.iommu->inflight.waits) == before)
 		nanosleep(&nap, NULL);
+	return thread;
+}
+
+static void an_unmap_waits_for_its_end(void **arg)
+{
+	struct timespec nap = {.tv_nsec = 1000000};
+	struct ioas_batch batch;
+	pthread_t thread;
+	uint64_t len;
+	void *host;
+
+	thread = unmap_under(&batch);
 	for (unsigned i = 0; i < 20; i++) {
 		nanosleep(&nap, NULL);
 		assert_false(atomic_load(&unmapped));
@@ -81,20 +94,12 @@ static void an_unmap_waits_for_its_end(void **arg)
 
 static void an_unmap_waits_for_no_more_than_a_renewal(void **arg)
 {
-	struct timespec nap = {.tv_nsec = 1000000};
 	struct ioas_batch batch;
-	uint64_t len, before;
 	pthread_t thread;
+	uint64_t len;
 	void *host;
 
-	atomic_store(&unmapped, false);
-	going = rig_map(&rig, IOVA + 5 * PAGE, memory + 5 * PAGE, PAGE, IOAS_PROT_READ);
-	ioas_batch_begin(&batch, rig.issuer);
-	assert_int_equal(at(&batch, IOVA + 5 * PAGE, 8, IOAS_TLP_READ, &host, &len), 0);
-	before = atomic_load(&rig.iommu->inflight.waits);
-	assert_int_equal(pthread_create(&thread, NULL, unmapper, NULL), 0);
-	while (atomic_load(&rig.iommu->inflight.waits) == before)
-		nanosleep(&nap, NULL);
+	thread = unmap_under(&batch);
 	assert_false(atomic_load(&unmapped));
 	ioas_batch_renew(&batch);
 	pthread_join(thread, NULL);
