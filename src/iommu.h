@@ -15,6 +15,7 @@
  *   the queues of events of a viommu -> one of them: below the context, and a model's lock
  *   an access' lock -> space (with ctx->lock not held while it moves); its list of pins: innermost
  *   vfio_lock -> pci control -> the model's lock -> pci irq
+ *   pci control -> pci watch -> what the door locks (no lock of the engine)
  *   vfio_lock -> pci bus
  *   pci bus -> route device, and route table
  *   route device, space -> turn of a device with ATS -> the model's lock, and its cache of

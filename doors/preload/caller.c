@@ -70,7 +70,8 @@ static const struct ioas_caller_ops *self;
 /* malloc has to know. */
 static int pin(struct ioas_caller *caller, uint64_t va, uint64_t len, bool write, void **host)
 {
-	int rc = self->pin(caller, va, len, write, host);
+	/* Registers are no memory, not even while they are watched. */
+	int rc = map_has_bar(va, va + len) ? -EFAULT : self->pin(caller, va, len, write, host);
 
 	if (!rc)
 		heap_pinned(va, va + len);
@@ -121,6 +122,8 @@ void caller_init(struct ioas_caller *caller)
 	ops.capable = capable;
 	ops.uid = uid;
 	ops.file_ready = poll_ready;
+	ops.region_page = watch_page;
+	ops.region_open = watch_open;
 	*caller = *mem_self_caller();
 	caller->ops = &ops;
 }

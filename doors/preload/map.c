@@ -105,6 +105,31 @@ void map_split(uintptr_t addr)
 	insert(at + 1, rest);
 }
 
+static bool continues(const struct door_map *a, const struct door_map *b)
+{
+	return a->end == b->start && a->obj == b->obj && a->prot == b->prot &&
+	       a->memory == b->memory && a->off + (a->end - a->start) == b->off;
+}
+
+void map_join(uintptr_t start, uintptr_t end)
+{
+	size_t at = lower(start), kept;
+
+	if (at)
+		at--;
+	for (; at + 1 < maps_nr && maps[at].start <= end; at++) {
+		for (kept = at; at + 1 < maps_nr && continues(&maps[kept], &maps[at + 1]); at++) {
+			/* Of what is gone nothing but a reference. */
+			cut[cut_nr] = maps[at + 1];
+			cut[cut_nr++].memory = false;
+			maps[kept].end = maps[at + 1].end;
+		}
+		memmove(&maps[kept + 1], &maps[at + 1], (maps_nr - at - 1) * sizeof(*maps));
+		maps_nr -= at - kept;
+		at = kept;
+	}
+}
+
 static void forget(uintptr_t start, uintptr_t end, bool moved)
 {
 	size_t first, last;
@@ -189,6 +214,20 @@ bool map_get(uintptr_t addr, struct door_map *out)
 		stand_get(out->obj);
 		found = true;
 	}
+	pthread_mutex_unlock(&door.lock);
+	return found;
+}
+
+bool map_has_bar(uintptr_t start, uintptr_t end)
+{
+	struct door_map *map;
+	bool found = false;
+
+	if (!map_maybe(start, end))
+		return false;
+	pthread_mutex_lock(&door.lock);
+	for (map = map_first(start); map && map->start < end && !found; map = map_after(map))
+		found = !map->memory;
 	pthread_mutex_unlock(&door.lock);
 	return found;
 }

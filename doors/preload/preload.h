@@ -17,8 +17,9 @@
  *   proc.c    files of /proc that are shown otherwise
  *   heap.c    blocks of malloc that are mapped for DMA, when they are freed
  *   map.c     mappings of ours    trap.c  a fault in a BAR     insn*.c  the instruction that
- * faulted signal.c  the program's handlers of signals, chained or put off
- *   wrap_*.c  the interposed functions: thin, they decide "ours or not" and translate errno
+ * faulted watch.c   registers that are memory for a while signal.c  the program's handlers of
+ * signals, chained or put off wrap_*.c  the interposed functions: thin, they decide "ours or not"
+ * and translate errno
  *
  * An *object* is what one open made: a descriptor that the program holds, which is a named memfd
  * or, for a queue, one end of a socket pair; and the engine's file.
@@ -43,6 +44,7 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define MEMFD_TAG   "ioas:"
 #define DEVICE_NAME "vfio-device:" /* of a memfd, before the index */
+#define DEVICE_LEN  (8ll << 40)	   /* regions are 1 TiB apart, BARs the first six */
 #define DEVICE_TEXT "anon_inode:[vfio-device]"
 
 struct machine {
@@ -64,6 +66,7 @@ struct door_obj {
 	int own, peer;		  /* (lock) a queue's: both ends, hidden; else -1 */
 	struct tree_node by_file; /* (lock) in poll.c's tree, if `queued` */
 	bool queued, ready;
+	bool sized;		/* constant: its memfd has pages for a device's registers */
 	_Atomic bool usable;	/* stand_ready has nothing to do */
 	_Atomic int64_t pos;	/* of read() and write() */
 	pid_t tid;		/* constant: a fail-nth file, of that thread; else 0 */
@@ -345,8 +348,23 @@ struct door_map *map_first(uintptr_t addr);
 struct door_map *map_after(struct door_map *map);
 /* Under door.lock: cuts a map in two at addr if it is inside one. Needs room for one more. */
 void map_split(uintptr_t addr);
+/* Under door.lock: makes one of maps around start..end that have become alike. Then map_drain. */
+void map_join(uintptr_t start, uintptr_t end);
 /* The BAR at addr with a reference to its object. Takes door.lock. */
 bool map_get(uintptr_t addr, struct door_map *out);
+/* Is a BAR mapped in start..end-1? Takes door.lock, unless there cannot be one. */
+bool map_has_bar(uintptr_t start, uintptr_t end);
+
+/* watch.c */
+
+/* ioas_caller_ops.region_page and region_open: may be called anywhere but under door.lock. */
+int watch_page(struct ioas_caller *caller, struct ioas_file *file, uint64_t off, void *at);
+int watch_open(struct ioas_caller *caller, struct ioas_file *file, uint64_t off, bool open);
+/*
+ * Under door.lock: a map, or a part of it, that is a BAR is inaccessible again, and one mapping to
+ * the kernel. 0 or -errno.
+ */
+int watch_end(uintptr_t start, uintptr_t end);
 
 /* path.c */
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include "preload.h"
 #include "real.h"
 
@@ -215,6 +216,20 @@ void stand_free(struct door_obj *obj)
 	free(obj);
 }
 
+/*
+ * As long as a device's file, so that a page of its registers can be memory for a while (watch.c).
+ * Under a limit on the size of files it stays empty: the kernel would end the program for it.
+ */
+static void stretch(struct door_obj *obj, int fd)
+{
+	enum ioas_node_kind kind = obj->node.kind;
+	struct rlimit limit;
+
+	if (kind == IOAS_NODE_VFIO_DEVICE || kind == IOAS_NODE_VFIO_CDEV)
+		obj->sized = !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur == RLIM_INFINITY &&
+			     !ftruncate(fd, DEVICE_LEN);
+}
+
 static int make_memfd(struct door_obj *obj, bool cloexec)
 {
 	char name[80];
@@ -236,6 +251,7 @@ static int make_memfd(struct door_obj *obj, bool cloexec)
 	}
 	obj->dev = st.st_dev;
 	obj->ino = st.st_ino;
+	stretch(obj, fd);
 	return fd;
 }
 

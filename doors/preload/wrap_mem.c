@@ -348,6 +348,8 @@ static long move_map(void *old, size_t old_len, size_t new_len, int flags, void 
 		return -EINVAL;
 	if (new_len > old_len || !new_len || end_of(old, old_len) > map->end)
 		return -EFAULT;
+	if (!map->memory && watch_end(first, end_of(old, old_len)))
+		return -errno;
 	kept = *map;
 	*at = real.mremap(old, old_len, new_len, flags, want);
 	if (*at == MAP_FAILED)

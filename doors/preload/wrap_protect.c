@@ -28,7 +28,8 @@ void protect_tell(const void *addr, size_t len)
 	door_leave(&call);
 }
 
-/* BARs keep no access in the kernel's eyes; what lies between them is libc's. (lock) */
+/* BARs have no access in the kernel's eyes, even if they are watched; what lies between them is
+ * libc's. (lock) */
 static long protect(uintptr_t start, uintptr_t end, int prot)
 {
 	struct door_map *map;
@@ -39,6 +40,8 @@ static long protect(uintptr_t start, uintptr_t end, int prot)
 		if (map->memory)
 			continue;
 		if (start < map->start && real.mprotect((void *)start, map->start - start, prot))
+			return -errno;
+		if (watch_end(map->start, map->end))
 			return -errno;
 		map->prot = prot;
 		start = map->end;
@@ -58,7 +61,10 @@ static int mprotect_ours(void *addr, size_t len, int prot)
 	rc = map_reserve(2);
 	if (!rc)
 		rc = protect((uintptr_t)addr, end_of(addr, len), prot);
+	if (!rc)
+		map_join((uintptr_t)addr, end_of(addr, len));
 	pthread_mutex_unlock(&door.lock);
+	map_drain();
 	door_leave(&call);
 	return (int)door_result(rc);
 }

@@ -105,6 +105,23 @@ struct ioas_caller_ops {
 	 * with one of `unpin`. Only with the instance's memory_told. May be NULL.
 	 */
 	void *(*host)(struct ioas_caller *caller, uint64_t va);
+	/*
+	 * Watching registers (ioas_pci_watch): the 4096 bytes at file offset `off` of a device's
+	 * region (region << 40 | offset).
+	 * region_page: a mapping of them, readable and writable, takes the place of the page at
+	 * `at` in this process. It stays for good. 0; -ENXIO they are not mapped, or no memory is
+	 * behind them.
+	 * region_open: with `open` all mappings that the caller has of them and may write become
+	 * accessible as far as it has asked for, so that its stores go to that memory; without,
+	 * each access goes to ioas_file_access again, and on return no store is under way. What is
+	 * mapped, moved or protected in between may go either way. 0; -ENXIO.
+	 * Called from threads of the engine and in calls of the program; must not enter the engine.
+	 * Both may be NULL: nothing is watched.
+	 */
+	int (*region_page)(struct ioas_caller *caller, struct ioas_file *file, uint64_t off,
+			   void *at);
+	int (*region_open)(struct ioas_caller *caller, struct ioas_file *file, uint64_t off,
+			   bool open);
 };
 
 /* Embedded first in a door's own struct. Must outlive the files opened with it. */

@@ -142,6 +142,34 @@ void ioas_pci_msix_send(struct ioas_pci *pci, unsigned vector);
 void ioas_pci_intx_set(struct ioas_pci *pci, bool level);
 
 /*
+ * Watching registers. An access to a mapped BAR is a fault of the program's thread, in which the
+ * model does it (bar_write): at once, without a thread of the model's, and dear where there are
+ * many. A page of registers that a driver only writes to, such as doorbells, can be watched for a
+ * while instead: then what the program stores goes to memory, and the model looks there for what
+ * has changed. bar_write comes as before for what does not go by the mapping (pwrite), and may for
+ * what does.
+ *
+ * ioas_pci_can_watch: would it be of use? There is a program, behind a door that can do it, which
+ * has mapped a BAR for writing. One atomic load.
+ * ioas_pci_watch_page: the memory for the page at `off` (a multiple of 4096) of BAR `bar`. It is
+ * at one address, and there for reading and writing (atomically), as long as the function, also
+ * when the file has gone; what is in it is what was there before. 0; -EINVAL no such page, or the
+ * MSI-X table is in it; -ENXIO there is none, as with ioas_pci_can_watch; -ENOMEM.
+ * ioas_pci_watch: that page is watched from now on. 0; -ENXIO it is not mapped for writing, or not
+ * any more; -EAGAIN registers do not answer now.
+ * ioas_pci_unwatch: the end of it; on return all that was stored is in the page. The engine ends
+ * it, too, without a word, when registers stop to answer (a reset, memory decoding, power) and when
+ * the file goes. Fine at any time.
+ *
+ * The last three from threads of the model, with no lock held that bar_write takes; they may take
+ * as long as a few system calls.
+ */
+bool ioas_pci_can_watch(const struct ioas_pci *pci);
+int ioas_pci_watch_page(struct ioas_pci *pci, unsigned bar, uint64_t off, void **page);
+int ioas_pci_watch(struct ioas_pci *pci);
+void ioas_pci_unwatch(struct ioas_pci *pci);
+
+/*
  * Calls `fn` for each function in order of address, until it returns non-zero, and returns that.
  */
 int ioas_pci_each(struct ioas_iommu *iommu, int (*fn)(struct ioas_pci *pci, void *arg), void *arg);

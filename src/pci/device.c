@@ -38,6 +38,8 @@ static void apply_config(struct ioas_pci *pci)
 
 	lock_must_hold(&pci->control);
 	atomic_store(&pci->memory_on, awake && command & PCI_CMD_MEMORY);
+	if (!atomic_load(&pci->memory_on))
+		pci_watch_shut(pci);
 	set_master(pci, awake && command & PCI_CMD_MASTER);
 	intx_disable_bit(pci, command & PCI_CMD_INTX_DISABLE);
 }
@@ -57,6 +59,7 @@ static void reset_locked(struct ioas_pci *pci)
 {
 	lock_must_hold(&pci->control);
 	atomic_store(&pci->in_reset, true);
+	pci_watch_shut(pci);
 	if (atomic_exchange(&pci->master_on, false) && pci->ops->bus_master)
 		pci->ops->bus_master(pci->model, false);
 	if (pci->ops->reset)

@@ -9,10 +9,10 @@
  * no bridge above it: the functions of one device number). The *user* is the program that has the
  * function open; what it sees of config space is the view vfio-pci gives.
  *
- * Lock order: bus -> (nothing); control -> irq. `control` is held around a model's reset and
- * bus_master and is never taken by a register access or an interrupt; `irq` is short, nothing is
- * called under it but write(2) to an eventfd. Callers have signals blocked (door.h), so that both
- * may be taken in a SIGSEGV handler.
+ * Lock order: bus -> (nothing); control -> watch -> irq. `control` is held around a model's reset
+ * and bus_master and is never taken by a register access or an interrupt; `watch` has the door
+ * change its mapping of a BAR; `irq` is short, nothing is called under it but write(2) to an
+ * eventfd. Callers have signals blocked (door.h), so that all may be taken in a SIGSEGV handler.
  */
 #ifndef PCI_PCI_H
 #define PCI_PCI_H
@@ -49,6 +49,26 @@ struct pci_intx {
 	int trigger;   /* (irq) eventfd or -1 */
 };
 
+/* What a page of BAR `bar` is in a program's mappings: ioas_caller_ops' region_page, region_open.
+ */
+struct pci_watcher {
+	int (*page)(void *file, unsigned bar, uint64_t off, void *at);
+	int (*open)(void *file, unsigned bar, uint64_t off, bool open);
+};
+
+/* A page of registers that is memory for a while: watch.c. */
+struct pci_watch {
+	pthread_mutex_t lock;
+	const struct pci_watcher *by; /* (lock) down to `at` */
+	void *file;		      /* whose mappings it is about: the last one's; NULL: none */
+	bool shown;		      /* `at` is a mapping of that file's page at: */
+	bool open;		      /* and so are the program's */
+	unsigned bar;
+	uint64_t off;
+	void *at;	       /* constant once made */
+	_Atomic bool possible; /* there is a file; written under lock */
+};
+
 struct pci_group;
 
 struct ioas_pci {
@@ -67,7 +87,8 @@ struct ioas_pci {
 	struct pci_group *group;
 	uint32_t cdev; /* (bus) number in vfioN; PCI_UNNUMBERED until asked for */
 	void *vfio;    /* for src/vfio alone */
-	bool open;     /* (control) */
+	struct pci_watch watch;
+	bool open; /* (control) */
 	pthread_mutex_t control;
 	struct pci_config config;  /* (control) */
 	_Atomic bool memory_on;	   /* registers answer: memory decoding on and in D0 */
@@ -191,6 +212,17 @@ ssize_t pci_bar_write(struct ioas_pci *pci, unsigned bar, uint64_t off, const vo
  */
 int pci_bar_access(struct ioas_pci *pci, unsigned bar, uint64_t off, bool write, uint64_t *value,
 		   unsigned size);
+
+/* ---- watch.c ---- */
+
+/* A file's mappings of the function's BARs can be watched from now on, those of another no more. */
+void pci_watch_offer(struct ioas_pci *pci, const struct pci_watcher *by, void *file);
+/* The file goes. */
+void pci_watch_forget(struct ioas_pci *pci, const void *file);
+/* Registers stop to answer, or may: a program's accesses go through the function again. */
+void pci_watch_shut(struct ioas_pci *pci);
+void watch_init(struct ioas_pci *pci);
+void watch_fini(struct ioas_pci *pci);
 
 /* ---- irq.c: VFIO_DEVICE_SET_IRQS, once its argument has been checked for form ---- */
 

@@ -33,6 +33,8 @@ int pci_low_power_enter(struct ioas_pci *pci, int wakeup)
 		atomic_store(&pci->low_power, wakeup >= 0 ? LOW_TELL : LOW);
 		rc = 0;
 	}
+	if (!rc)
+		pci_watch_shut(pci);
 	pthread_mutex_unlock(&pci->control);
 	if (rc)
 		irq_close(wakeup);

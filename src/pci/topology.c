@@ -235,6 +235,7 @@ static int place_bars(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why
 static void function_free(struct ioas_pci *pci)
 {
 	msix_fini(pci);
+	watch_fini(pci);
 	pthread_mutex_destroy(&pci->irq);
 	pthread_mutex_destroy(&pci->control);
 	free(pci);
@@ -263,6 +264,7 @@ static int function_new(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 	lock_guards(&pci->control, &pci->config, &pci->irq);
 	lock_init(&pci->irq, LOCK_PCI_IRQ);
 	lock_guards(&pci->irq, &pci->msix, pci + 1);
+	watch_init(pci);
 	*out = pci;
 	return msix_init(pci);
 }

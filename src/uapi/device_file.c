@@ -46,6 +46,7 @@ static void device_release(struct ioas_file *file)
 	struct uapi *uapi = file->iommu->uapi;
 	struct vfio_file *vfile = file->priv;
 
+	pci_watch_forget(vfile->pci, file);
 	pthread_mutex_lock(&uapi->vfio_lock);
 	if (vfile->granted && vfile->group_file)
 		close_in_group(vfile);

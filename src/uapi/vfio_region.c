@@ -178,6 +178,24 @@ ssize_t region_write(struct ioas_file *file, struct ioas_caller *caller, uint64_
 	return transfer(file, caller, va, len, off, true);
 }
 
+static int page_at(void *of, unsigned bar, uint64_t off, void *at)
+{
+	struct ioas_file *file = of;
+
+	return file->caller->ops->region_page(file->caller, file, (uint64_t)bar << REGION_LG2 | off,
+					      at);
+}
+
+static int open_page(void *of, unsigned bar, uint64_t off, bool open)
+{
+	struct ioas_file *file = of;
+
+	return file->caller->ops->region_open(file->caller, file, (uint64_t)bar << REGION_LG2 | off,
+					      open);
+}
+
+static const struct pci_watcher watcher = {page_at, open_page};
+
 int region_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, int flags,
 		struct ioas_mapping *out, struct ioas_why *why)
 {
@@ -196,6 +214,8 @@ int region_mmap(struct ioas_file *file, uint64_t off, uint64_t len, int prot, in
 	if (off > size || len > size - off)
 		return why_set(why, -EINVAL, "region %u ends at 0x%llx", index,
 			       (unsigned long long)size);
+	if (prot & PROT_WRITE && file->caller->ops->region_open)
+		pci_watch_offer(pci, &watcher, file);
 	return 0;
 }
 

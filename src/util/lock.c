@@ -46,6 +46,7 @@ static const char *const names[LOCK_RANKS] = {
 	[LOCK_EVENTS] = "queues of a viommu",
 	[LOCK_QUEUE] = "queue",
 	[LOCK_ACCESS_PINS] = "pins of an access",
+	[LOCK_PCI_WATCH] = "pci watch",
 	[LOCK_PCI_IRQ] = "pci irq",
 	[LOCK_CHECK] = "written pages",
 	[LOCK_CHECK_STALE] = "check of invalidations",

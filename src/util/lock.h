@@ -58,6 +58,7 @@ enum lock_rank {
 	LOCK_PRI,	  /* tlp: page requests of a device */
 	LOCK_QUEUE,	  /* obj: page requests, or events */
 	LOCK_ACCESS_PINS, /* space: what an access has pinned */
+	LOCK_PCI_WATCH,	  /* whether a program's mapping of a BAR shows memory */
 	LOCK_PCI_IRQ,	  /* a function's interrupts */
 	LOCK_CHECK,	  /* tlp: what was written, for --check-dirty */
 	LOCK_CHECK_STALE, /* tlp: what a guest may have cached */
