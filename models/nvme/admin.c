@@ -50,6 +50,7 @@ static nvme_status create_cq(struct nvme *nvme, const struct nvme_cmd *cmd)
 	cq->backlog = NULL;
 	nvme->io_queues++;
 	nvme_shadow_add(nvme, id, true);
+	nvme_watch_set(nvme, 2u * id + 1);
 	atomic_store(&cq->size, (cmd->cdw10 >> 16) + 1);
 	return NVME_SUCCESS;
 }
@@ -77,6 +78,7 @@ static nvme_status create_sq(struct nvme *nvme, const struct nvme_cmd *cmd)
 	nvme_mask_set(cq->sqs, id);
 	nvme->io_queues++;
 	nvme_shadow_add(nvme, id, false);
+	nvme_watch_set(nvme, 2u * id);
 	atomic_store(&sq->size, (cmd->cdw10 >> 16) + 1);
 	return NVME_SUCCESS;
 }
@@ -94,6 +96,7 @@ static nvme_status delete_sq(struct nvme *nvme, struct nvme_req *req)
 		return NVME_QID_INVALID | NVME_DNR;
 	atomic_store(&sq->size, 0);
 	nvme_shadow_drop(nvme, sq->id);
+	nvme_watch_set(nvme, 2u * sq->id);
 	nvme_mask_clear(nvme->ready, sq->id);
 	nvme_mask_clear(sq->cq->sqs, sq->id);
 	if (sq->cq->backlog)
@@ -116,6 +119,7 @@ static nvme_status delete_cq(struct nvme *nvme, const struct nvme_cmd *cmd)
 		return NVME_QUEUE_DELETION_INVALID | NVME_DNR;
 	atomic_store(&cq->size, 0);
 	nvme_shadow_drop(nvme, cq->id);
+	nvme_watch_set(nvme, 2u * cq->id + 1);
 	nvme_mask_clear(nvme->irq, cq->id);
 	nvme->io_queues--;
 	nvme_intx_update(nvme, cq);

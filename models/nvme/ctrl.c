@@ -113,6 +113,8 @@ void nvme_clear_locked(struct nvme *nvme)
 		nvme->cq[i].asserting = false;
 		memset(nvme->cq[i].sqs, 0, sizeof(nvme->cq[i].sqs));
 	}
+	for (unsigned i = 0; i < NVME_DOORBELLS; i++)
+		nvme_watch_set(nvme, i);
 	nvme_shadow_clear(nvme);
 	nvme->intx = 0;
 	ioas_pci_intx_set(nvme->pci, false);

@@ -337,7 +337,7 @@ static bool run_here(struct nvme *nvme, struct nvme_sq *sq)
 		return sq ? leave(nvme, sq) : true;
 	left = sq ? run_one(nvme, sq) : run_rung(nvme);
 	nvme_interrupt(nvme);
-	return left || nvme_shadow_is_quick(nvme);
+	return left || nvme_is_quick(nvme);
 }
 
 static bool is_rung(struct nvme *nvme)

@@ -29,6 +29,7 @@
 
 #define NVME_IO_QUEUES	 64
 #define NVME_QUEUES	 (NVME_IO_QUEUES + 1)
+#define NVME_DOORBELLS	 (2 * NVME_QUEUES)
 #define NVME_VECTORS	 NVME_QUEUES
 #define NVME_QUEUE_MAX	 4096 /* entries */
 #define NVME_MPS_MAX	 4    /* 64 KiB pages */
@@ -119,8 +120,19 @@ struct nvme_shadow {
 	uint64_t ids[NVME_MASK_WORDS]; /* I/O queues that exist, of either kind */
 	uint32_t ignored[NVME_QUEUES]
 			[2]; /* a tail and a head that mean nothing until they change */
-	uint64_t rung;	     /* when, for whoever rang last */
-	unsigned quick;	     /* doorbells in quick succession */
+};
+
+/* watch.c: doorbells that a driver stores into memory. Of the turn but for what is atomic. */
+enum { NVME_WATCH_OFF, NVME_WATCH_SETTLING, NVME_WATCH_ON };
+
+struct nvme_watch {
+	_Atomic uint32_t *word;		/* by doorbell, as in the BAR; constant once known */
+	_Atomic uint32_t state;		/* NVME_WATCH_... */
+	_Atomic bool wanted;		/* doorbells come quickly */
+	uint32_t last[NVME_DOORBELLS];	/* the words, as they were looked at last */
+	uint32_t known[NVME_DOORBELLS]; /* the queues' pointers then */
+	uint64_t rung;			/* when, for whoever rang last */
+	unsigned quick;			/* doorbells in quick succession */
 };
 
 struct nvme {
@@ -162,6 +174,7 @@ struct nvme {
 	unsigned io_queues;		 /* of either kind, that exist */
 	uint64_t ready[NVME_MASK_WORDS]; /* submission queues that may have commands */
 	struct nvme_shadow shadow;
+	struct nvme_watch watch;
 	uint64_t irq[NVME_MASK_WORDS]; /* completion queues that were posted to */
 	struct nvme_cmd fetch[NVME_FETCH];
 	struct nvme_req *free;
@@ -218,8 +231,20 @@ bool nvme_shadow_look(struct nvme *nvme);
 bool nvme_shadow_ask(struct nvme *nvme);
 /* The same for one queue, unless the worker looks. */
 bool nvme_shadow_ask_one(struct nvme *nvme, const struct nvme_sq *sq);
-/* Do doorbells come so quickly that the worker had better look? */
-bool nvme_shadow_is_quick(struct nvme *nvme);
+
+/* watch.c: with the turn, but for the last two, which are for bar_write. */
+/* A doorbell has been rung. Do they come so quickly that the worker had better look? */
+bool nvme_is_quick(struct nvme *nvme);
+void nvme_watch_begin(struct nvme *nvme);
+/* Takes what is new. True: a submission queue has become ready. */
+bool nvme_watch_look(struct nvme *nvme);
+/* From now on each doorbell is told; and the last look. */
+bool nvme_watch_end(struct nvme *nvme);
+/* A queue with that doorbell is made, or has gone: 0. */
+void nvme_watch_set(struct nvme *nvme, unsigned index);
+/* A doorbell by a call: true, if it is left to the worker. Else, when it has been done: */
+bool nvme_watch_takes(struct nvme *nvme, unsigned index, uint32_t value);
+void nvme_watch_follow(struct nvme *nvme, unsigned index, uint32_t value);
 
 /* ats.c */
 /* Makes the cache, if the IOMMU has ATS. 0; -ENOMEM. */
@@ -230,9 +255,13 @@ void nvme_ats_close(struct nvme *nvme);
 int nvme_send(struct nvme *nvme, const struct ioas_tlp *tlp, uint8_t *buf);
 
 /* regs.c */
-/* A queue's pointer, from a register or a shadow: false, and on record, if it cannot be. */
-bool nvme_sq_tail(struct nvme *nvme, struct nvme_sq *sq, uint32_t value);
-bool nvme_cq_head(struct nvme *nvme, struct nvme_cq *cq, uint32_t value);
+/*
+ * A queue's pointer, from a register or a shadow: false, and on record, if it cannot be. With
+ * `known` only if it still is that; false else.
+ */
+bool nvme_sq_tail(struct nvme *nvme, struct nvme_sq *sq, uint32_t value, const uint32_t *known);
+bool nvme_cq_head(struct nvme *nvme, struct nvme_cq *cq, uint32_t value, const uint32_t *known);
+void nvme_bad_doorbell(struct nvme *nvme, enum nvme_event what);
 uint64_t nvme_bar_read(void *model, unsigned bar, uint64_t off, unsigned size);
 void nvme_bar_write(void *model, unsigned bar, uint64_t off, uint64_t value, unsigned size);
 

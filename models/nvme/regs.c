@@ -115,47 +115,60 @@ static void write_reg(struct nvme *nvme, uint64_t off, uint32_t value)
 	}
 }
 
-static void bad_doorbell(struct nvme *nvme, enum nvme_event what)
+void nvme_bad_doorbell(struct nvme *nvme, enum nvme_event what)
 {
 	atomic_fetch_or(&nvme->db_errors, 1u << what);
 	nvme_kick(nvme);
 }
 
-bool nvme_sq_tail(struct nvme *nvme, struct nvme_sq *sq, uint32_t value)
+/* The queue exists, and has such an entry. */
+static bool can_point(struct nvme *nvme, uint32_t size, uint32_t value)
 {
-	uint32_t size = atomic_load(&sq->size);
+	if (value < size)
+		return true;
+	nvme_bad_doorbell(nvme, size ? NVME_EVENT_ERROR_DB_VALUE : NVME_EVENT_ERROR_DB_REGISTER);
+	return false;
+}
 
-	if (!size || value >= size) {
-		bad_doorbell(nvme, size ? NVME_EVENT_ERROR_DB_VALUE : NVME_EVENT_ERROR_DB_REGISTER);
-		return false;
-	}
-	atomic_store_explicit(&sq->tail, value, memory_order_release);
+static bool set(_Atomic uint32_t *pointer, uint32_t value, const uint32_t *known)
+{
+	uint32_t was = known ? *known : 0;
+
+	if (known)
+		return atomic_compare_exchange_strong(pointer, &was, value);
+	atomic_store(pointer, value);
 	return true;
+}
+
+bool nvme_sq_tail(struct nvme *nvme, struct nvme_sq *sq, uint32_t value, const uint32_t *known)
+{
+	return can_point(nvme, atomic_load(&sq->size), value) && set(&sq->tail, value, known);
 }
 
 static void sq_doorbell(struct nvme *nvme, struct nvme_sq *sq, uint32_t value)
 {
-	if (nvme_sq_tail(nvme, sq, value))
-		nvme_rung(nvme, sq);
+	if (!nvme_sq_tail(nvme, sq, value, NULL))
+		return;
+	nvme_watch_follow(nvme, 2u * sq->id, value);
+	nvme_rung(nvme, sq);
 }
 
-bool nvme_cq_head(struct nvme *nvme, struct nvme_cq *cq, uint32_t value)
+bool nvme_cq_head(struct nvme *nvme, struct nvme_cq *cq, uint32_t value, const uint32_t *known)
 {
 	uint32_t size = atomic_load(&cq->size), head = atomic_load(&cq->head), tail;
 	bool was_full;
 
-	if (!size || value >= size) {
-		bad_doorbell(nvme, size ? NVME_EVENT_ERROR_DB_VALUE : NVME_EVENT_ERROR_DB_REGISTER);
+	if (!can_point(nvme, size, value))
 		return false;
-	}
 	/* May the head come this far, or would entries be taken that are not there? */
 	tail = atomic_load_explicit(&cq->tail, memory_order_acquire);
 	if ((value + size - head) % size > (tail + size - head) % size) {
-		bad_doorbell(nvme, NVME_EVENT_ERROR_DB_VALUE);
+		nvme_bad_doorbell(nvme, NVME_EVENT_ERROR_DB_VALUE);
 		return false;
 	}
 	was_full = (tail + 1) % size == head;
-	atomic_store(&cq->head, value);
+	if (!set(&cq->head, value, known))
+		return false;
 	if (cq->ien && !ioas_pci_msix_enabled(nvme->pci))
 		nvme_intx_update(nvme, cq);
 	/* The worker cares only when it may be waiting for room. It looks at `head` afresh. */
@@ -167,16 +180,24 @@ bool nvme_cq_head(struct nvme *nvme, struct nvme_cq *cq, uint32_t value)
 	return true;
 }
 
+static void cq_doorbell(struct nvme *nvme, struct nvme_cq *cq, uint32_t value)
+{
+	if (nvme_cq_head(nvme, cq, value, NULL))
+		nvme_watch_follow(nvme, 2u * cq->id + 1, value);
+}
+
 static void doorbell(struct nvme *nvme, uint64_t off, uint32_t value)
 {
 	uint64_t index = (off - NVME_REG_DOORBELLS) / 4;
 
 	if (!(nvme->csts & NVME_CSTS_RDY))
 		return;
-	if (index / 2 >= NVME_QUEUES)
-		bad_doorbell(nvme, NVME_EVENT_ERROR_DB_REGISTER);
+	if (index >= NVME_DOORBELLS)
+		nvme_bad_doorbell(nvme, NVME_EVENT_ERROR_DB_REGISTER);
+	else if (nvme_watch_takes(nvme, (unsigned)index, value))
+		;
 	else if (index % 2)
-		nvme_cq_head(nvme, &nvme->cq[index / 2], value);
+		cq_doorbell(nvme, &nvme->cq[index / 2], value);
 	else
 		sq_doorbell(nvme, &nvme->sq[index / 2], value);
 }

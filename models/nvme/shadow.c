@@ -11,11 +11,7 @@
  *
  * The admin queues have none: drivers write their registers, whatever they do with the memory.
  */
-#include <time.h>
 #include "nvme/nvme.h"
-
-#define QUICK_NS 50000 /* from doorbell to doorbell */
-#define QUICK_NR 16    /* so many of them, and the worker had better look */
 
 #define NONE UINT32_MAX
 
@@ -58,14 +54,14 @@ static bool look_at(struct nvme *nvme, unsigned id)
 	tail = (uint32_t)pair;
 	head = (uint32_t)(pair >> 32);
 	if (is_new(tail, atomic_load(&sq->tail), atomic_load(&sq->size), &ignored[0])) {
-		any = nvme_sq_tail(nvme, sq, tail);
+		any = nvme_sq_tail(nvme, sq, tail, NULL);
 		if (any)
 			nvme_mask_set(nvme->ready, id);
 		else
 			ignored[0] = tail;
 	}
 	if (is_new(head, atomic_load(&cq->head), atomic_load(&cq->size), &ignored[1]) &&
-	    !nvme_cq_head(nvme, cq, head))
+	    !nvme_cq_head(nvme, cq, head, NULL))
 		ignored[1] = head;
 	return any;
 }
@@ -119,23 +115,6 @@ bool nvme_shadow_ask_one(struct nvme *nvme, const struct nvme_sq *sq)
 		return false;
 	ask(nvme, sq->id);
 	return may_look(nvme) && look_at(nvme, sq->id);
-}
-
-bool nvme_shadow_is_quick(struct nvme *nvme)
-{
-	struct timespec ts;
-	uint64_t now;
-
-	if (!nvme->shadow.on || !nvme->spins || nvme->shadow.watched)
-		return false;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-	nvme->shadow.quick = now - nvme->shadow.rung < QUICK_NS ? nvme->shadow.quick + 1 : 0;
-	nvme->shadow.rung = now;
-	if (nvme->shadow.quick < QUICK_NR)
-		return false;
-	nvme->shadow.quick = 0;
-	return true;
 }
 
 /*
@@ -200,7 +179,7 @@ nvme_status nvme_shadow_config(struct nvme *nvme, const struct nvme_cmd *cmd)
 void nvme_shadow_clear(struct nvme *nvme)
 {
 	nvme->shadow.on = nvme->shadow.watched = false;
-	nvme->shadow.quick = 0;
+	nvme->watch.quick = 0;
 	for (unsigned w = 0; w < NVME_MASK_WORDS; w++)
 		nvme->shadow.ids[w] = 0;
 }

@@ -12,8 +12,8 @@
 #include <unistd.h>
 #include "nvme/nvme.h"
 
-#define LOOKS	     64	  /* before it sleeps; a few microseconds */
-#define SHADOW_LOOKS 1000 /* the same where each look is a DMA: some 50 microseconds */
+#define LOOKS	   64	/* before it sleeps; a few microseconds */
+#define LONG_LOOKS 2000 /* the same where doorbells are not told: some 100 microseconds */
 
 static void pause_cpu(void)
 {
@@ -54,6 +54,8 @@ static void queue_open(struct nvme *nvme)
 	struct nvme_sq *sq = &nvme->sq[0];
 	struct nvme_cq *cq = &nvme->cq[0];
 
+	nvme_watch_set(nvme, 0);
+	nvme_watch_set(nvme, 1);
 	cq->base = nvme->acq;
 	cq->head = 0;
 	cq->tail = 0;
@@ -177,6 +179,14 @@ static bool run_queues(struct nvme *nvme)
 	return any;
 }
 
+/* For doorbells that nobody tells of. True: a submission queue has become ready. */
+static bool look(struct nvme *nvme)
+{
+	bool any = nvme_shadow_look(nvme);
+
+	return nvme_watch_look(nvme) || any;
+}
+
 /*
  * The next command of a driver that sends one at a time mostly comes within microseconds: looking
  * for it that long is cheaper for both than to sleep and to be woken. Only where the program has
@@ -184,13 +194,13 @@ static bool run_queues(struct nvme *nvme)
  */
 static bool work_comes(struct nvme *nvme)
 {
-	bool watched = nvme->shadow.watched, comes = false;
+	bool watched = nvme->shadow.watched || nvme->watch.state, comes = false;
 
-	for (unsigned i = 0; nvme->spins && i < (watched ? SHADOW_LOOKS : LOOKS) && !comes; i++) {
+	for (unsigned i = 0; nvme->spins && i < (watched ? LONG_LOOKS : LOOKS) && !comes; i++) {
 		if (nvme_work_waits(nvme) || nvme_ring_waits(nvme))
 			return true;
 		if (watched && nvme_turn_try(&nvme->turn)) {
-			comes = nvme_shadow_look(nvme);
+			comes = look(nvme);
 			nvme_turn_give(&nvme->turn);
 		}
 		pause_cpu();
@@ -201,8 +211,10 @@ static bool work_comes(struct nvme *nvme)
 /* From now on a driver rings. True: it has not had to yet. */
 static bool stop_watching(struct nvme *nvme)
 {
+	bool more = nvme_watch_end(nvme);
+
 	nvme->shadow.watched = false;
-	return !(nvme->csts & NVME_CSTS_SHST_MASK) && nvme_shadow_ask(nvme);
+	return !(nvme->csts & NVME_CSTS_SHST_MASK) && (nvme_shadow_ask(nvme) || more);
 }
 
 static void nap(struct nvme *nvme)
@@ -255,7 +267,9 @@ void *nvme_worker(void *arg)
 		/* After a shutdown nothing is fetched until the controller is reset. */
 		if (!(nvme->csts & NVME_CSTS_SHST_MASK)) {
 			nvme->shadow.watched = nvme->shadow.on && nvme->spins;
-			any |= nvme_shadow_look(nvme);
+			if (nvme->watch.wanted)
+				nvme_watch_begin(nvme);
+			any |= look(nvme);
 			any |= run_queues(nvme);
 		} else
 			for (unsigned w = 0; w < NVME_MASK_WORDS; w++)

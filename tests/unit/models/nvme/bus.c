@@ -250,6 +250,37 @@ void ioas_pci_intx_set(struct ioas_pci *pci, bool level)
 	bus.pin = level;
 }
 
+bool ioas_pci_can_watch(const struct ioas_pci *pci)
+{
+	return bus.can_watch;
+}
+
+int ioas_pci_watch_page(struct ioas_pci *pci, unsigned bar, uint64_t off, void **page)
+{
+	*page = bus.words;
+	if (bar || off != 0x1000)
+		return -EINVAL;
+	return bus.can_watch == -ENOMEM ? -ENOMEM : 0;
+}
+
+int ioas_pci_watch(struct ioas_pci *pci)
+{
+	bus.watches++;
+	if (bus.can_watch < 0)
+		return bus.can_watch;
+	pthread_mutex_lock(&bus.watch_lock);
+	bus.watched = true;
+	pthread_mutex_unlock(&bus.watch_lock);
+	return 0;
+}
+
+void ioas_pci_unwatch(struct ioas_pci *pci)
+{
+	pthread_mutex_lock(&bus.watch_lock);
+	bus.watched = false;
+	pthread_mutex_unlock(&bus.watch_lock);
+}
+
 /* This bus has no ATS. */
 int ioas_atc_new(unsigned entry_nr, struct ioas_atc **out)
 {

@@ -8,6 +8,7 @@
 #ifndef TESTS_NVME_BUS_H
 #define TESTS_NVME_BUS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <ioas/model.h>
 #include <ioas/tlp.h>
@@ -29,6 +30,16 @@ struct bus {
 	_Atomic unsigned lent; /* open spans */
 	/* bus.c only: of batches, writes of words, and what goes over the end of a page. */
 	_Atomic unsigned posts, crossed;
+	/*
+	 * bus.c only: whether registers can be watched (0: no, or -errno of who wants to), the
+	 * page, and where it is. With the lock a doorbell goes where it is watched, and to
+	 * bar_write else.
+	 */
+	int can_watch;
+	_Atomic unsigned watches;
+	pthread_mutex_t watch_lock;
+	bool watched;
+	uint32_t words[1024];
 };
 
 extern struct bus bus;

@@ -88,6 +88,19 @@ void driver_write64(uint64_t off, uint64_t value)
 	bus.ops->bar_write(bus.model, 0, off, value, 8);
 }
 
+void driver_doorbell(unsigned index, uint32_t value)
+{
+	bool watched;
+
+	pthread_mutex_lock(&bus.watch_lock);
+	watched = bus.watched;
+	if (watched)
+		__atomic_store_n(&bus.words[index], value, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&bus.watch_lock);
+	if (!watched)
+		driver_write32(NVME_REG_DOORBELLS + index * 4, value);
+}
+
 void driver_wait(uint32_t mask, uint32_t value)
 {
 	for (unsigned i = 0; (driver_read32(NVME_REG_CSTS) & mask) != value; i++) {
@@ -149,7 +162,7 @@ uint16_t driver_put(struct driver *drv, uint16_t id, struct nvme_cmd *cmd)
 
 void driver_ring(struct driver *drv, uint16_t id)
 {
-	driver_write32(NVME_REG_DOORBELLS + id * 8, drv->queue[id].tail);
+	driver_doorbell(id * 2u, drv->queue[id].tail);
 }
 
 bool driver_poll(struct driver *drv, uint16_t id, struct completion *out)
@@ -172,7 +185,7 @@ bool driver_poll(struct driver *drv, uint16_t id, struct completion *out)
 	queue->cq_head = (queue->cq_head + 1) % queue->size;
 	if (!queue->cq_head)
 		queue->phase = !queue->phase;
-	driver_write32(NVME_REG_DOORBELLS + id * 8 + 4, queue->cq_head);
+	driver_doorbell(id * 2u + 1, queue->cq_head);
 	return true;
 }
 

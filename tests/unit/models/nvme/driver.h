@@ -48,6 +48,8 @@ void driver_plug(struct driver *drv, const char *keys);
 uint32_t driver_read32(uint64_t off);
 void driver_write32(uint64_t off, uint32_t value);
 void driver_write64(uint64_t off, uint64_t value);
+/* By number: 2 * queue, or 2 * queue + 1. As a store to a mapping of the registers. */
+void driver_doorbell(unsigned index, uint32_t value);
 /* Waits until (CSTS & mask) == value; fails the test after 20 s. */
 void driver_wait(uint32_t mask, uint32_t value);
 /* Page-aligned memory of the bus. */
