@@ -91,7 +91,8 @@ enum ioas_fault_reason smmuv3_cd_table(const struct smmuv3_facts *facts, const u
 				       const struct nested_request *request,
 				       struct nested_table *out);
 
-/* smmuv3_event.c: stage1_ops.event; and the record alone: false, there is none. */
+/* smmuv3_event.c: stage1_ops.code and .event; and the record alone: false, there is none. */
+uint16_t smmuv3_code(const struct stage1 *stage1, const struct ioas_fault *fault);
 void smmuv3_event(const struct stage1 *stage1, const struct ioas_fault *fault, uint64_t guest_id,
 		  struct stage1_event *out);
 bool smmuv3_event_record(const struct smmuv3_stage1 *own, const struct ioas_fault *fault,

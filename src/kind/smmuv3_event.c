@@ -49,12 +49,14 @@ static bool descriptor(const struct ioas_fault *fault, uint64_t *word)
 	return true;
 }
 
-/* 0: none. */
+/* 0: none, as for each translation request (7.3.6). */
 static enum event event_of(const struct smmuv3_stage1 *own, const struct ioas_fault *fault)
 {
 	uint64_t word;
 	bool has_cd = descriptor(fault, &word);
 
+	if (fault->tlp.at == IOAS_TLP_TRANSLATION_REQUEST)
+		return 0;
 	switch (fault->reason) {
 	case IOAS_FAULT_BAD_STRUCTURE:
 		return has_cd ? C_BAD_CD : C_BAD_STE;
@@ -97,8 +99,9 @@ bool smmuv3_event_record(const struct smmuv3_stage1 *own, const struct ioas_faul
 		return false;
 	record[0] = (uint64_t)event | (uint64_t)stream << EVENT_SID_SHIFT;
 	record[1] = record[2] = record[3] = 0;
-	/* C_BAD_SUBSTREAMID has no SSV: its SubstreamID always counts. */
-	if (tlp->flags & IOAS_TLP_PASID)
+	/* C_BAD_SUBSTREAMID has no SSV: its SubstreamID always counts. F_STREAM_DISABLED has none.
+	 */
+	if (tlp->flags & IOAS_TLP_PASID && event != F_STREAM_DISABLED)
 		record[0] |= (uint64_t)tlp->pasid << EVENT_SSID_SHIFT |
 			     (event == C_BAD_SUBSTREAMID ? 0 : EVENT_SSV);
 	if (event < F_TRANSLATION)
@@ -108,6 +111,11 @@ bool smmuv3_event_record(const struct smmuv3_stage1 *own, const struct ioas_faul
 		    (tlp->flags & IOAS_TLP_PRIV ? EVENT_PNU : 0);
 	record[2] = fault->addr;
 	return true;
+}
+
+uint16_t smmuv3_code(const struct stage1 *stage1, const struct ioas_fault *fault)
+{
+	return (uint16_t)event_of((const struct smmuv3_stage1 *)stage1, fault);
 }
 
 static void deliver(struct stage1_event *event)

@@ -250,5 +250,6 @@ static enum ioas_fault_reason find(const struct stage1 *stage1, struct nested *n
 
 const struct stage1_ops smmuv3_stage1_ops = {
 	.find = find,
+	.code = smmuv3_code,
 	.event = smmuv3_event,
 };

@@ -37,7 +37,7 @@ static int formats(struct kind_unit *unit, struct ioas_why *why)
 }
 
 /* Accessed and dirty bits belong to scalable mode, as PASIDs and nesting do. */
-static bool scalable(const struct kind_unit *unit)
+bool vtd_scalable(const struct kind_unit *unit)
 {
 	return unit->spec.pasid_lg2 || unit->spec.dirty || unit->spec.nested;
 }
@@ -78,11 +78,11 @@ static uint64_t extended(const struct kind_unit *unit)
 	       kind_bit(34, spec->nested) |			       /* EAFS */
 	       kind_field(39, 35, pasids ? spec->pasid_lg2 - 1u : 0) | /* PSS */
 	       kind_bit(40, pasids) |				       /* PASID */
-	       kind_bit(43, scalable(unit)) |			       /* SMTS */
+	       kind_bit(43, vtd_scalable(unit)) |		       /* SMTS */
 	       kind_bit(45, spec->dirty) |			       /* SSADS */
-	       kind_bit(46, scalable(unit)) |			       /* SSTS */
+	       kind_bit(46, vtd_scalable(unit)) |		       /* SSTS */
 	       kind_bit(47, spec->nested) |			       /* FSTS */
-	       kind_bit(48, scalable(unit));			       /* SMPWCS */
+	       kind_bit(48, vtd_scalable(unit));		       /* SMPWCS */
 }
 
 static void info(const struct kind_unit *unit, struct kind_hw_info *out)

@@ -75,6 +75,8 @@ static void look_nested(struct ioas_fault *fault, struct ioas_iommu *iommu,
 		fault->stage = 0;
 	if (fault->stage != 1)
 		look_in(fault, route->pt, fault->gpa);
+	else if (route->stage1->ops->code)
+		fault->code = route->stage1->ops->code(route->stage1, fault);
 }
 
 static void look_up(struct ioas_fault *fault, struct ioas_iommu *iommu,

@@ -61,6 +61,11 @@ struct stage1_ops {
 				       const struct nested_request *request,
 				       struct nested_table *out);
 	/*
+	 * By which number hardware would report a fault of this stage 1, whose record is filled; 0:
+	 * it would not. NULL: kind_unit_code knows. In flight.
+	 */
+	uint16_t (*code)(const struct stage1 *stage1, const struct ioas_fault *fault);
+	/*
 	 * What the guest, who knows the requests by `guest_id`, is to be told of a fault of theirs:
 	 * `out` is all 0 and may stay so. In flight; must not wait. NULL: never anything.
 	 */

@@ -163,14 +163,17 @@ static void report(struct m_queue *queue, const uint64_t record[4])
 	memcpy(queue->event[queue->nr++].record, record, 4 * sizeof(*record));
 }
 
-/* An event record: IHI 0070 7.3. */
+/*
+ * An event record: IHI 0070 7.3. F_STREAM_DISABLED (6) has no SubstreamID, C_BAD_SUBSTREAMID (8)
+ * has one always, and no SSV.
+ */
 void m_tell(struct model *m, const struct ioas_tlp *tlp, const struct m_outcome *outcome)
 {
 	uint64_t stream = m->guest[outcome->set], record[4] = {0};
 	bool read = tlp->op == IOAS_TLP_READ;
 	struct m_queue *queue;
 
-	if (!outcome->event || stream == UINT64_MAX)
+	if (!outcome->event || stream == UINT64_MAX || tlp->at == IOAS_TLP_TRANSLATION_REQUEST)
 		return;
 	queue = queue_of(m, (unsigned)outcome->ctx,
 			 m->ctx[outcome->ctx].obj[outcome->hwpt_id].first.viommu,
@@ -178,7 +181,7 @@ void m_tell(struct model *m, const struct ioas_tlp *tlp, const struct m_outcome 
 	if (!queue)
 		return;
 	record[0] = outcome->event | stream << 32;
-	if (tlp->flags & IOAS_TLP_PASID)
+	if (tlp->flags & IOAS_TLP_PASID && outcome->event != 6)
 		record[0] |= (uint64_t)tlp->pasid << 12 | (outcome->event == 8 ? 0 : 1u << 11);
 	if (outcome->event >= 0x10) {
 		record[1] = 2ull << 40 | (uint64_t)read << 35 |

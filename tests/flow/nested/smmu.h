@@ -193,7 +193,7 @@ static inline bool smmu_told(struct smmu *smmu, enum smmu_event event, const uin
 	uint64_t first = event | (uint64_t)STREAM << 32, second = 0;
 	int got = smmu_event(smmu, &r);
 
-	if (ssid)
+	if (ssid && event != F_STREAM_DISABLED)
 		first |= (uint64_t)*ssid << 12 | (event == C_BAD_SUBSTREAMID ? 0 : 1u << 11);
 	if (va)
 		second = 2ull << 40 | (write ? 0 : 1ull << 35);

@@ -13,6 +13,7 @@
 #include <ioas/space.h>
 #include "iommu.h"
 #include "route/route.h"
+#include "units.h"
 
 #define PAGE 4096ul
 #define BASE 0x40000000ul /* a page that can be read; the next one is not mapped */
@@ -45,8 +46,8 @@ static const struct {
 } kinds[] = {
 	{"soft", {0}, NULL},
 	{"vtd",
-	 {0x86, 0x85, 0x85, 0, 0x59, 0x46, 0x44, 0x44},
-	 "VT-d fault reason 0x86 (scalable mode: no read permission)"},
+	 {0x79, 0x79, 0x85, 0x84, 0x59, 0x46, 0x44, 0x44},
+	 "VT-d fault reason 0x79 (scalable mode: second-stage entry not present)"},
 	{"amd", {2, 2, 2, 2, 2, 0, 8, 8}, "AMD event code 0x2 (IO_PAGE_FAULT)"},
 	{"smmuv3",
 	 {0x10, 0x10, 0x13, 0x10, 0x0a, 0x08, 0x05, 0x07},
@@ -149,6 +150,132 @@ static void of_nothing_attached(void **state)
 	free(page);
 }
 
+/* By a record alone, of a unit that a machine file describes so. */
+struct told {
+	struct ioas_topology_iommu spec;
+	struct ioas_fault fault;
+	unsigned code;
+};
+
+static void check_told(const struct told *told, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		struct ioas_fault fault = told[i].fault;
+		struct rig rig;
+
+		rig_begin(&rig, &told[i].spec);
+		kind_unit_code(&rig.unit, &fault);
+		if (fault.code != told[i].code)
+			fail_msg("%zu: %#x, not %#x", i, fault.code, told[i].code);
+		assert_int_equal(fault.vendor == IOAS_FAULT_OF_NOBODY, !fault.code);
+		assert_int_equal(ioas_fault_code_name(fault.vendor, fault.code) != NULL,
+				 fault.code != 0);
+		rig_end(&rig);
+	}
+}
+
+#define NR_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Any of PASIDs, dirty bits and nesting takes VT-d's scalable mode. */
+static void of_both_modes(void **state)
+{
+	static const struct told told[] = {
+		{{.kind = "vtd", .aw = 48}, {.reason = IOAS_FAULT_NOT_MAPPED}, 0x06},
+		{{.kind = "vtd", .aw = 48},
+		 {.reason = IOAS_FAULT_NOT_MAPPED, .tlp.op = IOAS_TLP_WRITE},
+		 0x05},
+		{{.kind = "vtd", .aw = 48}, {.reason = IOAS_FAULT_WIDTH}, 0x04},
+		{{.kind = "vtd", .aw = 48},
+		 {.reason = IOAS_FAULT_UNDECLARED, .tlp.flags = IOAS_TLP_PASID},
+		 0x31},
+		{{.kind = "vtd", .aw = 48}, {.reason = IOAS_FAULT_UNDECLARED}, 0},
+		{{.kind = "vtd", .aw = 48, .pasid_lg2 = 8}, {.reason = IOAS_FAULT_WIDTH}, 0x84},
+		{{.kind = "vtd", .aw = 48, .dirty = true}, {.reason = IOAS_FAULT_WIDTH}, 0x84},
+		{{.kind = "vtd", .aw = 48, .nested = true}, {.reason = IOAS_FAULT_WIDTH}, 0x84},
+		{{.kind = "vtd", .aw = 48, .nested = true}, {.reason = IOAS_FAULT_NO_READ}, 0x86},
+	};
+
+	check_told(told, NR_OF(told));
+}
+
+/* An SMMUv3 tells of a translation request nothing but that it is not allowed. */
+static void of_translation_requests(void **state)
+{
+	const struct ioas_topology_iommu smmuv3 = {.kind = "smmuv3", .pasid_lg2 = 8, .ats = true};
+	const struct ioas_tlp ask = {.at = IOAS_TLP_TRANSLATION_REQUEST, .flags = IOAS_TLP_PASID};
+	const struct ioas_tlp plain = {.flags = IOAS_TLP_PASID};
+	const struct told told[] = {
+		{smmuv3, {.reason = IOAS_FAULT_TRANSLATED, .tlp = ask}, 0x05},
+		{smmuv3, {.reason = IOAS_FAULT_PASID_WIDTH, .tlp = ask}, 0},
+		{smmuv3, {.reason = IOAS_FAULT_PASID_WIDTH, .tlp = plain}, 0x08},
+		{smmuv3, {.reason = IOAS_FAULT_NO_ROUTE, .tlp = ask}, 0},
+		{smmuv3, {.reason = IOAS_FAULT_NO_ROUTE, .tlp = plain}, 0x0a},
+		{smmuv3, {.reason = IOAS_FAULT_WIDTH, .tlp = ask}, 0},
+	};
+
+	check_told(told, NR_OF(told));
+}
+
+#define OF_TABLE(_stage, _reason, ...)                                         \
+	{                                                                      \
+		.stage = (_stage), .reason = IOAS_FAULT_##_reason, __VA_ARGS__ \
+	}
+
+/* What a first stage of a program's refuses, and the second one beneath it. */
+static void of_both_stages_of_vtd(void **state)
+{
+	const struct ioas_topology_iommu vtd = {.kind = "vtd", .nested = true};
+	const struct told told[] = {
+		{vtd, OF_TABLE(1, NOT_MAPPED, .stage1_nr = 1), 0x71},
+		{vtd, OF_TABLE(1, RESERVED, .stage1_nr = 1), 0x72},
+		{vtd, OF_TABLE(1, WIDTH), 0x80},
+		{vtd, OF_TABLE(1, PRIVILEGE, .stage1_nr = 4), 0x81},
+		/* Before any table: the PASID table entry has no SRE. */
+		{vtd, OF_TABLE(1, PRIVILEGE), 0x5d},
+		{vtd, OF_TABLE(1, NO_EXEC, .stage1_nr = 4), 0x82},
+		{vtd, OF_TABLE(1, NO_WRITE, .stage1_nr = 4), 0x85},
+		{vtd, OF_TABLE(2, NOT_MAPPED, .stage1_nr = 4), 0x79},
+		{vtd, OF_TABLE(2, WIDTH, .stage1_nr = 4), 0x84},
+		{vtd, OF_TABLE(2, NO_WRITE, .stage1_nr = 4), 0x85},
+		{vtd, OF_TABLE(2, NO_READ, .stage1_nr = 4), 0x86},
+		/* For an entry of the first stage: to read it, the root or another, or to set bits.
+		 */
+		{vtd, OF_TABLE(2, NOT_MAPPED, .during = IOAS_FAULT_DURING_TABLE), 0x79},
+		{vtd, OF_TABLE(2, NO_READ, .during = IOAS_FAULT_DURING_TABLE), 0x75},
+		{vtd, OF_TABLE(2, NO_READ, .during = IOAS_FAULT_DURING_TABLE, .stage1_nr = 1),
+		 0x76},
+		{vtd, OF_TABLE(2, NO_WRITE, .during = IOAS_FAULT_DURING_TABLE, .stage1_nr = 1),
+		 0x77},
+		{vtd, OF_TABLE(2, WIDTH, .during = IOAS_FAULT_DURING_TABLE, .stage1_nr = 1), 0x74},
+		{vtd, OF_TABLE(2, MEMORY, .stage1_nr = 4), 0},
+	};
+
+	check_told(told, NR_OF(told));
+}
+
+static void of_both_stages_of_others(void **state)
+{
+	const struct ioas_topology_iommu amd = {.kind = "amd", .nested = true};
+	const struct ioas_topology_iommu smmuv3 = {.kind = "smmuv3", .nested = true};
+	const struct told told[] = {
+		{amd, OF_TABLE(1, NOT_MAPPED), 0x2},
+		{amd, OF_TABLE(1, RESERVED), 0x2},
+		{amd, OF_TABLE(1, PRIVILEGE), 0x2},
+		{amd, OF_TABLE(2, NOT_MAPPED), 0x2},
+		{amd, OF_TABLE(2, NO_WRITE, .during = IOAS_FAULT_DURING_STRUCTURE), 0x2},
+		{amd, OF_TABLE(2, MEMORY), 0},
+		{smmuv3, OF_TABLE(2, NOT_MAPPED), 0x10},
+		{smmuv3, OF_TABLE(2, WIDTH), 0x10},
+		{smmuv3, OF_TABLE(2, NO_WRITE, .during = IOAS_FAULT_DURING_TABLE), 0x13},
+		{smmuv3, OF_TABLE(2, NO_READ, .during = IOAS_FAULT_DURING_STRUCTURE), 0x13},
+		/* A stage 1 says it itself. */
+		{smmuv3, OF_TABLE(1, NOT_MAPPED, .code = 0x10), 0x10},
+		{smmuv3, OF_TABLE(1, NOT_MAPPED), 0},
+	};
+
+	check_told(told, NR_OF(told));
+}
+
 static void what_has_no_name_is_null(void **state)
 {
 	assert_null(ioas_fault_code_name(IOAS_FAULT_OF_NOBODY, 0));
@@ -161,6 +288,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_has_its_numbers),
 		cmocka_unit_test(of_nothing_attached),
+		cmocka_unit_test(of_both_modes),
+		cmocka_unit_test(of_translation_requests),
+		cmocka_unit_test(of_both_stages_of_vtd),
+		cmocka_unit_test(of_both_stages_of_others),
 		cmocka_unit_test(what_has_no_name_is_null),
 	};
 

@@ -64,8 +64,11 @@ static enum ioas_fault_reason look(const pasid_t *pasid, iova_t iova, pa_t *gpa,
 	if (*event) {
 		assert_int_equal(note.stage, 1);
 		assert_int_equal(record[0] >> 12 & 0xfffff, pasid ? *pasid : 0);
-		/* C_BAD_SUBSTREAMID has a SubstreamID always, and no bit that says so. */
-		assert_int_equal(record[0] >> 11 & 1, pasid && *event != 0x08);
+		/*
+		 * C_BAD_SUBSTREAMID has a SubstreamID always, and no bit that says so;
+		 * F_STREAM_DISABLED has none.
+		 */
+		assert_int_equal(record[0] >> 11 & 1, pasid && *event != 0x08 && *event != 0x06);
 	}
 	return reason;
 }
@@ -367,6 +370,40 @@ static void records_of_configuration(void **state)
 	assert_int_equal(event_of(&note, record), 0);
 }
 
+/* 7.3.7: SubstreamID 0, where descriptor 0 is for requests without one. No field but the stream. */
+static void records_of_disabled_streams(void **state)
+{
+	const pasid_t zero = 0;
+	struct nested_found found;
+	struct ioas_fault note;
+	uint64_t record[4];
+
+	begin(ste0(0x10000, 0, 4), 2);
+	put_cd(0x10000, 0);
+	assert_int_equal(guest_look(&guest, &zero, 0x123, PT_ACCESS_READ, &found, &note),
+			 IOAS_FAULT_DISABLED);
+	assert_int_equal(event_of(&note, record), 0x06);
+	assert_int_equal(record[0], 0x123400000006ull);
+	assert_int_equal(record[1] | record[2] | record[3], 0);
+}
+
+/* 7.3.6: whatever is wrong. */
+static void no_records_of_translation_requests(void **state)
+{
+	const pasid_t far = 16;
+	struct nested_found found;
+	struct ioas_fault note;
+	uint64_t record[4];
+
+	begin(ste0(0x10000, 0, 4), 0);
+	guest_look(&guest, &far, 0x123, PT_ACCESS_READ, &found, &note);
+	assert_int_equal(event_of(&note, record), 0x08);
+	assert_int_equal(smmuv3_code(&guest.s1.stage1, &note), 0x08);
+	note.tlp.at = IOAS_TLP_TRANSLATION_REQUEST;
+	assert_int_equal(event_of(&note, record), 0);
+	assert_int_equal(smmuv3_code(&guest.s1.stage1, &note), 0);
+}
+
 static int start(void **state)
 {
 	guest_start(&guest);
@@ -390,6 +427,8 @@ int main(void)
 		cmocka_unit_test(loops_end),
 		cmocka_unit_test(records_of_faults),
 		cmocka_unit_test(records_of_configuration),
+		cmocka_unit_test(records_of_disabled_streams),
+		cmocka_unit_test(no_records_of_translation_requests),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

@@ -45,7 +45,13 @@ static enum ioas_fault_reason guest_find(const struct stage1 *stage1, struct nes
 	return reason;
 }
 
-static const struct stage1_ops guest_ops = {.find = guest_find};
+/* As an SMMUv3's would. */
+static uint16_t guest_code(const struct stage1 *stage1, const struct ioas_fault *fault)
+{
+	return fault->stage1_nr && fault->reason == IOAS_FAULT_NOT_MAPPED ? 0x10 : 0;
+}
+
+static const struct stage1_ops guest_ops = {.find = guest_find, .code = guest_code};
 
 struct guest {
 	struct rig rig;

@@ -294,6 +294,23 @@ static void writes_of_the_walk_are_noted(void **state)
 	guest_stop(&guest);
 }
 
+/* What hardware would report of a stage 1 that has a say in it. */
+static void a_record_has_the_number_of_its_stage(void **state)
+{
+	uint64_t word, *leaf;
+
+	begin(48, false);
+	leaf = guest_lead(&guest, 4, 1, IOVA, 1, 0, ALL | A);
+	assert_int_equal(dma(IOAS_TLP_READ, IOVA, &word, 0), -EFAULT);
+	assert_int_equal(newest().stage, 1);
+	assert_int_equal(newest().code, 0x10);
+	*leaf = 99 * PAGE | ALL | A;
+	assert_int_equal(dma(IOAS_TLP_READ, IOVA, &word, 0), -EFAULT);
+	assert_int_equal(newest().stage, 2);
+	assert_int_equal(newest().code, 0);
+	guest_stop(&guest);
+}
+
 /* What the program changed is used from its invalidation on, at the latest. */
 static void an_invalidation_ends_what_is_remembered(void **state)
 {
@@ -453,6 +470,7 @@ int main(void)
 		cmocka_unit_test(what_is_reserved_is_not_stale),
 		cmocka_unit_test(a_table_of_pasids_has_them_all),
 		cmocka_unit_test(a_table_in_lost_memory_is_a_fault),
+		cmocka_unit_test(a_record_has_the_number_of_its_stage),
 		cmocka_unit_test(a_record_reads_as_text),
 	};
 
