@@ -5,7 +5,7 @@
  * forbids. For --check-invalidation each counts for what it names and nothing else: TLBI for page
  * tables by ASID and address, CFGI for context descriptors by SubstreamID. Where hardware has a
  * choice the guest is given more: TTL hints, and the descriptors that a CFGI with Leaf would leave,
- * count as dropped, global pages with their ASID.
+ * count as dropped. A global page is dropped by its address, with whatever ASID, and by no ASID.
  */
 #include <endian.h>
 #include <errno.h>
@@ -105,6 +105,8 @@ static void forget_tables(struct obj_viommu *viommu, const uint64_t cmd[2])
 		.any_space = command != TLBI_NH_ASID && command != TLBI_NH_VA,
 		.space = (uint32_t)(cmd[0] >> 48),
 		.last = UINT64_MAX,
+		.not_global = command == TLBI_NH_ASID,
+		.global = command == TLBI_NH_VA,
 	};
 	struct smmuv3_stage1 *own;
 

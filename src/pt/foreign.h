@@ -80,6 +80,8 @@ bool pt_foreign_changed(const struct pt_foreign *table, unsigned level, uint64_t
 /* Of an entry of that level: does it lead anywhere; and if so, is it a leaf? */
 bool pt_foreign_present(const struct pt_foreign *table, uint64_t entry);
 bool pt_foreign_is_leaf(const struct pt_foreign *table, unsigned level, uint64_t entry);
+/* Is it a leaf that a cache may keep for all address spaces at once? */
+bool pt_foreign_is_global(const struct pt_foreign *table, unsigned level, uint64_t entry);
 /* log2 of what an entry of that level is for. */
 unsigned pt_foreign_level_lg2(enum pt_format format, unsigned level);
 #define PT_FOREIGN_LEVELS 5 /* at most */

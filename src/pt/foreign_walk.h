@@ -173,7 +173,11 @@ static int foreign_try(const struct pt_foreign *table, iova_t iova, uint32_t acc
 
 static bool foreign_is(enum foreign_question question, unsigned level, uint64_t entry)
 {
-	return question == FOREIGN_PRESENT ? FMT(present)(entry) : FMT(is_leaf)(entry, level);
+	if (question == FOREIGN_PRESENT)
+		return FMT(present)(entry);
+	if (!FMT(is_leaf)(entry, level))
+		return false;
+	return question == FOREIGN_LEAF || (PT_NOT_GLOBAL && !(entry & PT_NOT_GLOBAL));
 }
 
 /* What an entry allows, or lets those below allow. */

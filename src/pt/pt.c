@@ -335,6 +335,11 @@ bool pt_foreign_is_leaf(const struct pt_foreign *table, unsigned level, uint64_t
 	return formats[table->format]->foreign_is(FOREIGN_LEAF, level, entry);
 }
 
+bool pt_foreign_is_global(const struct pt_foreign *table, unsigned level, uint64_t entry)
+{
+	return formats[table->format]->foreign_is(FOREIGN_GLOBAL, level, entry);
+}
+
 unsigned pt_foreign_level_lg2(enum pt_format format, unsigned level)
 {
 	return formats[format]->granule_lg2 + formats[format]->index_lg2 * (level - 1);

@@ -30,7 +30,7 @@
 #define PT_PROT_RW (IOAS_PROT_READ | IOAS_PROT_WRITE)
 
 /* What may be asked of an entry by itself. */
-enum foreign_question { FOREIGN_PRESENT, FOREIGN_LEAF };
+enum foreign_question { FOREIGN_PRESENT, FOREIGN_LEAF, FOREIGN_GLOBAL };
 
 /* One format, compiled from ops.h, walk.h, dirty.h and foreign.h. */
 struct pt_ops {

@@ -11,7 +11,7 @@
 struct remembered {
 	struct tree_node node; /* tag: its level */
 	uint32_t space;
-	bool leaf;
+	bool leaf, global;
 	iova_t first, last; /* what it is for */
 	uint64_t entry;
 };
@@ -127,6 +127,7 @@ static void walked(struct check_stale *check, const struct pt_foreign *table,
 	}
 	one->entry = now->entry;
 	one->leaf = now->level && pt_foreign_is_leaf(table, now->level, now->entry);
+	one->global = now->level && pt_foreign_is_global(table, now->level, now->entry);
 	one->last = now->first;
 	if (now->level)
 		one->last += (1ull << pt_foreign_level_lg2(table->format, now->level)) - 1;
@@ -168,12 +169,16 @@ static bool covered(const struct remembered *one, const struct stale_forget *wha
 		return false;
 	if (what->leaves && !one->leaf)
 		return false;
+	if (what->not_global && one->global)
+		return false;
 	return one->first <= what->last && one->last >= what->first;
 }
 
-/* Of one space, level by level. */
+/* Of one space, level by level: of another than is meant only what is global. */
 static void forget_in(struct check_stale *check, uint32_t space, const struct stale_forget *what)
 {
+	bool mine = what->any_space || space == what->space;
+
 	for (uint32_t level = 0; level <= PT_FOREIGN_LEVELS; level++) {
 		struct remembered *one = start(check, space, level, level ? what->first : 0), *next;
 
@@ -183,7 +188,7 @@ static void forget_in(struct check_stale *check, uint32_t space, const struct st
 			next = after ? of(after) : NULL;
 			if (level && one->first > what->last)
 				break;
-			if (covered(one, what))
+			if ((mine || one->global) && covered(one, what))
 				forget_one(check, one);
 		}
 	}
@@ -191,16 +196,17 @@ static void forget_in(struct check_stale *check, uint32_t space, const struct st
 
 void check_stale_forget(struct check_stale *check, const struct stale_forget *what)
 {
-	struct tree_node *node, *parent;
+	struct tree_node *node = NULL, *parent;
 	struct remembered *one;
 	int side;
 
 	if (!check)
 		return;
 	pthread_mutex_lock(&check->lock);
-	if (!what->any_space)
+	if (!what->any_space && !what->global)
 		forget_in(check, what->space, what);
-	node = what->any_space ? tree_end(&check->tree, 0) : NULL;
+	else
+		node = tree_end(&check->tree, 0);
 	while (node) {
 		uint32_t space = of(node)->space;
 

@@ -59,6 +59,9 @@ struct stale_forget {
 	bool leaves;	 /* only leaves; else what leads to them, too */
 	bool structures; /* what leads to the page table of those spaces, too */
 	bool no_tables;	 /* only that */
+	/* Of leaves that are global (pt_foreign_is_global), which stand where they were found
+	 * first: none of them; or those of all other spaces as well. */
+	bool not_global, global;
 };
 void check_stale_forget(struct check_stale *check, const struct stale_forget *what);
 

@@ -28,6 +28,7 @@
 #define PT_TABLES_ACCESSED 0
 #define PT_ACCESSED_FAULTS 0
 #define PT_ROOT_SHORT	   0
+#define PT_NOT_GLOBAL	   0
 
 #define AMDV1_PR	 (1ull << 0)
 #define AMDV1_A		 (1ull << 5)

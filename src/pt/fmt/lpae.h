@@ -38,6 +38,7 @@
 #define PT_TABLES_ACCESSED 0
 #define PT_ACCESSED_FAULTS 1
 #define PT_ROOT_SHORT	   (LPAE_STAGE == 1)
+#define PT_NOT_GLOBAL	   (LPAE_STAGE == 1 ? LPAE_NG : 0)
 
 #define LPAE_VALID	 (1ull << 0)
 #define LPAE_TABLE	 (1ull << 1)  /* of the lowest level: a page, and no other is valid */

@@ -38,6 +38,7 @@
 #define PT_TABLES_ACCESSED 0
 #define PT_ACCESSED_FAULTS 1
 #define PT_ROOT_SHORT	   0
+#define PT_NOT_GLOBAL	   0
 
 #define RISCV_V		 (1ull << 0)
 #define RISCV_R		 (1ull << 1)

@@ -30,6 +30,7 @@
 #define PT_TABLES_ACCESSED 1
 #define PT_ACCESSED_FAULTS 0
 #define PT_ROOT_SHORT	   0
+#define PT_NOT_GLOBAL	   0
 
 #define VTDSS_RW	(3ull << 0)
 #define VTDSS_PS	(1ull << 7)

@@ -30,6 +30,7 @@
 #define PT_TABLES_ACCESSED 1
 #define PT_ACCESSED_FAULTS 0
 #define PT_ROOT_SHORT	   0
+#define PT_NOT_GLOBAL	   0
 
 #define X86_P	      (1ull << 0)
 #define X86_RW	      (1ull << 1)

@@ -26,8 +26,9 @@
 #define PTE_USER  (1ull << 6)
 #define PTE_RO	  (1ull << 7)
 #define PTE_AF	  (1ull << 10)
+#define PTE_NG	  (1ull << 11)
 #define PTE_DBM	  (1ull << 51)
-#define PTE_PAGE  (3ull | PTE_USER | PTE_AF)
+#define PTE_PAGE  (3ull | PTE_USER | PTE_AF | PTE_NG)
 
 enum smmu_event {
 	C_BAD_STE = 0x04,

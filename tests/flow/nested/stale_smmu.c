@@ -81,6 +81,35 @@ static void commands_name_what_they_drop(const uint64_t *root)
 	check("does", touch(5, VA), 0);
 }
 
+/* A page without nG is of all ASIDs: that of no ASID drops it, those of its address do. */
+static void pages_of_all_asids(const uint64_t *root)
+{
+	static const struct {
+		const char *what;
+		uint64_t word[2];
+		bool drops;
+	} all[] = {
+		{"of all, TLBI_NH_ASID", {0x11 | 5ull << 48, 0}, false},
+		{"of all, TLBI_NH_VA", {0x12 | 5ull << 48, VA}, true},
+		{"of all, TLBI_NH_VA of another ASID", {0x12 | 6ull << 48, VA}, true},
+		{"of all, TLBI_NH_VA of the next page", {0x12 | 6ull << 48, VA + 0x1000}, false},
+		{"of all, TLBI_NH_VAA", {0x13, VA}, true},
+		{"of all, TLBI_NH_ALL", {0x10, 0}, true},
+	};
+
+	*smmu_pte(&smmu, root[0], VA) &= ~PTE_NG;
+	check("TLBI_NH_ALL", smmu_command(&smmu, 0x10, 0), 0);
+	check("of all ASIDs", touch(5, VA), 0);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		change_leaf(root[0]);
+		check(all[i].what, smmu_command(&smmu, all[i].word[0], all[i].word[1]), 0);
+		check("  after the change", touch(5, VA), all[i].drops ? 0 : IOAS_PASSED_STALE);
+	}
+	*smmu_pte(&smmu, root[0], VA) |= PTE_NG;
+	check("TLBI_NH_ALL", smmu_command(&smmu, 0x10, 0), 0);
+	check("of one ASID again", touch(5, VA), 0);
+}
+
 int main(void)
 {
 	int fd = open_or_skip("/dev/iommu");
@@ -108,6 +137,7 @@ int main(void)
 	check("its translations are kept by ASID", touch(5, VA), IOAS_PASSED_STALE);
 	check("  which is found", recorded(&gun, "\"stale_level\":4"), 1);
 	commands_name_what_they_drop(root);
+	pages_of_all_asids(root);
 	leaf = smmu_pte(&smmu, root[0], VA);
 	was = *leaf;
 	*leaf = (was & ~0xfffffffff000ull) | guest_page(&smmu.guest);

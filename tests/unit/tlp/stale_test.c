@@ -151,6 +151,53 @@ static void pasids_and_halves_are_apart(void **state)
 	guest_stop(&guest);
 }
 
+/* Arm's pages without nG are for all ASIDs, and no invalidation of one ASID alone drops them. */
+static void pages_of_all_spaces(void **state)
+{
+	const uint64_t page = 3 | 1 << 6 | 1 << 10, ng = 1 << 11;
+	const struct pt_foreign arm = {.format = PT_ARM_LPAE_S1_4K, .aw = 48};
+	const struct pt_foreign stage2 = {.format = PT_ARM_LPAE_S2_4K, .aw = 48};
+	const struct pt_foreign x86 = {.format = PT_X86_64, .aw = 48};
+	static const struct {
+		struct stale_forget what;
+		bool drops[2]; /* a page of one space, and one of all */
+	} all[] = {
+		{{.space = 5, .last = UINT64_MAX}, {true, true}},
+		{{.space = 5, .last = UINT64_MAX, .not_global = true}, {true, false}},
+		{{.space = 6, .last = UINT64_MAX}, {false, false}},
+		{{.space = 6, .last = UINT64_MAX, .global = true}, {false, true}},
+		{{.space = 6, .first = PAGE, .last = UINT64_MAX, .global = true}, {false, false}},
+		{{.space = 4, .last = PAGE - 1, .leaves = true, .global = true}, {false, true}},
+		{{.any_space = true, .last = UINT64_MAX, .not_global = true}, {true, false}},
+		{{.space = 6, .last = UINT64_MAX, .no_tables = true, .global = true},
+		 {false, false}},
+	};
+
+	assert_true(pt_foreign_is_global(&arm, 1, page));
+	assert_false(pt_foreign_is_global(&arm, 1, page | ng));
+	assert_true(pt_foreign_is_global(&arm, 2, page & ~2ull));
+	assert_false(pt_foreign_is_global(&arm, 2, page)); /* leads to a table */
+	assert_false(pt_foreign_is_global(&stage2, 1, page));
+	assert_false(pt_foreign_is_global(&x86, 1, page));
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		for (unsigned g = 0; g < 2; g++) {
+			struct stale_entry entry = {.space = 5,
+						    .level = 1,
+						    .entry = page | (g ? 0 : ng),
+						    .present = true};
+			struct check_stale *check;
+			struct stale_found found;
+
+			assert_int_equal(check_stale_new(&check), 0);
+			check_stale_walk(check, &arm, &entry, 1, &found);
+			check_stale_forget(check, &all[i].what);
+			entry.entry |= PAGE;
+			check_stale_walk(check, &arm, &entry, 1, &found);
+			assert_int_equal(found.found, !all[i].drops[g]);
+			check_stale_destroy(check);
+		}
+}
+
 /* ---- the twin ---- */
 
 #define MANY 4096
@@ -276,6 +323,7 @@ int main(void)
 		cmocka_unit_test(a_dirty_bit_is_no_change),
 		cmocka_unit_test(of_each_format),
 		cmocka_unit_test(pasids_and_halves_are_apart),
+		cmocka_unit_test(pages_of_all_spaces),
 		cmocka_unit_test(twin),
 	};
 
