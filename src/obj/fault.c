@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <ioas/uapi/iommufd.h>
+#include "obj/fault_late.h"
 #include "obj/obj.h"
 #include "route/route.h"
 #include "util/alloc.h"
@@ -22,7 +23,8 @@ struct obj_fault {
 	struct obj obj;
 	pthread_mutex_t lock; /* protects the rest, and each group's that is in the queue */
 	struct obj_fault_groups queue;
-	struct ids cookies; /* groups that were read, at cookie - 1 */
+	struct ids cookies; /* groups that were read, at cookie - 1; and, without one, those late */
+	struct fault_late late;
 	void (*notify)(void *arg, bool ready);
 	void *notify_arg;
 };
@@ -170,7 +172,8 @@ static int group_add(struct obj_fault_group *group, const struct iommu_hwpt_pgfa
 	return 0;
 }
 
-static void group_leave_locked(struct obj_fault *fault, struct obj_fault_group *group)
+/* `late`: what the program says of it is still to come. */
+static void group_leave_locked(struct obj_fault *fault, struct obj_fault_group *group, bool late)
 {
 	lock_must_hold(&fault->lock);
 	TAILQ_REMOVE(&group->attach->groups, group, in_attach);
@@ -182,7 +185,10 @@ static void group_leave_locked(struct obj_fault *fault, struct obj_fault_group *
 		TAILQ_REMOVE(&fault->queue, group, in_queue);
 		break;
 	case READ:
-		ids_drop(&fault->cookies, group->cookie - 1);
+		if (late)
+			fault_late_begin(&fault->late, &fault->cookies, group->cookie);
+		else
+			ids_drop(&fault->cookies, group->cookie - 1);
 		break;
 	}
 	group->attach = NULL;
@@ -198,7 +204,7 @@ static int take_locked(struct obj_fault *fault, struct obj_attach *attach,
 	if (!group)
 		return -ENOMEM;
 	if (group_add(group, record)) {
-		group_leave_locked(fault, group);
+		group_leave_locked(fault, group, false);
 		group_put(group);
 		return -ENOMEM;
 	}
@@ -307,7 +313,7 @@ static struct obj_fault_group *take_out(struct obj_attach *attach, struct obj_fa
 			break;
 	}
 	if (group) {
-		group_leave_locked(fault, group);
+		group_leave_locked(fault, group, true);
 		notify_locked(fault);
 	}
 	pthread_mutex_unlock(&fault->lock);
@@ -331,7 +337,7 @@ static void refuse_all(struct obj_attach *attach, struct obj_fault *fault)
 
 	pthread_mutex_lock(&fault->lock);
 	while ((group = TAILQ_FIRST(&attach->groups))) {
-		group_leave_locked(fault, group);
+		group_leave_locked(fault, group, false);
 		TAILQ_INSERT_TAIL(refused, group, in_attach);
 	}
 	notify_locked(fault);
@@ -456,7 +462,9 @@ int obj_fault_respond(struct obj_fault *fault, uint32_t cookie, uint32_t code)
 	pthread_mutex_lock(&fault->lock);
 	group = cookie ? ids_get(&fault->cookies, cookie - 1) : NULL;
 	if (group)
-		group_leave_locked(fault, group);
+		group_leave_locked(fault, group, false);
+	else
+		fault_late_answer(&fault->late, &fault->cookies, cookie);
 	pthread_mutex_unlock(&fault->lock);
 	if (!group)
 		return -EINVAL;

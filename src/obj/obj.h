@@ -335,7 +335,10 @@ int obj_fault_take(struct obj_device *device, bool has_pasid, pasid_t pasid,
 /*
  * Takes back a complete group that was sent with that tag, and has no answer: the program neither
  * reads nor answers it any more, and nobody is called. False: there is none. Takes requests_lock.
+ * Its cookie, if it was read, is no other group's until the program has used it: of the newest that
+ * many.
  */
+#define OBJ_FAULT_LATE 64
 bool obj_fault_drop(struct obj_device *device, bool has_pasid, pasid_t pasid, uint32_t grpid,
 		    uint64_t tag);
 /*

@@ -135,6 +135,66 @@ static void answers_go_by_cookie(void **state)
 	assert_int_equal(a.nr[0] + a.nr[1], 2);
 }
 
+static ssize_t respond(struct set *s, uint32_t cookie)
+{
+	const struct iommu_hwpt_page_response one = {cookie, IOMMUFD_PAGE_RESP_SUCCESS};
+
+	return put(s, &one, 1);
+}
+
+/* A group of that number is read, and then its time is over. Its cookie. */
+static uint32_t let_expire(struct set *s, uint32_t grpid, struct answers *to)
+{
+	struct iommu_hwpt_pgfault r;
+
+	say(s, grpid, true, to);
+	assert_int_equal(get(s, &r, 1), REC);
+	assert_true(obj_fault_drop(s->dev, false, 0, grpid, 0));
+	assert_false(obj_fault_drop(s->dev, false, 0, grpid, 0));
+	return r.cookie;
+}
+
+/* An answer that comes too late meets nobody: not the group that is read next, either. */
+static void a_late_answer_is_nobodys(void **state)
+{
+	struct set s;
+	struct answers a = {0};
+	struct iommu_hwpt_pgfault r;
+	uint32_t late[OBJ_FAULT_LATE + 1];
+
+	begin(&s, state);
+	attach(&s, hwpt(&s, FAULT));
+	late[0] = let_expire(&s, 1, &a);
+	say(&s, 2, true, &a);
+	assert_int_equal(get(&s, &r, 1), REC);
+	assert_int_not_equal(r.cookie, late[0]);
+	assert_int_equal(respond(&s, late[0]), -EINVAL);
+	assert_int_equal(a.nr[IOMMUFD_PAGE_RESP_SUCCESS], 0);
+	assert_int_equal(respond(&s, r.cookie), 8);
+	assert_int_equal(a.nr[IOMMUFD_PAGE_RESP_SUCCESS], 1);
+	/* Once it has come, the number is as good as any. */
+	say(&s, 2, true, &a);
+	assert_int_equal(get(&s, &r, 1), REC);
+	assert_int_equal(r.cookie, late[0]);
+	assert_int_equal(respond(&s, r.cookie), 8);
+	/* Of answers that never come only the newest are waited for. */
+	for (unsigned i = 0; i < OBJ_FAULT_LATE; i++) {
+		late[i] = let_expire(&s, 3, &a);
+		assert_int_equal(late[i], i + 1);
+	}
+	late[OBJ_FAULT_LATE] = let_expire(&s, 3, &a);
+	assert_int_equal(late[OBJ_FAULT_LATE], OBJ_FAULT_LATE + 1);
+	assert_int_equal(let_expire(&s, 3, &a), late[0]);
+	assert_int_equal(respond(&s, late[OBJ_FAULT_LATE]), -EINVAL);
+	/* What was not read has no cookie. */
+	say(&s, 4, true, &a);
+	assert_true(obj_fault_drop(s.dev, false, 0, 4, 0));
+	assert_int_equal(get(&s, &r, 1), 0);
+	assert_int_equal(a.nr[IOMMUFD_PAGE_RESP_SUCCESS], 2);
+	obj_device_unbind(s.dev);
+	assert_int_equal(a.nr[IOMMUFD_PAGE_RESP_INVALID], 0);
+}
+
 static void what_has_no_answer_is_refused_when_its_attachment_ends(void **state)
 {
 	struct set s;
@@ -339,6 +399,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		T(groups_are_read_whole),
 		T(answers_go_by_cookie),
+		T(a_late_answer_is_nobodys),
 		T(what_has_no_answer_is_refused_when_its_attachment_ends),
 		T(requests_with_a_pasid_go_where_it_is_attached),
 		T(a_queue_lives_as_long_as_its_descriptor),
