@@ -53,15 +53,31 @@ static int check_command(struct obj_viommu *viommu, uint64_t word, struct ioas_w
 	}
 }
 
-/* ATC_INV: what the device has in its own cache, which no other command drops. */
-static void give_back(struct obj_viommu *viommu, uint64_t word)
+#define ATC_GLOBAL (1ull << 9)
+#define ATC_SSV	   (1ull << 11)
+#define ATC_ALL	   52
+
+/*
+ * ATC_INV (4.5.1): what the device has in its own cache, which no other command drops. Without SSV
+ * the request has no PASID, and devices drop what they have with one, too.
+ */
+static void give_back(struct obj_viommu *viommu, const uint64_t cmd[2])
 {
 	struct obj_vdevice *vdevice =
-		(word & 0xff) == ATC_INV ? obj_vdevice_find_locked(viommu, word >> 32) : NULL;
+		(cmd[0] & 0xff) == ATC_INV ? obj_vdevice_find_locked(viommu, cmd[0] >> 32) : NULL;
 	struct obj_hwpt *hwpt = vdevice ? vdevice->device->rid.hwpt : NULL;
+	unsigned size = (unsigned)(cmd[1] & 0x3f);
+	uint64_t mask = size < ATC_ALL ? (0x1000ull << size) - 1 : UINT64_MAX;
+	const struct ats_named what = {
+		.first = cmd[1] & ~0xfffull & ~mask,
+		.last = cmd[1] | 0xfff | mask,
+		.one_pasid = (cmd[0] & (ATC_SSV | ATC_GLOBAL)) == ATC_SSV,
+		.any_pasid = (cmd[0] & (ATC_SSV | ATC_GLOBAL)) == (ATC_SSV | ATC_GLOBAL),
+		.pasid = (pasid_t)(cmd[0] >> 12 & 0xfffff),
+	};
 
 	if (hwpt && hwpt->viommu == viommu && vdevice->device->dev)
-		ats_take_route(vdevice->device->dev, NULL, hwpt->to, IOAS_ATS_BY_GUEST);
+		ats_take_named(vdevice->device->dev, hwpt->to, &what);
 }
 
 static struct smmuv3_stage1 *table_of(struct obj_viommu *viommu, uint32_t stream)
@@ -173,7 +189,7 @@ int smmuv3_commands(struct obj_viommu *viommu, struct kind_array *array, struct 
 	for (uint32_t i = 0; i < array->done; i++) {
 		const uint64_t cmd[] = {le64toh(commands[i].cmd[0]), le64toh(commands[i].cmd[1])};
 
-		give_back(viommu, cmd[0]);
+		give_back(viommu, cmd);
 		forget(viommu, cmd);
 	}
 	free(commands);

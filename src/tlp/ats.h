@@ -98,6 +98,17 @@ void ats_explain(struct ioas_fault *fault, struct ioas_device *dev, pa_t pa);
 void ats_take_route(struct ioas_device *dev, const pasid_t *pasid, const struct pt_target *target,
 		    enum ioas_ats_cause cause);
 
+/* What a guest asks a device to give back, of its own stage 1: its addresses, and which forms. */
+struct ats_named {
+	iova_t first, last;
+	bool one_pasid; /* only of `pasid` */
+	bool any_pasid; /* of all PASIDs, and not without one; neither: of all forms */
+	pasid_t pasid;
+};
+/* Takes that back (IOAS_ATS_BY_GUEST); after inflight_wait, as ats_take_back. */
+void ats_take_named(struct ioas_device *dev, const struct pt_target *target,
+		    const struct ats_named *what);
+
 /* Has its model said that it has a cache? */
 bool ats_is_open(const struct ioas_device *dev);
 

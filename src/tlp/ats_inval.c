@@ -332,3 +332,24 @@ void ats_take_route(struct ioas_device *dev, const pasid_t *pasid, const struct 
 		take(dev->ats, &ask);
 	}
 }
+
+void ats_take_named(struct ioas_device *dev, const struct pt_target *target,
+		    const struct ats_named *what)
+{
+	struct ask ask = {.table = target,
+			  .first = what->first,
+			  .last = what->last,
+			  .cause = IOAS_ATS_BY_GUEST};
+	uint64_t form = what->one_pasid ? ats_form(dev, true, what->pasid) : 0, only = form;
+
+	if (!dev->ats || !target)
+		return;
+	for (; next_form(dev->ats, target, &form); form++) {
+		if (what->one_pasid && form != only)
+			return;
+		if (what->any_pasid && form == ATS_NO_PASID)
+			return;
+		ask.form = (uint32_t)form;
+		take(dev->ats, &ask);
+	}
+}
