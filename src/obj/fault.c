@@ -40,7 +40,7 @@ struct obj_fault_group {
 	uint32_t cookie;
 	obj_respond_t *respond;
 	void *arg;
-	uint64_t tag;
+	uint64_t tag; /* the sender's: another one is another group */
 	size_t nr, room;
 	struct iommu_hwpt_pgfault *record;
 };
@@ -203,6 +203,10 @@ static int take_locked(struct obj_fault *fault, struct obj_attach *attach,
 	lock_must_hold(&fault->lock);
 	if (!group)
 		return -ENOMEM;
+	/* The device has begun anew: the rest of what there is never comes. */
+	if (group->tag != tag)
+		group->nr = 0;
+	group->tag = tag;
 	if (group_add(group, record)) {
 		group_leave_locked(fault, group, false);
 		group_put(group);
@@ -212,7 +216,6 @@ static int take_locked(struct obj_fault *fault, struct obj_attach *attach,
 		return 0;
 	group->respond = respond;
 	group->arg = arg;
-	group->tag = tag;
 	tree_remove(&attach->incomplete, &group->node);
 	group->state = QUEUED;
 	TAILQ_INSERT_TAIL(&fault->queue, group, in_queue);

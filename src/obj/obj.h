@@ -316,7 +316,7 @@ struct obj_page_request {
 	uint32_t perm; /* IOMMU_PGFAULT_PERM_* */
 	uint64_t addr;
 	bool last;
-	uint64_t tag; /* of the last one: for `respond` */
+	uint64_t tag; /* the same in all of a group; for `respond` */
 };
 /*
  * Delivers one that a device sent, by where its requests go. The device stays bound meanwhile.

@@ -49,12 +49,17 @@ static void answered(void *arg, uint64_t tag, uint32_t grpid, uint32_t code)
 	atomic_fetch_add(&((struct answers *)arg)->nr[code], 1);
 }
 
-static void say(struct set *s, uint32_t grpid, bool last, struct answers *to)
+static void say_tagged(struct set *s, uint32_t grpid, bool last, uint64_t tag, struct answers *to)
 {
 	struct obj_page_request request = {
-		.grpid = grpid, .perm = 1, .addr = 0x1000 * grpid, .last = last};
+		.grpid = grpid, .perm = 1, .addr = 0x1000 * grpid, .last = last, .tag = tag};
 
 	assert_int_equal(obj_fault_report(s->dev, false, 0, &request, answered, to), 0);
+}
+
+static void say(struct set *s, uint32_t grpid, bool last, struct answers *to)
+{
+	say_tagged(s, grpid, last, 0, to);
 }
 
 static ssize_t get(struct set *s, void *buf, size_t nr)
@@ -104,6 +109,25 @@ static void groups_are_read_whole(void **state)
 	assert_int_equal(r[2].cookie, 2);
 	obj_device_unbind(s.dev);
 	assert_int_equal(a.nr[IOMMUFD_PAGE_RESP_INVALID], 2);
+}
+
+/* A device that was reset in the middle of a group knows nothing of it, and uses its number. */
+static void a_part_from_before_is_no_part(void **state)
+{
+	struct set s;
+	struct answers a = {0};
+	struct iommu_hwpt_pgfault r[4];
+
+	begin(&s, state);
+	attach(&s, hwpt(&s, FAULT));
+	say_tagged(&s, 5, false, 1, &a);
+	say_tagged(&s, 5, false, 1, &a);
+	say_tagged(&s, 5, false, 2, &a);
+	say_tagged(&s, 5, true, 2, &a);
+	assert_int_equal(get(&s, r, 4), 2 * (ssize_t)REC);
+	assert_int_equal(r[1].flags, IOMMU_PGFAULT_FLAGS_LAST_PAGE);
+	obj_device_unbind(s.dev);
+	assert_int_equal(a.nr[IOMMUFD_PAGE_RESP_INVALID], 1);
 }
 
 static void answers_go_by_cookie(void **state)
@@ -398,6 +422,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		T(groups_are_read_whole),
+		T(a_part_from_before_is_no_part),
 		T(answers_go_by_cookie),
 		T(a_late_answer_is_nobodys),
 		T(what_has_no_answer_is_refused_when_its_attachment_ends),
