@@ -52,17 +52,25 @@ static int check(const struct model *m, unsigned dev, const struct ioas_page_req
 	return d->pri.stats.outstanding < d->f->page_request_nr ? 0 : -EAGAIN;
 }
 
-/* The group that is on its way by that attachment: an old one or a new one. */
+/*
+ * The group that is on its way by that attachment: an old one or a new one. What was sent of it
+ * before a reset is no part of it.
+ */
 static struct m_group *on_its_way(struct model *m, unsigned dev, const struct m_attach *attach,
 				  uint32_t fault, uint32_t number)
 {
+	unsigned epoch = m->dev[dev].pri.epoch;
 	struct m_group *group;
 
 	for (unsigned i = 0; i < m->group_nr; i++) {
 		group = &m->group[i];
-		if (group->state == M_INCOMPLETE && group->dev == dev && group->number == number &&
-		    group->tagged == attach->tagged && group->pasid == attach->pasid)
-			return group;
+		if (group->state != M_INCOMPLETE || group->dev != dev || group->number != number ||
+		    group->tagged != attach->tagged || group->pasid != attach->pasid)
+			continue;
+		if (group->epoch != epoch)
+			group->nr = 0;
+		group->epoch = epoch;
+		return group;
 	}
 	group = &m->group[m->group_nr++];
 	*group = (struct m_group){.ctx = (unsigned)m->dev[dev].ctx,
@@ -70,7 +78,8 @@ static struct m_group *on_its_way(struct model *m, unsigned dev, const struct m_
 				  .fault = fault,
 				  .tagged = attach->tagged,
 				  .pasid = attach->pasid,
-				  .number = number};
+				  .number = number,
+				  .epoch = epoch};
 	return group;
 }
 
@@ -94,7 +103,6 @@ static void queue(struct model *m, unsigned dev, const struct m_attach *attach, 
 	if (!last)
 		return;
 	group->state = M_QUEUED;
-	group->epoch = m->dev[dev].pri.epoch;
 	/* Queues are in the order of last requests. */
 	whole = *group;
 	memmove(group, group + 1, (size_t)(&m->group[--m->group_nr] - group) * sizeof(*group));
