@@ -13,6 +13,7 @@
 #include <ioas/guard.h>
 #include "bench/bench.h"
 #include "obj/obj.h"
+#include "pt/mark.h"
 #include "pt/pt.h"
 #include "space/space.h"
 #include "tests/unit/uapi/world.h"

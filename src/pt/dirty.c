@@ -2,6 +2,7 @@
 /* Dirty tracking of a page table: on and off, set, read and clear. dirty.h has the rules. */
 #include <errno.h>
 #include <sched.h>
+#include "pt/mark.h"
 #include "pt/pt_private.h"
 #include "tlp/inflight.h"
 
@@ -22,14 +23,15 @@ bool pt_dirty_tracked(const struct pt *pt)
 	return atomic_load_explicit(&pt->dirty_tracked, memory_order_relaxed);
 }
 
+_Static_assert(offsetof(struct pt, store) == 0, "mark.h finds the store there");
+
 static uint64_t entry_bit(size_t bit)
 {
 	return 1ull << bit % 64;
 }
 
 /* Sets the bits of all of a leaf's entries, and those that lead there. Relaxed, as dirty.h says. */
-__attribute__((noinline)) static void set_bits(const struct pt *pt, const struct pt_walk *walk,
-					       unsigned map)
+void pt_dirty_mark_clean(const struct pt *pt, const struct pt_walk *walk, unsigned map)
 {
 	_Atomic uint64_t *entry = walk->leaf;
 	const struct pt_slab *slab = pt_slab_of(&pt->store, entry);
@@ -56,21 +58,6 @@ __attribute__((noinline)) static void set_bits(const struct pt *pt, const struct
 	}
 }
 
-static inline void mark_in(const struct pt *pt, const struct pt_walk *walk, unsigned map)
-{
-	const struct pt_slab *slab = pt_slab_of(&pt->store, walk->leaf);
-	size_t bit = pt_slab_bit(slab, walk->leaf);
-	uint64_t word = atomic_load_explicit(&slab->bits[map][bit / 64], memory_order_relaxed);
-
-	if (__builtin_expect(!(word & entry_bit(bit)), 0))
-		set_bits(pt, walk, map);
-}
-
-void pt_dirty_mark(const struct pt *pt, const struct pt_walk *walk)
-{
-	mark_in(pt, walk, atomic_load_explicit(&pt->dirty_map, memory_order_acquire));
-}
-
 /*
  * Counted as one who marks, though not in flight: which map. Who changes it sees the count, or the
  * change is seen here.
@@ -80,9 +67,9 @@ static unsigned enter(struct pt *pt)
 	unsigned map;
 
 	for (;;) {
-		map = atomic_load_explicit(&pt->dirty_map, memory_order_seq_cst);
+		map = atomic_load_explicit(&pt->store.marked, memory_order_seq_cst);
 		atomic_fetch_add_explicit(&pt->dirty_busy[map], 1, memory_order_seq_cst);
-		if (atomic_load_explicit(&pt->dirty_map, memory_order_seq_cst) == map)
+		if (atomic_load_explicit(&pt->store.marked, memory_order_seq_cst) == map)
 			return map;
 		atomic_fetch_sub_explicit(&pt->dirty_busy[map], 1, memory_order_release);
 	}
@@ -103,7 +90,7 @@ int pt_dirty_set(struct pt *pt, iova_t iova)
 	if (!pt->dirty_possible)
 		return 0;
 	map = enter(pt);
-	mark_in(pt, &walk, map);
+	pt_dirty_mark_in(pt, &walk, map);
 	leave(pt, map);
 	return 0;
 }
@@ -126,7 +113,7 @@ void pt_dirty_set_range(struct pt *pt, iova_t first, iova_t last)
 			first = (first | (page_len - 1)) + 1;
 			continue;
 		}
-		mark_in(pt, &walk, map);
+		pt_dirty_mark_in(pt, &walk, map);
 		first = walk.leaf_first + walk.leaf_len;
 	}
 	leave(pt, map);
@@ -135,9 +122,9 @@ void pt_dirty_set_range(struct pt *pt, iova_t first, iova_t last)
 /* What is marked in becomes quiet. Whoever is of a later generation than `turned` saw the turn. */
 static void turn(struct pt *pt, struct pt_dirty *read)
 {
-	unsigned map = atomic_load_explicit(&pt->dirty_map, memory_order_relaxed);
+	unsigned map = atomic_load_explicit(&pt->store.marked, memory_order_relaxed);
 
-	atomic_store_explicit(&pt->dirty_map, !map, memory_order_seq_cst);
+	atomic_store_explicit(&pt->store.marked, !map, memory_order_seq_cst);
 	while (atomic_load_explicit(&pt->dirty_busy[map], memory_order_seq_cst))
 		sched_yield();
 	if (!read->inflight)

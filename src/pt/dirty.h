@@ -275,7 +275,8 @@ static bool read_child(struct reading *r, struct pt_table *table, unsigned level
 
 static bool dirty_read(struct pt *pt, struct pt_dirty *read)
 {
-	struct reading r = {pt, read, !atomic_load_explicit(&pt->dirty_map, memory_order_relaxed)};
+	struct reading r = {pt, read,
+			    !atomic_load_explicit(&pt->store.marked, memory_order_relaxed)};
 	bool left;
 
 	return read_table(&r, pt->root, pt->levels, 0, &left);

@@ -155,8 +155,9 @@ int pt_nearest(const struct pt *pt, iova_t iova, struct ioas_range *out, uint32_
 
 /*
  * Dirty tracking: which leaves were written through since their bits were last cleared. While it is
- * on, who walks for a write calls pt_dirty_mark after all other checks and before the first byte
- * moves. A new leaf is clean. The bits stand beside the tables, not in the entries (dirty.h).
+ * on, who walks for a write calls pt_dirty_mark (mark.h) after all other checks and before the
+ * first byte moves. A new leaf is clean. The bits stand beside the tables, not in the entries
+ * (dirty.h).
  *
  * Bits say that bytes may have been written. When a reading is over, the bytes behind what it told
  * are in memory, but for spans lent out: these are marked again at their end.
@@ -170,9 +171,6 @@ bool pt_dirty_possible(const struct pt *pt);
  */
 void pt_dirty_track(struct pt *pt, bool on);
 bool pt_dirty_tracked(const struct pt *pt);
-/* Marks the leaf that a walk found, in a table that can track. Lock-free, under the walk's
- * in-flight mark. */
-void pt_dirty_mark(const struct pt *pt, const struct pt_walk *walk);
 
 /*
  * Marks the leaf at iova, tracked or not (0 or -ENOENT), and every leaf of first..last. The caller

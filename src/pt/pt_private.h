@@ -84,6 +84,7 @@ extern const struct pt_ops pt_ops_riscv_sv57x4;
 extern const struct pt_ops pt_ops_amdv1_2k;
 
 struct pt {
+	struct pt_store store;	  /* first: mark.h finds it there */
 	const struct pt_ops *ops; /* constant */
 	unsigned aw;		  /* constant */
 	unsigned levels;	  /* constant: level of the root, the smallest pages are level 1 */
@@ -95,10 +96,8 @@ struct pt {
 	struct ioas_range aperture; /* constant */
 	bool dirty_possible;	    /* constant */
 	_Atomic bool dirty_tracked;
-	_Atomic unsigned dirty_map;	/* the one to mark in; dirty.h says who may change it */
 	_Atomic unsigned dirty_busy[2]; /* who marks in it without being in flight */
 	struct pt_table *root;		/* constant; its entries are what readers follow */
-	struct pt_store store;
 	/* Writers only, as what follows: the level 1 table used last, NULL: none. */
 	struct pt_table *recent;
 	struct pt_meta *recent_meta;

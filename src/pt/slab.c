@@ -53,8 +53,10 @@ static void set_up(const struct pt_store *store, struct pt_slab *slab, uintptr_t
 	slab->first = first;
 	slab->nr = (uint32_t)nr;
 	slab->meta = meta;
-	for (unsigned i = 0; store->dirty && i < 2; i++)
+	for (unsigned i = 0; store->dirty && i < 2; i++) {
 		slab->bits[i] = (_Atomic uint64_t *)(maps + i * step);
+		slab->words[i] = (uintptr_t)slab->bits[i] - first / 64;
+	}
 }
 
 /* Bytes of one of the two maps in a slot. */

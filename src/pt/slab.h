@@ -52,6 +52,7 @@ struct pt_maps {
 struct pt_slab {
 	uintptr_t first;	   /* constant: where the tables begin */
 	_Atomic uint64_t *bits[2]; /* constant: the dirty maps; NULL: none */
+	uintptr_t words[2];	   /* constant: where they would begin if the slab were at 0 */
 	struct pt_maps *maps;	   /* constant: where they are; NULL: elsewhere */
 	struct pt_meta *meta;	   /* constant: of each table */
 	uint32_t nr;		   /* constant: tables it has room for */
@@ -80,6 +81,7 @@ struct pt_store {
 	uint64_t slab_nr;	       /* besides `near` */
 	uint64_t len; /* bytes: `near`, and of slabs what was ever used, with what belongs to it */
 	bool dirty;   /* constant: with dirty maps */
+	_Atomic unsigned marked; /* the dirty map to mark in; dirty.h says who may change it */
 };
 
 /* Begins with a root of that many bytes, taken already. 0; -ENOMEM. */
@@ -109,6 +111,19 @@ static inline struct pt_slab *pt_slab_of(const struct pt_store *store, const voi
 static inline size_t pt_slab_bit(const struct pt_slab *slab, const void *entry)
 {
 	return ((uintptr_t)entry - slab->first) / sizeof(uint64_t);
+}
+
+/* The word of a dirty map that has an entry's bit, and which bit it is. By the fewest instructions.
+ */
+static inline _Atomic uint64_t *pt_slab_word(const struct pt_slab *slab, unsigned map,
+					     const void *entry)
+{
+	return (_Atomic uint64_t *)slab->words[map] + (uintptr_t)entry / sizeof(uint64_t) / 64;
+}
+
+static inline unsigned pt_slab_shift(const void *entry)
+{
+	return (uintptr_t)entry / sizeof(uint64_t) % 64;
 }
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "iommu.h"
 #include "mem/mem.h"
+#include "pt/mark.h"
 #include "route/route.h"
 #include "tlp/ats.h"
 #include "tlp/check_dirty.h"

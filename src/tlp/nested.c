@@ -11,6 +11,7 @@
 #include <errno.h>
 #include "iommu.h"
 #include "mem/mem.h"
+#include "pt/mark.h"
 #include "route/route.h"
 #include "tlp/check_dirty.h"
 #include "tlp/nested.h"

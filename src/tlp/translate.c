@@ -3,6 +3,7 @@
 #include <errno.h>
 #include "iommu.h"
 #include "mem/mem.h"
+#include "pt/mark.h"
 #include "route/route.h"
 #include "tlp/ats.h"
 #include "tlp/nested.h"

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "formats.h"
+#include "pt/mark.h"
 #include "tlp/inflight.h"
 
 #define PA_BASE (1ull << 40)

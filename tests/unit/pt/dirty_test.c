@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "formats.h"
+#include "pt/mark.h"
 #include "tlp/inflight.h"
 
 #define TWIN_NR	  (1u << 13)

@@ -97,6 +97,16 @@ static void a_root_is_there_from_the_beginning(void **state)
 	}
 }
 
+/* Where a mark looks is where the bit is. */
+static void check_word(const struct pt_slab *slab, const void *entry)
+{
+	size_t bit = pt_slab_bit(slab, entry);
+
+	assert_int_equal(pt_slab_shift(entry), bit % 64);
+	for (unsigned map = 0; store.dirty && map < 2; map++)
+		assert_ptr_equal(pt_slab_word(slab, map, entry), &slab->bits[map][bit / 64]);
+}
+
 /* Every one is written full: none has a byte in common with another, or with what a slab keeps. */
 static void tables_are_apart(void **state)
 {
@@ -120,6 +130,7 @@ static void tables_are_apart(void **state)
 			assert_ptr_equal(&slab->meta[index], taken[k]);
 			assert_int_equal(pt_slab_bit(slab, byte), index * (table_len() / 8));
 			assert_int_equal(slab == &store.near, k < 7);
+			check_word(slab, byte + 8 * (k % (table_len() / 8)));
 		}
 		for (unsigned k = 0; k < nr; k++)
 			give(taken[k]);
