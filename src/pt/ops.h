@@ -28,7 +28,8 @@ struct mapping {
 	uint64_t len;
 	uint32_t prot;
 	unsigned max_leaf_lg2;
-	struct pt_meta *spare; /* tables to use */
+	struct pt_meta *spare[2]; /* tables to use: for pages, for tables */
+	uint64_t missing[2];	  /* how many there are to be */
 };
 
 static void advance(struct mapping *m, uint64_t len)
@@ -88,19 +89,18 @@ static struct pt_table *child_of(const struct pt_table *table, unsigned level, u
 	return FMT(present)(entry) && !FMT(is_leaf)(entry, level) ? table_at(entry) : NULL;
 }
 
-/* Tables that are missing for what *m maps below `table` (NULL: not there yet); advances *m. */
-static uint64_t missing(struct mapping *m, const struct pt_table *table, unsigned level)
+/* Counts those missing for what *m maps below `table` (NULL: not there yet); advances *m. */
+static void missing(struct mapping *m, const struct pt_table *table, unsigned level)
 {
 	unsigned lg2 = PT_LEVEL_LG2(level);
 	unsigned end = entries_of(m->pt, level);
-	uint64_t nr = 0;
 
 	if (level == 1) {
 		uint64_t table_len = 1ull << (lg2 + PT_INDEX_LG2);
 		uint64_t left = table_len - (m->iova & (table_len - 1));
 
 		advance(m, left < m->len ? left : m->len);
-		return 0;
+		return;
 	}
 	for (unsigned i = index_of(m->pt, m->iova, level); m->len && i < end;) {
 		unsigned leaf_lg2 = best_lg2(m, level);
@@ -111,12 +111,11 @@ static uint64_t missing(struct mapping *m, const struct pt_table *table, unsigne
 		} else {
 			struct pt_table *child = child_of(table, level, i);
 
-			nr += !child;
-			nr += missing(m, child, level - 1);
+			m->missing[level > 2] += !child;
+			missing(m, child, level - 1);
 			i++;
 		}
 	}
-	return nr;
 }
 
 static void put_leaf(struct mapping *m, struct pt_table *table, unsigned level, unsigned index,
@@ -136,12 +135,12 @@ static struct pt_table *get_child(struct mapping *m, struct pt_table *table, uns
 				  unsigned index)
 {
 	struct pt_table *child = child_of(table, level, index);
-	struct pt_meta *meta = m->spare;
+	struct pt_meta *meta = m->spare[level > 2];
 
 	if (child)
 		return child;
 	child = meta->table;
-	m->spare = meta->next;
+	m->spare[level > 2] = meta->next;
 	meta->next = NULL;
 	meta->up = &table->entry[index];
 	atomic_store_explicit(&table->entry[index], FMT(make_table)((uintptr_t)child, level - 1),
@@ -203,36 +202,38 @@ PT_APART static struct pt_table *descend(struct pt *pt, iova_t first, iova_t las
 }
 
 /* In the order in which they will be used: neighbours in addresses are neighbours in memory. */
-static int spare_tables(struct mapping *m, uint64_t nr)
+static bool spare_tables(struct mapping *m, bool upper, uint64_t nr)
 {
-	struct pt_meta **end = &m->spare;
+	struct pt_meta **end = &m->spare[upper];
 
-	for (uint64_t i = 0; i < nr; i++) {
-		struct pt_meta *meta = pt_store_take(&m->pt->store);
+	for (; nr; nr--) {
+		struct pt_meta *meta = pt_store_take(&m->pt->store, upper);
 
-		if (!meta) {
-			pt_free_tables(m->pt, m->spare);
-			return -ENOMEM;
-		}
+		if (!meta)
+			return false;
 		*end = meta;
 		end = &meta->next;
 	}
-	return 0;
+	return true;
 }
 
 PT_APART static int map_range(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
 {
-	struct mapping m = {pt, iova, pa, len, prot, pt->max_leaf_lg2, NULL};
+	struct mapping m = {pt, iova, pa, len, prot, pt->max_leaf_lg2, {NULL}, {0}};
 	unsigned level;
 	struct pt_table *table = descend(pt, iova, iova + (len - 1), &level);
 
 	if (level > 1) {
 		struct mapping dry = m;
-		uint64_t nr = missing(&dry, table, level);
 
-		if (spare_tables(&m, nr))
+		missing(&dry, table, level);
+		if (!spare_tables(&m, false, dry.missing[0]) ||
+		    !spare_tables(&m, true, dry.missing[1])) {
+			pt_free_tables(pt, m.spare[0]);
+			pt_free_tables(pt, m.spare[1]);
 			return -ENOMEM;
-		pt->tables += nr;
+		}
+		pt->tables += dry.missing[0] + dry.missing[1];
 	}
 	fill(&m, table, level);
 	return 0;

@@ -18,6 +18,8 @@
 #define SLAB_LG2    21u	 /* bytes, or so many that it has SLAB_TABLES */
 #define SLAB_TABLES 128u /* at least */
 #define LINE	    64ul
+/* From so many slabs on upper tables have their own: one more is a hundredth of what there is. */
+#define UPPER_FROM 4u
 /* From so many on a slab more is little beside what there is, though it comes all at once. */
 #define HUGE_FROM 16u
 
@@ -73,7 +75,7 @@ static uint64_t own_len(const struct pt_store *store, const struct pt_slab *slab
 
 static void list(struct pt_store *store, struct pt_slab *slab)
 {
-	LIST_INSERT_HEAD(&store->slabs, slab, list);
+	LIST_INSERT_HEAD(&store->slabs[slab->upper], slab, list);
 	slab->listed = true;
 }
 
@@ -119,7 +121,8 @@ int pt_store_init(struct pt_store *store, unsigned table_lg2, uint64_t root_len,
 		lg2++;
 	*store = (struct pt_store){
 		.table_lg2 = table_lg2, .mask = ~((1ul << lg2) - 1), .dirty = dirty};
-	LIST_INIT(&store->slabs);
+	LIST_INIT(&store->slabs[0]);
+	LIST_INIT(&store->slabs[1]);
 	LIST_INIT(&store->full);
 	LIST_INIT(&store->maps);
 	LIST_INIT(&store->idle_maps);
@@ -233,7 +236,7 @@ void pt_store_release(struct pt_store *store)
 	}
 }
 
-static struct pt_slab *new_slab(struct pt_store *store)
+static struct pt_slab *new_slab(struct pt_store *store, bool upper)
 {
 	uint64_t len = slab_len(store), room = len >> store->table_lg2, nr = room;
 	struct pt_slab *slab = map_aligned(len);
@@ -255,11 +258,12 @@ static struct pt_slab *new_slab(struct pt_store *store)
 	set_up(store, slab, (uintptr_t)slab + len - nr * table_len(store), nr, (char *)slab + head,
 	       bits, len / 2);
 	slab->maps = maps;
+	slab->upper = upper;
 	ASAN_POISON_MEMORY_REGION((void *)slab->first, nr * table_len(store));
 	list(store, slab);
 	store->slab_nr++;
 	store->len += own_len(store, slab);
-	store->unused = slab;
+	store->unused[upper] = slab;
 	return slab;
 }
 
@@ -290,16 +294,18 @@ static struct pt_meta *take_fresh(struct pt_store *store, struct pt_slab *slab)
 	return meta;
 }
 
-struct pt_meta *pt_store_take(struct pt_store *store)
+struct pt_meta *pt_store_take(struct pt_store *store, bool upper)
 {
 	struct pt_slab *slab;
 	struct pt_meta *meta;
 
 	if (inject())
 		return NULL;
-	slab = LIST_FIRST(&store->slabs);
+	if (store->slab_nr < UPPER_FROM && LIST_EMPTY(&store->slabs[1]))
+		upper = false;
+	slab = LIST_FIRST(&store->slabs[upper]);
 	if (!slab)
-		slab = new_slab(store);
+		slab = new_slab(store, upper);
 	if (!slab)
 		return NULL;
 	meta = slab->free;
@@ -310,8 +316,8 @@ struct pt_meta *pt_store_take(struct pt_store *store)
 		meta = take_fresh(store, slab);
 	}
 	meta->next = NULL;
-	if (slab == store->unused)
-		store->unused = NULL;
+	if (slab == store->unused[slab->upper])
+		store->unused[slab->upper] = NULL;
 	if (++slab->used == slab->nr) {
 		unlist(slab);
 		LIST_INSERT_HEAD(&store->full, slab, list);
@@ -346,17 +352,18 @@ void pt_store_give(struct pt_store *store, struct pt_meta *meta)
 	}
 	if (--slab->used || slab == &store->near)
 		return;
-	if (store->unused)
+	if (store->unused[slab->upper])
 		free_slab(store, slab);
 	else
-		store->unused = slab;
+		store->unused[slab->upper] = slab;
 }
 
 void pt_store_fini(struct pt_store *store)
 {
 	struct pt_slab *slab;
 
-	while ((slab = LIST_FIRST(&store->slabs)) || (slab = LIST_FIRST(&store->full))) {
+	while ((slab = LIST_FIRST(&store->slabs[0])) || (slab = LIST_FIRST(&store->slabs[1])) ||
+	       (slab = LIST_FIRST(&store->full))) {
 		if (slab == &store->near)
 			unlist(slab);
 		else

@@ -11,6 +11,9 @@
  * of many slabs stand side by side in a block of their own: who reads them goes through few pages,
  * in a row. A block stays while a reading is on (pt_store_hold), though its slabs may go.
  *
+ * Where there is more than a little, the tables that point to tables have slabs of their own: who
+ * goes through them goes through few pages, and the others stand in rows without a gap.
+ *
  * A table that is not used is all zeros, as is its part of the dirty maps: it was when it was new,
  * and who gives it back has cleared it.
  */
@@ -60,6 +63,7 @@ struct pt_slab {
 	uint32_t used;		   /* not free */
 	struct pt_meta *free;	   /* used once, free now */
 	bool listed;		   /* has a free table */
+	bool upper;		   /* constant: for tables that point to tables */
 	LIST_ENTRY(pt_slab) list;  /* of those that have, or of those that have none */
 };
 
@@ -68,13 +72,13 @@ LIST_HEAD(pt_maps_list, pt_maps);
 
 /* How a page table gets them. Writers only, but for what is constant. */
 struct pt_store {
-	unsigned table_lg2;	       /* constant: bytes of a table */
-	uintptr_t mask;		       /* constant: from a table to its slab */
-	uint64_t near_len;	       /* constant: bytes of tables in `near` */
-	struct pt_slab near;	       /* the first of them */
-	struct pt_slabs slabs;	       /* with free tables, what was freed last first */
-	struct pt_slabs full;	       /* without */
-	struct pt_slab *unused;	       /* one without any used one is kept; NULL: there is none */
+	unsigned table_lg2;	  /* constant: bytes of a table */
+	uintptr_t mask;		  /* constant: from a table to its slab */
+	uint64_t near_len;	  /* constant: bytes of tables in `near` */
+	struct pt_slab near;	  /* the first of them */
+	struct pt_slabs slabs[2]; /* with free tables, what was freed last first; [1]: upper ones */
+	struct pt_slabs full;	  /* without */
+	struct pt_slab *unused[2];     /* one without any used one is kept of each; NULL: none */
 	struct pt_maps_list maps;      /* with free slots, and others */
 	struct pt_maps_list idle_maps; /* without a taken slot: they go when the reading ends */
 	bool held;		       /* a reading is on: no block of maps goes */
@@ -89,8 +93,8 @@ int pt_store_init(struct pt_store *store, unsigned table_lg2, uint64_t root_len,
 		  struct pt_table **root);
 /* Frees everything, used or not. */
 void pt_store_fini(struct pt_store *store);
-/* A table that is empty, or NULL: no memory. */
-struct pt_meta *pt_store_take(struct pt_store *store);
+/* A table that is empty, or NULL: no memory. upper: it is going to point to tables. */
+struct pt_meta *pt_store_take(struct pt_store *store, bool upper);
 /* Takes an empty one back. Nobody may be in flight through it. */
 void pt_store_give(struct pt_store *store, struct pt_meta *meta);
 /*

@@ -53,9 +53,9 @@ static bool is_zero(const void *at, uint64_t len)
 	return true;
 }
 
-static struct pt_meta *take(void)
+static struct pt_meta *take_of(bool upper)
 {
-	struct pt_meta *meta = pt_store_take(&store);
+	struct pt_meta *meta = pt_store_take(&store, upper);
 
 	assert_non_null(meta);
 	assert_int_equal((uintptr_t)meta->table % table_len(), 0);
@@ -64,6 +64,11 @@ static struct pt_meta *take(void)
 	assert_null(meta->up);
 	assert_int_equal(meta->live, 0);
 	return meta;
+}
+
+static struct pt_meta *take(void)
+{
+	return take_of(false);
 }
 
 /* As a page table does: it has cleared its entries. */
@@ -86,7 +91,7 @@ static void a_root_is_there_from_the_beginning(void **state)
 			assert_ptr_equal(store.near.meta[k].table, root);
 		assert_int_equal(store.near.used, nr);
 		assert_int_equal(store.slab_nr, 0);
-		assert_null(store.unused);
+		assert_null(store.unused[0]);
 		/* The root, seven more, and what belongs to them. */
 		assert_int_equal(store.near.nr, nr + 7);
 		assert_true(store.len >= (nr + 7) * (table_len() + sizeof(struct pt_meta)));
@@ -234,7 +239,7 @@ static void slabs_come_and_go(void **state)
 	for (unsigned k = 7 + 2 * per_slab; k < nr; k++)
 		give(taken[k]);
 	assert_int_equal(store.slab_nr, 3);
-	assert_non_null(store.unused);
+	assert_non_null(store.unused[0]);
 	assert_int_equal(store.len, most);
 	for (unsigned k = 7 + per_slab; k < 7 + 2 * per_slab; k++)
 		give(taken[k]);
@@ -242,10 +247,10 @@ static void slabs_come_and_go(void **state)
 	assert_int_equal(store.len, len + (most - len) / 3 * 2);
 	/* It is what the next one comes from; it is in use then, so another one can be kept. */
 	taken[nr = 7 + per_slab] = take();
-	assert_null(store.unused);
+	assert_null(store.unused[0]);
 	assert_int_equal(store.slab_nr, 2);
 	give(taken[nr]);
-	assert_non_null(store.unused);
+	assert_non_null(store.unused[0]);
 	assert_int_equal(store.slab_nr, 2);
 	for (unsigned k = 7; k < 7 + per_slab; k++)
 		give(taken[k]);
@@ -256,6 +261,42 @@ static void slabs_come_and_go(void **state)
 		give(taken[k]);
 	assert_int_equal(store.slab_nr, 1);
 	assert_int_equal(store.near.used, 1);
+	pt_store_fini(&store);
+}
+
+/*
+ * Of two sorts each has slabs of its own, from the fourth slab on: one with a few of the others
+ * takes no second slab. When there are fewer again what is left serves on.
+ */
+static void upper_tables_are_apart(void **state)
+{
+	struct pt_meta *upper[3];
+	unsigned nr = 0;
+
+	begin(0);
+	while (store.slab_nr < 3)
+		taken[nr++] = take();
+	assert_ptr_equal(upper[0] = take_of(true), taken[nr - 1] + 1);
+	while (store.slab_nr < 4)
+		taken[nr++] = take();
+	upper[1] = take_of(true);
+	assert_int_equal(store.slab_nr, 5);
+	assert_true(pt_slab_of(&store, upper[1]->table)->upper);
+	taken[nr] = take();
+	assert_ptr_equal(taken[nr], taken[nr - 1] + 1);
+	nr++;
+	assert_ptr_equal(upper[2] = take_of(true), upper[1] + 1);
+	assert_false(pt_slab_of(&store, upper[0]->table)->upper);
+	while (nr)
+		give(taken[--nr]);
+	give(upper[2]);
+	assert_ptr_equal(take_of(true), upper[2]);
+	/* One of each sort is kept. */
+	for (unsigned i = 0; i < 3; i++)
+		give(upper[i]);
+	assert_int_equal(store.slab_nr, 2);
+	assert_non_null(store.unused[0]);
+	assert_ptr_equal(store.unused[1], pt_slab_of(&store, upper[1]->table));
 	pt_store_fini(&store);
 }
 
@@ -347,7 +388,7 @@ static void without_memory_there_is_none(void **state)
 	begin(0);
 	taken[0] = take();
 	inject_arm(1);
-	assert_null(pt_store_take(&store));
+	assert_null(pt_store_take(&store, false));
 	taken[1] = take();
 	assert_int_equal(store.near.used, 3);
 	pt_store_fini(&store);
@@ -361,6 +402,7 @@ int main(void)
 		cmocka_unit_test(bits_are_apart_and_go_with_their_table),
 		cmocka_unit_test(what_was_given_back_last_comes_first),
 		cmocka_unit_test(slabs_come_and_go),
+		cmocka_unit_test(upper_tables_are_apart),
 		cmocka_unit_test(maps_stay_as_long_as_they_are_read),
 		cmocka_unit_test(blocks_of_maps_are_full_and_idle),
 		cmocka_unit_test(without_memory_there_is_none),
