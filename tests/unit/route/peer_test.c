@@ -73,6 +73,30 @@ static void peers_meet_where_acs_is_off(void **arg)
 	ioas_topology_destroy(t);
 }
 
+/* A function, and a port for what comes from below it and goes back there. */
+static void a_quirk_keeps_apart_as_acs_does(void **arg)
+{
+	struct ioas_topology_function port = {.addr = at("00:01.0"),
+					      .type = IOAS_TOPOLOGY_ROOT_PORT,
+					      .secondary = 1,
+					      .subordinate = 1};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct ioas_topology *t = tree_new();
+
+		port.quirks = i ? IOAS_QUIRK_ISOLATED : 0;
+		tree_add(t, port);
+		tree_add(t, (struct ioas_topology_function){.addr = at("01:00.0"),
+							    .multifunction = true,
+							    .quirks = IOAS_QUIRK_ISOLATED});
+		leaf(t, "01:00.1", IOAS_TOPOLOGY_ENDPOINT);
+		resolve(t);
+		assert_turn(t, "01:00.0", "01:00.1", i ? NULL : "0000:00:01.0");
+		assert_turn(t, "01:00.1", "01:00.0", "0000:01:00.1");
+		ioas_topology_destroy(t);
+	}
+}
+
 static void a_copy_is_independent(void **arg)
 {
 	static const rid_t alias[] = {0x0123};
@@ -140,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(peers_meet_where_acs_is_off),
+		cmocka_unit_test(a_quirk_keeps_apart_as_acs_does),
 		cmocka_unit_test(a_copy_is_independent),
 		cmocka_unit_test(no_memory_is_an_error_and_no_more),
 	};

@@ -343,6 +343,24 @@ static void a_switch_is_as_open_as_its_most_open_port(void **arg)
 	ioas_topology_destroy(t);
 }
 
+/* Below a port that ends a link; the bus inside a switch has a device in each slot. */
+static void on_a_link_all_numbers_are_of_one_device(void **arg)
+{
+	struct ioas_topology *t = tree_new();
+
+	bridge(t, "00:01.0", IOAS_TOPOLOGY_ROOT_PORT, 1, 3, true);
+	bridge(t, "01:00.0", IOAS_TOPOLOGY_UPSTREAM, 2, 3, false);
+	bridge(t, "02:00.0", IOAS_TOPOLOGY_DOWNSTREAM, 3, 3, true);
+	leaf(t, "02:01.0", IOAS_TOPOLOGY_ENDPOINT);
+	leaf(t, "02:01.1", IOAS_TOPOLOGY_ENDPOINT);
+	leaf(t, "03:01.0", IOAS_TOPOLOGY_ENDPOINT);
+	leaf(t, "03:01.1", IOAS_TOPOLOGY_ENDPOINT);
+	resolve(t);
+	assert_int_not_equal(group(t, "02:01.0"), group(t, "02:01.1"));
+	assert_int_equal(group(t, "03:01.0"), group(t, "03:01.1"));
+	ioas_topology_destroy(t);
+}
+
 static void virtual_functions_are_where_their_physical_one_is(void **arg)
 {
 	struct ioas_topology *t = tree_new();
@@ -431,6 +449,7 @@ int main(void)
 		cmocka_unit_test(a_requester_id_that_nobody_owns_is_shared_as_well),
 		cmocka_unit_test(phantom_functions_are_more_numbers_of_one),
 		cmocka_unit_test(a_switch_is_as_open_as_its_most_open_port),
+		cmocka_unit_test(on_a_link_all_numbers_are_of_one_device),
 		cmocka_unit_test(virtual_functions_are_where_their_physical_one_is),
 		cmocka_unit_test(without_an_iommu_there_is_no_group),
 		cmocka_unit_test(members_and_functions_are_walked_in_order),
