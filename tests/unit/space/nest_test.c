@@ -279,6 +279,30 @@ static void what_stays_is_shown_all_the_time(void **state)
 				 ARENA + p * PAGE);
 }
 
+static bool shows(const struct ioas_space *space, iova_t iova)
+{
+	const struct space_area *area = areas_find(&space->areas, iova);
+
+	return area && area->first <= iova;
+}
+
+/* An address after the last is none: the page at 0 has nothing to do with the one at the end. */
+static void nothing_comes_after_the_last_page(void **state)
+{
+	struct ioas_space *child;
+
+	assert_int_equal(ioas_space_new_nested(rig->space, &child, NULL), 0);
+	assert_int_equal(rig_fixed(rig, BASE, ARENA, PAGE), 0);
+	assert_int_equal(rig_fixed(rig, BASE + 4 * PAGE, ARENA + 4 * PAGE, PAGE), 0);
+	assert_int_equal(ioas_space_nest_map(child, 0, BASE + 4 * PAGE, PAGE, RW, NULL), 0);
+	assert_int_equal(ioas_space_nest_map(child, -PAGE, BASE, PAGE, RW, NULL), 0);
+	assert_true(shows(child, 0) && shows(child, -PAGE));
+	assert_int_equal(rig_unmap(rig, BASE, PAGE, PAGE), 0);
+	assert_true(shows(child, 0));
+	assert_false(shows(child, -PAGE));
+	ioas_space_put(child);
+}
+
 /* A file that is too short for a child's page table is refused, as it is for one of one's own. */
 static void a_short_file_is_refused(void **state)
 {
@@ -378,6 +402,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(it_is_told_how_much_is_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_locked_part_keeps_its_parent, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_stays_is_shown_all_the_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_comes_after_the_last_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_short_file_is_refused, setup, teardown),
 	};
 
