@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include "space/private.h"
 #include "tlp/check_dirty.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 void space_shows_dmabuf(struct ioas_space *space)
@@ -99,6 +100,7 @@ static void take_out(struct ioas_space *space, const struct mem_file *file)
 	struct space_area *area = areas_find(&space->areas, 0);
 	struct pt_gather gather = {NULL};
 
+	lock_must_hold(&space->lock);
 	for (; area && space->domains; area = areas_next(&space->areas, area)) {
 		if (area->pages->file != file)
 			continue;
