@@ -305,6 +305,8 @@ static void words_are_written_where_they_belong(void **arg)
 	assert_int_equal(memory[7 * PAGE], 0);
 	ioas_batch_end(&batch);
 	after = *ioas_device_counters(rig.dev);
+	/* One TLP each, in however many pieces. */
+	assert_int_equal(after.tlps - before.tlps, 2);
 	assert_int_equal(after.write_len - before.write_len, 64 + 8);
 	assert_int_equal(after.faults - before.faults, 1);
 	ioas_batch_begin(&batch, rig.issuer);
