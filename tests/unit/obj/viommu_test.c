@@ -115,6 +115,25 @@ static void regions_take_the_lowest_room(void **state)
 	obj_region_unmap(r->ctx, (4 + 3 * 1) * PAGE, 2 * PAGE);
 }
 
+/* Offsets are a program's off_t. What was to be there is given back: its memory has a descriptor.
+ */
+static void there_is_no_region_beyond_the_last_offset(void **state)
+{
+	struct rig *r = *state;
+	struct key_node *last = tree_entry(tree_end(&r->ctx->regions, 1), struct key_node, node);
+	unsigned fds = fds_open();
+	struct obj_viommu *second;
+	uint64_t offset = last->key;
+
+	last->key =
+		(1ull << 63) - 2 * PAGE; /* one page long, behind which one of two has no room */
+	assert_int_equal(viommu_new(r, r->parent, &second), -ENOMEM);
+	last->key = offset;
+	assert_int_equal(fds_open(), fds);
+	assert_int_equal(viommu_new(r, r->parent, &second), 0);
+	assert_int_equal(((struct toy *)second->kind)->offset, 4 * PAGE);
+}
+
 static void *mapper(void *arg)
 {
 	struct rig *r = arg;
@@ -147,9 +166,13 @@ static void mapping_meets_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_viommu_needs_a_nest_parent),	  T(a_vdevice_is_found_by_the_guests_id),
-		T(a_device_that_goes_leaves_a_tombstone), T(a_region_is_mapped_as_a_whole),
-		T(regions_take_the_lowest_room),	  T(mapping_meets_the_end),
+		T(a_viommu_needs_a_nest_parent),
+		T(a_vdevice_is_found_by_the_guests_id),
+		T(a_device_that_goes_leaves_a_tombstone),
+		T(a_region_is_mapped_as_a_whole),
+		T(regions_take_the_lowest_room),
+		T(there_is_no_region_beyond_the_last_offset),
+		T(mapping_meets_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
