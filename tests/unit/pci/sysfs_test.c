@@ -195,6 +195,8 @@ static void links_read_as_on_linux(void **state)
 	assert_string_equal(target("sys/class/vfio/2"), "../../devices/virtual/vfio/2");
 	assert_string_equal(target("sys/dev/char/511:2"), "../../devices/virtual/vfio/2");
 	assert_string_equal(target("sys/dev/char/10:196"), "../../devices/virtual/misc/vfio");
+	assert_string_equal(target("sys/module/vfio_pci/drivers/pci:vfio-pci"),
+			    "../../../bus/pci/drivers/vfio-pci");
 }
 
 static void numbers_and_groups_are_there(void **state)
