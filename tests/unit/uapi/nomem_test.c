@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "util/inject.h"
 #include "world.h"
 
 #define RW    (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
@@ -189,6 +190,25 @@ static void type1_survives_every_failed_allocation(void **state)
 	sweep(state, live_with_type1);
 }
 
+/* Whatever is missing, there is none, and no half of one. */
+static void an_instance_comes_whole_or_not_at_all(void **state)
+{
+	for (unsigned nth = 1, left = 0; !left; nth++) {
+		struct ioas_iommu *iommu;
+		int rc;
+
+		inject_arm(nth);
+		rc = ioas_iommu_new(NULL, &iommu);
+		left = inject_remaining();
+		inject_arm(0);
+		assert_int_equal(rc, left ? 0 : -ENOMEM);
+		if (!rc)
+			ioas_iommu_destroy(iommu);
+		assert_true(nth < 1000);
+		assert_true(nth > 10 || !left);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -196,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(iommufd_survives_every_failed_allocation),
 		TEST(type1_survives_every_failed_allocation),
+		cmocka_unit_test(an_instance_comes_whole_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
