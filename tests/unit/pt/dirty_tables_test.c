@@ -119,12 +119,13 @@ static void note_take(const struct pt_dirty *read, const struct pt_dirty_take *t
 	assert_true(clean < table_lines);
 }
 
+/* Clean lines take no room. */
 static void note_piece(const struct pt_dirty *read)
 {
 	for (size_t i = 0; i < read->nr; i++)
 		note(read, read->runs[i].first, read->runs[i].last);
 	for (size_t i = 0; i < read->line_nr; i++)
-		note_line(read, read->lines[i], read->line_first[i]);
+		assert_true(note_line(read, read->lines[i], read->line_first[i]));
 	for (size_t i = 0; i < read->take_nr; i++)
 		note_take(read, &read->takes[i]);
 }
@@ -204,10 +205,40 @@ static void each_mark_is_told_once(void **state)
 	}
 }
 
+/* One in eight of 64 tables side by side, the last of 128: what lies between is taken with it. */
+static void what_is_dense_is_one_take(void **state)
+{
+	const struct pt_config config = {.format = PT_AMDV1, .aw = 48, .dirty = true};
+	struct pt_dirty_take takes[8];
+	struct pt_dirty read = {.last = UINT64_MAX, .clear = true, .takes = takes, .take_max = 8};
+	struct pt *pt;
+
+	for (unsigned i = 0; i < LEAF_NR; i++)
+		leaf[i] = (struct leaf){0};
+	assert_int_equal(pt_new(&config, &pt), 0);
+	page_len = 1ull << pt_page_lg2(pt);
+	table_len = table_len_of(pt);
+	for (unsigned i = 0; i < 128; i++)
+		assert_int_equal(pt_map(pt, i * table_len, PA_BASE, page_len, RW), 0);
+	for (unsigned i = 64; i < 128; i += 8) {
+		assert_int_equal(pt_dirty_set(pt, i * table_len), 0);
+		leaf[i - 1].first = i * table_len;
+		leaf[i - 1].last = i * table_len + page_len - 1;
+	}
+	assert_true(pt_dirty_read(pt, &read));
+	assert_int_equal(read.take_nr, 1);
+	note_piece(&read);
+	pt_dirty_end(pt);
+	for (unsigned i = 64; i < 128; i++)
+		assert_int_equal(leaf[i - 1].told, i % 8 == 0);
+	pt_destroy(pt);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_mark_is_told_once),
+		cmocka_unit_test(what_is_dense_is_one_take),
 	};
 
 	return cmocka_run_group_tests(tests, make_configs, NULL);
