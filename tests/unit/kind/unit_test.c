@@ -220,6 +220,28 @@ static void formats_meet_routes(void **state)
 	pt_destroy(v2);
 }
 
+/* What programs nest on is stage 2, in the granule of what they map themselves. */
+static void parents_have_the_granule(void **state)
+{
+	static const uint64_t pages[] = {0, K4, K16, K64};
+	static const enum pt_format stage2[] = {PT_ARM_LPAE_S2_4K, PT_ARM_LPAE_S2_4K,
+						PT_ARM_LPAE_S2_16K, PT_ARM_LPAE_S2_64K};
+
+	for (unsigned i = 0; i < 4; i++) {
+		const struct ioas_topology_iommu spec = {
+			.kind = "smmuv3", .page_sizes = pages[i], .nested = true};
+		struct rig rig;
+		struct pt *parent;
+
+		rig_begin(&rig, &spec);
+		parent = rig_table(&rig, NEST);
+		assert_non_null(parent);
+		assert_int_equal(pt_format(parent), stage2[i]);
+		pt_destroy(parent);
+		rig_end(&rig);
+	}
+}
+
 /* Output addresses fit all the formats of a machine; too late once memory has been mapped. */
 static void narrow_output(void **state)
 {
@@ -251,6 +273,7 @@ int main(void)
 		cmocka_unit_test(reserved),
 		cmocka_unit_test(attach_what_suits),
 		cmocka_unit_test(formats_meet_routes),
+		cmocka_unit_test(parents_have_the_granule),
 		cmocka_unit_test(narrow_output),
 	};
 
