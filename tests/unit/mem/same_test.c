@@ -54,11 +54,31 @@ static void test_shared_memory(void **state)
 	close(other);
 }
 
+/* They have no frames yet: what is mapped says which they will have. */
+static void test_untouched_memory(void **state)
+{
+	int fd = memfd_create("same", 0);
+	char *at[2];
+
+	assert_int_equal(ftruncate(fd, 2 * PAGE), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		at[i] = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		assert_ptr_not_equal(at[i], MAP_FAILED);
+	}
+	assert_true(mem_same_page(at[0], at[1] + 8));
+	assert_true(mem_same_page(at[0] + PAGE, at[1] + PAGE));
+	assert_false(mem_same_page(at[0], at[1] + PAGE));
+	munmap(at[0], 2 * PAGE);
+	munmap(at[1], 2 * PAGE);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_private_memory),
 		cmocka_unit_test(test_shared_memory),
+		cmocka_unit_test(test_untouched_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
