@@ -404,6 +404,21 @@ static void a_table_of_pasids_has_them_all(void **state)
 	guest_stop(&guest);
 }
 
+/* Where a guest says at the last moment which table it is, that is one nobody has checked. */
+static void a_table_that_cannot_be_leads_nowhere(void **state)
+{
+	uint64_t word;
+
+	begin(48, false);
+	guest_lead(&guest, 4, 1, IOVA, 1, DATA * PAGE | ALL, ALL);
+	guest.s1.table.root += 8;
+	assert_int_equal(dma(IOAS_TLP_READ, IOVA, &word, 0), -EFAULT);
+	assert_int_equal(newest().reason, IOAS_FAULT_RESERVED);
+	assert_int_equal(newest().stage, 1);
+	assert_int_equal(newest().stage1_nr, 0);
+	guest_stop(&guest);
+}
+
 /* The program has taken memory away that a table is in: a fault, not a crash. */
 static void a_table_in_lost_memory_is_a_fault(void **state)
 {
@@ -469,6 +484,7 @@ int main(void)
 		cmocka_unit_test(a_write_lets_no_fetch_in),
 		cmocka_unit_test(what_is_reserved_is_not_stale),
 		cmocka_unit_test(a_table_of_pasids_has_them_all),
+		cmocka_unit_test(a_table_that_cannot_be_leads_nowhere),
 		cmocka_unit_test(a_table_in_lost_memory_is_a_fault),
 		cmocka_unit_test(a_record_has_the_number_of_its_stage),
 		cmocka_unit_test(a_record_reads_as_text),
