@@ -245,22 +245,25 @@ static void add_refusal(struct trace_line *line, const struct ioas_trace_event *
 	add_result(line, event);
 }
 
-/* As much of a list as leaves room for what follows. */
-static void add_list(struct trace_line *line, const char *key, char *const *texts, size_t room)
+/* As much of a list as leaves room for what follows. Was that all of it? */
+static bool add_list(struct trace_line *line, const char *key, char *const *texts, size_t room)
 {
 	line_open(line, key, '[');
 	for (; *texts && line->cap - line->len > room + TEXT_MAX + 8; texts++)
 		line_text(line, NULL, *texts, SIZE_MAX, TEXT_MAX);
 	line_close(line, ']');
-	if (*texts)
-		line_bool(line, "cut", true);
+	return !*texts;
 }
 
 static void add_run(struct trace_line *line, const struct ioas_trace_event *event)
 {
+	bool all;
+
 	line_string(line, "ioas", event->run.version);
-	add_list(line, "machine", event->run.machine, 1536);
-	add_list(line, "program", event->run.program, 64);
+	all = add_list(line, "machine", event->run.machine, 1536);
+	all &= add_list(line, "program", event->run.program, 64);
+	if (!all)
+		line_bool(line, "cut", true);
 }
 
 static void add_end(struct trace_line *line, const struct ioas_trace_event *event)

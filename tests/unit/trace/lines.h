@@ -27,6 +27,16 @@ static const struct ioas_node device_node = {
 	.kind = IOAS_NODE_VFIO_CDEV, .index = 3, .path = "/dev/vfio/devices/vfio3"};
 static const struct ioas_node iommu_node = {.kind = IOAS_NODE_IOMMU, .path = "/dev/iommu"};
 
+/* No object says a key twice: of two, readers take the first or the last. */
+static void each_key_is_there_once(const cJSON *json)
+{
+	for (const cJSON *at = json->child; at; at = at->next) {
+		for (const cJSON *other = at->next; at->string && other; other = other->next)
+			assert_string_not_equal(at->string, other->string);
+		each_key_is_there_once(at);
+	}
+}
+
 /* The line, parsed and held against what is common to all. */
 static cJSON *line_of(const struct ioas_trace_event *event, const char *kind)
 {
@@ -41,6 +51,7 @@ static cJSON *line_of(const struct ioas_trace_event *event, const char *kind)
 	json = cJSON_ParseWithLengthOpts(buf, len - 1, &rest, 0);
 	assert_non_null(json);
 	assert_ptr_equal(rest, buf + len - 1);
+	each_key_is_there_once(json);
 	assert_true(cJSON_GetObjectItem(json, "seq")->valuedouble == 7);
 	assert_true(cJSON_GetObjectItem(json, "pid")->valuedouble == 11);
 	assert_true(cJSON_GetObjectItem(json, "tid")->valuedouble == 12);
