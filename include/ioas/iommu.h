@@ -94,7 +94,8 @@ struct ioas_iommu_config {
 	/*
 	 * Remember what IOMMUs may cache of programs' own page tables, and put on record
 	 * (IOAS_PASSED_STALE) requests that might go by what has changed since without an
-	 * invalidation. Slow.
+	 * invalidation; and (IOAS_PASSED_ATS_STALE) those that went by a translation of the
+	 * device's which the page table does not have any more. Slow.
 	 */
 	bool check_invalidation;
 	/* How long a device may take to give translations back (ats.h), in ms. 0: 60,000. */

@@ -94,6 +94,11 @@ enum ioas_fault_reason {
 	 * without invalidating it. What came of it otherwise is on record besides.
 	 */
 	IOAS_PASSED_STALE,
+	/*
+	 * Likewise: a translated request passed by a translation that the device was handed out
+	 * (ATS), and by now the program's own page table says otherwise.
+	 */
+	IOAS_PASSED_ATS_STALE,
 };
 
 /* Did the bytes of a record move? Then it is not of a fault, but of a way around the IOMMU. */
@@ -167,7 +172,8 @@ struct ioas_fault {
 	uint32_t has_nearest;
 	uint32_t nearest_prot;	   /* enum ioas_prot */
 	struct ioas_range nearest; /* the closest mapped leaf */
-	/* NOT_HELD: the IOVAs it was good for once, if taken_by; ATS_TIMEOUT: those asked for. */
+	/* NOT_HELD: the IOVAs it was good for once, if taken_by; ATS_TIMEOUT: those asked for;
+	 * PASSED_ATS_STALE: those that it was handed out for. */
 	struct ioas_range taken;
 	uint16_t taken_by; /* enum ioas_ats_cause (ats.h) */
 	/* What an IOMMU of its kind would report; code 0: nothing, or it is not known. */

@@ -295,6 +295,9 @@ static void enter(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
 		entry->ops = ops;
 		ats_track_add(&ats->track, use, entry);
 	}
+	entry->plain |= !(tlp->flags & IOAS_TLP_PRIV);
+	entry->priv |= (tlp->flags & IOAS_TLP_PRIV) != 0;
+	entry->told = false;
 	entry->table_first = table_first;
 	entry->marked = issuer->tlb.generation;
 	pthread_mutex_unlock(&ats->lock);

@@ -5,6 +5,7 @@
  *   ats.c        when it is enabled; translation requests; translated requests
  *   ats_inval.c  invalidations: UNMAP, DETACH, replace and dirty bits take translations back
  *   ats_track.c  which translations a device holds
+ *   ats_stale.c  --check-invalidation: are they still what the program's page table says?
  *   atc.c        a device's cache, for models
  *
  * How a translation ends. The page table, or the route, has changed, and inflight_wait has been
@@ -87,6 +88,11 @@ bool ats_holds(struct ioas_device *dev, pa_t pa, unsigned op, struct ioas_range 
  * holds one. In flight.
  */
 void ats_wrote(struct ioas_issuer *issuer, pa_t pa, uint64_t len);
+/*
+ * For --check-invalidation: a translated request goes to `pa`. What the device holds there, if the
+ * program's own page table says otherwise by now, is put on record. In flight, after ats_holds.
+ */
+void ats_check_stale(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, pa_t pa);
 /* What was at `pa` for the device, into the record. In flight. */
 void ats_explain(struct ioas_fault *fault, struct ioas_device *dev, pa_t pa);
 

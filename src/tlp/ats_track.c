@@ -227,6 +227,38 @@ struct ats_entry *ats_track_reach(const struct ats_track *track, pa_t pa, unsign
 	return best && reach >= pa ? best : NULL;
 }
 
+static bool holds(const struct ats_entry *entry, pa_t pa, unsigned op)
+{
+	return entry->ops >> op & 1 && entry->pa + entry->len - 1 >= pa;
+}
+
+/* In order, the first of the subtree that holds pa, or is behind it. */
+static struct ats_entry *first_at(struct tree_node *node, pa_t pa, unsigned op)
+{
+	while (node && of_pa(node)->pa_reach[op] >= pa) {
+		struct tree_node *left = node->child[0];
+
+		if (left && of_pa(left)->pa_reach[op] >= pa)
+			node = left;
+		else if (holds(of_pa(node), pa, op))
+			return of_pa(node);
+		else
+			node = node->child[1];
+	}
+	return NULL;
+}
+
+struct ats_entry *ats_track_at(const struct ats_track *track, const struct ats_entry *prev, pa_t pa,
+			       unsigned op)
+{
+	struct ats_entry *entry =
+		prev ? of_pa(tree_step(&prev->by_pa, 1)) : first_at(track->by_pa.root, pa, op);
+
+	while (entry && entry->pa <= pa && !holds(entry, pa, op))
+		entry = of_pa(tree_step(&entry->by_pa, 1));
+	return entry && entry->pa <= pa ? entry : NULL;
+}
+
 /* In order, the first of the subtree that ends at `first` or later. */
 static struct ats_entry *first_beyond(struct tree_node *node, iova_t first)
 {

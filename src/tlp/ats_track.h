@@ -44,6 +44,9 @@ struct ats_entry {
 	iova_t table_first;
 	uint64_t marked;
 	bool leaving; /* the device has been asked to give it back */
+	/* For --check-invalidation: asked for by requests without privilege, and with; and it was
+	 * told that it is no longer right. */
+	bool plain, priv, told;
 	/* Summaries of the subtrees below both nodes. */
 	pa_t pa_reach[2]; /* by op: the last PA of any; 0: none */
 	iova_t iova_reach;
@@ -75,6 +78,10 @@ void ats_track_del(struct ats_track *track, struct ats_entry *entry);
 
 /* Of the translations that hold pa and allow `op` the one that goes farthest, or NULL. */
 struct ats_entry *ats_track_reach(const struct ats_track *track, pa_t pa, unsigned op);
+
+/* The next, after `prev` (NULL: the first), of the translations that hold pa and allow `op`. */
+struct ats_entry *ats_track_at(const struct ats_track *track, const struct ats_entry *prev, pa_t pa,
+			       unsigned op);
 
 /* The use's first translation, after `prev` (NULL: from the first), that meets first..last. */
 struct ats_entry *ats_track_next(const struct ats_use *use, const struct ats_entry *prev,

@@ -148,7 +148,7 @@ void fault_add(struct ioas_iommu *iommu, struct ioas_fault *fault)
 void fault_keep(struct ioas_device *dev, struct ioas_fault *fault)
 {
 	kind_unit_code(dev->unit, fault);
-	if (fault->reason != IOAS_PASSED_STALE)
+	if (fault->reason != IOAS_PASSED_STALE && fault->reason != IOAS_PASSED_ATS_STALE)
 		__atomic_fetch_add(ioas_fault_passed(fault->reason) ? &dev->counters->around
 								    : &dev->counters->faults,
 				   1, __ATOMIC_RELAXED);
@@ -160,7 +160,8 @@ int fault_record(struct ioas_issuer *issuer, struct ioas_fault *fault)
 	fault_keep(issuer->dev, fault);
 	issuer->recorded = fault->seq;
 	issuer->reason = fault->reason;
-	if (__builtin_expect(fault->stage != 0, 0))
+	/* Its guest is told of what did not pass. */
+	if (__builtin_expect(fault->stage != 0, 0) && !ioas_fault_passed(fault->reason))
 		nested_tell(issuer, fault);
 	return ioas_fault_passed(fault->reason) ? 0 : -EFAULT;
 }

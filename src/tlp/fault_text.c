@@ -60,6 +60,8 @@ static const char *const reason_names[] = {
 	[IOAS_PASSED_PEER] = "passed, without the IOMMU: a port turned it to a peer",
 	[IOAS_PASSED_UNTOLD] = "passed, and a dirty bitmap did not tell of the page",
 	[IOAS_PASSED_STALE] = "may have passed by an entry that was changed and not invalidated",
+	[IOAS_PASSED_ATS_STALE] =
+		"passed by a translation that was changed and not invalidated in the device",
 };
 
 const char *ioas_fault_reason_name(enum ioas_fault_reason reason)
@@ -164,7 +166,8 @@ static void add_summary(struct text *text, const struct ioas_fault *fault)
 	    tlp->addr);
 	if (fault->addr != tlp->addr)
 		add(text, ", failed at %#" PRIx64, fault->addr);
-	add(text, ": %s%s", stages[fault->stage <= 2 ? fault->stage : 0],
+	add(text, ": %s%s",
+	    stages[fault->stage <= 2 && !ioas_fault_passed(fault->reason) ? fault->stage : 0],
 	    ioas_fault_reason_name(fault->reason));
 	if (*fault->other)
 		add(text, " (%s)", fault->other);
@@ -274,6 +277,17 @@ static void add_code(struct text *text, const struct ioas_fault *fault)
 	    what[fault->vendor], fault->code, name);
 }
 
+/* By which translation it went, and what the program's own table says instead. */
+static void add_ats_stale(struct text *text, const struct ioas_fault *fault)
+{
+	add_route(text, fault);
+	add(text,
+	    "\n  translation of 0x%" PRIx64 "..0x%" PRIx64 " handed out to the device before, and "
+	    "not taken back since; what is there now:",
+	    fault->taken.first, fault->taken.last);
+	add_stage1(text, fault);
+}
+
 /* Only a TLP that met a page table (level_nr > 0) has something to say of it. */
 int ioas_fault_format(const struct ioas_fault *fault, char *buf, size_t len)
 {
@@ -285,6 +299,8 @@ int ioas_fault_format(const struct ioas_fault *fault, char *buf, size_t len)
 	add_code(&text, fault);
 	if (fault->reason == IOAS_FAULT_NOT_HELD || fault->reason == IOAS_FAULT_ATS_TIMEOUT)
 		add_taken(&text, fault);
+	else if (fault->reason == IOAS_PASSED_ATS_STALE)
+		add_ats_stale(&text, fault);
 	else if (is_of_table(fault)) {
 		add_route(&text, fault);
 		if (fault->reason == IOAS_PASSED_STALE)

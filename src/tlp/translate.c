@@ -163,6 +163,11 @@ static enum ioas_fault_reason miss_translated(struct ioas_issuer *issuer,
 	/* No page table stands between that could make it snoop. */
 	if (route->tlp->flags & IOAS_TLP_NO_SNOOP)
 		tlp_count_no_snoop(dev, out->len, false);
+	if (__builtin_expect(dev->iommu->config.check_invalidation, 0)) {
+		/* Each request is to be looked at. */
+		ats_check_stale(issuer, route->tlp, pa);
+		return IOAS_FAULT_NONE;
+	}
 	if (!route->form)
 		return IOAS_FAULT_NONE;
 	before = mem_window_whole(window) ? pa - held.first : 0;

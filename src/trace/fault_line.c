@@ -35,12 +35,13 @@ static void add_stages(struct trace_line *line, const struct ioas_fault *fault)
 	line_close(line, ']');
 }
 
-/* Of translated requests: what took the translation back, and where it was good for. */
+/* Of translated requests: what the translation was good for, and what took it back, if anything. */
 static void add_taken(struct trace_line *line, const struct ioas_fault *fault)
 {
-	if (!fault->taken_by)
+	if (!fault->taken_by && fault->reason != IOAS_PASSED_ATS_STALE)
 		return;
-	line_string(line, "taken_by", ioas_ats_cause_name(fault->taken_by));
+	if (fault->taken_by)
+		line_string(line, "taken_by", ioas_ats_cause_name(fault->taken_by));
 	line_open(line, "taken", '{');
 	line_hex(line, "first", fault->taken.first);
 	line_hex(line, "last", fault->taken.last);

@@ -95,6 +95,26 @@ static void check_pa(void)
 	assert_int_equal(entry->pa + entry->len - 1, best);
 }
 
+/* Each that holds the address for the operation is told, once and in order, and no other. */
+static void check_all_at(void)
+{
+	pa_t pa = next_random() % (SPAN + 40), before = 0;
+	unsigned op = next_random() & 1, told = 0, hold = 0;
+	struct ats_entry *entry = NULL;
+
+	for (unsigned i = 0; i < NR; i++)
+		hold += held[i] && held[i]->ops >> op & 1 && held[i]->pa <= pa &&
+			held[i]->pa + held[i]->len - 1 >= pa;
+	while ((entry = ats_track_at(&track, entry, pa, op))) {
+		assert_true(entry->ops >> op & 1);
+		assert_true(entry->pa <= pa && entry->pa + entry->len - 1 >= pa);
+		assert_true(entry->pa >= before);
+		before = entry->pa;
+		told++;
+	}
+	assert_int_equal(told, hold);
+}
+
 /* Each that meets the range is told, once and in order, and no other. */
 static void check_range(void)
 {
@@ -132,6 +152,7 @@ static void answers_are_those_of_an_array(void **state)
 			held[slot] = NULL;
 		}
 		check_pa();
+		check_all_at();
 		check_range();
 	}
 }

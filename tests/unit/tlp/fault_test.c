@@ -150,7 +150,7 @@ static void the_newest_1024_are_kept_in_order(void **arg)
 
 static void every_reason_has_a_name(void **arg)
 {
-	for (int i = 0; i <= IOAS_PASSED_STALE; i++)
+	for (int i = 0; i <= IOAS_PASSED_ATS_STALE; i++)
 		assert_true(strlen(ioas_fault_reason_name(i)) > 5);
 	assert_string_equal(ioas_fault_reason_name(999), "unknown reason");
 }
