@@ -21,7 +21,7 @@ case ${1:-} in
 esac
 [ -f "$build/build.ninja" ] || meson setup "$build" -Dlock-order=disabled >&2
 ninja -C "$build" bench-programs >&2
-all='translate peers dirty door maps memory pt routes nvme trace'
+all='translate peers dirty door maps memory pt routes nvme doorbell trace'
 page=docs/performance
 
 rows() {
@@ -29,6 +29,9 @@ rows() {
 	for name in ${*:-$all}; do
 		case $name in
 		door) "$build/ioas" run --device tlpgun -- "$build/bench/bench-door" --json ;;
+		doorbell)
+			"$build/ioas" run --device nvme,drive=null,size=1M -- "$build/bench/bench-doorbell" --json
+			;;
 		*) "$build/bench/bench-$name" --json ;;
 		esac || {
 			echo "bench-$name failed" >&2
