@@ -439,7 +439,7 @@ static void read_under_fire(void **state, struct ioas_atc *atc, unsigned rounds)
 
 static void nothing_is_missing_under_fire(void **state)
 {
-	read_under_fire(state, NULL, 2000);
+	read_under_fire(state, NULL, 500);
 }
 
 static void nothing_is_missing_under_translated_fire(void **state)
@@ -449,7 +449,7 @@ static void nothing_is_missing_under_translated_fire(void **state)
 
 	assert_int_equal(ioas_atc_new(8, &atc), 0);
 	with_ats(w, atc);
-	read_under_fire(state, atc, 1000);
+	read_under_fire(state, atc, 250);
 	ioas_ats_close(ioas_pci_device(w->dev[0].pci));
 	ioas_atc_destroy(atc);
 }
