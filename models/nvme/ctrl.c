@@ -319,6 +319,7 @@ static int create(struct ioas_iommu *iommu, struct ioas_pci_addr addr,
 		nvme->sq[i].id = nvme->cq[i].id = i;
 	nvme->power_cycles = 1;
 	nvme_features_reset(nvme);
+	nvme->watch.allowed = keys.watch;
 	mine.ats = keys.ats;
 	rc = ioas_pci_add(iommu, addr, &mine, &ops, nvme, &nvme->pci, why);
 	if (rc) {

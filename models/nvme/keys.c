@@ -17,6 +17,7 @@ const struct ioas_model_key nvme_keys[] = {
 	{"volatile", "on|off", "keep unflushed writes in memory, and lose them with the process",
 	 false},
 	{"ats", "on|off", "data by translated requests, where the IOMMU has ATS", false},
+	{"watch", "on|off", "doorbells in quick succession are stores, not faults (on)", false},
 	{"serial", "TEXT", "serial number, up to 20 characters", false},
 	{0},
 };
@@ -82,6 +83,8 @@ static int parse(const struct ioas_param *param, struct nvme_keys *out, struct i
 		return parse_switch(param, &out->drive.is_volatile, why);
 	} else if (!strcmp(param->key, "ats")) {
 		return parse_switch(param, &out->ats, why);
+	} else if (!strcmp(param->key, "watch")) {
+		return parse_switch(param, &out->watch, why);
 	} else if (!strcmp(param->key, "serial")) {
 		out->serial = value;
 		return parse_serial(value, why);
@@ -97,7 +100,7 @@ int nvme_keys_parse(const struct ioas_param *params, size_t nr, struct nvme_keys
 	const char *path;
 	bool made;
 
-	*out = (struct nvme_keys){.drive.lba_lg2 = 9};
+	*out = (struct nvme_keys){.drive.lba_lg2 = 9, .watch = true};
 	for (size_t i = 0; i < nr; i++) {
 		int rc = parse(&params[i], out, why);
 

@@ -9,7 +9,7 @@
 struct nvme_keys {
 	struct nvme_drive_config drive;
 	const char *serial; /* NULL: made of the address */
-	bool ats;
+	bool ats, watch;
 };
 
 extern const struct ioas_model_key nvme_keys[];

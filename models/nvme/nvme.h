@@ -126,6 +126,7 @@ struct nvme_shadow {
 enum { NVME_WATCH_OFF, NVME_WATCH_SETTLING, NVME_WATCH_ON };
 
 struct nvme_watch {
+	bool allowed;			/* constant */
 	_Atomic uint32_t *word;		/* by doorbell, as in the BAR; constant once known */
 	_Atomic uint32_t state;		/* NVME_WATCH_... */
 	_Atomic bool wanted;		/* doorbells come quickly */
@@ -133,6 +134,10 @@ struct nvme_watch {
 	uint32_t known[NVME_DOORBELLS]; /* the queues' pointers then */
 	uint64_t rung;			/* when, for whoever rang last */
 	unsigned quick;			/* doorbells in quick succession */
+	uint64_t found;			/* since it began: times that something was new */
+	uint64_t ask_at;		/* when there are so many: was the worker preempted? */
+	long preempted;			/* how often it was, when that was asked last */
+	uint64_t rest, rests_until;	/* ns, and when: how long nothing is watched */
 };
 
 struct nvme {
@@ -236,6 +241,8 @@ bool nvme_shadow_ask_one(struct nvme *nvme, const struct nvme_sq *sq);
 /* A doorbell has been rung. Do they come so quickly that the worker had better look? */
 bool nvme_is_quick(struct nvme *nvme);
 void nvme_watch_begin(struct nvme *nvme);
+/* Of the worker: does it have no processor of its own, so that it had better end? */
+bool nvme_watch_is_dear(struct nvme *nvme);
 /* Takes what is new. True: a submission queue has become ready. */
 bool nvme_watch_look(struct nvme *nvme);
 /* From now on each doorbell is told; and the last look. */

@@ -12,28 +12,47 @@
  *   end: the mapping is shut, OFF, the last look
  *   a call: pointer := value, then, unless it is OFF, word := value
  *   while it is ON: word := value, and if it is still ON, that is all
+ *
+ * It pays while the worker has a processor of its own. Where others want that too, the driver waits
+ * for the worker's turn to come, which takes longer than a fault: then it ends, and rests, each
+ * time twice as long.
  */
+#include <sys/resource.h>
 #include <time.h>
 #include "nvme/nvme.h"
 
 #define QUICK_NS 100000 /* from doorbell to doorbell, with the faults that they are */
 #define QUICK_NR 8	/* so many of them, and the worker had better look */
 
+#define WORTH_NR 64	  /* doorbells found, or watching was in vain */
+#define LOOK_NR	 256	  /* so often is asked whether the worker was preempted, */
+#define TAKEN_NR 2	  /* and that is how often it may have been */
+#define REST_MIN 10000000 /* ns */
+#define REST_MAX 1000000000
+
 #define WORDS (4096 / 4)
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
 
 bool nvme_is_quick(struct nvme *nvme)
 {
 	struct nvme_watch *watch = &nvme->watch;
 	bool shadow = nvme->shadow.on;
-	struct timespec ts;
 	uint64_t now;
 
 	if (shadow ? nvme->shadow.watched : !ioas_pci_can_watch(nvme->pci) || watch->state)
 		return false;
 	if (!nvme->spins)
 		return false;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	now = now_ns();
+	if (!shadow && (!watch->allowed || now < watch->rests_until))
+		return false;
 	watch->quick = now - watch->rung < QUICK_NS ? watch->quick + 1 : 0;
 	watch->rung = now;
 	if (watch->quick < QUICK_NR)
@@ -75,6 +94,40 @@ static void settle(struct nvme *nvme, unsigned index)
 	watch->last[index] = watch->known[index] = value;
 }
 
+/* How often this thread has lost its processor to another one. */
+static long times_preempted(void)
+{
+	struct rusage usage = {0};
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nivcsw;
+}
+
+static void rest(struct nvme_watch *watch)
+{
+	watch->rest = watch->rest ? 2 * watch->rest : REST_MIN;
+	if (watch->rest > REST_MAX)
+		watch->rest = REST_MAX;
+	watch->rests_until = now_ns() + watch->rest;
+}
+
+bool nvme_watch_is_dear(struct nvme *nvme)
+{
+	struct nvme_watch *watch = &nvme->watch;
+	long before = watch->preempted;
+
+	if (!watch->state || watch->found < watch->ask_at)
+		return false;
+	watch->ask_at = watch->found + LOOK_NR;
+	watch->preempted = times_preempted();
+	if (watch->preempted - before < TAKEN_NR) {
+		watch->rest = 0;
+		return false;
+	}
+	rest(watch);
+	return true;
+}
+
 void nvme_watch_begin(struct nvme *nvme)
 {
 	struct nvme_watch *watch = &nvme->watch;
@@ -91,6 +144,9 @@ void nvme_watch_begin(struct nvme *nvme)
 	for (unsigned i = 0; i < NVME_DOORBELLS; i++)
 		settle(nvme, i);
 	atomic_store(&watch->state, NVME_WATCH_ON);
+	watch->found = 0;
+	watch->ask_at = LOOK_NR;
+	watch->preempted = times_preempted();
 	if (ioas_pci_watch(nvme->pci))
 		nvme_watch_end(nvme);
 }
@@ -144,7 +200,10 @@ static bool look(struct nvme *nvme)
 
 bool nvme_watch_look(struct nvme *nvme)
 {
-	return nvme->watch.state && look(nvme);
+	bool any = nvme->watch.state && look(nvme);
+
+	nvme->watch.found += any;
+	return any;
 }
 
 /* What was stored where there is no doorbell: told late, since nobody looks there before. */
@@ -172,6 +231,8 @@ bool nvme_watch_end(struct nvme *nvme)
 		return false;
 	ioas_pci_unwatch(nvme->pci);
 	atomic_store(&nvme->watch.state, NVME_WATCH_OFF);
+	if (nvme->watch.found < WORTH_NR)
+		rest(&nvme->watch);
 	any = look(nvme);
 	if (nvme->csts & NVME_CSTS_RDY)
 		report_strays(nvme);

@@ -270,6 +270,8 @@ void *nvme_worker(void *arg)
 			if (nvme->watch.wanted)
 				nvme_watch_begin(nvme);
 			any |= look(nvme);
+			if (nvme_watch_is_dear(nvme))
+				any |= nvme_watch_end(nvme);
 			any |= run_queues(nvme);
 		} else
 			for (unsigned w = 0; w < NVME_MASK_WORDS; w++)

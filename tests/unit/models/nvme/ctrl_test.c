@@ -453,6 +453,7 @@ static void wrong_keys_say_what_is_wrong(void **state)
 		{{{"drive", "null"}, {"size", "511"}}, -EINVAL},
 		{{{"drive", "null"}, {"size", "1M"}, {"lba", "1024"}}, -EINVAL},
 		{{{"drive", "null"}, {"size", "1M"}, {"readonly", "maybe"}}, -EINVAL},
+		{{{"drive", "null"}, {"size", "1M"}, {"watch", "x"}}, -EINVAL},
 		{{{"drive", "null"}, {"size", "1M"}, {"serial", "123456789012345678901"}}, -EINVAL},
 		{{{"drive", "null"}, {"size", "1M"}, {"colour", "red"}}, -ENOENT},
 	};

@@ -46,8 +46,12 @@ void driver_open(struct driver *drv, uint64_t len, const char *keys)
 	drv->next = BUS_BASE;
 	drv->len = len;
 	drv->fd = -1;
-	if (!strcmp(keys, "null") || !strcmp(keys, "ram"))
-		drv->made = keys;
+	/* The first of the keys, or the only one. */
+	if (!strncmp(keys, "null", 4) || !strncmp(keys, "ram", 3)) {
+		drv->made = *keys == 'n' ? "null" : "ram";
+		keys += strcspn(keys, ",");
+		keys += *keys == ',';
+	}
 	if (!drv->made) {
 		uint8_t *buf = malloc(len);
 
@@ -58,8 +62,6 @@ void driver_open(struct driver *drv, uint64_t len, const char *keys)
 			buf[i] = (uint8_t)(i * 31 + (i >> 9) * 7 + (i >> 17));
 		assert_int_equal(write(drv->fd, buf, len), len);
 		free(buf);
-	} else {
-		keys = "";
 	}
 	driver_plug(drv, keys);
 }

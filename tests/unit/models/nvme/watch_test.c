@@ -163,6 +163,96 @@ static void quick_doorbells_are_watched(void **state)
 	}
 }
 
+/* Until the worker sleeps. */
+static void idle(void)
+{
+	while (atomic_load(&model()->awake))
+		usleep(100);
+}
+
+/* Where a few doorbells came quickly, and then none, watching was in vain: twice as long each time.
+ */
+static void who_looked_in_vain_rests(void **state)
+{
+	uint64_t before = 0;
+
+	begin("null");
+	driver_pair(&drv, 1, 64);
+	for (unsigned i = 0; i < 12 && watch(); i++) {
+		idle();
+		assert_true(model()->watch.rest >= (before < 500000000 ? 2 * before : before));
+		assert_true(model()->watch.rest > before || before == 1000000000);
+		before = model()->watch.rest;
+	}
+	assert_true(!can() || before == 1000000000);
+}
+
+/* It does not begin while it rests, however quickly they come; and does after that. */
+static void nothing_is_watched_in_a_rest(void **state)
+{
+	unsigned before;
+
+	begin("null");
+	driver_pair(&drv, 1, 64);
+	idle();
+	before = bus.watches;
+	model()->watch.rests_until = UINT64_MAX;
+	for (unsigned i = 0; i < 2000; i++)
+		reads(1, 1);
+	assert_int_equal(bus.watches, before);
+	idle();
+	model()->watch.rests_until = 0;
+	for (unsigned i = 0; can() && bus.watches == before; i++) {
+		assert_true(i < 2000000);
+		reads(1, 1);
+	}
+}
+
+/* As if it had found much, and had been preempted all the time. False: it watches no more. */
+static bool take_its_processor(void)
+{
+	struct nvme_watch *watching = &model()->watch;
+	bool on;
+
+	nvme_turn_take(&model()->turn);
+	on = watching->state == NVME_WATCH_ON;
+	watching->rest = 0;
+	watching->found = 1000;
+	watching->ask_at = on ? 0 : UINT64_MAX;
+	watching->preempted = -1000;
+	nvme_turn_give(&model()->turn);
+	return on;
+}
+
+/* Faults are cheaper then; and it rests. It may also fall asleep first, without. */
+static void a_worker_without_a_processor_ends_it(void **state)
+{
+	uint64_t rest = 0;
+
+	begin("null");
+	driver_pair(&drv, 1, 64);
+	for (unsigned round = 0; !rest && watch(); round++) {
+		assert_true(round < 10000);
+		reads(1, 1);
+		if (!take_its_processor())
+			continue;
+		reads(1, 1);
+		idle();
+		rest = model()->watch.rest;
+	}
+	assert_int_equal(rest, can() ? 10000000 : 0);
+	reads(1, 1);
+}
+
+static void who_must_not_watch_rings(void **state)
+{
+	begin("null,watch=off");
+	driver_pair(&drv, 1, 64);
+	for (unsigned i = 0; i < 2000; i++)
+		reads(1, 1);
+	assert_int_equal(bus.watches, 0);
+}
+
 static void who_cannot_watch_rings(void **state)
 {
 	static const int answers[] = {-ENXIO, -EAGAIN, -ENOMEM, 0};
@@ -280,6 +370,10 @@ int main(void)
 		ON(every_command_is_found, 1),
 		ON(every_command_is_found, 2),
 		cmocka_unit_test_teardown(quick_doorbells_are_watched, teardown),
+		cmocka_unit_test_teardown(who_looked_in_vain_rests, teardown),
+		cmocka_unit_test_teardown(nothing_is_watched_in_a_rest, teardown),
+		cmocka_unit_test_teardown(a_worker_without_a_processor_ends_it, teardown),
+		cmocka_unit_test_teardown(who_must_not_watch_rings, teardown),
 		cmocka_unit_test_teardown(who_cannot_watch_rings, teardown),
 		cmocka_unit_test_teardown(a_bad_value_is_an_event_and_the_next_one_counts,
 					  teardown),
