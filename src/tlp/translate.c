@@ -15,9 +15,12 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Large leaves stand side by side: a region is one range, whatever leaves it took. */
+/*
+ * Large leaves stand side by side: a region is one range, whatever leaves it took. One of 16 GiB
+ * has, beside its largest leaf of 8 GiB, on each side at most one of each smaller size.
+ */
 #define WIDEN_LEN (2ull << 20)
-#define WIDEN_NR  8
+#define WIDEN_NR  12
 
 /* Leaves on both sides that go on in the same window with the same permissions. */
 static void widen(const struct pt *pt, const struct pt_walk *leaf, const struct mem_window *window,

@@ -143,6 +143,41 @@ static void a_span_is_what_is_left_of_a_leaf_and_no_more_than_asked(void **arg)
 	rig_unmap(&rig, 0x8000, window);
 }
 
+/* Wherever in it, and however its leaves lie: one lookup, and the rest of it is remembered. */
+static void a_large_region_is_one_range(void **arg)
+{
+	const uint64_t len = 16ull << 30;
+	const iova_t first = len + (6ull << 20);
+	static const iova_t at[] = {0, 3ull << 20, 12ull << 30, (16ull << 30) - 1};
+	void *host = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct mem_window *window;
+
+	assert_ptr_not_equal(host, MAP_FAILED);
+	window = rig_map(&rig, first, host, len, IOAS_PROT_READ);
+	for (unsigned i = 0; i < 4; i++) {
+		struct ioas_tlp tlp = {.addr = first + at[i], .len = 1};
+		struct ioas_batch batch;
+		struct iotlb_entry entry;
+		uint64_t span;
+		void *found;
+		int rc;
+
+		inflight_wait(&rig.iommu->inflight);
+		ioas_batch_begin(&batch, rig.issuer);
+		rc = ioas_batch_at(&batch, &tlp, &found, &span);
+		entry = *rig.issuer->tlb.hot;
+		ioas_batch_end(&batch);
+		assert_int_equal(rc, 0);
+		assert_ptr_equal(found, (char *)host + at[i]);
+		/* No more than was mapped; and from its largest leaf on all of it. */
+		assert_true(entry.first >= first && entry.last < first + len);
+		if (at[i] == 12ull << 30)
+			assert_true(entry.first == first && entry.last == first + len - 1);
+	}
+	rig_unmap(&rig, first, window);
+	munmap(host, len);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +185,7 @@ int main(void)
 		cmocka_unit_test(the_own_requester_id_may_be_claimed),
 		cmocka_unit_test(addresses_beyond_the_width_are_not_looked_up),
 		cmocka_unit_test(a_span_is_what_is_left_of_a_leaf_and_no_more_than_asked),
+		cmocka_unit_test(a_large_region_is_one_range),
 		cmocka_unit_test(the_first_step_that_refuses_is_the_reason),
 	};
 
