@@ -14,11 +14,15 @@
 # all wait for good; never one that merely takes long. What is no longer given back is looked for by
 # LeakSanitizer in unit tests (make check has it, too). Which test caught what is remembered by folder
 # (build-mutate/caught), so that those that have done so come first.
+#
+# MUTATE_STAGES=3 runs only the first of these: the tests of the change's own folder and the fuzzers. It
+# finds many places that want a unit test in little time; what it calls survivors another test may catch.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 seed=${1:?usage: scripts/mutate.sh SEED COUNT} count=${2:?usage: scripts/mutate.sh SEED COUNT}
 root=$PWD/build-mutate
 jobs=${MUTATE_JOBS:-$(nproc)}
+last_stage=${MUTATE_STAGES:-6}
 longest=${MUTATE_LONGEST:-10} # seconds: what takes longer is not run; for a model, twice that
 log=$root/seed-$seed.log diffs=$root/seed-$seed list=$root/seed-$seed.list
 leak_library=$(gcc -print-file-name=liblsan.so)
@@ -92,7 +96,7 @@ make_copy() {
 # which is: for half a minute none of its threads has wanted a CPU. On a busy machine that is not the
 # same as to take long.
 run_test() {
-	local preload='' pid polls=0 still=0
+	local preload='' pid polls=0 still=0 failed=0
 	# Not in programs that are not ours, nor in what stands between a program and its malloc.
 	[ "$4" != unit ] || [[ $2 == preload_* ]] || preload=${leaks-}
 	(
@@ -106,6 +110,12 @@ run_test() {
 			continue
 		fi
 		sleep 0.5
+		# A test that has failed need not end well.
+		if grep -qE '^\[ +(ERROR|FAILED) +\]' "$1/test.log" && [ $((++failed)) -ge 4 ]; then
+			ps -s "$pid" -o pid= | xargs -r kill -KILL 2>/dev/null
+			wait "$pid" 2>/dev/null
+			return 1
+		fi
 		# Of the session that it leads.
 		if ps -L -s "$pid" -o stat= | grep -q '^[RD]'; then
 			still=0
@@ -227,6 +237,7 @@ verdict() {
 	fi
 	stages "$file" >"$folder/stages"
 	while IFS=$'\t' read -r stage millis name targets suite; do
+		[ "$stage" -le "$last_stage" ] || continue
 		# A stage's programs are linked together, when it is its turn.
 		if [ "$stage" != "$built" ]; then
 			build=$(awk -F '\t' -v stage="$stage" '$1 == stage && $4 != "-" { print $4 }' "$folder/stages" | tr ',' '\n' | sort -u)
