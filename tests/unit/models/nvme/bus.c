@@ -266,8 +266,8 @@ int ioas_pci_watch_page(struct ioas_pci *pci, unsigned bar, uint64_t off, void *
 int ioas_pci_watch(struct ioas_pci *pci)
 {
 	bus.watches++;
-	if (bus.can_watch < 0)
-		return bus.can_watch;
+	if (bus.can_watch <= 0)
+		return bus.can_watch ? bus.can_watch : -ENXIO;
 	pthread_mutex_lock(&bus.watch_lock);
 	bus.watched = true;
 	pthread_mutex_unlock(&bus.watch_lock);

@@ -35,10 +35,10 @@ struct bus {
 	 * page, and where it is. With the lock a doorbell goes where it is watched, and to
 	 * bar_write else.
 	 */
-	int can_watch;
+	_Atomic int can_watch;
 	_Atomic unsigned watches;
 	pthread_mutex_t watch_lock;
-	bool watched;
+	_Atomic bool watched;
 	uint32_t words[1024];
 };
 

@@ -261,6 +261,7 @@ static void who_cannot_watch_rings(void **state)
 	driver_pair(&drv, 1, 64);
 	for (unsigned i = 0; i < 4; i++) {
 		bus.can_watch = answers[i];
+		idle();
 		for (unsigned round = 0; round < 200; round++) {
 			want();
 			reads(1, 1 + round % 20);
