@@ -4,6 +4,7 @@
  * are shut before the function is silent.
  */
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include "pci/toy.h"
 
 #define PAGE 0x1000
@@ -163,6 +164,26 @@ static void another_file_takes_its_place(void **state)
 	assert_int_equal(words[9], 9);
 }
 
+/* There is no room for the page: that is said, and it is there when there is room again. */
+static void without_memory_there_is_no_page(void **state)
+{
+	struct rlimit old, none;
+	void *at;
+	int rc;
+
+	offer(0);
+	assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+	none = (struct rlimit){PAGE, old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+	rc = page(&at);
+	assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+	assert_int_equal(rc, -ENOMEM);
+	assert_int_equal(ioas_pci_watch(toy->pci), -ENXIO);
+	assert_false(program[0].open);
+	assert_int_equal(page(&at), 0);
+	assert_int_equal(*(uint32_t *)at, 1);
+}
+
 static void set_command(uint16_t command)
 {
 	set_cfg(toy, PCI_CFG_COMMAND, command, 2);
@@ -217,9 +238,9 @@ static void silence_shuts_it_first(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(only_whole_pages_of_registers), TEST(nobody_has_mapped_anything),
-		TEST(what_is_stored_is_seen),	     TEST(another_file_takes_its_place),
-		TEST(silence_shuts_it_first),
+		TEST(only_whole_pages_of_registers),   TEST(nobody_has_mapped_anything),
+		TEST(what_is_stored_is_seen),	       TEST(another_file_takes_its_place),
+		TEST(without_memory_there_is_no_page), TEST(silence_shuts_it_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
