@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <ioas/iommu.h>
 #include "models/nvme/driver.h"
+#include "nvme/volatile.h"
 
 /* The nth allocation from now fails (0: none), and then each `every`th (0: no more). */
 static _Atomic int fuse;
@@ -154,12 +155,65 @@ static void the_first_command_waits_for_memory(void **state)
 	driver_close(&drv);
 }
 
+/* Whatever sector is read as zero, if the cache was asked to, or as nothing that it has. */
+static bool has_zeroes(struct nvme_volatile *cache, uint64_t sector)
+{
+	struct volatile_extent e;
+
+	if (!volatile_next(cache, sector / 8, &e) || e.first > sector / 8)
+		return false;
+	if (!e.page)
+		return true;
+	if (!(e.page->valid >> sector % 8 & 1))
+		return false;
+	assert_int_equal(e.page->data[sector % 8 * 512], 0);
+	return true;
+}
+
+/* Across pages and subtrees, with a part of a page at either end, or within one. */
+static void zeroes_that_have_no_room_are_not_promised(void **state)
+{
+	static const struct {
+		uint64_t sector, nr;
+	} ranges[] = {
+		{3, 2}, {3, 5}, {0, 3}, {3, 8 * 512 * 3}, {5, 12}, {8, 8}, {8 * 512 - 3, 8},
+	};
+
+	for (unsigned r = 0; r < sizeof(ranges) / sizeof(ranges[0]); r++) {
+		uint64_t end = ranges[r].sector + ranges[r].nr;
+		int nth = 0, rc;
+
+		do {
+			struct nvme_volatile cache = {0};
+
+			atomic_store(&fuse, ++nth);
+			rc = volatile_zero(&cache, ranges[r].sector * 512, ranges[r].nr * 512);
+			assert_true(!rc == (atomic_load(&fuse) > 0));
+			atomic_store(&fuse, 0);
+			if (rc) {
+				assert_int_equal(rc, -1);
+				rc = volatile_zero(&cache, ranges[r].sector * 512,
+						   ranges[r].nr * 512);
+				assert_int_equal(rc, 0);
+				rc = -1;
+			}
+			for (uint64_t s = 0; s < end + 8; s++)
+				assert_int_equal(has_zeroes(&cache, s),
+						 s >= ranges[r].sector && s < end);
+			volatile_fini(&cache);
+			assert_int_equal(cache.pages, 0);
+		} while (rc);
+		assert_true(nth > 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_controller_is_made_whole_or_not_at_all),
 		cmocka_unit_test(the_first_command_waits_for_memory),
 		cmocka_unit_test(commands_end_while_memory_is_short),
+		cmocka_unit_test(zeroes_that_have_no_room_are_not_promised),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
