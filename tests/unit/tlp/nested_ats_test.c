@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: ATS over two dimensions: what a device was handed out by way of a program's own page
+ * table goes with the memory below it, wherever that lies, and by what the program names.
+ */
+#include <ioas/ats.h>
+#include "tests/unit/tlp/guest.h"
+#include "tlp/ats.h"
+
+#define IOVA  0x7f0123456000ul
+#define DATA  40
+#define OTHER 41 /* the next IOVA's page */
+
+static struct guest guest;
+static struct ioas_device *dev;
+static struct ioas_ats_invalidation asked[8]; /* in the order in which they came */
+static unsigned asked_nr;
+
+static bool invalidate(void *arg, const struct ioas_ats_invalidation *what)
+{
+	assert_true(asked_nr < 8);
+	asked[asked_nr++] = *what;
+	return true;
+}
+
+static const struct ioas_ats_ops side = {.invalidate = invalidate};
+
+static void begin(bool pasids)
+{
+	guest_start(&guest, 48, false);
+	dev = guest.rig.dev;
+	route_detach(dev, NULL);
+	ioas_device_unbind(dev);
+	assert_int_equal(ats_add(dev, 12), 0);
+	assert_int_equal(ioas_ats_open(dev, &side, NULL), 0);
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID | IOAS_FORM_PASID, 20, NULL), 0);
+	guest.s1.stage1.pasids = pasids;
+	assert_int_equal(route_attach_to(dev, NULL, &guest.s1.stage1.to, NULL), 0);
+	for (unsigned i = 0; i < GUEST_PAGES; i++)
+		guest_show(&guest, i, IOAS_PROT_READ | IOAS_PROT_WRITE);
+	/* Two leaves in one table. */
+	guest_lead(&guest, 4, 1, IOVA, 1, DATA * PAGE | ALL | A | D, ALL | A);
+	guest_lead(&guest, 4, 1, IOVA + PAGE, 1, OTHER * PAGE | ALL | A | D, ALL | A);
+	asked_nr = 0;
+}
+
+static int start(void **state)
+{
+	begin(false);
+	return 0;
+}
+
+static int start_with_pasids(void **state)
+{
+	begin(true);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	guest_stop(&guest);
+	return 0;
+}
+
+/* Where it leads, for requests of a PASID, or of none (0). */
+static pa_t ask(iova_t addr, unsigned op, pasid_t pasid)
+{
+	struct ioas_tlp tlp = {.addr = addr,
+			       .len = 1,
+			       .op = (uint8_t)op,
+			       .flags = pasid ? IOAS_TLP_PASID : 0,
+			       .pasid = pasid};
+	struct ioas_ats_translation found;
+
+	assert_int_equal(ioas_ats_translate(guest.rig.issuer, &tlp, &found, 1), 1);
+	assert_true(found.flags & IOAS_ATS_READ);
+	assert_int_equal(found.first, addr);
+	assert_int_equal(found.len, PAGE);
+	return found.addr;
+}
+
+static bool holds(pa_t pa, unsigned op)
+{
+	struct ioas_tlp tlp = {.addr = pa, .len = 1, .op = (uint8_t)op, .at = IOAS_TLP_TRANSLATED};
+	char byte = 'x';
+
+	return !ioas_tlp_issue(guest.rig.issuer, &tlp, &byte);
+}
+
+static void was_asked(unsigned nr, pasid_t pasid, iova_t first, iova_t last)
+{
+	assert_true(asked_nr > nr);
+	assert_int_equal(asked[nr].has_pasid, pasid != 0);
+	assert_int_equal(asked[nr].pasid, pasid);
+	assert_int_equal(asked[nr].first, first);
+	assert_int_equal(asked[nr].last, last);
+}
+
+static void take_gpa(unsigned page, bool writes)
+{
+	ats_take_back(guest.rig.iommu, guest.rig.pt, page * PAGE, page * PAGE + PAGE - 1, writes,
+		      writes ? IOAS_ATS_BY_DIRTY : IOAS_ATS_BY_UNMAP);
+}
+
+/* Nobody knows which IOVAs lead there: the page of data, or one with a table. */
+static void what_goes_from_the_parent_takes_all_above(void **state)
+{
+	static const unsigned pages[] = {DATA, 2, 63};
+
+	for (unsigned i = 0; i < 3; i++) {
+		pa_t data = ask(IOVA, IOAS_TLP_WRITE, 0), other = ask(IOVA + PAGE, 0, 0);
+
+		assert_true(holds(data, IOAS_TLP_WRITE) && holds(other, IOAS_TLP_READ));
+		asked_nr = 0;
+		take_gpa(pages[i], false);
+		assert_int_equal(asked_nr, 1);
+		was_asked(0, 0, IOVA, IOVA + 2 * PAGE - 1);
+		assert_false(holds(data, IOAS_TLP_WRITE));
+		assert_false(holds(other, IOAS_TLP_READ));
+		take_gpa(pages[i], false);
+		assert_int_equal(asked_nr, 1);
+	}
+}
+
+/* Dirty bits of the parent were cleared: who may only read stays. */
+static void what_may_not_write_stays(void **state)
+{
+	pa_t data = ask(IOVA, IOAS_TLP_WRITE, 0), other = ask(IOVA + PAGE, IOAS_TLP_READ, 0);
+
+	take_gpa(DATA, true);
+	assert_int_equal(asked_nr, 1);
+	was_asked(0, 0, IOVA, IOVA + PAGE - 1);
+	assert_false(holds(data, IOAS_TLP_WRITE));
+	assert_true(holds(other, IOAS_TLP_READ));
+}
+
+/* What is the parent's own goes by its address, beside what is nested on it. */
+static void the_parents_own_goes_by_its_address(void **state)
+{
+	const pasid_t pasid = 5;
+	pa_t nested = ask(IOVA, IOAS_TLP_READ, 0), own;
+
+	assert_int_equal(route_attach(dev, &pasid, guest.rig.pt, NULL), 0);
+	own = ask(OTHER * PAGE, IOAS_TLP_READ, pasid);
+	take_gpa(3, false);
+	assert_int_equal(asked_nr, 1);
+	was_asked(0, 0, IOVA, IOVA + PAGE - 1);
+	assert_false(holds(nested, IOAS_TLP_READ));
+	assert_true(holds(own, IOAS_TLP_READ));
+	take_gpa(OTHER, false);
+	assert_int_equal(asked_nr, 2);
+	was_asked(1, pasid, OTHER * PAGE, OTHER * PAGE + PAGE - 1);
+	assert_false(holds(own, IOAS_TLP_READ));
+	route_detach(dev, &pasid);
+}
+
+static void take_named(iova_t first, iova_t last, bool one, bool any, pasid_t pasid)
+{
+	const struct ats_named what = {first, last, one, any, pasid};
+
+	asked_nr = 0;
+	ats_take_named(dev, &guest.s1.stage1.to, &what);
+}
+
+/* By address, and by which of its address spaces: one, all that have a PASID, all. */
+static void a_guest_names_what_it_wants_back(void **state)
+{
+	pa_t data, other;
+
+	for (unsigned i = 0; i < 2; i++) {
+		data = ask(IOVA, IOAS_TLP_READ, i ? 9 : 0);
+		other = ask(IOVA + PAGE, IOAS_TLP_READ, i ? 9 : 0);
+		take_named(IOVA + PAGE, IOVA + PAGE, i, false, 9);
+		assert_int_equal(asked_nr, 1);
+		was_asked(0, i ? 9 : 0, IOVA + PAGE, IOVA + 2 * PAGE - 1);
+		assert_true(holds(data, IOAS_TLP_READ));
+		assert_false(holds(other, IOAS_TLP_READ));
+	}
+	ask(IOVA, IOAS_TLP_READ, 4);
+	take_named(0, UINT64_MAX, true, false, 8);
+	assert_int_equal(asked_nr, 0);
+	take_named(0, IOVA - 1, false, false, 0);
+	assert_int_equal(asked_nr, 0);
+	take_named(0, UINT64_MAX, true, false, 4);
+	assert_int_equal(asked_nr, 1);
+	was_asked(0, 4, IOVA, IOVA + PAGE - 1);
+	ask(IOVA, IOAS_TLP_READ, 4);
+	take_named(0, UINT64_MAX, false, true, 0);
+	assert_int_equal(asked_nr, 2);
+	was_asked(0, 4, IOVA, IOVA + PAGE - 1);
+	was_asked(1, 9, IOVA, IOVA + PAGE - 1);
+	assert_true(holds(data, IOAS_TLP_READ));
+	ask(IOVA, IOAS_TLP_READ, 4);
+	take_named(0, UINT64_MAX, false, false, 0);
+	assert_int_equal(asked_nr, 2);
+	was_asked(0, 4, IOVA, IOVA + PAGE - 1);
+	was_asked(1, 0, IOVA, IOVA + PAGE - 1);
+	assert_false(holds(data, IOAS_TLP_READ));
+	/* Of what it has no part in, or of nothing, there is nothing to say. */
+	ask(IOVA, IOAS_TLP_READ, 0);
+	asked_nr = 0;
+	ats_take_named(dev, NULL, &(struct ats_named){.last = UINT64_MAX});
+	ats_take_named(dev, pt_target(guest.rig.pt), &(struct ats_named){.last = UINT64_MAX});
+	assert_int_equal(asked_nr, 0);
+}
+
+/* A table of PASIDs was all of theirs. */
+static void a_table_of_pasids_takes_all_forms(void **state)
+{
+	pa_t data = ask(IOVA, IOAS_TLP_READ, 0);
+
+	ask(IOVA, IOAS_TLP_READ, 1);
+	ask(IOVA + PAGE, IOAS_TLP_READ, 0xfffff);
+	ask(IOVA + PAGE, IOAS_TLP_READ, 0);
+	route_detach(dev, NULL);
+	assert_int_equal(asked_nr, 3);
+	was_asked(0, 0, IOVA, IOVA + 2 * PAGE - 1);
+	was_asked(1, 1, IOVA, IOVA + PAGE - 1);
+	was_asked(2, 0xfffff, IOVA + PAGE, IOVA + 2 * PAGE - 1);
+	assert_false(holds(data, IOAS_TLP_READ));
+}
+
+#define TEST(name, how) cmocka_unit_test_setup_teardown(name, how, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_goes_from_the_parent_takes_all_above, start),
+		TEST(what_may_not_write_stays, start),
+		TEST(the_parents_own_goes_by_its_address, start),
+		TEST(a_guest_names_what_it_wants_back, start_with_pasids),
+		TEST(a_table_of_pasids_takes_all_forms, start_with_pasids),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
