@@ -108,6 +108,108 @@ static void a_reset_keeps_eventfds_and_drops_what_is_pending(void **state)
 	close(b);
 }
 
+/* Whatever a driver wrote there; what has no eventfd is masked. */
+static void a_reset_makes_the_table_anew(void **state)
+{
+	struct toy *toy = ((struct toy_world *)*state)->toy;
+	int a = event_new();
+
+	assert_int_equal(set_irq(toy, PCI_IRQ_MSIX, 2, a), 0);
+	for (unsigned i = 2; i < 4; i++) {
+		set_bar(toy, TOY_TABLE + 16 * i, 0xffffffffffffffff, 8);
+		set_bar(toy, TOY_TABLE + 16 * i + 8, 0xffffffff, 4);
+		set_bar(toy, TOY_TABLE + 16 * i + 12, i == 2, 4);
+		assert_int_equal(bar(toy, TOY_TABLE + 16 * i, 8), 0xfffffffffffffffc);
+		assert_int_equal(bar(toy, TOY_TABLE + 16 * i + 8, 8),
+				 0xffffffff | (uint64_t)(i == 2) << 32);
+	}
+	pci_reset(toy->pci);
+	assert_int_equal(bar(toy, TOY_TABLE + 16 * 2, 8), 0xfee00000);
+	assert_int_equal(bar(toy, TOY_TABLE + 16 * 2 + 8, 8), 2);
+	assert_int_equal(bar(toy, TOY_TABLE + 16 * 3, 8), 0);
+	assert_int_equal(bar(toy, TOY_TABLE + 16 * 3 + 8, 8), 1ull << 32);
+	ioas_pci_msix_send(toy->pci, 2);
+	assert_int_equal(fired(a), 1);
+	close(a);
+}
+
+/* Each has one bit, of the last one, too; and behind the table registers begin. */
+static void pending_bits_are_each_vectors_own(void **state)
+{
+	struct toy *toy = ((struct toy_world *)*state)->toy;
+	int a = event_new();
+
+	assert_int_equal(set_irq(toy, PCI_IRQ_MSIX, 0, a), 0);
+	for (unsigned i = 1; i < TOY_VECTORS; i++) {
+		ioas_pci_msix_send(toy->pci, i);
+		assert_int_equal(bar(toy, TOY_PBA, 8), i < 64 ? 1ull << i : 0);
+		assert_int_equal(bar(toy, TOY_PBA + 8, 8), i < 64 ? 0 : 1ull << (i - 64));
+		assert_int_equal(bar(toy, TOY_PBA + i / 8, 1), 1 << i % 8);
+		pci_reset(toy->pci);
+	}
+	assert_int_equal(toy->accesses, 0);
+	assert_int_equal(bar(toy, TOY_TABLE + 16 * TOY_VECTORS - 8, 8), 1ull << 32);
+	assert_int_equal(toy->accesses, 0);
+	bar(toy, TOY_TABLE + 16 * TOY_VECTORS, 8);
+	assert_int_equal(toy->accesses, 1);
+	bar(toy, TOY_TABLE - 8, 8);
+	assert_int_equal(toy->accesses, 2);
+	bar(toy, TOY_PBA + 8, 8);
+	assert_int_equal(toy->accesses, 2);
+	bar(toy, TOY_PBA + 16, 8);
+	assert_int_equal(toy->accesses, 3);
+	close(a);
+}
+
+/* What is pending does not outlive its enable. */
+static void disabled_vectors_have_nothing_pending(void **state)
+{
+	struct toy *toy = ((struct toy_world *)*state)->toy;
+	int a = event_new();
+
+	assert_int_equal(set_irq(toy, PCI_IRQ_MSIX, 0, a), 0);
+	ioas_pci_msix_send(toy->pci, 5);
+	assert_int_equal(pci_irq_disable(toy->pci, PCI_IRQ_MSIX), 0);
+	assert_int_equal(bar(toy, TOY_PBA, 8), 0);
+	assert_int_equal(bar(toy, TOY_TABLE + 12, 4), 1);
+	ioas_pci_msix_send(toy->pci, 5);
+	assert_int_equal(set_irq(toy, PCI_IRQ_MSIX, 5, a), 0);
+	assert_int_equal(fired(a), 0);
+	close(a);
+}
+
+/* A program may have closed its standard input: 0 is a descriptor like any other. */
+static void descriptor_0_is_as_good_as_any(void **state)
+{
+	static const unsigned indexes[] = {PCI_IRQ_MSIX, PCI_IRQ_INTX, PCI_IRQ_REQ, PCI_IRQ_ERR};
+	struct toy *toy = ((struct toy_world *)*state)->toy;
+	int in = dup(0), a = event_new(), rc[4], again[4];
+	uint64_t times[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		int zero = dup2(a, 0);
+
+		rc[i] = pci_irq_set(toy->pci, indexes[i], 0, 1, &zero);
+		pci_irq_trigger(toy->pci, indexes[i], 0, 1, NULL);
+		if (indexes[i] == PCI_IRQ_MSIX)
+			ioas_pci_msix_send(toy->pci, 0);
+		times[i] = fired(a);
+		pci_irq_disable(toy->pci, indexes[i]);
+		/* It was the function's to close. */
+		again[i] = close(0);
+	}
+	if (in >= 0)
+		dup2(in, 0);
+	close(in);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(rc[i], 0);
+		assert_int_equal(times[i], indexes[i] == PCI_IRQ_MSIX ? 2 : 1);
+		assert_int_equal(again[i], -1);
+	}
+	assert_int_equal(toy->pci->dev->counters->interrupts, 1);
+	close(a);
+}
+
 static void wrong_requests_are_refused(void **state)
 {
 	struct toy *toy = ((struct toy_world *)*state)->toy;
@@ -130,6 +232,17 @@ static void wrong_requests_are_refused(void **state)
 	assert_int_equal(set_irq(toy, PCI_IRQ_MSIX, 0, a), -EINVAL);
 	assert_int_equal(pci_irq_disable(toy->pci, PCI_IRQ_INTX), 0);
 	assert_int_equal(pci_irq_trigger(toy->pci, PCI_IRQ_REQ, 0, 1, NULL), -EINVAL);
+	for (unsigned index = 0; index < PCI_IRQ_NR + 1; index++) {
+		int two[] = {dup(a), dup(a)};
+
+		assert_int_equal(pci_irq_disable(toy->pci, index), -EINVAL);
+		assert_int_equal(pci_irq_set(toy->pci, index, 0, 0, NULL), -EINVAL);
+		assert_int_equal(pci_irq_set(toy->pci, index, TOY_VECTORS - 1, 2, two), -EINVAL);
+		assert_int_equal(pci_irq_trigger(toy->pci, index, TOY_VECTORS - 1, 2, NULL),
+				 -EINVAL);
+		assert_int_equal(pci_irq_mask(toy->pci, index, 0, 2, NULL, true),
+				 index == PCI_IRQ_MSIX ? -ENOTTY : -EINVAL);
+	}
 	close(a);
 }
 
@@ -344,6 +457,10 @@ int main(void)
 		WITH_TOY(a_vector_without_eventfd_waits_for_one),
 		WITH_TOY(masked_in_the_table_becomes_pending),
 		WITH_TOY(a_reset_keeps_eventfds_and_drops_what_is_pending),
+		WITH_TOY(a_reset_makes_the_table_anew),
+		WITH_TOY(pending_bits_are_each_vectors_own),
+		WITH_TOY(disabled_vectors_have_nothing_pending),
+		WITH_TOY(descriptor_0_is_as_good_as_any),
 		WITH_TOY(wrong_requests_are_refused),
 		WITH_TOY(the_user_can_trigger),
 		WITH_TOY(intx_fires_once_until_unmasked),
