@@ -37,6 +37,27 @@ static uint32_t lent(struct mem_lend *lend)
 	return atomic_load(&lend->count[0]) + atomic_load(&lend->count[1]);
 }
 
+/* Whose end comes once more has nothing more to give back. */
+static void a_transfer_that_is_over_has_nothing(void **arg)
+{
+	struct mem_window *window = rig_map(&rig, BASE, rig_pages(1), PAGE, RW);
+
+	assert_int_equal(add(BASE, 8, IOAS_TLP_WRITE), 0);
+	ioas_dma_fini(&dma);
+	assert_null(dma.iov);
+	assert_null(dma.hold);
+	assert_null(dma.written);
+	assert_int_equal(dma.iov_cap + dma.hold_cap + dma.written_cap, 0);
+	assert_int_equal(lent(&window->lend), 0);
+	ioas_dma_end(&dma);
+	ioas_dma_fini(&dma);
+	ioas_dma_init(&dma, rig.issuer);
+	assert_int_equal(add(BASE, 8, IOAS_TLP_WRITE), 0);
+	assert_int_equal(dma.len, 8);
+	ioas_dma_end(&dma);
+	rig_unmap(&rig, BASE, window);
+}
+
 static void neighbours_in_host_memory_become_one_span(void **arg)
 {
 	char *memory = rig_pages(8);
@@ -215,6 +236,7 @@ static void lent_spans_are_waited_for(void **arg)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_transfer_that_is_over_has_nothing),
 		cmocka_unit_test(neighbours_in_host_memory_become_one_span),
 		cmocka_unit_test(a_fault_leaves_the_spans_as_they_were),
 		cmocka_unit_test(thousands_of_scattered_pages_are_lent),

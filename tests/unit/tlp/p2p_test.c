@@ -195,6 +195,41 @@ static void ports_turn_requests_of_memory_only(void **state)
 	rig_unmap(&rig, HERE + PAGE, window);
 }
 
+/* However much of the page tables is remembered: pages, the tables they are in, by both calls. */
+static void a_batch_asks_the_bus_each_time(void **state)
+{
+	struct mem_window *windows[8];
+	struct ioas_tlp tlps[8];
+	char *memory = rig_pages(8);
+	struct ioas_batch batch;
+	void *host, *hosts[8];
+	uint64_t len, lens[8];
+	int rc;
+
+	for (unsigned i = 0; i < 8; i++) {
+		tlps[i] = (struct ioas_tlp){.addr = HERE + (7 - i) * PAGE, .len = 8};
+		windows[i] = rig_map(&rig, tlps[i].addr, memory + i * PAGE, PAGE, RW);
+	}
+	for (unsigned round = 0; round < 3; round++) {
+		atomic_store(&rig.dev->bus_ops, round ? &bus : NULL);
+		asked = turned = 0;
+		ioas_batch_begin(&batch, rig.issuer);
+		for (unsigned i = 0; i < 8; i++) {
+			rc = ioas_batch_at(&batch, &tlps[i], &host, &len);
+			assert_int_equal(rc, round && i == 7 ? -EAGAIN : 0);
+			assert_ptr_equal(host, rc ? NULL : memory + i * PAGE);
+		}
+		assert_int_equal(ioas_batch_at_many(&batch, tlps, 8, hosts, lens, &rc),
+				 round ? 7 : 8);
+		assert_int_equal(rc, round ? -EAGAIN : 0);
+		ioas_batch_end(&batch);
+		assert_int_equal(asked, round ? 16 : 0);
+		assert_int_equal(turned, round ? 2 : 0);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		rig_unmap(&rig, tlps[i].addr, windows[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +241,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(ports_turn_requests_of_memory_only, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_batch_asks_the_bus_each_time, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
