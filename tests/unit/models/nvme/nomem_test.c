@@ -69,6 +69,26 @@ static unsigned open_files(void)
 	return nr;
 }
 
+/* Neither of its rings nor of its threads. */
+static void a_controller_that_goes_leaves_nothing_open(void **state)
+{
+	unsigned files = open_files();
+	struct driver drv;
+	iova_t data;
+
+	for (unsigned i = 0; i < 2; i++) {
+		driver_open(&drv, 1 << 20, i ? "volatile=on" : "");
+		driver_enable(&drv, 16, 0);
+		driver_pair(&drv, 1, 16);
+		data = driver_alloc(&drv, 4096);
+		assert_int_equal(driver_run(&drv, 1, driver_rw(&drv, NVME_IO_WRITE, 0, 8, data)),
+				 0);
+		assert_int_equal(driver_run(&drv, 1, driver_rw(&drv, NVME_IO_READ, 0, 8, data)), 0);
+		driver_close(&drv);
+		assert_int_equal(open_files(), files);
+	}
+}
+
 static int make(const char *device)
 {
 	struct ioas_iommu *iommu;
@@ -211,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_controller_is_made_whole_or_not_at_all),
+		cmocka_unit_test(a_controller_that_goes_leaves_nothing_open),
 		cmocka_unit_test(the_first_command_waits_for_memory),
 		cmocka_unit_test(commands_end_while_memory_is_short),
 		cmocka_unit_test(zeroes_that_have_no_room_are_not_promised),
