@@ -288,6 +288,11 @@ static void who_never_answers_is_blocked_until_it_is_reset(void **state)
 	assert_int_equal(rig_fault(2).reason, IOAS_FAULT_ATS_BLOCKED);
 	assert_int_equal(ioas_ats_translate(issuer, &ask, &found, 1), -EFAULT);
 	assert_int_equal(rig_fault(3).reason, IOAS_FAULT_ATS_BLOCKED);
+	/* Nor does another form's attachment. */
+	assert_int_equal(ioas_device_attach_pasid(dev, 5, space, NULL), 0);
+	assert_false(ioas_ats_enabled(dev));
+	ioas_device_detach_pasid(dev, 5);
+	assert_false(ioas_ats_enabled(dev));
 	/* An answer that comes too late opens nothing. */
 	ioas_ats_done(dev, side.last.tag);
 	assert_false(ioas_ats_enabled(dev));
