@@ -94,6 +94,28 @@ static void maps(uint32_t parent, uint32_t child)
 	info_is(child, 0, 0, 0);
 }
 
+/* A child is shown what both allow: what the parent only reads nobody writes by way of the child.
+ */
+static void permissions(uint32_t parent, uint32_t child)
+{
+	static const uint32_t one[] = {IOMMU_IOAS_MAP_READABLE, IOMMU_IOAS_MAP_WRITEABLE};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct iommu_ioas_map map = {.size = sizeof(map),
+					     .flags = IOMMU_IOAS_MAP_FIXED_IOVA | one[i % 2],
+					     .ioas_id = parent,
+					     .user_va = (uintptr_t)memory(PAGE),
+					     .length = PAGE,
+					     .iova = 4 * BASE};
+
+		check("the parent allows one", call(fd, IOMMU_IOAS_MAP, &map), 0);
+		check("  and the child one", nest_map(child, BASE, 4 * BASE, PAGE, one[i / 2]), 0);
+		info_is(child, 1, 1, i % 2 == i / 2);
+		check("the child unmaps", unmap(fd, child, BASE, PAGE, NULL), 0);
+		check("the parent unmaps", unmap(fd, parent, 4 * BASE, PAGE, NULL), 0);
+	}
+}
+
 /* By VFIO's words: a map is unmapped that is blocked, too. */
 static void blocked(uint32_t child)
 {
@@ -142,6 +164,7 @@ int main(void)
 	EXPECT(fd, IOAS_NEST_INFO, &info, -ENOENT, "nothing");
 	check("IOAS_NEST_ALLOC", nest_alloc(parent, &child), 0);
 	maps(parent, child);
+	permissions(parent, child);
 	blocked(child);
 	check("the parent", destroy(fd, parent), -EBUSY);
 	check("the child", destroy(fd, child), 0);
