@@ -343,6 +343,7 @@ static void shutdown_flushes_and_stops(void **state)
 static void queue_memory_that_is_gone_is_fatal(void **state)
 {
 	struct nvme_cmd cmd = identify(1, 0, BUS_BASE);
+	unsigned sent = bus.sent[0];
 
 	driver_enable(&drv, 16, 0);
 	bus_protect(drv.queue[0].cq, 4096, IOAS_PROT_READ);
@@ -350,6 +351,8 @@ static void queue_memory_that_is_gone_is_fatal(void **state)
 	driver_ring(&drv, 0);
 	driver_wait(NVME_CSTS_CFS, NVME_CSTS_CFS);
 	driver_disable(&drv);
+	/* Of what was not written nobody is told. */
+	assert_int_equal(bus.sent[0], sent);
 	bus_protect(drv.queue[0].cq, 4096, IOAS_PROT_READ | IOAS_PROT_WRITE);
 	driver_enable(&drv, 16, 0);
 	bus.master = false;
