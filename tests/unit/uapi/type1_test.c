@@ -84,7 +84,9 @@ static void a_container_comes_to_life_in_order(void **state)
 	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_GET_STATUS, &status), 0);
 	assert_int_equal(status.flags, VFIO_GROUP_FLAGS_VIABLE);
 	assert_int_equal(set_container(w, group, -1), -EBADF);
+	assert_non_null(strstr(w->why.text, "not an open descriptor"));
 	assert_int_equal(set_container(w, group, STDIN_FILENO), -EBADFD);
+	assert_non_null(strstr(w->why.text, "not one of VFIO's"));
 	assert_int_equal(set_container(w, group, group), -EBADFD);
 	assert_int_equal(w_ioctl(w, group, VFIO_GROUP_SET_CONTAINER, w_wild(w)), -EFAULT);
 	assert_int_equal(set_container(w, group, fd), 0);
