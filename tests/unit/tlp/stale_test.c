@@ -316,12 +316,48 @@ static void twin(void **state)
 	check_stale_destroy(check);
 }
 
+/* Whatever makes it so, bits among them that no address has: what is no entry is another one. */
+static void what_is_not_valid_any_more_is_told_once(void **state)
+{
+	struct pt_foreign table = {.format = PT_X86_64, .aw = 48, .update = true};
+	struct stale_entry entry = {
+		.level = 2, .first = 0x200000, .gpa = 0x3000, .entry = 0x200000 | ALL | PS};
+	const uint64_t good = entry.entry, bad = good | 1ull << 13;
+	struct check_stale *check;
+	struct stale_found found;
+
+	assert_int_equal(check_stale_new(&check), 0);
+	for (unsigned level = 0; level <= 2; level += 2) {
+		entry.level = level;
+		entry.entry = good;
+		entry.present = true;
+		check_stale_walk(check, &table, &entry, 1, &found);
+		assert_false(found.found);
+		entry.entry = bad;
+		entry.present = false;
+		check_stale_walk(check, &table, &entry, 1, &found);
+		assert_true(found.found);
+		assert_int_equal(found.level, level);
+		assert_int_equal(found.gpa, 0x3000);
+		assert_int_equal(found.old, good);
+		assert_int_equal(found.now, bad);
+		check_stale_walk(check, &table, &entry, 1, &found);
+		assert_false(found.found);
+		entry.entry = good;
+		entry.present = true;
+		check_stale_walk(check, &table, &entry, 1, &found);
+		assert_false(found.found);
+	}
+	check_stale_destroy(check);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_takes_something_away),
 		cmocka_unit_test(a_dirty_bit_is_no_change),
 		cmocka_unit_test(of_each_format),
+		cmocka_unit_test(what_is_not_valid_any_more_is_told_once),
 		cmocka_unit_test(pasids_and_halves_are_apart),
 		cmocka_unit_test(pages_of_all_spaces),
 		cmocka_unit_test(twin),
