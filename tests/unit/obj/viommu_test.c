@@ -86,9 +86,14 @@ static void a_region_is_mapped_as_a_whole(void **state)
 	assert_int_equal(destroy(r, &r->viommu->obj), -EBUSY);
 	obj_region_unmap(r->ctx, PAGE, 2 * PAGE);
 	assert_int_equal(destroy(r, &r->viommu->obj), -EBUSY);
+	/* What was never mapped takes nothing away. */
+	obj_region_unmap(r->ctx, PAGE, 3 * PAGE);
+	obj_region_unmap(r->ctx, PAGE, 0);
+	obj_region_unmap(r->ctx, 0, 2 * PAGE);
 	obj_region_unmap(r->ctx, 2 * PAGE, PAGE); /* in parts */
 	assert_int_equal(destroy(r, &r->viommu->obj), -EBUSY);
 	obj_region_unmap(r->ctx, PAGE, PAGE);
+	obj_region_unmap(r->ctx, PAGE, 0);
 	assert_int_equal(destroy(r, &r->viommu->obj), 0);
 	assert_int_equal(map_region(r, PAGE, 2 * PAGE), -ENXIO);
 }
