@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <ioas/device.h>
+#include "tests/unit/fds.h"
 #include "world.h"
 
 #define RW	  (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
@@ -341,10 +342,45 @@ static void interrupts_reach_their_eventfds(void **state)
 	assert_int_equal(set_irqs(w, cdev, trigger | VFIO_IRQ_SET_DATA_NONE, 2, 0, 2, 0), 0);
 	assert_int_equal(eventfd_read(fd, &got), 0);
 	assert_int_equal(got, 2);
+	/* From beyond the last, none are switched off. */
+	assert_int_equal(set_irqs(w, cdev, trigger | VFIO_IRQ_SET_DATA_NONE, 2, 4, 0, 0), -EINVAL);
+	ioas_pci_msix_send(w->dev[0].pci, 3);
+	assert_int_equal(eventfd_read(fd, &got), 0);
 	assert_int_equal(set_irqs(w, cdev, trigger | VFIO_IRQ_SET_DATA_NONE, 2, 0, 0, 0), 0);
 	ioas_pci_msix_send(w->dev[0].pci, 3);
 	assert_int_equal(eventfd_read(fd, &got), -1);
 	assert_int_equal(set_irqs(w, cdev, set, 4, 0, 1, fd), 0);
+	close(fd);
+}
+
+/* One that is no eventfd: none of those before it is kept, nor used. */
+static void eventfds_are_taken_all_or_none(void **state)
+{
+	struct world *w = *state;
+	int cdev = ready(w), fd = eventfd(0, EFD_NONBLOCK);
+	unsigned open = fds_open();
+	eventfd_t got;
+
+	for (int bad = 0; bad < 4; bad++) {
+		struct irq_set cmd = {
+			.set = {.argsz = sizeof(cmd),
+				.flags = VFIO_IRQ_SET_ACTION_TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD,
+				.index = 2,
+				.count = 4}};
+
+		for (int i = 0; i < 4; i++)
+			cmd.fd[i] = i == bad ? -2 : i == 1 ? -1 : fd;
+		assert_int_equal(w_ioctl(w, cdev, VFIO_DEVICE_SET_IRQS, &cmd), -EINVAL);
+		cmd.fd[bad] = 999;
+		assert_int_equal(w_ioctl(w, cdev, VFIO_DEVICE_SET_IRQS, &cmd), -EBADF);
+		assert_int_equal(fds_open(), open);
+		ioas_pci_msix_send(w->dev[0].pci, 0);
+		assert_int_equal(eventfd_read(fd, &got), -1);
+	}
+	assert_int_equal(set_irqs(w, cdev, VFIO_IRQ_SET_ACTION_MASK | VFIO_IRQ_SET_DATA_EVENTFD, 0,
+				  0, 1, fd),
+			 -ENOTTY);
+	assert_int_equal(fds_open(), open);
 	close(fd);
 }
 
@@ -382,6 +418,7 @@ int main(void)
 		TEST(registers_are_read_and_written_up_to_the_region_s_end),
 		TEST(only_whole_bars_are_mapped),
 		TEST(interrupts_reach_their_eventfds),
+		TEST(eventfds_are_taken_all_or_none),
 		TEST(reset_and_features_answer_as_vfio_pci),
 	};
 
