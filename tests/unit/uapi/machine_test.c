@@ -32,6 +32,18 @@ static const char *const open_port[] = {
 	NULL,
 };
 
+/* Two functions whose bridge puts one requester ID on the wire, and one apart. */
+static const char *const shared[] = {
+	"iommu kind=vtd",
+	"function addr=0000:00:01.0,type=PCIe-to-PCI bridge,secondary=1,subordinate=1,iommu=0",
+	"function addr=0000:01:00.0,type=PCI function",
+	"function addr=0000:01:01.0,type=PCI function",
+	"function addr=0000:00:03.0" PORT ",secondary=3,subordinate=3,iommu=0",
+	"function addr=0000:03:00.0,type=endpoint",
+	NULL,
+};
+
+static const struct ioas_pci_addr shared_addr[3] = {{.bus = 1}, {.bus = 1, .devfn = 8}, {.bus = 3}};
 static const struct ioas_pci_addr addr[3] = {{.bus = 1}, {.bus = 2}, {.bus = 3}};
 
 static int setup_two_iommus(void **state)
@@ -42,6 +54,59 @@ static int setup_two_iommus(void **state)
 static int setup_open_port(void **state)
 {
 	return world_setup_machine(state, NULL, open_port, addr);
+}
+
+static int setup_shared(void **state)
+{
+	return world_setup_machine(state, NULL, shared, shared_addr);
+}
+
+/* May the page of interrupts be mapped? */
+static bool has_room_for_interrupts(struct world *w, int fd, uint32_t ioas)
+{
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap), .ioas_id = ioas, .iova = 0xfee00000, .length = PAGE};
+	uint64_t iova = unmap.iova;
+	long rc = w_map(w, fd, ioas, IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE, w->page,
+			PAGE, &iova);
+
+	if (!rc)
+		assert_int_equal(w_ioctl(w, fd, IOMMU_IOAS_UNMAP, &unmap), 0);
+	return !rc;
+}
+
+/* What moves with another keeps interrupts free where it is moved to, and for as long as it is
+ * there.
+ */
+static void each_of_a_share_set_reserves_its_own(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu"), cdev[2];
+	uint32_t a = w_ioas(w, fd), b = w_ioas(w, fd), to;
+	struct vfio_device_detach_iommufd_pt detach = {.argsz = 8};
+
+	for (unsigned i = 0; i < 2; i++) {
+		cdev[i] = w_open_cdev(w, i);
+		w_bind(w, cdev[i], fd);
+	}
+	for (unsigned last = 0; last < 2; last++) {
+		for (unsigned i = 0; i < 2; i++) {
+			to = a;
+			assert_int_equal(w_attach(w, cdev[i], &to), 0);
+		}
+		assert_false(has_room_for_interrupts(w, fd, a));
+		assert_true(has_room_for_interrupts(w, fd, b));
+		/* A replace of one takes both. */
+		to = b;
+		assert_int_equal(w_attach(w, cdev[0], &to), 0);
+		assert_true(has_room_for_interrupts(w, fd, a));
+		assert_false(has_room_for_interrupts(w, fd, b));
+		assert_int_equal(w_ioctl(w, cdev[!last], VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach),
+				 0);
+		assert_false(has_room_for_interrupts(w, fd, b));
+		assert_int_equal(w_ioctl(w, cdev[last], VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach), 0);
+		assert_true(has_room_for_interrupts(w, fd, b));
+	}
 }
 
 /* Both page tables serve the third device; Linux asks the one that was there first. */
@@ -94,6 +159,8 @@ int main(void)
 						setup_two_iommus, world_teardown),
 		cmocka_unit_test_setup_teardown(a_function_that_came_later_is_a_peer_too,
 						setup_open_port, world_teardown),
+		cmocka_unit_test_setup_teardown(each_of_a_share_set_reserves_its_own, setup_shared,
+						world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
