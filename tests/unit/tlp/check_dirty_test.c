@@ -192,6 +192,46 @@ static void a_spoilt_reading_says_nothing(void **state)
 	assert_int_equal(end(&reading, true), 1);
 }
 
+/* By the page, however much of the page table one walk has found. */
+static void each_page_that_a_tlp_writes_is_noted(void **state)
+{
+	struct ioas_tlp pages = {.len = 2 * PAGE + 8, .op = IOAS_TLP_WRITE};
+	static char data[3 * PAGE];
+	struct pt *large;
+	struct mem_window *window;
+	struct check_reading reading;
+	struct pt *plain = rig.pt;
+	struct ioas_fault fault[8];
+	uint64_t seq = 0;
+
+	assert_int_equal(
+		pt_new(&(struct pt_config){.format = PT_AMDV1, .aw = 48, .dirty = true}, &large),
+		0);
+	assert_int_equal(route_attach(rig.dev, NULL, large, NULL), 0);
+	rig.pt = large;
+	window = rig_map(&rig, IOVA, rig_pages(8), 8 * PAGE, IOAS_PROT_READ | IOAS_PROT_WRITE);
+	pt_dirty_track(large, true);
+	check_dirty_track(check, large, true, inflight_generation(&rig.iommu->inflight));
+	inflight_wait(&rig.iommu->inflight);
+	assert_int_equal(ioas_dma_read(rig.issuer, IOVA + 6 * PAGE, data, 8), 0);
+	assert_int_equal(ioas_dma_write(rig.issuer, IOVA, data, 8), 0);
+	assert_int_equal(ioas_dma_store(rig.issuer, IOVA + PAGE, 1, 8), 0);
+	pages.addr = IOVA + 3 * PAGE;
+	assert_int_equal(ioas_tlp_issue(rig.issuer, &pages, data), 0);
+	check_dirty_begin(check, &reading);
+	check_dirty_end(check, &reading, large, IOVA, IOVA + 8 * PAGE - 1, 0);
+	assert_int_equal(ioas_fault_read(rig.iommu, &seq, fault, 8), 5);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(fault[i].addr, IOVA + (i < 2 ? i : i + 1) * PAGE);
+		assert_string_equal(fault[i].device, "0000:01:00.0");
+		assert_int_equal(fault[i].id, 0x100);
+	}
+	check_dirty_track(check, large, false, 0);
+	rig_unmap(&rig, IOVA, window);
+	route_detach(rig.dev, NULL);
+	pt_destroy(plain);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -204,6 +244,7 @@ int main(void)
 		TEST(readings_at_a_time_are_judged_apart),
 		TEST(what_is_gone_or_not_tracked_needs_no_telling),
 		TEST(a_spoilt_reading_says_nothing),
+		TEST(each_page_that_a_tlp_writes_is_noted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
