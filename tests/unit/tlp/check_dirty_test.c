@@ -11,7 +11,8 @@
 static struct rig rig;
 static struct check_dirty *check;
 static struct pt *pt;
-static uint64_t now; /* the generation of what is written */
+static uint64_t now;  /* the generation of what is written */
+static uint64_t seen; /* records */
 
 static int setup(void **state)
 {
@@ -23,6 +24,7 @@ static int setup(void **state)
 	assert_int_equal(pt_new(&config, &pt), 0);
 	pt_dirty_track(pt, true);
 	now = 10;
+	seen = 0;
 	check_dirty_track(check, pt, true, now);
 	now++;
 	return 0;
@@ -58,16 +60,11 @@ static void told(const struct check_reading *reading, unsigned page)
 static unsigned end(const struct check_reading *reading, bool turned)
 {
 	struct ioas_fault fault[16];
-	static uint64_t seq;
-	static struct ioas_iommu *of;
 	size_t nr;
 
-	if (of != rig.iommu)
-		seq = 0;
-	of = rig.iommu;
 	check_dirty_end(check, reading, pt, IOVA, IOVA + 16 * PAGE - 1, turned ? now : 0);
 	now += turned;
-	nr = ioas_fault_read(rig.iommu, &seq, fault, 16);
+	nr = ioas_fault_read(rig.iommu, &seen, fault, 16);
 	for (size_t i = 0; i < nr; i++)
 		assert_int_equal(fault[i].reason, IOAS_PASSED_UNTOLD);
 	return (unsigned)nr;
@@ -152,6 +149,18 @@ static void readings_at_a_time_are_judged_apart(void **state)
 	wrote(2);
 	assert_int_equal(end(&first, true), 0);
 	assert_int_equal(end(&second, false), 1);
+	/* But what one has told of and cleared is gone for the other. */
+	wrote(3);
+	first = begin();
+	second = begin();
+	told(&first, 3);
+	now++;
+	wrote(3);
+	now--;
+	assert_int_equal(end(&first, true), 0);
+	assert_int_equal(end(&second, false), 0);
+	first = begin();
+	assert_int_equal(end(&first, false), 1);
 }
 
 static void what_is_gone_or_not_tracked_needs_no_telling(void **state)
