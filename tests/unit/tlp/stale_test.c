@@ -316,6 +316,83 @@ static void twin(void **state)
 	check_stale_destroy(check);
 }
 
+#define STRUCTURE (30 * PAGE) /* a word that leads to the table, whatever it says */
+
+static enum ioas_fault_reason find_by_word(const struct stage1 *stage1, struct nested *nested,
+					   const struct nested_request *request,
+					   struct nested_table *out)
+{
+	enum ioas_fault_reason reason;
+	uint64_t word;
+
+	reason = nested_read(nested, STRUCTURE, &word);
+	nested_seen(nested, STRUCTURE, word, true);
+	out->table = ((const struct guest_stage1 *)stage1)->table;
+	return reason;
+}
+
+/* Does a request with a PASID meet what was changed, and not invalidated by that name? */
+static bool is_stale(struct guest *guest, uint64_t *entry, uint64_t change,
+		     const struct stale_forget *what)
+{
+	struct ioas_tlp tlp = {.len = 8, .flags = IOAS_TLP_PASID, .pasid = 5};
+	uint64_t before, after, word;
+
+	assert_int_equal(ioas_tlp_issue(guest->rig.issuer, &tlp, &word), 0);
+	ioas_issuer_fault(guest->rig.issuer, &before);
+	*entry ^= change;
+	guest_invalidate(guest);
+	check_stale_forget(guest->s1.stage1.check, what);
+	assert_int_equal(ioas_tlp_issue(guest->rig.issuer, &tlp, &word), 0);
+	ioas_issuer_fault(guest->rig.issuer, &after);
+	return after != before;
+}
+
+/* With a table of PASIDs each is a space of its own; else all that comes to a table is space 0. */
+static void spaces_are_what_invalidations_name(void **state)
+{
+	static const struct stage1_ops by_word = {.find = find_by_word};
+	static struct guest guest;
+	const pasid_t pasid = 5;
+
+	for (unsigned pasids = 0; pasids < 2; pasids++) {
+		const uint32_t space = pasids ? pasid : 0, other = pasids ? 0 : pasid;
+		uint64_t *leaf;
+
+		guest_start(&guest, 48, false);
+		for (unsigned i = 0; i < GUEST_PAGES; i++)
+			guest_show(&guest, i, IOAS_PROT_READ | IOAS_PROT_WRITE);
+		route_detach(guest.rig.dev, NULL);
+		ioas_device_unbind(guest.rig.dev);
+		assert_int_equal(
+			ioas_device_bind(guest.rig.dev, IOAS_FORM_RID | IOAS_FORM_PASID, 20, NULL),
+			0);
+		guest.s1.stage1.ops = &by_word;
+		guest.s1.stage1.pasids = pasids;
+		assert_int_equal(check_stale_new(&guest.s1.stage1.check), 0);
+		assert_int_equal(route_attach_to(guest.rig.dev, pasids ? NULL : &pasid,
+						 &guest.s1.stage1.to, NULL),
+				 0);
+		leaf = guest_lead(&guest, 4, 1, 0, 1, 40 * PAGE | ALL, ALL);
+		assert_false(is_stale(&guest, leaf, PAGE,
+				      &(struct stale_forget){.space = space, .last = UINT64_MAX}));
+		assert_true(is_stale(&guest, leaf, PAGE,
+				     &(struct stale_forget){.space = other, .last = UINT64_MAX}));
+		assert_false(is_stale(&guest, guest_at(&guest, STRUCTURE), 1,
+				      &(struct stale_forget){.space = space,
+							     .last = UINT64_MAX,
+							     .structures = true,
+							     .no_tables = true}));
+		assert_true(is_stale(&guest, guest_at(&guest, STRUCTURE), 1,
+				     &(struct stale_forget){.space = other,
+							    .last = UINT64_MAX,
+							    .structures = true}));
+		route_detach(guest.rig.dev, pasids ? NULL : &pasid);
+		check_stale_destroy(guest.s1.stage1.check);
+		guest_stop(&guest);
+	}
+}
+
 /* Whatever makes it so, bits among them that no address has: what is no entry is another one. */
 static void what_is_not_valid_any_more_is_told_once(void **state)
 {
@@ -360,6 +437,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_valid_any_more_is_told_once),
 		cmocka_unit_test(pasids_and_halves_are_apart),
 		cmocka_unit_test(pages_of_all_spaces),
+		cmocka_unit_test(spaces_are_what_invalidations_name),
 		cmocka_unit_test(twin),
 	};
 
