@@ -155,6 +155,37 @@ static void every_reason_has_a_name(void **arg)
 	assert_string_equal(ioas_fault_reason_name(999), "unknown reason");
 }
 
+/* The same number is something else to each vendor, or nothing. */
+static void a_code_is_its_vendors_own(void **arg)
+{
+	static const struct {
+		enum ioas_fault_vendor vendor;
+		unsigned code;
+		const char *name;
+	} some[] = {
+		{IOAS_FAULT_OF_VTD, 0x05, "no write permission"},
+		{IOAS_FAULT_OF_VTD, 0x86, "scalable mode: no read permission"},
+		{IOAS_FAULT_OF_AMD, 0x7, "IOTLB_INV_TIMEOUT"},
+		{IOAS_FAULT_OF_SMMUV3, 0x05, "F_BAD_ATS_TREQ"},
+		{IOAS_FAULT_OF_SMMUV3, 0x07, "F_TRANSL_FORBIDDEN"},
+		{IOAS_FAULT_OF_RISCV, 13, "read page fault"},
+		{IOAS_FAULT_OF_VTD, 0x07, NULL},
+		{IOAS_FAULT_OF_AMD, 0x05, NULL},
+		{IOAS_FAULT_OF_SMMUV3, 13, NULL},
+		{IOAS_FAULT_OF_RISCV, 0x86, NULL},
+		{IOAS_FAULT_OF_NOBODY, 0x05, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+		const char *name = ioas_fault_code_name(some[i].vendor, some[i].code);
+
+		if (some[i].name)
+			assert_string_equal(name, some[i].name);
+		else
+			assert_null(name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +194,7 @@ int main(void)
 		cmocka_unit_test(text_is_cut_to_the_buffer_and_its_length_is_told),
 		cmocka_unit_test(the_newest_1024_are_kept_in_order),
 		cmocka_unit_test(every_reason_has_a_name),
+		cmocka_unit_test(a_code_is_its_vendors_own),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
