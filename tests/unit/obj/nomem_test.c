@@ -132,11 +132,29 @@ static void each_object_is_made_or_not(void **state)
 	assert_int_equal(destroy(r, &r->ioas->obj), 0);
 }
 
+/* Neither the attachment nor its place in the table of PASIDs. */
+static void a_pasid_is_attached_or_not(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned nth = 1; nth <= 2; nth++) {
+		uint32_t pt_id = r->ioas->obj.id;
+
+		countdown = nth;
+		assert_int_equal(
+			obj_device_attach_pasid(r->device[0], 5, OBJ_ATTACH, &pt_id, &r->why),
+			-ENOMEM);
+		assert_int_equal(countdown, 0);
+		assert_null(ids_get(&r->device[0]->pasids, 5));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_context_is_made_or_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_object_is_made_or_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pasid_is_attached_or_not, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
