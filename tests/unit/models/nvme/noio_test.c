@@ -110,6 +110,15 @@ int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned
 	return -EPERM;
 }
 
+/* No array grows, while it is set. */
+static _Atomic bool no_growth;
+void *__real_realloc(void *old, size_t len);
+void *__wrap_realloc(void *old, size_t len);
+void *__wrap_realloc(void *old, size_t len)
+{
+	return atomic_load(&no_growth) ? NULL : __real_realloc(old, len);
+}
+
 static void arm(int nth, int how, bool and_on)
 {
 	error = how;
@@ -338,6 +347,24 @@ static void what_is_cut_short_goes_on(void **state)
 	assert_true(sweep(EINTR, false) > 4);
 }
 
+/* There is no memory for what is left of it: the command says so, and the next one has it. */
+static void what_is_cut_short_without_memory_ends(void **state)
+{
+	fill(3);
+	assert_int_equal(write_it(), 0);
+	assert_int_equal(read_it(), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		arm(1, SHORT, false);
+		atomic_store(&no_growth, true);
+		assert_int_equal(i ? write_it() : read_it(), NVME_INTERNAL_ERROR);
+		atomic_store(&no_growth, false);
+		assert_true(disarm());
+	}
+	assert_int_equal(write_it(), 0);
+	assert_int_equal(read_it(), 0);
+	assert_memory_equal(bus_at(data + LEN), bus_at(data), LEN);
+}
+
 /* The file has become shorter than the drive. */
 static void what_is_not_there_is_a_read_error(void **state)
 {
@@ -358,6 +385,7 @@ int main(void)
 		cmocka_unit_test(without_a_thread_it_is_dead),
 		TEST(a_failed_call_fails_its_command),
 		TEST(what_is_cut_short_goes_on),
+		TEST(what_is_cut_short_without_memory_ends),
 		TEST(what_is_not_there_is_a_read_error),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
