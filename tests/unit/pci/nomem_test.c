@@ -15,15 +15,18 @@ void *__wrap_calloc(size_t nr, size_t len);
 void *__wrap_realloc(void *ptr, size_t len);
 int __wrap_posix_memalign(void **out, size_t align, size_t len);
 
-static int fuse; /* allocations until one fails, and all after it; 0: none does */
+static int fuse;  /* allocations until one fails, and all after it; 0: none does */
+static bool once; /* only that one */
 
 static bool blown(void)
 {
-	if (fuse > 1)
-		fuse--;
-	else if (fuse == 1)
-		return true;
-	return false;
+	if (fuse != 1) {
+		fuse -= fuse > 1;
+		return false;
+	}
+	if (once)
+		fuse = 0;
+	return true;
 }
 
 void *__wrap_malloc(size_t len)
@@ -73,6 +76,30 @@ static void a_failed_add_leaves_nothing(void **state)
 	ioas_iommu_destroy(iommu);
 }
 
+/* When there is memory again right after it, too. */
+static void whatever_fails_is_said(void **state)
+{
+	struct ioas_pci_addr addr = {.segment = 7, .bus = 9};
+	int tries = 0, rc;
+
+	once = true;
+	do {
+		struct ioas_iommu *iommu = toy_iommu();
+		struct toy *toy = calloc(1, sizeof(*toy));
+		struct ioas_why why = {""};
+
+		fuse = ++tries;
+		rc = ioas_pci_add(iommu, addr, &toy_desc, &toy_ops, toy, &toy->pci, &why);
+		assert_int_equal(rc, fuse ? 0 : -ENOMEM);
+		fuse = 0;
+		if (rc)
+			free(toy);
+		ioas_iommu_destroy(iommu);
+	} while (rc);
+	once = false;
+	assert_true(tries > 8);
+}
+
 static void numbers_survive_hunger(void **state)
 {
 	struct ioas_iommu *iommu = toy_iommu();
@@ -99,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_failed_add_leaves_nothing),
+		cmocka_unit_test(whatever_fails_is_said),
 		cmocka_unit_test(numbers_survive_hunger),
 	};
 
