@@ -199,6 +199,20 @@ static void a_charge_can_be_made_to_fail(void **state)
 	inject_arm(0);
 }
 
+static void an_account_is_made_whole_or_not_at_all(void **state)
+{
+	struct account *const none = (struct account *)&iommu;
+
+	for (unsigned nth = 1; nth <= 2; nth++) {
+		struct account *made = none;
+
+		inject_arm(nth);
+		assert_int_equal(account_new(&iommu, &made), -ENOMEM);
+		assert_int_equal(inject_remaining(), 0);
+		assert_ptr_equal(made, none);
+	}
+}
+
 /* Pid 0 is this process; a child is another one, though it has the same memory of the account. */
 static void a_child_pays_for_itself(void **state)
 {
@@ -303,6 +317,7 @@ int main(void)
 		TEST(vfio_counts_as_locked_only),
 		TEST(privilege_is_of_the_map_and_the_limit_of_the_pin),
 		TEST(a_charge_can_be_made_to_fail),
+		TEST(an_account_is_made_whole_or_not_at_all),
 		TEST(a_limit_that_is_not_enforced_refuses_nothing),
 		TEST(a_child_pays_for_itself),
 		TEST(counts_of_threads_add_up),
