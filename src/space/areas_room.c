@@ -25,8 +25,6 @@ static enum found room_in_leaf(const struct areas_node *leaf, const struct searc
 		/* Only the first one may begin before the range. */
 		if (first < search->first)
 			first = search->first;
-		if (first > search->last)
-			return BEYOND;
 		if (first < next && areas_place(search->req, first, last, search->out))
 			return FOUND;
 		if (next > search->last)
