@@ -9,6 +9,7 @@
 #include <ioas/door.h>
 #include "iommu.h"
 #include "mem/mem.h"
+#include "mem/same.h"
 
 static uint64_t state = 88172645463325252ull;
 
@@ -163,6 +164,73 @@ static void many_windows_of_one_class_stay_apart(void **arg)
 	free(windows);
 }
 
+#define WINDOW (6 * 4096ull)
+
+/* Where byte `off` of a window is that is in one place, or in two with a page between them. */
+static char *place(char *host, bool two, uint64_t off)
+{
+	return host + off + (two && off >= WINDOW / 2 ? 4096 : 0);
+}
+
+/* Which pages of it count as pinned, a bit a page. */
+static unsigned pinned(struct mem_map *map, char *host, bool two)
+{
+	struct mem_shared none = {NULL};
+	unsigned bits = 0, count;
+
+	for (unsigned i = 0; i < WINDOW / 4096; i++) {
+		assert_int_equal(pins_count(mem_map_pins(map), &none,
+					    (uintptr_t)place(host, two, i * 4096), &count),
+				 0);
+		assert_true(count <= 1);
+		bits |= count << i;
+	}
+	return bits;
+}
+
+static void cut_and_release(struct mem_map *map, struct inflight *inflight, char *host, bool two)
+{
+	const struct mem_part parts[] = {
+		{.host = host, .len = two ? WINDOW / 2 : WINDOW},
+		{.host = place(host, two, WINDOW / 2), .len = WINDOW / 2},
+	};
+	static const uint64_t cuts[] = {0, WINDOW, 4 * 4096, 4096, 0, 4096, WINDOW};
+	struct mem_window window;
+
+	assert_int_equal(mem_window_begin(map, 0, parts, two + 1u, NULL, &window), 0);
+	for (unsigned i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+		assert_int_equal(mem_window_cut(map, inflight, &window, cuts[i]), 0);
+		assert_int_equal(mem_window_whole(&window), !two);
+		assert_int_equal(pinned(map, host, two), 0x3f);
+	}
+	for (uint64_t at = 0, len = 1; at < WINDOW; at += 512) {
+		assert_ptr_equal(mem_window_at(&window, at, &len), place(host, two, at));
+		assert_int_equal(len, 1);
+	}
+	mem_window_release(map, &window, 4096, 4 * 4096);
+	assert_int_equal(pinned(map, host, two), 0x31);
+	mem_window_release(map, &window, 0, 4096);
+	assert_int_equal(pinned(map, host, two), 0x30);
+	assert_ptr_equal(mem_window_find(map, window.pa + 5 * 4096), &window);
+	mem_window_end(map, &window);
+	assert_int_equal(pinned(map, host, two), 0);
+}
+
+/* A cut shows in nothing, until a part is released; one at either end is none. */
+static void parts_between_cuts_are_released(void **arg)
+{
+	static char host[WINDOW + 4096];
+	struct inflight inflight;
+	struct mem_map *map;
+
+	assert_int_equal(mem_map_new(52, &map), 0);
+	inflight_init(&inflight);
+	cut_and_release(map, &inflight, host, false);
+	cut_and_release(map, &inflight, host, true);
+	inflight_fini(&inflight);
+	mem_map_destroy(map);
+}
+
 static long nothing(void *arg, uint64_t *to)
 {
 	return ++*(long *)arg;
@@ -213,6 +281,7 @@ int main(void)
 		cmocka_unit_test(the_map_is_full_when_the_slots_of_a_class_are),
 		cmocka_unit_test(a_map_of_48_bits_stays_inside),
 		cmocka_unit_test(many_windows_of_one_class_stay_apart),
+		cmocka_unit_test(parts_between_cuts_are_released),
 		cmocka_unit_test(bounds_never_leave_a_window_out),
 	};
 
