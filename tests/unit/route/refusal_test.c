@@ -96,6 +96,24 @@ static void a_tree_that_is_none_is_refused(void **arg)
 		t,
 		"bus 03 is one of 01 to 05, those below 0000:00:01.0, but no bridge leads to it");
 
+	/* The bridge that is told reaches furthest, though another has begun after it. */
+	t = tree_new();
+	bridge(t, "00:01.0", IOAS_TOPOLOGY_ROOT_PORT, 1, 9, false);
+	bridge(t, "01:00.0", IOAS_TOPOLOGY_UPSTREAM, 2, 3, false);
+	leaf(t, "09:00.0", IOAS_TOPOLOGY_ENDPOINT);
+	assert_unresolvable(
+		t,
+		"bus 09 is one of 01 to 09, those below 0000:00:01.0, but no bridge leads to it");
+
+	/* And it is one of that segment, though another's may reach further. */
+	t = tree_new();
+	bridge(t, "00:01.0", IOAS_TOPOLOGY_ROOT_PORT, 1, 0x20, false);
+	bridge(t, "0001:00:01.0", IOAS_TOPOLOGY_ROOT_PORT, 1, 2, false);
+	leaf(t, "0001:02:00.0", IOAS_TOPOLOGY_ENDPOINT);
+	assert_unresolvable(
+		t,
+		"bus 02 is one of 01 to 02, those below 0001:00:01.0, but no bridge leads to it");
+
 	t = tree_new();
 	tree_add(t, (struct ioas_topology_function){
 			    .addr = at("01:00.1"), .is_virtual = true, .physical = at("01:00.0")});
@@ -106,12 +124,32 @@ static void a_tree_that_is_none_is_refused(void **arg)
 	assert_unresolvable(t, "0000:01:00.0: behind IOMMU 1 of 1");
 }
 
+/* A bus behind the range of all bridges, in front of it, or of another segment, is a root bus. */
+static void root_buses_are_in_no_range(void **arg)
+{
+	struct ioas_topology *t = tree_new();
+
+	bridge(t, "02:01.0", IOAS_TOPOLOGY_ROOT_PORT, 3, 9, false);
+	bridge(t, "03:00.0", IOAS_TOPOLOGY_UPSTREAM, 4, 5, false);
+	leaf(t, "01:00.0", IOAS_TOPOLOGY_ENDPOINT);
+	leaf(t, "0a:00.0", IOAS_TOPOLOGY_ENDPOINT);
+	leaf(t, "0001:05:00.0", IOAS_TOPOLOGY_ENDPOINT);
+	resolve(t);
+	assert_null(ioas_topology_above(t, at("01:00.0")));
+	assert_null(ioas_topology_above(t, at("0a:00.0")));
+	assert_null(ioas_topology_above(t, at("0001:05:00.0")));
+	assert_ptr_equal(ioas_topology_above(t, at("03:00.0")),
+			 ioas_topology_find(t, at("02:01.0")));
+	ioas_topology_destroy(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(contradictions_are_refused),
 		cmocka_unit_test(an_iommu_that_contradicts_itself_is_refused),
 		cmocka_unit_test(a_tree_that_is_none_is_refused),
+		cmocka_unit_test(root_buses_are_in_no_range),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
