@@ -175,8 +175,7 @@ static int change(const struct change *c)
 	if (!attached) {
 		if (entry->first)
 			return join(c, entry);
-		if (route_entry_add(entry, c->dev))
-			return -ENOMEM;
+		route_entry_add(entry, c->dev);
 		ats_attached(c->dev, true);
 	}
 	point(c, entry, attached);

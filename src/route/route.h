@@ -197,7 +197,8 @@ void route_entry_trim(struct route_set *set, const pasid_t *pasid);
 struct route_entry *route_entry_next(struct route_set *set, pasid_t *pasid);
 
 bool route_entry_has(const struct route_entry *entry, const struct ioas_device *dev);
-int route_entry_add(struct route_entry *entry, struct ioas_device *dev); /* 0; -ENOMEM */
+/* 0; -ENOMEM, but never for the first one. */
+int route_entry_add(struct route_entry *entry, struct ioas_device *dev);
 void route_entry_del(struct route_entry *entry, const struct ioas_device *dev);
 
 /* ---- table.c ---- */

@@ -4,6 +4,7 @@
  * table; PASIDs of shared queues mean one page table machine-wide.
  */
 #include "tests/unit/tlp/rig.h"
+#include "util/inject.h"
 
 static struct ioas_iommu *iommu;
 static struct pt *pt[3];
@@ -249,6 +250,73 @@ static void pasids_of_shared_queues_are_machine_wide(void **arg)
 	end(own);
 }
 
+/* An attach with the 1st, 2nd, ... allocation failing; each time the route is what it was. */
+static unsigned sweep(struct ioas_device *dev, int pasid, unsigned to, int rc)
+{
+	struct pt *was = route_of(dev, pasid);
+	struct ioas_why why;
+
+	for (unsigned n = 1;; n++) {
+		int got;
+
+		why.text[0] = '\0';
+		inject_arm(n);
+		got = attach(dev, pasid, to, &why);
+		if (inject_remaining()) {
+			inject_arm(0);
+			assert_int_equal(got, rc);
+			assert_ptr_equal(route_of(dev, pasid), pt[to]);
+			return n - 1;
+		}
+		assert_int_equal(got, -ENOMEM);
+		assert_non_null(strstr(why.text, dev->name));
+		assert_ptr_equal(route_of(dev, pasid), was);
+		/* Nothing is left to be detached. */
+		detach(dev, pasid);
+		assert_ptr_equal(route_of(dev, pasid), was);
+	}
+}
+
+static void without_memory_the_old_route_stays(void **arg)
+{
+	uint32_t forms = IOAS_FORM_RID | IOAS_FORM_SHARED_QUEUE;
+	struct ioas_device *a, *b, *wide, *other;
+	struct route_set *set;
+
+	assert_int_equal(route_set_new(iommu, &set), 0);
+	a = device(0x200, set, BOTH, 20);
+	b = device(0x208, set, BOTH, 20);
+	wide = device(0x300, NULL, forms, 20);
+	other = device(0x400, NULL, forms, 20);
+	/* The first one, and to move, needs no memory but for a PASID's place. */
+	assert_int_equal(sweep(a, -1, 0, 0), 0);
+	assert_int_equal(sweep(a, 77, 0, 0), 2);
+	assert_int_equal(sweep(b, -1, 0, 1), 1);
+	assert_int_equal(sweep(b, 77, 0, 1), 1);
+	assert_int_equal(attach(a, 77, 1, NULL), 0);
+	assert_ptr_equal(route_of(b, 77), pt[1]);
+	detach(a, 77);
+	assert_ptr_equal(route_of(b, 77), pt[1]);
+	detach(b, 77);
+	assert_null(route_of(b, 77));
+	/* A machine-wide one has a place for itself, and a user there. */
+	assert_true(sweep(wide, 7, 1, 0) >= 3);
+	assert_int_equal(attach(other, 7, 0, NULL), -EINVAL);
+	assert_true(sweep(other, 7, 1, 0) >= 2);
+	detach(wide, 7);
+	assert_int_equal(attach(other, 7, 2, NULL), 0);
+	detach(other, 7);
+	assert_int_equal(attach(wide, 7, 0, NULL), 0);
+	detach(wide, 7);
+	detach(a, -1);
+	detach(b, -1);
+	end(a);
+	end(b);
+	end(wide);
+	end(other);
+	route_set_put(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +329,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_share_set_goes_to_one_page_table, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(pasids_of_shared_queues_are_machine_wide, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(without_memory_the_old_route_stays, setup,
 						teardown),
 	};
 
