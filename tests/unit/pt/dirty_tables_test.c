@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "formats.h"
+#include "pt/pt_private.h"
 
 #define LEAF_NR	  600u /* of as many tables, or a large leaf each */
 #define PA_BASE	  (1ull << 40)
@@ -234,11 +235,32 @@ static void what_is_dense_is_one_take(void **state)
 	pt_destroy(pt);
 }
 
+/* What a reading with takes keeps readable goes with its end; one without keeps nothing. */
+static void a_reading_ends(void **state)
+{
+	const struct pt_config config = {.format = PT_AMDV1, .aw = 48, .dirty = true};
+	struct pt_dirty_take takes[2];
+	struct pt_dirty with = {.last = UINT64_MAX, .clear = true, .takes = takes, .take_max = 2};
+	struct ioas_range runs[2];
+	struct pt_dirty without = {.last = UINT64_MAX, .clear = true, .runs = runs, .max = 2};
+	struct pt *pt;
+
+	assert_int_equal(pt_new(&config, &pt), 0);
+	assert_true(pt_dirty_read(pt, &without));
+	assert_false(pt->store.held);
+	assert_true(pt_dirty_read(pt, &with));
+	assert_true(pt->store.held);
+	pt_dirty_end(pt);
+	assert_false(pt->store.held);
+	pt_destroy(pt);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_mark_is_told_once),
 		cmocka_unit_test(what_is_dense_is_one_take),
+		cmocka_unit_test(a_reading_ends),
 	};
 
 	return cmocka_run_group_tests(tests, make_configs, NULL);

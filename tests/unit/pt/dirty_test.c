@@ -87,11 +87,25 @@ static void random_mark(struct pt *pt)
 	pt_dirty_mark(pt, &walk);
 }
 
+/* Of whole pages, of parts of them, and of a byte. */
 static void random_range_mark(struct pt *pt)
 {
-	uint64_t page = rnd(TWIN_NR), nr = 1 + rnd(TWIN_NR - page) / 8;
+	uint64_t page = rnd(TWIN_NR), nr = rnd(4) ? 1 + rnd(TWIN_NR - page) / 8 : 1;
+	iova_t first = base + page * page_len, last = first + nr * page_len - 1;
 
-	pt_dirty_set_range(pt, base + page * page_len, base + (page + nr) * page_len - 1);
+	switch (rnd(4)) {
+	case 0:
+		first += rnd(page_len);
+		last = nr == 1 ? first : last - rnd(page_len);
+		break;
+	case 1:
+		last -= page_len - 1;
+		break;
+	case 2:
+		first += page_len - 1;
+		break;
+	}
+	pt_dirty_set_range(pt, first, last);
 	for (uint64_t i = page; i < page + nr; i++)
 		if (twin.nr[i])
 			twin.dirty[twin.first[i]] = true;

@@ -247,6 +247,26 @@ static void a_table_is_made_whole_or_not_at_all(void **state)
 	}
 }
 
+static void a_space_is_made_whole_or_not_at_all(void **state)
+{
+	struct rig *rig = *state;
+	int rc = -ENOMEM, n;
+
+	for (n = 0; rc; n++) {
+		long before = live;
+		struct ioas_space *space;
+
+		fuse = n + 1;
+		rc = ioas_space_new(&rig->iommu, &space);
+		fuse = 0;
+		assert_true(!rc || rc == -ENOMEM);
+		if (!rc)
+			ioas_space_put(space);
+		assert_int_equal(live, before);
+	}
+	assert_true(n > 2);
+}
+
 static void unmap_asks_for_no_memory(void **state)
 {
 	struct rig *rig = *state;
@@ -289,6 +309,7 @@ int main(void)
 		TEST(copy_of_several_mappings),
 		TEST(attach_to_a_full_space),
 		TEST(a_table_is_made_whole_or_not_at_all),
+		TEST(a_space_is_made_whole_or_not_at_all),
 		TEST(reserve_and_allow),
 		TEST(unmap_asks_for_no_memory),
 	};
