@@ -3,6 +3,7 @@
  * Topologies as lines. One table a struct says where each key's value lies and how it is written,
  * for reading and writing alike.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -263,7 +264,8 @@ static int set_element(const struct field *field, void *array, size_t at, const 
 	struct ioas_range *range = (struct ioas_range *)array + at;
 	uint64_t first = strtoull(value, end, 16);
 
-	if (*end == value)
+	/* Neither a sign nor a blank. */
+	if (!isxdigit((unsigned char)*value))
 		return -EINVAL;
 	if (field->kind == RIDS) {
 		((rid_t *)array)[at] = (rid_t)first;
@@ -273,7 +275,7 @@ static int set_element(const struct field *field, void *array, size_t at, const 
 		return -EINVAL;
 	value = *end + 1;
 	*range = (struct ioas_range){first, strtoull(value, end, 16)};
-	return *end == value || range->last < first ? -EINVAL : 0;
+	return !isxdigit((unsigned char)*value) || range->last < first ? -EINVAL : 0;
 }
 
 /* The array is freed by free_arrays. */

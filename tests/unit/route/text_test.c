@@ -51,8 +51,11 @@ static void lines_come_back_as_they_went(void **arg)
 			memset(cut, 'x', sizeof(cut));
 			assert_int_equal(ioas_topology_function_line(function, cut, size), len);
 			assert_int_equal(cut[size], 'x');
-			if (size)
+			if (size) {
 				assert_memory_equal(cut, line, size - 1);
+				assert_int_equal(cut[size <= (size_t)len ? size - 1 : (size_t)len],
+						 0);
+			}
 		}
 	}
 	function = ioas_topology_find(topology, (struct ioas_pci_addr){.bus = 1});
@@ -79,6 +82,13 @@ static void what_is_not_understood_is_refused_with_its_word(void **arg)
 		{"function addr=00:01.0,alias=1+", "alias", -EINVAL},
 		{"function addr=00:01.0,alias=10000", "alias", -EINVAL},
 		{"function addr=00:01.0,alias=1,alias=2", "alias", -EINVAL},
+		{"function addr=00:01.0,alias=+1", "alias", -EINVAL},
+		{"function addr=00:01.0,alias=1++2", "alias", -EINVAL},
+		{"function addr=00:01.0,alias=1+ 2", "alias", -EINVAL},
+		{"function addr=00:01.0,alias=-ffffffffffffffff", "alias", -EINVAL},
+		{"iommu reserved=0x0--ffffffffffff0000", "reserved", -EINVAL},
+		{"iommu reserved=0x0-0x1+ 0x4-0x5", "reserved", -EINVAL},
+		{"iommu reserved=0x0-+1", "reserved", -EINVAL},
 		{"function addr=00:01.0,iommu=some", "some", -EINVAL},
 		{"iommu reserved=0x2000", "reserved", -EINVAL},
 		{"iommu reserved=0x2000-0x1fff", "reserved", -EINVAL},
