@@ -37,18 +37,15 @@ static bool is_port(const struct route_node *node)
 	       node->function.type == IOAS_TOPOLOGY_DOWNSTREAM;
 }
 
-/* The same root bus, and so the same root complex? */
-static bool same_root(const struct ioas_topology *topology, const struct route_node *a,
-		      const struct route_node *b)
+/* Is the peer below the root bus that `at` is on, and so of the same root complex? */
+static bool same_root(const struct ioas_topology *topology, const struct route_node *at,
+		      const struct route_node *peer)
 {
-	a = branch(a, NULL);
-	b = branch(b, NULL);
-	/* A virtual function may have a bus number of its own there. */
-	if (a->function.is_virtual)
-		a = route_node(topology, a->function.physical);
-	if (b->function.is_virtual)
-		b = route_node(topology, b->function.physical);
-	return route_key(a->function.addr) >> 8 == route_key(b->function.addr) >> 8;
+	peer = branch(peer, NULL);
+	/* A virtual function may have a bus number of its own there. As `at` it turns nothing. */
+	if (peer->function.is_virtual)
+		peer = route_node(topology, peer->function.physical);
+	return route_key(at->function.addr) >> 8 == route_key(peer->function.addr) >> 8;
 }
 
 /* Two functions of one device: on a link there is no other, else a slot is one. */

@@ -160,9 +160,29 @@ static void no_memory_is_an_error_and_no_more(void **arg)
 	ioas_topology_destroy(from);
 }
 
+/* A virtual function is at the root that its physical one is at, by whatever bus number. */
+static void virtual_functions_turn_at_their_root(void **arg)
+{
+	struct ioas_topology *t = tree_new();
+	struct ioas_topology_function vf = {.is_virtual = true, .physical = at("00:02.0")};
+
+	bridge(t, "00:01.0", IOAS_TOPOLOGY_ROOT_PORT, 1, 1, false);
+	leaf(t, "01:00.0", IOAS_TOPOLOGY_ENDPOINT);
+	leaf(t, "00:02.0", IOAS_TOPOLOGY_RC_ENDPOINT);
+	leaf(t, "20:02.0", IOAS_TOPOLOGY_RC_ENDPOINT);
+	vf.addr = at("20:00.0");
+	tree_add(t, vf);
+	resolve(t);
+	assert_turn(t, "01:00.0", "00:02.0", "0000:00:01.0");
+	assert_turn(t, "01:00.0", "20:00.0", "0000:00:01.0");
+	assert_turn(t, "01:00.0", "20:02.0", NULL);
+	ioas_topology_destroy(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(virtual_functions_turn_at_their_root),
 		cmocka_unit_test(peers_meet_where_acs_is_off),
 		cmocka_unit_test(a_quirk_keeps_apart_as_acs_does),
 		cmocka_unit_test(a_copy_is_independent),
