@@ -250,6 +250,73 @@ static void pasids_of_shared_queues_are_machine_wide(void **arg)
 	end(own);
 }
 
+/* All routes, `max` at a time: their PASIDs (-1: none), flags and page tables, as text. */
+static const char *routes(struct ioas_device *dev, size_t max)
+{
+	static char text[300];
+	struct ioas_route route[4];
+	uint64_t cursor = 0;
+	size_t nr;
+	int at = 0;
+
+	text[0] = '\0';
+	assert_int_equal(ioas_device_routes(dev, &cursor, route, 0), 0);
+	assert_int_equal(cursor, 0);
+	while ((nr = ioas_device_routes(dev, &cursor, route, max)))
+		for (size_t i = 0; i < nr; i++) {
+			assert_int_equal(route[i].has_pasid, !!(route[i].flags & IOAS_ROUTE_PASID));
+			assert_int_equal(!route[i].pt_id, !!(route[i].flags & IOAS_ROUTE_BLOCKED));
+			assert_int_equal(route[i].ioas_id,
+					 route[i].pt_id ? route[i].pt_id - 10 : 0);
+			at += snprintf(text + at, sizeof(text) - (size_t)at, "%d:%u%s%s%s ",
+				       route[i].has_pasid ? (int)route[i].pasid : -1,
+				       route[i].pt_id,
+				       route[i].flags & IOAS_ROUTE_ATTACHED ? "a" : "",
+				       route[i].flags & IOAS_ROUTE_NO_OP ? "n" : "",
+				       route[i].flags & IOAS_ROUTE_OTHERS ? "o" : "");
+		}
+	assert_int_equal(ioas_device_routes(dev, &cursor, route, 4), 0);
+	return text;
+}
+
+/* Each once, in order, however many at a time. */
+static void routes_are_listed(void **arg)
+{
+	struct ioas_device *a, *b;
+	struct route_set *set;
+
+	assert_int_equal(route_set_new(iommu, &set), 0);
+	a = device(0x200, set, BOTH, 20);
+	b = device(0x208, set, BOTH, 20);
+	assert_string_equal(routes(a, 4), "");
+	assert_int_equal(attach(a, 0xfffff, 2, NULL), 0);
+	assert_string_equal(routes(a, 1), "1048575:13a ");
+	assert_int_equal(attach(a, -1, 0, NULL), 0);
+	assert_int_equal(attach(a, 0, 1, NULL), 0);
+	assert_int_equal(attach(a, 1, 1, NULL), 0);
+	assert_int_equal(attach(a, 512, 0, NULL), 0);
+	assert_int_equal(attach(b, 512, 0, NULL), 1);
+	assert_int_equal(route_attach_to(a, &(pasid_t){513}, NULL, NULL), 0);
+	for (size_t max = 1; max <= 4; max++) {
+		assert_string_equal(routes(a, max),
+				    "-1:11a 0:12a 1:12a 512:11ao 513:0a 1048575:13a ");
+		assert_string_equal(routes(b, max),
+				    "-1:11o 0:12o 1:12o 512:11ano 513:0o 1048575:13o ");
+	}
+	detach(a, -1);
+	for (int pasid = 0; pasid < 2; pasid++) {
+		detach(a, pasid);
+		detach(a, 512 + pasid);
+	}
+	assert_string_equal(routes(b, 1), "512:11a 1048575:13o ");
+	detach(a, 0xfffff);
+	detach(b, 512);
+	assert_string_equal(routes(b, 1), "");
+	end(a);
+	end(b);
+	route_set_put(set);
+}
+
 /* An attach with the 1st, 2nd, ... allocation failing; each time the route is what it was. */
 static unsigned sweep(struct ioas_device *dev, int pasid, unsigned to, int rc)
 {
@@ -303,6 +370,27 @@ static void without_memory_the_old_route_stays(void **arg)
 	assert_true(sweep(wide, 7, 1, 0) >= 3);
 	assert_int_equal(attach(other, 7, 0, NULL), -EINVAL);
 	assert_true(sweep(other, 7, 1, 0) >= 2);
+	/* What failed has not left the device behind, for which the PASID would mean something. */
+	detach(wide, 7);
+	detach(other, 7);
+	for (unsigned n = 1; n <= 20; n++) {
+		inject_arm(n);
+		attach(wide, 9, 1, NULL);
+		if (inject_remaining())
+			break;
+		assert_int_equal(attach(other, 9, n % 3, NULL), 0);
+		detach(other, 9);
+	}
+	assert_true(inject_remaining());
+	inject_arm(0);
+	/* Alone it moves, and then means the new table for others, too. */
+	assert_int_equal(attach(wide, 9, 2, NULL), 0);
+	assert_int_equal(attach(other, 9, 1, NULL), -EINVAL);
+	assert_int_equal(attach(other, 9, 2, NULL), 0);
+	detach(other, 9);
+	detach(wide, 9);
+	assert_int_equal(attach(wide, 7, 1, NULL), 0);
+	assert_int_equal(attach(other, 7, 1, NULL), 0);
 	detach(wide, 7);
 	assert_int_equal(attach(other, 7, 2, NULL), 0);
 	detach(other, 7);
@@ -330,6 +418,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(pasids_of_shared_queues_are_machine_wide, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(routes_are_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory_the_old_route_stays, setup,
 						teardown),
 	};

@@ -308,11 +308,17 @@ static void phantom_functions_are_more_numbers_of_one(void **arg)
 		.multifunction = true,
 		.phantom_lg2 = 2,
 	};
+	struct ioas_topology_requester requester[4];
 	struct ioas_why why;
 
 	tree_add(t, function);
 	resolve(t);
 	assert_requesters(t, "00:01.1", "00:01.1 00:01.3 00:01.5 00:01.7");
+	assert_int_equal(ioas_topology_requesters(t, function.addr, requester, 4), 4);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(requester[i].cause, i ? IOAS_CAUSE_PHANTOM : IOAS_CAUSE_OWN);
+		assert_int_equal(requester[i].at.devfn, function.addr.devfn);
+	}
 	assert_int_equal(ioas_topology_share_set_nr(t), 1);
 	leaf(t, "00:01.5", IOAS_TOPOLOGY_ENDPOINT);
 	assert_int_equal(ioas_topology_resolve(t, &why), -EINVAL);
