@@ -98,6 +98,36 @@ static void one_of_two_goes(void **state)
 	assert_false(is_open(third));
 }
 
+/* Each is found again, whatever order they came in, and whoever has gone meanwhile. */
+static void many_files_are_told_apart(void **state)
+{
+	enum { NR = 40 };
+	struct mem_file *file[NR], *again;
+	int fd[NR], order[NR];
+
+	for (int i = 0; i < NR; i++)
+		fd[i] = memfd(PAGE);
+	for (int i = 0; i < NR; i++) {
+		order[i] = i * 23 % NR;
+		file[order[i]] = open_file(dup(fd[order[i]]));
+	}
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < NR; i++) {
+			if (!file[i])
+				continue;
+			again = open_file(dup(fd[i]));
+			assert_ptr_equal(again, file[i]);
+			mem_file_put(again);
+		}
+		for (int i = round; i < NR; i += 2) {
+			mem_file_put(file[order[i]]);
+			file[order[i]] = NULL;
+		}
+	}
+	for (int i = 0; i < NR; i++)
+		close(fd[i]);
+}
+
 static void memory_is_the_files(void **state)
 {
 	int fd = memfd(3 * PAGE);
@@ -211,10 +241,15 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_file_has_one_descriptor),    TEST(one_of_two_goes),
-		TEST(memory_is_the_files),	    TEST(all_of_it_must_be_in_the_file),
-		TEST(what_is_no_memory_is_refused), TEST(a_descriptor_for_reading_is_no_hindrance),
-		TEST(nothing_leaks_without_memory), TEST(a_dmabuf_has_epochs),
+		TEST(a_file_has_one_descriptor),
+		TEST(one_of_two_goes),
+		TEST(many_files_are_told_apart),
+		TEST(memory_is_the_files),
+		TEST(all_of_it_must_be_in_the_file),
+		TEST(what_is_no_memory_is_refused),
+		TEST(a_descriptor_for_reading_is_no_hindrance),
+		TEST(nothing_leaks_without_memory),
+		TEST(a_dmabuf_has_epochs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

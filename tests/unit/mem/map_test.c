@@ -145,6 +145,27 @@ static void a_map_of_48_bits_stays_inside(void **arg)
 	mem_map_destroy(map);
 }
 
+/* Once there has been a window a map keeps its width: what it said is in somebody's tables. */
+static void a_map_is_narrowed_before_its_first_window(void **arg)
+{
+	struct mem_window *window;
+	struct mem_map *map;
+
+	assert_int_equal(mem_map_new(52, &map), 0);
+	assert_int_equal(mem_map_narrow(map, 48), 0);
+	assert_int_equal(mem_map_narrow(map, 50), 0);
+	assert_int_equal(mem_window_new(map, 0, NULL, (1ull << 41) + 4096, &window), -ENOSPC);
+	assert_int_equal(mem_window_new(map, 0, NULL, 1ull << 41, &window), 0);
+	assert_true(window->pa + window->len <= 1ull << 48);
+	assert_int_equal(mem_map_narrow(map, 44), -EBUSY);
+	assert_int_equal(mem_map_narrow(map, 48), 0);
+	assert_int_equal(mem_map_narrow(map, 52), 0);
+	assert_ptr_equal(mem_window_find(map, window->pa), window);
+	mem_window_destroy(map, window);
+	assert_int_equal(mem_map_narrow(map, 47), -EBUSY);
+	mem_map_destroy(map);
+}
+
 static void many_windows_of_one_class_stay_apart(void **arg)
 {
 	enum { NR = 5000 };
@@ -280,6 +301,7 @@ int main(void)
 		cmocka_unit_test(find_agrees_with_a_linear_search),
 		cmocka_unit_test(the_map_is_full_when_the_slots_of_a_class_are),
 		cmocka_unit_test(a_map_of_48_bits_stays_inside),
+		cmocka_unit_test(a_map_is_narrowed_before_its_first_window),
 		cmocka_unit_test(many_windows_of_one_class_stay_apart),
 		cmocka_unit_test(parts_between_cuts_are_released),
 		cmocka_unit_test(bounds_never_leave_a_window_out),

@@ -5,10 +5,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "mem/same.h"
+#include "util/inject.h"
 
 #define PAGE 4096ul
 
@@ -73,9 +77,44 @@ static void test_untouched_memory(void **state)
 	close(fd);
 }
 
+/* All of it, with an end, however long. */
+static void a_file_of_any_length_is_read(void **state)
+{
+	static const size_t lens[] = {0,      1,      65534,  65535,  65536, 65537,
+				      131070, 131071, 131072, 200000, 262143};
+	static char bytes[262144];
+	char path[40], *text;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)('a' + i % 26);
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		int fd = memfd_create("text", MFD_CLOEXEC);
+
+		assert_int_equal(write(fd, bytes, lens[i]), lens[i]);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		text = mem_read_file(path);
+		assert_non_null(text);
+		assert_int_equal(strlen(text), lens[i]);
+		assert_memory_equal(text, bytes, lens[i]);
+		free(text);
+		for (unsigned n = 1; n <= 2; n++) {
+			inject_arm(n);
+			text = mem_read_file(path);
+			if (!inject_remaining())
+				assert_null(text);
+			free(text);
+			inject_arm(0);
+		}
+		close(fd);
+	}
+	assert_null(mem_read_file("/proc/self/nothing"));
+	assert_null(mem_read_file("/proc/self"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_file_of_any_length_is_read),
 		cmocka_unit_test(test_private_memory),
 		cmocka_unit_test(test_shared_memory),
 		cmocka_unit_test(test_untouched_memory),
