@@ -4,15 +4,33 @@
  * knows its slab and its bits of the dirty maps, and is counted; what is given back comes again
  * first, and no more than one slab is kept for nothing.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <cmocka.h>
 #include "pt/slab.h"
 #include "util/inject.h"
+
+long __real_syscall(long nr, ...);
+long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f);
+
+static unsigned refuse; /* this mapping from now on: there is no memory; 0: none */
+static long mapped;	/* mappings that are there */
+
+long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	if (nr == SYS_mmap && refuse && !--refuse) {
+		errno = ENOMEM;
+		return -1;
+	}
+	mapped += nr == SYS_mmap ? b : nr == SYS_munmap ? -b : 0;
+	return __real_syscall(nr, a, b, c, d, e, f);
+}
 
 #define MANY 2000u
 
@@ -394,6 +412,38 @@ static void without_memory_there_is_none(void **state)
 	pt_store_fini(&store);
 }
 
+/* Neither of a slab nor of its maps; and what there was goes on. */
+static void the_kernel_has_no_memory(void **state)
+{
+	unsigned nr = 0;
+	struct pt_meta *last;
+
+	for (unsigned shape = 0; shape < 2; shape++) {
+		long before = mapped;
+
+		begin(shape);
+		for (nr = 0; store.near.used < store.near.nr; nr++)
+			taken[nr] = take();
+		for (unsigned n = 1; n <= (shapes[shape].dirty ? 2 : 1); n++) {
+			uint64_t len = store.len;
+
+			refuse = n;
+			assert_null(pt_store_take(&store, false));
+			assert_int_equal(refuse, 0);
+			assert_int_equal(store.slab_nr, 0);
+			assert_int_equal(store.len, len);
+			assert_true(LIST_EMPTY(&store.slabs[0]));
+		}
+		last = take();
+		assert_int_equal(store.slab_nr, 1);
+		give(last);
+		while (nr)
+			give(taken[--nr]);
+		pt_store_fini(&store);
+		assert_int_equal(mapped, before);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -406,6 +456,7 @@ int main(void)
 		cmocka_unit_test(maps_stay_as_long_as_they_are_read),
 		cmocka_unit_test(blocks_of_maps_are_full_and_idle),
 		cmocka_unit_test(without_memory_there_is_none),
+		cmocka_unit_test(the_kernel_has_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,15 +2,21 @@
 /*
  * Description: the pins of one page object, one of which is ending: its last user waits for what is
  * lent of it, and meanwhile others look for pins, and pin.
- * The linker puts __wrap_mem_window_idle in front of that wait (see meson.build).
+ * The linker puts the __wrap_ functions in front of that wait, and of what it calls for others (see
+ * meson.build).
  */
 #include "rig.h"
 #include "space/pin.h"
+#include "tlp/check_dirty.h"
 
 #define AT(page) ((page)*PAGE)
 
 void __real_mem_window_idle(struct mem_window *window);
 void __wrap_mem_window_idle(struct mem_window *window);
+void __real_mem_window_end(struct mem_map *map, struct mem_window *window);
+void __wrap_mem_window_end(struct mem_map *map, struct mem_window *window);
+void __wrap_check_dirty_forget(struct check_dirty *check, const struct pt *pt, iova_t first,
+			       iova_t last);
 
 static void (*wait_fn)(struct rig *rig); /* what others do while a pin is waited for */
 static struct rig *wait_rig;
@@ -26,6 +32,29 @@ void __wrap_mem_window_idle(struct mem_window *window)
 
 static struct space_pages *pages;
 static struct pages_pin *pins[4];
+
+/* What two spaces may have is nobody's to look at just now. */
+void __wrap_mem_window_end(struct mem_map *map, struct mem_window *window)
+{
+	if (pages && pages->refs > 1)
+		assert_int_equal(pthread_mutex_trylock(&wait_rig->iommu.pages_lock), EBUSY);
+	__real_mem_window_end(map, window);
+}
+
+static struct {
+	const struct pt *pt;
+	iova_t first, last;
+	unsigned nr;
+} forgotten;
+
+void __wrap_check_dirty_forget(struct check_dirty *check, const struct pt *pt, iova_t first,
+			       iova_t last)
+{
+	forgotten.pt = pt;
+	forgotten.first = first;
+	forgotten.last = last;
+	forgotten.nr++;
+}
 
 static struct pages_pin *pin(struct rig *rig, unsigned page, unsigned nr)
 {
@@ -59,6 +88,7 @@ static int teardown(void **state)
 {
 	struct rig *rig = *state;
 
+	pages = NULL;
 	pthread_mutex_unlock(&rig->space->lock);
 	return rig_teardown(state);
 }
@@ -205,6 +235,82 @@ static void a_pin_lasts_as_long_as_its_last_user(void **state)
 	expect(3, NULL, 12);
 }
 
+/* Whoever else has the pages is locked out while they change. */
+static void pages_of_several_are_locked(void **state)
+{
+	struct rig *rig = *state;
+
+	pages_get(pages);
+	assert_true(pages_lock(&rig->iommu, pages));
+	pins[0] = pin(rig, 0, 4);
+	pages_unlock(&rig->iommu, true);
+	unpin(rig, pins[0], NULL);
+	pages_put_locked(rig->space, pages);
+	assert_false(pages_lock(&rig->iommu, pages));
+	assert_int_equal(rig->pins, 0);
+}
+
+/* The last reference gives the memory back, with a space's lock or without. */
+static void pages_go_with_the_last_reference(void **state)
+{
+	struct rig *rig = *state;
+	const struct pages_spec spec = {.caller = &rig->caller, .va = ARENA, .len = PAGE};
+	struct space_pages *own;
+
+	for (unsigned locked = 0; locked < 2; locked++) {
+		uint64_t used = rig->iommu.pages.used, taken;
+
+		assert_int_equal(pages_new(rig->space, &spec, &own), 0);
+		pages_get(own);
+		taken = rig->iommu.pages.used;
+		if (locked) {
+			pages_put_locked(rig->space, own);
+			pages_put_locked(rig->space, own);
+			pool_shelf_clear(&rig->iommu.pages, &rig->space->pages_shelf);
+			assert_true(rig->iommu.pages.used < used);
+		} else {
+			pages_put(&rig->iommu, own);
+			assert_int_equal(rig->iommu.pages.used, taken);
+			pages_put(&rig->iommu, own);
+			assert_int_equal(rig->iommu.pages.used, taken - 1);
+		}
+	}
+	pages_put(&rig->iommu, NULL);
+}
+
+/* For --check-dirty, of what a revoked dma-buf showed nothing is expected any more. */
+static void a_revoked_dmabuf_is_forgotten_whole(void **state)
+{
+	struct rig *rig = *state;
+	iova_t iova = 0x50000;
+	struct pt *pt = rig_pt(48);
+	struct mem_file *buf;
+
+	pages = NULL;
+	pthread_mutex_unlock(&rig->space->lock);
+	assert_int_equal(mem_dmabuf_new(rig->iommu.files, 3 * PAGE, &buf), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, NULL), 0);
+	assert_int_equal(space_map_file(rig->space, &rig->caller, buf, &iova, 0, 3 * PAGE,
+					RW | IOAS_MAP_FIXED, NULL),
+			 0);
+	forgotten.nr = 0;
+	space_dmabuf_revoke(&rig->iommu, buf, true);
+	assert_int_equal(forgotten.nr, 1);
+	assert_ptr_equal(forgotten.pt, pt);
+	assert_int_equal(forgotten.first, 0x50000);
+	assert_int_equal(forgotten.last, 0x50000 + 3 * PAGE - 1);
+	/* As with what is unmapped. */
+	assert_int_equal(rig_unmap(rig, 0, AT(16), AT(16)), 0);
+	assert_int_equal(forgotten.nr, 2);
+	assert_int_equal(forgotten.first, 0);
+	assert_int_equal(forgotten.last, AT(16) - 1);
+	mem_file_put(buf);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+	assert_int_equal(ioas_space_unmap(rig->space, 0, UINT64_MAX, NULL, NULL), 0);
+	pthread_mutex_lock(&rig->space->lock);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -215,6 +321,9 @@ int main(void)
 		TEST(several_may_end_at_once),
 		TEST(what_ends_is_pinned_anew),
 		TEST(a_pin_lasts_as_long_as_its_last_user),
+		TEST(pages_of_several_are_locked),
+		TEST(pages_go_with_the_last_reference),
+		TEST(a_revoked_dmabuf_is_forgotten_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
