@@ -164,8 +164,16 @@ static int use_windows(struct mem_map *map, struct inflight *inflight)
 	struct mem_window *window[150] = {NULL}, joined;
 	struct mem_part part[2] = {{.host = host, .len = 2 * PAGE},
 				   {.host = host + 8 * PAGE, .len = 2 * PAGE}};
-	int rc = mem_window_begin(map, 0, part, 2, NULL, &joined);
+	/* The first piece that is needed besides those of windows. */
+	int rc = mem_window_new(map, 0, host, 3 * PAGE, &window[0]);
 
+	if (!rc)
+		rc = mem_window_cut(map, inflight, window[0], PAGE);
+	if (window[0])
+		mem_window_destroy(map, window[0]);
+	window[0] = NULL;
+	if (!rc)
+		rc = mem_window_begin(map, 0, part, 2, NULL, &joined);
 	if (rc)
 		return rc;
 	rc = mem_window_cut(map, inflight, &joined, PAGE);

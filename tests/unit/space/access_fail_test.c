@@ -392,6 +392,53 @@ static void letting_go_cannot_fail(void **state)
 	}
 }
 
+/* An instance that is not told what becomes of memory asks for it each time, however little. */
+static void memory_is_asked_for_as_often_as_it_is_mapped(void **state)
+{
+	struct rig *rig = *state;
+	iova_t iova = LAST + 1;
+	uint64_t before;
+
+	domain(rig);
+	before = rig->held;
+	for (unsigned i = 1; i <= 4; i++, iova += 4 * PAGE) {
+		assert_int_equal(ioas_space_map(rig->space, &rig->caller, &iova,
+						(uintptr_t)rig->mem, 4 * PAGE, RW, NULL),
+				 0);
+		assert_int_equal(rig->held, before + i * 4 * PAGE);
+	}
+	assert_int_equal(ioas_space_unmap(rig->space, LAST + 1, iova - 1, NULL, NULL), 0);
+	assert_int_equal(rig->held, before);
+}
+
+/* Of memory in more places than a loan has had room for. */
+static void a_loan_has_as_many_spans_as_it_takes(void **state)
+{
+	struct rig *rig = *state;
+	iova_t iova = LAST + 1;
+
+	for (unsigned i = 0; i < PAGES; i++, iova += PAGE)
+		assert_int_equal(ioas_space_map(rig->space, &rig->caller, &iova,
+						(uintptr_t)rig->mem + (PAGES - 1 - i) * PAGE, PAGE,
+						RW, NULL),
+				 0);
+	assert_int_equal(ioas_access_pin(rig->access, LAST + 1, PAGES * PAGE, IOAS_ACCESS_WRITE,
+					 &rig->pin, NULL),
+			 0);
+	for (unsigned nr = 1; nr <= PAGES; nr += 5) {
+		assert_int_equal(ioas_access_begin(rig->pin, 8, nr * PAGE - 8, &rig->loan), 0);
+		assert_int_equal(rig->loan.iov_nr, nr);
+		assert_true(rig->loan.iov_cap >= nr);
+		assert_int_equal(rig->loan.len, nr * PAGE - 8);
+		for (unsigned i = 0; i < nr; i++)
+			assert_ptr_equal(rig->loan.iov[i].iov_base,
+					 rig->mem + (PAGES - 1 - i) * PAGE + (i ? 0 : 8));
+		ioas_access_end(&rig->loan);
+	}
+	let_go(&rig->pin);
+	assert_int_equal(ioas_space_unmap(rig->space, LAST + 1, iova - 1, NULL, NULL), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -405,6 +452,8 @@ int main(void)
 		TEST(a_table_comes_beside_pins),
 		TEST(mappings_are_cut),
 		TEST(letting_go_cannot_fail),
+		TEST(memory_is_asked_for_as_often_as_it_is_mapped),
+		TEST(a_loan_has_as_many_spans_as_it_takes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

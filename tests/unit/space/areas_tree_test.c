@@ -209,9 +209,64 @@ static void what_is_reserved_is_enough(void **state)
 	}
 }
 
+/* Behind an area that ends where the range or all addresses do there is none. */
+static void behind_the_last_area_is_what_is_left(void **state)
+{
+	struct areas_request req = {.len = PAGE, .align = PAGE};
+	iova_t out;
+
+	areas_init(&areas);
+	insert(PAGE, 4 * PAGE - 1);
+	assert_false(areas_room(&areas, &req, PAGE, 4 * PAGE - 1, &out));
+	assert_false(areas_room(&areas, &req, PAGE, 5 * PAGE - 2, &out));
+	assert_true(areas_room(&areas, &req, PAGE, 5 * PAGE - 1, &out));
+	assert_int_equal(out, 4 * PAGE);
+	insert(4 * PAGE, UINT64_MAX);
+	assert_false(areas_room(&areas, &req, PAGE, UINT64_MAX, &out));
+	assert_false(areas_room(&areas, &req, PAGE, UINT64_MAX - 1, &out));
+	assert_false(areas_room(&areas, &req, UINT64_MAX - PAGE, UINT64_MAX, &out));
+	assert_false(areas_room(&areas, &req, 3 * PAGE, 2 * PAGE, &out));
+	drop(1);
+	assert_true(areas_room(&areas, &req, UINT64_MAX - PAGE + 1, UINT64_MAX, &out));
+	assert_int_equal(out, UINT64_MAX - PAGE + 1);
+	assert_false(areas_room(&areas, &req, UINT64_MAX - PAGE + 2, UINT64_MAX, &out));
+	drop(0);
+	areas_fini(&areas);
+}
+
+/* Wherever it is: among areas side by side there is one gap. */
+static void one_gap_is_in_the_bound_of_all(void **state)
+{
+	static const size_t gaps[] = {0, 1, 70, 700, 1500, 2300, 2950, MAX - 1};
+	struct areas_request req = {.len = 8 * PAGE, .align = PAGE};
+
+	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++) {
+		iova_t at = PAGE, gap = 0, out;
+		struct areas_fit fit;
+
+		areas_init(&areas);
+		for (size_t k = 0; k < MAX; k++, at += PAGE) {
+			if (k == gaps[i]) {
+				gap = at;
+				at += 8 * PAGE;
+			}
+			insert(at, at + PAGE - 1);
+		}
+		areas_fit_range(&areas, PAGE, at - 1, &fit);
+		assert_true(areas_fits(&fit, &req));
+		assert_true(areas_room(&areas, &req, PAGE, at - 1, &out));
+		assert_int_equal(out, gap);
+		while (nr)
+			drop(nr - 1);
+		areas_fini(&areas);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_gap_is_in_the_bound_of_all),
+		cmocka_unit_test(behind_the_last_area_is_what_is_left),
 		cmocka_unit_test(any_order),
 		cmocka_unit_test(in_a_row),
 		cmocka_unit_test(what_is_reserved_is_enough),

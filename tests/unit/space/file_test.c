@@ -160,6 +160,8 @@ static void a_wrong_file_is_found_out_late(void **state)
 
 	assert_int_equal(mem_file_open(rig->iommu.files, -1, &none), 0);
 	assert_int_equal(map(rig, &who, none, 0x10000, 0, PAGE), 0);
+	/* Up to the last byte that a file could have. */
+	assert_int_equal(map(rig, &who, small, 0x20000, -PAGE, PAGE), 0);
 	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), -EINVAL);
 	unmap_all(rig);
 	assert_int_equal(map(rig, &who, small, 0x10000, 0, 2 * PAGE), 0);

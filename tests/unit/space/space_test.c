@@ -122,7 +122,10 @@ static void allow_refuses_bad_lists_and_keeps_the_old(void **state)
 	assert_int_equal(space_reserve(rig->space, 0x180000, 0x2fffff, rig, NULL), 0);
 	assert_int_equal(ioas_space_allow(rig->space, &one_byte, 1, &rig->why), -EINVAL);
 	assert_int_equal(ioas_space_allow(rig->space, overlap, 2, &rig->why), -EINVAL);
+	assert_string_equal(rig->why.text, "allowed ranges 0x5-0x9 and 0x9-0xc overlap");
 	assert_int_equal(ioas_space_allow(rig->space, meets, 2, &rig->why), -EADDRINUSE);
+	assert_string_equal(rig->why.text, "allowed range 0x100000-0x200000 meets the reserved "
+					   "range 0x180000-0x2fffff");
 	assert_int_equal(rig_auto(rig, ARENA, PAGE), 0x10000);
 	assert_int_equal(space_reserve(rig->space, 0x1f000, 0x20000, &good, &rig->why),
 			 -EADDRINUSE);
