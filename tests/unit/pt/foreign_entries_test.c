@@ -286,9 +286,47 @@ static void addresses_end_with_their_widths(void **state)
 	free(chain.arena.words);
 }
 
+/* The same address and permissions: but it is not present any more, or not well formed. */
+static void what_is_no_entry_takes_everything_away(void **state)
+{
+	static const struct {
+		enum pt_format format;
+		unsigned level;
+		uint64_t good, present, reserved; /* of `good`: what makes it present; of none */
+	} all[] = {
+		{PT_AMDV1, 1, 0x6000000012345001, 1, 1ull << 52},
+		{PT_AMDV1, 2, 0x6000000012345201, 1, 1ull << 52},
+		{PT_VTD_SS, 1, 0x12345003, 3, 0},
+		{PT_X86_64, 1, 0x12345007, 1, 0},
+		{PT_X86_64, 4, 0x12345007, 1, 1ull << 7},
+		{PT_ARM_LPAE_S1_4K, 1, 0x12345443, 1, 0},
+		{PT_ARM_LPAE_S1_4K, 2, 0x12345003, 1, 0},
+		{PT_RISCV_SV48, 1, 0x12345 << 10 | 0xd7, 1, 1ull << 54},
+		{PT_RISCV_SV48, 2, 0x12345 << 10 | 1, 1, 1ull << 54},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct pt_foreign table = {.format = all[i].format, .aw = 48};
+
+		for (unsigned update = 0; update < 2; update++) {
+			table.update = update;
+			assert_true(pt_foreign_present(&table, all[i].good));
+			assert_false(
+				pt_foreign_changed(&table, all[i].level, all[i].good, all[i].good));
+			assert_false(pt_foreign_present(&table, all[i].good & ~all[i].present));
+			assert_true(pt_foreign_changed(&table, all[i].level, all[i].good,
+						       all[i].good & ~all[i].present));
+			if (all[i].reserved)
+				assert_true(pt_foreign_changed(&table, all[i].level, all[i].good,
+							       all[i].good | all[i].reserved));
+		}
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_no_entry_takes_everything_away),
 		cmocka_unit_test(every_malformed_entry_is_a_fault),
 		cmocka_unit_test(levels_take_away),
 		cmocka_unit_test(writes_accessed_and_dirty_bits),
