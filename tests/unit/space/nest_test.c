@@ -5,6 +5,7 @@
  * of what each maps says, page by page, and permissions too. What may refuse, refuses before.
  */
 #include <sys/mman.h>
+#include <ioas/access.h>
 #include "mem/file.h"
 #include "tests/unit/space/rig.h"
 #include "util/inject.h"
@@ -391,6 +392,68 @@ static void it_is_told_how_much_is_shown(void **state)
 	assert_int_equal(info.len, 6 * PAGE);
 }
 
+/* A map that cannot be made is none, and shows nothing. */
+static void a_map_without_memory_is_undone(void **state)
+{
+	struct ioas_nest_info info;
+	unsigned fail;
+	int rc = -ENOMEM;
+
+	assert_int_equal(rig_fixed(rig, BASE, ARENA, 4 * PAGE), 0);
+	for (fail = 1; rc; fail++) {
+		inject_arm(fail);
+		rc = ioas_space_nest_map(twin[1].space, BASE, BASE, 4 * PAGE, RW, &rig->why);
+		inject_arm(0);
+		assert_true(!rc || rc == -ENOMEM || rc == -EFAULT);
+		assert_int_equal(ioas_space_nest_info(twin[1].space, &info), 0);
+		assert_int_equal(info.maps, !rc);
+		assert_int_equal(info.shown_len, rc ? 0 : 4 * PAGE);
+		assert_true(!shows(twin[1].space, BASE) == !!rc);
+	}
+	assert_true(fail > 3);
+	assert_int_equal(rig_unmap(rig, BASE, 4 * PAGE, 4 * PAGE), 0);
+	assert_false(shows(twin[1].space, BASE));
+}
+
+static struct {
+	struct ioas_space *parent, *child;
+	struct ioas_access *access;
+	struct ioas_access_pin *pin;
+} late;
+
+/* Who is asked to let go nests a space on the one that is being unmapped, first. */
+static void come_late(void *arg, iova_t first, iova_t last)
+{
+	if (!late.pin)
+		return;
+	assert_int_equal(ioas_space_new_nested(late.parent, &late.child, NULL), 0);
+	assert_int_equal(ioas_space_nest_map(late.child, BASE, BASE, PAGE, RW, NULL), 0);
+	ioas_access_unpin(late.pin);
+	late.pin = NULL;
+}
+
+static void a_child_that_comes_in_an_unmap_shows_nothing_of_it(void **state)
+{
+	static const struct ioas_access_ops ops = {.unmap = come_late};
+	iova_t iova = BASE;
+	uint64_t len;
+
+	assert_int_equal(ioas_space_new(&rig->iommu, &late.parent), 0);
+	assert_int_equal(ioas_access_new(&rig->iommu, &ops, NULL, IOAS_ACCESS_PINS, &late.access),
+			 0);
+	assert_int_equal(ioas_access_attach(late.access, late.parent, NULL), 0);
+	assert_int_equal(ioas_space_map(late.parent, &rig->caller, &iova, ARENA, PAGE,
+					RW | IOAS_MAP_FIXED, NULL),
+			 0);
+	assert_int_equal(ioas_access_pin(late.access, BASE, PAGE, 0, &late.pin, NULL), 0);
+	assert_int_equal(ioas_space_unmap(late.parent, BASE, BASE + PAGE - 1, &len, NULL), 0);
+	assert_int_equal(len, PAGE);
+	assert_false(shows(late.child, BASE));
+	ioas_access_destroy(late.access);
+	ioas_space_put(late.child);
+	ioas_space_put(late.parent);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +467,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_stays_is_shown_all_the_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_comes_after_the_last_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_short_file_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_map_without_memory_is_undone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_child_that_comes_in_an_unmap_shows_nothing_of_it,
+						setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
