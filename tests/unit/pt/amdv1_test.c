@@ -41,6 +41,23 @@ static void encodes_larger_leaves_in_the_address(void **state)
 	}
 }
 
+/* The address field ends at bit 51: no leaf is so large that its size would not fit in. */
+static void the_largest_leaf_has_51_bits(void **state)
+{
+	for (unsigned limit = 48; limit < 64; limit++) {
+		unsigned lg2 = amdv1_leaf_fit(5, limit);
+		uint64_t entry = amdv1_make_leaf(5, lg2, 0, 1);
+
+		assert_int_equal(lg2, limit < 51 ? limit : 51);
+		assert_int_equal(amdv1_leaf_lg2(entry, 5), lg2);
+		assert_int_equal(amdv1_leaf_pa(entry, lg2), 0);
+		assert_true(amdv1_present(entry) && amdv1_is_leaf(entry, 5));
+	}
+	assert_int_equal(amdv1_leaf_fit(5, 47), 0);
+	assert_int_equal(amdv1_leaf_fit(4, 63), 47);
+	assert_int_equal(amdv1_leaf_fit(1, 11), 0);
+}
+
 static void has_as_many_levels_as_the_width_needs(void **state)
 {
 	assert_int_equal(amdv1_levels(32), 3);
@@ -139,6 +156,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(encodes_leaves_of_the_levels_own_size),
 		cmocka_unit_test(encodes_larger_leaves_in_the_address),
+		cmocka_unit_test(the_largest_leaf_has_51_bits),
 		cmocka_unit_test(has_as_many_levels_as_the_width_needs),
 		cmocka_unit_test(a_trace_shows_each_entry_looked_up),
 		cmocka_unit_test(permission_is_what_all_levels_allow),
