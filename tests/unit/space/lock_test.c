@@ -3,7 +3,9 @@
  * Description: ranges that are locked, since hardware uses their memory by its physical address:
  * what can be locked, where it is, and that it stays mapped until the last lock is gone.
  */
+#include <ioas/access.h>
 #include "rig.h"
+#include "util/inject.h"
 
 #define BASE 0x100000ull
 #define HOLE (BASE + 16 * PAGE) /* nothing is mapped there, for a page */
@@ -146,25 +148,91 @@ static void each_lock_counts(void **state)
 	assert_int_equal(rig_unmap(rig, BASE, 4 * PAGE, 4 * PAGE), 0);
 }
 
-/* Addresses are multiples of a page as long as anything is locked. */
-static void locks_want_whole_pages(void **state)
+static void what_is_not_the_programs_cannot_be_locked(void **state)
 {
 	struct locked *locked = *state;
 	struct rig *rig = locked->rig;
+	struct mem_file *buf;
+	iova_t iova = HOLE;
 	pa_t pa;
 
+	assert_int_equal(mem_dmabuf_new(rig->iommu.files, PAGE, &buf), 0);
+	assert_int_equal(space_map_file(rig->space, &rig->caller, buf, &iova, 0, PAGE,
+					RW | IOAS_MAP_FIXED, NULL),
+			 0);
+	assert_int_equal(lock(rig, HOLE, HOLE, &pa), -EINVAL);
+	assert_int_equal(lock(rig, HOLE - 1, HOLE, &pa), -EINVAL);
+	inject_arm(1);
+	assert_int_equal(lock(rig, BASE, BASE, &pa), -EFAULT);
+	assert_int_equal(inject_remaining(), 0);
+	assert_int_equal(rig_unmap(rig, 0, 0, 25 * PAGE), 0);
+	mem_file_put(buf);
+}
+
+static struct {
+	struct rig *rig;
+	struct ioas_access_pin *pin;
+} asked;
+
+/* What is just being unmapped. */
+static void lock_it(void *arg, iova_t first, iova_t last)
+{
+	pa_t pa;
+
+	if (!asked.pin)
+		return;
+	assert_int_equal(space_lock_range(asked.rig->space, first, last, &pa, NULL), -EINVAL);
+	assert_int_equal(space_cut(asked.rig->space, first + PAGE - 1, NULL), -EBUSY);
+	ioas_access_unpin(asked.pin);
+	asked.pin = NULL;
+}
+
+static void what_is_being_unmapped_cannot_be_locked(void **state)
+{
+	static const struct ioas_access_ops ops = {.unmap = lock_it};
+	struct locked *locked = *state;
+	struct ioas_access *access;
+
+	asked.rig = locked->rig;
+	assert_int_equal(ioas_access_new(&asked.rig->iommu, &ops, NULL, IOAS_ACCESS_PINS, &access),
+			 0);
+	assert_int_equal(ioas_access_attach(access, asked.rig->space, NULL), 0);
+	assert_int_equal(ioas_access_pin(access, BASE, PAGE, 0, &asked.pin, NULL), 0);
+	assert_int_equal(rig_unmap(asked.rig, BASE, 4 * PAGE, 4 * PAGE), 0);
+	assert_null(asked.pin);
+	ioas_access_destroy(access);
+}
+
+/* Where page tables have smaller pages, whoever uses physical addresses has whole ones all the
+ * same. */
+static void parts_of_pages_cannot_be_locked(void **state)
+{
+	static const struct pt_config config = {.format = PT_AMDV1_2K, .aw = 48};
+	struct rig *rig = ((struct locked *)*state)->rig;
+	struct ioas_space *kept = rig->space;
+	struct pt *pt;
+	pa_t pa;
+
+	assert_int_equal(ioas_space_new(&rig->iommu, &rig->space), 0);
+	assert_int_equal(pt_new(&config, &pt), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, NULL), 0);
+	assert_int_equal(ioas_space_alignment(rig->space), PAGE / 2);
+	assert_int_equal(rig_fixed(rig, BASE, ARENA, 2 * PAGE), 0);
+	assert_int_equal(rig_fixed(rig, BASE + 2 * PAGE, ARENA + 2 * PAGE, PAGE / 2), 0);
+	assert_int_equal(lock(rig, BASE, BASE, &pa), -EADDRINUSE);
+	assert_int_equal(rig_unmap(rig, BASE + 2 * PAGE, PAGE / 2, PAGE / 2), 0);
+	assert_int_equal(rig_fixed(rig, BASE + 2 * PAGE, ARENA + PAGE / 2, PAGE), 0);
+	assert_int_equal(lock(rig, BASE, BASE, &pa), -EADDRINUSE);
+	assert_int_equal(rig_unmap(rig, BASE + 2 * PAGE, PAGE, PAGE), 0);
 	assert_int_equal(lock(rig, BASE, BASE, &pa), 0);
-	assert_int_equal(lock(rig, BASE, BASE, &pa), 0);
-	assert_int_equal(space_set_huge_pages(rig->space, true, NULL), 0);
 	assert_int_equal(ioas_space_alignment(rig->space), PAGE);
+	assert_int_equal(rig_fixed(rig, BASE + 2 * PAGE, ARENA, PAGE / 2), -EINVAL);
 	space_unlock_range(rig->space, BASE, BASE);
-	space_domain_detach(rig->space, locked->pt);
-	assert_int_equal(ioas_space_alignment(rig->space), PAGE);
-	assert_int_equal(space_domain_attach(rig->space, locked->pt, NULL), 0);
-	space_unlock_range(rig->space, BASE, BASE);
-	space_domain_detach(rig->space, locked->pt);
-	assert_int_equal(ioas_space_alignment(rig->space), 1);
-	assert_int_equal(space_domain_attach(rig->space, locked->pt, NULL), 0);
+	assert_int_equal(ioas_space_alignment(rig->space), PAGE / 2);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+	ioas_space_put(rig->space);
+	rig->space = kept;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -176,7 +244,9 @@ int main(void)
 		TEST(what_is_not_there_or_not_contiguous_cannot_be_locked),
 		TEST(what_is_locked_stays_mapped),
 		TEST(each_lock_counts),
-		TEST(locks_want_whole_pages),
+		TEST(what_is_not_the_programs_cannot_be_locked),
+		TEST(what_is_being_unmapped_cannot_be_locked),
+		TEST(parts_of_pages_cannot_be_locked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
