@@ -244,6 +244,21 @@ static void honours_the_largest_leaf_allowed(void **state)
 	pt_destroy(pt);
 }
 
+/* What a format says of its page sizes is what its tables have. */
+static void sizes_are_those_of_the_format(void **state)
+{
+	for (unsigned c = 0; c < config_nr; c++) {
+		struct pt *pt;
+
+		if (configs[c].max_leaf_lg2)
+			continue;
+		pt = pt_make(&configs[c]);
+		assert_int_equal(pt_page_sizes(pt),
+				 pt_format_page_sizes(configs[c].format, configs[c].aw));
+		pt_destroy(pt);
+	}
+}
+
 static void a_gather_holds_every_table_taken_out(void **state)
 {
 	struct pt *pt = pt_make(&amdv1);
@@ -301,6 +316,7 @@ int main(void)
 		cmocka_unit_test(uses_the_fewest_leaves),
 		cmocka_unit_test(a_contiguous_gigabyte_takes_a_handful_of_leaves),
 		cmocka_unit_test(honours_the_largest_leaf_allowed),
+		cmocka_unit_test(sizes_are_those_of_the_format),
 		cmocka_unit_test(a_gather_holds_every_table_taken_out),
 		cmocka_unit_test(ends_at_its_width),
 	};
