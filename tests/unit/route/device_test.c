@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Description: binding declares, attaching routes, and a space's table is shared and freed with its
  * last user. */
+#include "kind/unit.h"
 #include "tests/unit/tlp/rig.h"
+#include "util/inject.h"
 
 static struct ioas_iommu *iommu;
 
@@ -127,6 +129,47 @@ static void a_table_of_ones_own_replaces_the_shared_one(void **arg)
 	pt_destroy(pt);
 }
 
+/* One that cannot be made is not known, by none of its requester IDs, which others may have then.
+ */
+static void a_device_is_made_whole_or_not_at_all(void **arg)
+{
+	static const uint32_t ids[] = {0x100, 0x4200, 0x8300};
+	struct kind_unit unit;
+	const struct ioas_topology_iommu spec = {.kind = "soft", .ats = true, .pri = true};
+	struct route_identity who = {.name = "0000:01:00.0",
+				     .id = 0x100,
+				     .requester = ids,
+				     .requester_nr = 3,
+				     .unit = &unit,
+				     .ats = true,
+				     .page_request_nr = 4};
+	struct ioas_device *dev, *other;
+	unsigned n;
+	int rc = -ENOMEM;
+
+	assert_int_equal(kind_unit_init(&unit, iommu, &spec, 0, NULL), 0);
+	for (n = 1; rc; n++) {
+		inject_arm(n);
+		rc = route_device_create(iommu, &who, &dev);
+		inject_arm(0);
+		assert_true(!rc || rc == -ENOMEM);
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(route_find(iommu, ROUTE_PCI, ids[i]) != NULL, !rc);
+	}
+	assert_true(n > 5);
+	assert_non_null(dev->counters);
+	assert_non_null(dev->ats);
+	for (unsigned i = 0; i < 3; i++)
+		assert_ptr_equal(route_find(iommu, ROUTE_PCI, ids[i]), dev->set);
+	assert_int_equal(route_device_new(iommu, "b", 0, 0x4200, &other), -EEXIST);
+	route_device_destroy(dev);
+	for (unsigned i = 0; i < 3; i++)
+		assert_null(route_find(iommu, ROUTE_PCI, ids[i]));
+	assert_int_equal(route_device_new(iommu, "b", 0, 0x4200, &other), 0);
+	route_device_destroy(other);
+	kind_unit_fini(&unit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +177,7 @@ int main(void)
 		cmocka_unit_test(only_a_device_that_sends_requests_is_attached),
 		cmocka_unit_test(devices_of_one_space_share_a_table),
 		cmocka_unit_test(a_failed_attach_leaves_the_old_route),
+		cmocka_unit_test(a_device_is_made_whole_or_not_at_all),
 		cmocka_unit_test(a_table_of_ones_own_replaces_the_shared_one),
 	};
 
