@@ -446,6 +446,17 @@ static void a_loan_has_as_many_spans_as_it_takes(void **state)
 	assert_int_equal(ioas_space_unmap(rig->space, LAST + 1, iova - 1, NULL, NULL), 0);
 }
 
+/* Up to the last address nothing wraps. */
+static void the_last_address_is_one(void **state)
+{
+	struct rig *rig = *state;
+	char bytes[2];
+
+	assert_int_equal(ioas_access_rw(rig->access, UINT64_MAX, bytes, 1, 0, NULL), -ENOENT);
+	assert_int_equal(ioas_access_rw(rig->access, UINT64_MAX - 1, bytes, 2, 0, NULL), -ENOENT);
+	assert_int_equal(ioas_access_rw(rig->access, UINT64_MAX, bytes, 2, 0, NULL), -EOVERFLOW);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -460,6 +471,7 @@ int main(void)
 		TEST(mappings_are_cut),
 		TEST(letting_go_cannot_fail),
 		TEST(memory_is_asked_for_as_often_as_it_is_mapped),
+		TEST(the_last_address_is_one),
 		TEST(a_loan_has_as_many_spans_as_it_takes),
 	};
 
