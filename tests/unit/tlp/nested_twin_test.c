@@ -106,6 +106,8 @@ static struct want leaf(pa_t at, uint64_t entry, unsigned level, iova_t iova, bo
 		reason = IOAS_FAULT_NO_WRITE;
 	else if (exec && xd)
 		reason = IOAS_FAULT_NO_EXEC;
+	else if (priv && u && !exec && guest.s1.table.priv_apart)
+		reason = IOAS_FAULT_PRIVILEGE;
 	if (reason)
 		return refuse(reason, 1, level, 0);
 	reason = set_bits(at, write ? A | D : A);
@@ -242,6 +244,9 @@ static void compare(unsigned levels)
 			change_stage2();
 		if (!rnd(50))
 			guest.s1.table.root = rnd(TABLES + 1) * PAGE;
+		/* As an SMMUv3's PAN: what users may touch is kept from the privileged. */
+		if (!rnd(50))
+			guest.s1.table.priv_apart = rnd(2);
 		/* Its own writes may have changed tables, too. */
 		guest_invalidate(&guest);
 		step(levels, counts);

@@ -439,39 +439,6 @@ static void resets_may_meet_register_writes(void **state)
 	assert_int_equal(driver_run(&drv, 0, identify(1, 0, buf)), 0);
 }
 
-static void wrong_keys_say_what_is_wrong(void **state)
-{
-	static const struct {
-		struct ioas_param param[3];
-		int rc;
-	} table[] = {
-		{{{"serial", "x"}}, -EINVAL},
-		{{{"drive", "/nonexistent/disk"}}, -ENOENT},
-		{{{"drive", "/"}}, -EISDIR},
-		{{{"drive", "/dev/zero"}}, -EINVAL},
-		{{{"drive", "null"}}, -EINVAL},
-		{{{"drive", "null"}, {"size", "12Q"}}, -EINVAL},
-		{{{"drive", "null"}, {"size", "-1"}}, -EINVAL},
-		{{{"drive", "null"}, {"size", "99999999T"}}, -EINVAL},
-		{{{"drive", "null"}, {"size", "511"}}, -EINVAL},
-		{{{"drive", "null"}, {"size", "1M"}, {"lba", "1024"}}, -EINVAL},
-		{{{"drive", "null"}, {"size", "1M"}, {"readonly", "maybe"}}, -EINVAL},
-		{{{"drive", "null"}, {"size", "1M"}, {"watch", "x"}}, -EINVAL},
-		{{{"drive", "null"}, {"size", "1M"}, {"serial", "123456789012345678901"}}, -EINVAL},
-		{{{"drive", "null"}, {"size", "1M"}, {"colour", "red"}}, -ENOENT},
-	};
-
-	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		struct ioas_why why = {""};
-		size_t nr = 0;
-
-		while (nr < 3 && table[i].param[nr].key)
-			nr++;
-		assert_int_equal(bus_create(table[i].param, nr, &why), table[i].rc);
-		assert_true(*why.text && !strchr(why.text, '\n'));
-	}
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -489,7 +456,6 @@ int main(void)
 		T(queue_memory_that_is_gone_is_fatal),
 		T(suspend_and_resume_lose_nothing),
 		T(resets_may_meet_register_writes),
-		cmocka_unit_test(wrong_keys_say_what_is_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
