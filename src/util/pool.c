@@ -39,6 +39,7 @@ void pool_init(struct pool *pool, size_t size)
 	pool->size = (size + ALIGN - 1) & ~(ALIGN - 1);
 	LIST_INIT(&pool->slabs);
 	pool->used = pool->unused_nr = pool->slab_nr = 0;
+	lock_guards(&pool->lock, &pool->slabs, pool + 1);
 }
 
 static void free_slab(struct pool *pool, struct pool_slab *slab)

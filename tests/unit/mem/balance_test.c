@@ -205,6 +205,30 @@ static int use_windows(struct mem_map *map, struct inflight *inflight)
 	return rc;
 }
 
+/* More pieces than come from the system at a time, each of which is used. */
+static int pieces_life(void)
+{
+	struct mem_window *window[12] = {NULL};
+	struct inflight inflight;
+	struct mem_map *map;
+	int rc = mem_map_new(52, &map);
+
+	if (rc)
+		return rc;
+	inflight_init(&inflight);
+	for (unsigned i = 0; i < 12 && !rc; i++) {
+		rc = mem_window_new(map, 0, host, sizeof(host), &window[i]);
+		for (uint64_t at = PAGE; at < sizeof(host) && !rc; at += PAGE)
+			rc = mem_window_cut(map, &inflight, window[i], at);
+	}
+	for (unsigned i = 0; i < 12; i++)
+		if (window[i])
+			mem_window_destroy(map, window[i]);
+	mem_map_destroy(map);
+	inflight_fini(&inflight);
+	return rc;
+}
+
 static int map_life(void)
 {
 	struct inflight inflight;
@@ -310,6 +334,7 @@ static int file_life(void)
 static void maps_and_windows_leave_nothing(void **state)
 {
 	assert_true(sweep(map_life) > 150);
+	assert_true(sweep(pieces_life) > 8);
 	/* Pieces, and where they are. */
 	assert_true(sweep_system(map_life, SYS_mmap, ENOMEM, -ENOMEM) >= 3);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <cmocka.h>
+#include "pt/pt_private.h"
 #include "pt/slab.h"
 #include "util/inject.h"
 
@@ -444,6 +445,38 @@ static void the_kernel_has_no_memory(void **state)
 	}
 }
 
+/* What a mapping had already got when there is no more for the rest of it. */
+static void tables_for_nothing_are_given_back(void **state)
+{
+	const struct pt_config config = {.format = PT_AMDV1, .aw = 48};
+	struct pt_gather gather = {NULL};
+	unsigned fail = 1;
+	uint32_t used;
+	struct pt *pt;
+
+	assert_int_equal(pt_new(&config, &pt), 0);
+	used = pt->store.near.used;
+	for (;; fail++) {
+		int rc;
+
+		inject_arm(fail);
+		/* Small pages, in two tables of them, with tables of tables above. */
+		rc = pt_map(pt, (1ull << 40) - 4096, 1ull << 30, 8192, IOAS_PROT_READ);
+		inject_arm(0);
+		if (!rc)
+			break;
+		assert_int_equal(rc, -ENOMEM);
+		assert_int_equal(pt->store.near.used, used);
+		assert_int_equal(pt->tables, 1);
+	}
+	assert_int_equal(fail, 2 + 4 + 1);
+	assert_int_equal(pt->store.near.used, used + 6);
+	assert_int_equal(pt_unmap(pt, 0, UINT64_MAX, &gather), 8192);
+	pt_gather_free(&gather);
+	assert_int_equal(pt->store.near.used, used);
+	pt_destroy(pt);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -457,6 +490,7 @@ int main(void)
 		cmocka_unit_test(blocks_of_maps_are_full_and_idle),
 		cmocka_unit_test(without_memory_there_is_none),
 		cmocka_unit_test(the_kernel_has_no_memory),
+		cmocka_unit_test(tables_for_nothing_are_given_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

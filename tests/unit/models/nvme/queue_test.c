@@ -262,6 +262,30 @@ static void the_pin_is_high_while_completions_wait(void **state)
 	assert_false(bus.pin);
 }
 
+/* Nobody can take what a queue that is gone had completed. */
+static void the_pin_falls_with_the_queue_that_held_it(void **state)
+{
+	iova_t data = driver_alloc(&drv, 4096);
+
+	bus.msix = false;
+	driver_enable(&drv, 16, 0);
+	driver_pair(&drv, 1, 8);
+	assert_false(bus.pin);
+	driver_put(&drv, 1, (struct nvme_cmd[]){driver_rw(&drv, NVME_IO_READ, 0, 1, data)});
+	driver_ring(&drv, 1);
+	for (unsigned i = 0; !bus.pin && i < 100000; i++)
+		usleep(20);
+	assert_true(bus.pin);
+	assert_int_equal(
+		driver_run(&drv, 0, (struct nvme_cmd){.opcode = NVME_ADM_DELETE_SQ, .cdw10 = 1}),
+		0);
+	assert_true(bus.pin);
+	assert_int_equal(
+		driver_run(&drv, 0, (struct nvme_cmd){.opcode = NVME_ADM_DELETE_CQ, .cdw10 = 1}),
+		0);
+	assert_false(bus.pin);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -273,6 +297,7 @@ int main(void)
 		T(queues_in_use_go_away_in_order),
 		T(full_queues_do_not_hold_up_others),
 		T(the_pin_is_high_while_completions_wait),
+		T(the_pin_falls_with_the_queue_that_held_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
