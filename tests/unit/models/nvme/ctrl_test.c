@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "models/nvme/driver.h"
+#include "nvme/nvme.h"
 
 #define LEN (8u << 20)
 
@@ -340,6 +341,40 @@ static void shutdown_flushes_and_stops(void **state)
 	assert_int_equal(driver_run(&drv, 0, identify(1, 0, data)), 0);
 }
 
+static bool sleeps(void)
+{
+	struct nvme *nvme = bus.model;
+
+	for (unsigned i = 0; atomic_load(&nvme->awake) && i < 100000; i++)
+		usleep(20);
+	return !atomic_load(&nvme->awake);
+}
+
+/* Nothing is fetched, and nobody goes on looking for it; not even when the controller is back. */
+static void doorbells_after_a_shutdown_are_for_nobody(void **state)
+{
+	iova_t data = driver_alloc(&drv, 4096);
+	struct nvme_cmd cmd = identify(1, 0, data);
+	struct completion done;
+
+	driver_enable(&drv, 16, 0);
+	driver_pair(&drv, 1, 8);
+	driver_write32(NVME_REG_CC, drv.cc | 1 << 14);
+	driver_wait(NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_DONE);
+	driver_put(&drv, 0, &cmd);
+	driver_ring(&drv, 0);
+	driver_put(&drv, 1, &cmd);
+	driver_ring(&drv, 1);
+	assert_true(sleeps());
+	assert_false(driver_poll(&drv, 0, &done));
+	assert_false(driver_poll(&drv, 1, &done));
+	driver_disable(&drv);
+	driver_enable(&drv, 16, 0);
+	assert_true(sleeps());
+	assert_false(driver_poll(&drv, 0, &done));
+	assert_int_equal(driver_run(&drv, 0, identify(1, 0, data)), 0);
+}
+
 static void queue_memory_that_is_gone_is_fatal(void **state)
 {
 	struct nvme_cmd cmd = identify(1, 0, BUS_BASE);
@@ -453,6 +488,7 @@ int main(void)
 		T(unsupported_commands_are_invalid_opcodes),
 		T(a_reset_in_mid_flight_keeps_what_was_completed),
 		T(shutdown_flushes_and_stops),
+		T(doorbells_after_a_shutdown_are_for_nobody),
 		T(queue_memory_that_is_gone_is_fatal),
 		T(suspend_and_resume_lose_nothing),
 		T(resets_may_meet_register_writes),
