@@ -56,6 +56,36 @@ function each(operator, code, pattern, skip, keep, to,	at, rest, from) {
 	}
 }
 
+# What a comparison compares, on both sides of the operator at `at`, which has `len` characters.
+function operands(code, at, len,	left, right) {
+	left = substr(code, 1, at - 1)
+	right = substr(code, at + len)
+	sub(/.*(\(| && | \|\| |[?:=;,!] )/, "", left)
+	sub(/( && | \|\| |[);?]).*/, "", right)
+	gsub(/[ \t]/, "", left)
+	gsub(/[ \t]/, "", right)
+	return left SUBSEP right
+}
+
+# Where the lines before have dealt with what is equal, as searches do, it is all the same how the rest
+# takes it: `<` there means `<=`.
+function flip(code, from, to,	at, start, pair) {
+	for (start = 1; (at = index(substr(code, start), from)); start = at + 1) {
+		at += start - 1
+		pair = operands(code, at, length(from))
+		if (!(pair in equal) || equal[pair] < FNR - 4)
+			offer("flip", substr($0, 1, at - 1) to substr($0, at + length(from)))
+	}
+}
+
+function note_equal(code,	at, pair, two) {
+	if ((at = index(code, " == ")) && code !~ /&&|\|\|/) {
+		pair = operands(code, at, 4)
+		split(pair, two, SUBSEP)
+		equal[pair] = equal[two[2], two[1]] = FNR
+	}
+}
+
 # The text between the parenthesis at `open` and its partner; "" if that is on another line.
 function inside(code, open,	i, depth, c) {
 	for (i = open; i <= length(code); i++) {
@@ -106,10 +136,10 @@ function changes(code) {
 		return
 	statements(code)
 	negate(code)
-	each("flip", code, " < ", 0, 0, " <= ")
-	each("flip", code, " <= ", 0, 0, " < ")
-	each("flip", code, " > ", 0, 0, " >= ")
-	each("flip", code, " >= ", 0, 0, " > ")
+	flip(code, " < ", " <= ")
+	flip(code, " <= ", " < ")
+	flip(code, " > ", " >= ")
+	flip(code, " >= ", " > ")
 	each("flip", code, " == ", 0, 0, " != ")
 	each("flip", code, " != ", 0, 0, " == ")
 	each("off-by-one", code, " [+-] 1[^0-9a-zA-Z_.]", 0, 1, "")
@@ -142,6 +172,7 @@ function weight(file) {
 FNR == 1 {
 	in_comment = 0
 	before = ""
+	split("", equal)
 	files[++file_nr] = FILENAME
 }
 
@@ -149,6 +180,7 @@ FNR == 1 {
 	code = masked($0)
 	sub(/[ \t]+$/, "", code)
 	changes(code)
+	note_equal(code)
 	before = code
 }
 

@@ -27,7 +27,9 @@ longest=${MUTATE_LONGEST:-10} # seconds: what takes longer is not run; for a mod
 log=$root/seed-$seed.log diffs=$root/seed-$seed list=$root/seed-$seed.list
 leak_library=$(gcc -print-file-name=liblsan.so)
 [ -e "$leak_library" ] || leak_library=
-options="-Ddebug=false -Doptimization=2 -Dwerror=false -Dlock-order=enabled"
+# What is written beside an array is found as by UBSan in make check.
+options="-Ddebug=false -Doptimization=2 -Dwerror=false -Dlock-order=enabled -Db_lundef=false
+	-Dc_args=-fsanitize=bounds,-fno-sanitize-recover=bounds -Dc_link_args=-fsanitize=bounds"
 
 list_files() {
 	git ls-files -co --exclude-standard
