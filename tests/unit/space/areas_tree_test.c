@@ -262,11 +262,32 @@ static void one_gap_is_in_the_bound_of_all(void **state)
 	}
 }
 
+/* A mapping may end with any byte where there is no page table: also with the first that is chosen.
+ */
+static void room_begins_behind_the_last_byte(void **state)
+{
+	static const iova_t ends[] = {AREAS_CHOOSE_FIRST - 1, AREAS_CHOOSE_FIRST,
+				      AREAS_CHOOSE_FIRST + 1};
+	const struct areas_request req = {.len = 1, .align = 1};
+
+	for (unsigned i = 0; i < 3; i++) {
+		iova_t want = ends[i] + 1, got;
+
+		areas_init(&areas);
+		insert(0, ends[i]);
+		insert(ends[i] + 3, ends[i] + 3);
+		assert_true(areas_room(&areas, &req, AREAS_CHOOSE_FIRST, SPACE, &got));
+		assert_int_equal(got, want);
+		empty();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_gap_is_in_the_bound_of_all),
 		cmocka_unit_test(behind_the_last_area_is_what_is_left),
+		cmocka_unit_test(room_begins_behind_the_last_byte),
 		cmocka_unit_test(any_order),
 		cmocka_unit_test(in_a_row),
 		cmocka_unit_test(what_is_reserved_is_enough),
