@@ -28,8 +28,8 @@ log=$root/seed-$seed.log diffs=$root/seed-$seed list=$root/seed-$seed.list
 leak_library=$(gcc -print-file-name=liblsan.so)
 [ -e "$leak_library" ] || leak_library=
 # What is written beside an array is found as by UBSan in make check.
-options="-Ddebug=false -Doptimization=2 -Dwerror=false -Dlock-order=enabled -Db_lundef=false
-	-Dc_args=-fsanitize=bounds,-fno-sanitize-recover=bounds -Dc_link_args=-fsanitize=bounds"
+options="-Ddebug=false -Doptimization=2 -Dwerror=false -Dlock-order=enabled -Db_lundef=false"
+bounds='-fsanitize=bounds -fno-sanitize-recover=bounds'
 
 list_files() {
 	git ls-files -co --exclude-standard
@@ -82,7 +82,7 @@ make_copy() {
 	# shellcheck disable=SC2086
 	(
 		cd "$folder/tree" || exit
-		[ -f build/build.ninja ] || meson setup build $options || exit
+		[ -f build/build.ninja ] || CFLAGS=$bounds LDFLAGS=$bounds meson setup build $options || exit
 		ninja -C build
 	) >"$folder/build.log" 2>&1 || {
 		tail -n 30 "$folder/build.log"
