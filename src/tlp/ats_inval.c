@@ -67,14 +67,14 @@ static struct ats_table *find_table(const struct ats_tables *tables, const struc
 	return NULL;
 }
 
-void ats_use_enter(struct ats_tables *tables, const struct pt *pt, struct ats_use *use,
-		   struct ats_table **spare)
+static void use_enter_locked(struct ats_tables *tables, const struct pt *pt, struct ats_use *use,
+			     struct ats_table **spare)
 {
 	struct ats_table *table;
 	struct tree_node *parent;
 	int side;
 
-	pthread_mutex_lock(&tables->lock);
+	lock_must_hold(&tables->lock);
 	table = find_table(tables, pt, &parent, &side);
 	if (!table) {
 		table = *spare;
@@ -86,6 +86,13 @@ void ats_use_enter(struct ats_tables *tables, const struct pt *pt, struct ats_us
 	use->home = table;
 	use->id = ++tables->next_id;
 	tree_insert(&table->uses, &use->by_id, tree_end(&table->uses, 1), 1);
+}
+
+void ats_use_enter(struct ats_tables *tables, const struct pt *pt, struct ats_use *use,
+		   struct ats_table **spare)
+{
+	pthread_mutex_lock(&tables->lock);
+	use_enter_locked(tables, pt, use, spare);
 	pthread_mutex_unlock(&tables->lock);
 }
 

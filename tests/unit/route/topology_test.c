@@ -193,6 +193,24 @@ static void a_pcie_to_pci_bridge_puts_its_secondary_bus_on_the_wire(void **arg)
 	ioas_topology_destroy(t);
 }
 
+/* What is PCIe below it, ports with ACS too, can be no finer a group than the bridge. */
+static void below_a_bridge_from_pci_nothing_isolates(void **arg)
+{
+	struct ioas_topology *t = tree_new();
+
+	bridge(t, "00:1e.0", IOAS_TOPOLOGY_PCI_TO_PCIE, 1, 3, false);
+	bridge(t, "01:00.0", IOAS_TOPOLOGY_UPSTREAM, 2, 3, true);
+	bridge(t, "02:00.0", IOAS_TOPOLOGY_DOWNSTREAM, 3, 3, true);
+	leaf(t, "03:00.0", IOAS_TOPOLOGY_ENDPOINT);
+	resolve(t);
+	assert_requesters(t, "03:00.0", "03:00.0 00:1e.0");
+	assert_int_equal(group(t, "03:00.0"), group(t, "00:1e.0"));
+	assert_edge(t, group(t, "03:00.0"), false,
+		    "0000:03:00.0 is below 0000:02:00.0, and on the way up the PCI-to-PCIe bridge "
+		    "0000:00:1e.0 can have no ACS");
+	ioas_topology_destroy(t);
+}
+
 static void a_function_at_the_bridge_s_own_number_is_no_extra_requester(void **arg)
 {
 	struct ioas_topology *t = tree_new();
@@ -448,6 +466,7 @@ int main(void)
 		cmocka_unit_test(functions_of_one_device_stay_together_without_acs),
 		cmocka_unit_test(root_complex_types_follow_their_rules),
 		cmocka_unit_test(a_pcie_to_pci_bridge_puts_its_secondary_bus_on_the_wire),
+		cmocka_unit_test(below_a_bridge_from_pci_nothing_isolates),
 		cmocka_unit_test(a_function_at_the_bridge_s_own_number_is_no_extra_requester),
 		cmocka_unit_test(a_bridge_that_hides_its_pcie_side_is_known_by_its_place),
 		cmocka_unit_test(nothing_above_an_iommu_in_the_middle_renames),

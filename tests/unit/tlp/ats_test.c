@@ -97,6 +97,19 @@ static void what_is_translated_is_no_other_batchs_beginning(void **state)
 	ioas_batch_end(&batch);
 }
 
+/* What is lent outlives a translation. */
+static void what_is_translated_is_not_lent(void **state)
+{
+	struct ioas_ats_translation found = rig_ask(BASE, 1, IOAS_TLP_READ);
+	struct ioas_tlp tlp = {.addr = found.addr, .len = 8, .at = IOAS_TLP_TRANSLATED};
+	struct ioas_dma dma;
+
+	ioas_dma_init(&dma, issuer);
+	assert_int_equal(ioas_dma_add(&dma, &tlp), -EOPNOTSUPP);
+	assert_int_equal(dma.iov_nr, 0);
+	ioas_dma_fini(&dma);
+}
+
 static void what_was_not_handed_out_is_refused(void **state)
 {
 	struct ioas_ats_translation found = rig_ask(BASE, 1, IOAS_TLP_READ);
@@ -419,6 +432,7 @@ int main(void)
 		TEST(what_was_handed_out_passes, start),
 		TEST(many_at_once_may_be_translated, start),
 		TEST(what_is_translated_is_no_other_batchs_beginning, start),
+		TEST(what_is_translated_is_not_lent, start),
 		TEST(what_was_not_handed_out_is_refused, start),
 		TEST(what_is_not_mapped_has_no_translation_and_is_no_fault, start),
 		TEST(a_request_of_many_pages_is_answered_up_to_a_hole, start),

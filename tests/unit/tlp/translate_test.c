@@ -178,6 +178,54 @@ static void a_large_region_is_one_range(void **arg)
 	munmap(host, len);
 }
 
+/* Neighbours in addresses that are none in memory, or are for less, are ranges of their own. */
+static void ranges_end_where_memory_does_not_go_on(void **arg)
+{
+	const uint64_t leaf = 2ull << 20, first = 1ull << 40;
+	static const struct {
+		unsigned to; /* which leaf of memory */
+		uint32_t prot;
+	} shown[] = {{1, 3}, {2, 3}, {0, 3}, {3, 3}, {4, 1}, {5, 1}, {6, 3}};
+	enum { NR = sizeof(shown) / sizeof(shown[0]) };
+	char *host = mmap(NULL, NR * leaf, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
+	struct pt_gather gather = {NULL};
+	struct mem_window *window;
+
+	assert_ptr_not_equal(host, MAP_FAILED);
+	assert_int_equal(mem_window_new(rig.iommu->mem, first, host, NR * leaf, &window), 0);
+	for (unsigned i = 0; i < NR; i++)
+		assert_int_equal(pt_map(rig.pt, first + i * leaf, window->pa + shown[i].to * leaf,
+					leaf, shown[i].prot),
+				 0);
+	for (unsigned i = 0; i < NR; i++)
+		for (unsigned k = 0; k < NR; k++) {
+			struct ioas_tlp one = {.addr = first + i * leaf, .len = 1};
+			struct ioas_tlp two = {.addr = first + k * leaf + 8, .len = 1};
+			void *found[2] = {NULL, NULL};
+			struct ioas_batch batch;
+			uint64_t span;
+			int rc, wrote;
+
+			inflight_wait(&rig.iommu->inflight);
+			ioas_batch_begin(&batch, rig.issuer);
+			rc = ioas_batch_at(&batch, &one, &found[0], &span);
+			if (!rc)
+				rc = ioas_batch_at(&batch, &two, &found[1], &span);
+			two.op = IOAS_TLP_WRITE;
+			wrote = ioas_batch_at(&batch, &two, &found[0], &span);
+			ioas_batch_end(&batch);
+			assert_int_equal(rc, 0);
+			assert_ptr_equal(found[1], host + shown[k].to * leaf + 8);
+			assert_int_equal(wrote, shown[k].prot & 2 ? 0 : -EFAULT);
+		}
+	assert_int_equal(pt_unmap(rig.pt, first, first + NR * leaf - 1, &gather), NR * leaf);
+	inflight_wait(&rig.iommu->inflight);
+	pt_gather_free(&gather);
+	mem_window_destroy(rig.iommu->mem, window);
+	munmap(host, NR * leaf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +234,7 @@ int main(void)
 		cmocka_unit_test(addresses_beyond_the_width_are_not_looked_up),
 		cmocka_unit_test(a_span_is_what_is_left_of_a_leaf_and_no_more_than_asked),
 		cmocka_unit_test(a_large_region_is_one_range),
+		cmocka_unit_test(ranges_end_where_memory_does_not_go_on),
 		cmocka_unit_test(the_first_step_that_refuses_is_the_reason),
 	};
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <signal.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -56,8 +57,16 @@ static void in_order(void)
 	pthread_mutex_unlock(&space);
 	pthread_mutex_unlock(&other_space);
 	pthread_rwlock_unlock(&access_lock);
+	/* Who takes a lock has it: others do not get it. */
+	if ((pthread_rwlock_tryrdlock)(&access_lock))
+		_exit(1);
+	(pthread_rwlock_unlock)(&access_lock);
 	pthread_rwlock_wrlock(&access_lock);
+	if ((pthread_rwlock_tryrdlock)(&access_lock) != EBUSY)
+		_exit(1);
 	pthread_rwlock_unlock(&access_lock);
+	if ((pthread_mutex_trylock)(&ctx) != EBUSY)
+		_exit(1);
 	pthread_mutex_unlock(&ctx);
 	pthread_mutex_lock(&ctx);
 	pthread_mutex_unlock(&ctx);
