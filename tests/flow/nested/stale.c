@@ -190,6 +190,28 @@ static void proper(void)
 	check("  many pass", hits > STEPS / 8, 1);
 }
 
+/* Whoever programs an IOMMU for a device drops what it has cached, as the host's driver does. */
+static void attached_anew(void)
+{
+	volatile uint64_t *leaf = guest_entry(&guest, root, 4, VA, 1);
+
+	*leaf = guest_page(&guest) | PT_ALL;
+	invalidate(VA, 1, 0);
+	check("a page", touch(VA), 0);
+	check("detached", gun_detach(&gun), 0);
+	*leaf = guest_page(&guest) | PT_ALL;
+	check("attached", gun_attach(&gun, hwpt), 0);
+	check("another page by then", touch(VA), 0);
+	*leaf = guest_page(&guest) | PT_ALL;
+	check("and now that it is attached", touch(VA), IOAS_PASSED_STALE);
+	invalidate(VA, 1, 0);
+	check("a page", touch(VA), 0);
+	check("replaced", gun_attach(&gun, guest.parent), 0);
+	*leaf = guest_page(&guest) | PT_ALL;
+	check("and back", gun_attach(&gun, hwpt), 0);
+	check("another page by then", touch(VA), 0);
+}
+
 int main(void)
 {
 	int fd = open_or_skip("/dev/iommu");
@@ -200,6 +222,7 @@ int main(void)
 	hwpt = (uint32_t)guest_vtd(&guest, gun.id, 0, root, 0);
 	check("attached", gun_attach(&gun, hwpt), 0);
 	planted();
+	attached_anew();
 	proper();
 	return check_done();
 }
