@@ -97,5 +97,7 @@ void peers_leave(struct pci_bus *bus, struct ioas_pci *pci);
 
 /* The first function with a key in first..last, or NULL. (bus lock) */
 struct ioas_pci *bus_first(struct pci_bus *bus, uint32_t first, uint32_t last);
+/* The function after, by address; `pci` NULL: the first. NULL: there is none. (bus lock) */
+struct ioas_pci *bus_after(struct pci_bus *bus, const struct ioas_pci *pci);
 
 #endif

@@ -103,20 +103,16 @@ static int compare(const void *a, const void *b)
 
 static struct pci_bars *collect(struct pci_bus *bus, const struct ioas_pci *without)
 {
-	struct ioas_pci *pci;
+	struct ioas_pci *pci = NULL;
 	struct pci_bars *bars;
 	size_t cap = 0;
 
-	for (uint64_t key = 0;
-	     key <= UINT32_MAX && (pci = bus_first(bus, (uint32_t)key, UINT32_MAX));
-	     key = (uint64_t)bus_key(pci->addr) + 1)
+	while ((pci = bus_after(bus, pci)))
 		cap += 6;
 	bars = alloc_zero(1, sizeof(*bars) + cap * sizeof(*bars->range));
 	if (!bars)
 		return NULL;
-	for (uint64_t key = 0;
-	     key <= UINT32_MAX && (pci = bus_first(bus, (uint32_t)key, UINT32_MAX));
-	     key = (uint64_t)bus_key(pci->addr) + 1)
+	while ((pci = bus_after(bus, pci)))
 		for (unsigned i = 0; pci != without && i < 6; i++) {
 			uint64_t len = pci->desc.bar[i].len;
 

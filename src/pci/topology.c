@@ -143,6 +143,15 @@ struct ioas_pci *bus_first(struct pci_bus *bus, uint32_t first, uint32_t last)
 	return first > last ? NULL : level_first(&bus->root, 1, first, last);
 }
 
+struct ioas_pci *bus_after(struct pci_bus *bus, const struct ioas_pci *pci)
+{
+	uint32_t key = pci ? bus_key(pci->addr) : 0;
+
+	if (pci && key == UINT32_MAX)
+		return NULL;
+	return bus_first(bus, pci ? key + 1 : 0, UINT32_MAX);
+}
+
 struct ioas_pci *pci_find(struct ioas_iommu *iommu, struct ioas_pci_addr addr)
 {
 	struct pci_bus *bus = iommu->pci;
@@ -426,13 +435,11 @@ int ioas_pci_each(struct ioas_iommu *iommu, int (*fn)(struct ioas_pci *pci, void
 /* Numbers whatever has none yet, in order of address. (bus lock) */
 static void number_cdevs(struct pci_bus *bus)
 {
-	uint64_t key = 0;
-	struct ioas_pci *pci;
+	struct ioas_pci *pci = NULL;
 
 	if (bus->cdev_nr == bus->cdev_total)
 		return;
-	while (key <= UINT32_MAX && (pci = bus_first(bus, (uint32_t)key, UINT32_MAX))) {
-		key = (uint64_t)bus_key(pci->addr) + 1;
+	while ((pci = bus_after(bus, pci))) {
 		if (pci->cdev != PCI_UNNUMBERED)
 			continue;
 		pci->cdev = bus->cdev_nr++;

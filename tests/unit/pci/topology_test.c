@@ -47,18 +47,18 @@ static void addresses_are_parsed(void **state)
 static void functions_come_in_order_of_address(void **state)
 {
 	static const char *const added[] = {"ffff:ff:1f.7", "0000:02:00.0", "0001:00:01.0",
-					    "0000:01:00.1", "0000:01:00.0"};
+					    "ffff:ff:1f.6", "0000:01:00.1", "0000:01:00.0"};
 	static const char *const sorted[] = {"0000:01:00.0", "0000:01:00.1", "0000:02:00.0",
-					     "0001:00:01.0", "ffff:ff:1f.7"};
+					     "0001:00:01.0", "ffff:ff:1f.6", "ffff:ff:1f.7"};
 	struct ioas_iommu *iommu = toy_iommu();
 	struct order order = {.nr = 0};
 	int calls = 0;
 
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 6; i++)
 		assert_int_equal(toy_add(iommu, added[i], NULL, NULL), 0);
 	assert_int_equal(ioas_pci_each(iommu, note, &order), 0);
-	assert_int_equal(order.nr, 5);
-	for (unsigned i = 0; i < 5; i++) {
+	assert_int_equal(order.nr, 6);
+	for (unsigned i = 0; i < 6; i++) {
 		struct ioas_pci_addr addr;
 
 		assert_string_equal(order.names[i], sorted[i]);
@@ -68,7 +68,7 @@ static void functions_come_in_order_of_address(void **state)
 		assert_int_equal(pci_cdev_index(pci_find(iommu, addr)), i);
 	}
 	assert_null(pci_find(iommu, (struct ioas_pci_addr){.bus = 3}));
-	assert_null(pci_cdev_find(iommu, 5));
+	assert_null(pci_cdev_find(iommu, 6));
 	assert_int_equal(ioas_pci_each(iommu, stop_at_second, &calls), 7);
 	ioas_iommu_destroy(iommu);
 }
