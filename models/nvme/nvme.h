@@ -126,7 +126,7 @@ struct nvme_shadow {
 enum { NVME_WATCH_OFF, NVME_WATCH_SETTLING, NVME_WATCH_ON };
 
 struct nvme_watch {
-	bool allowed;			/* constant */
+	bool allowed;
 	_Atomic uint32_t *word;		/* by doorbell, as in the BAR; constant once known */
 	_Atomic uint32_t state;		/* NVME_WATCH_... */
 	_Atomic bool wanted;		/* doorbells come quickly */
@@ -179,7 +179,6 @@ struct nvme {
 	unsigned io_queues;		 /* of either kind, that exist */
 	uint64_t ready[NVME_MASK_WORDS]; /* submission queues that may have commands */
 	struct nvme_shadow shadow;
-	struct nvme_watch watch;
 	uint64_t irq[NVME_MASK_WORDS]; /* completion queues that were posted to */
 	struct nvme_cmd fetch[NVME_FETCH];
 	struct nvme_req *free;
@@ -203,6 +202,7 @@ struct nvme {
 	uint64_t error_nr;
 	uint64_t read_sectors, written_sectors, host_reads, host_writes;
 	uint64_t media_errors, power_cycles, unsafe_shutdowns;
+	struct nvme_watch watch; /* last: what each read needs lies closer together without it */
 };
 
 /* ctrl.c: life, and the worker. */
@@ -249,9 +249,19 @@ bool nvme_watch_look(struct nvme *nvme);
 bool nvme_watch_end(struct nvme *nvme);
 /* A queue with that doorbell is made, or has gone: 0. */
 void nvme_watch_set(struct nvme *nvme, unsigned index);
-/* A doorbell by a call: true, if it is left to the worker. Else, when it has been done: */
-bool nvme_watch_takes(struct nvme *nvme, unsigned index, uint32_t value);
-void nvme_watch_follow(struct nvme *nvme, unsigned index, uint32_t value);
+/* A doorbell by a call: true, if it is left to the worker. Else, when it has been done: follow. */
+bool nvme_watch_takes_it(struct nvme *nvme, unsigned index, uint32_t value);
+void nvme_watch_follow_it(struct nvme *nvme, unsigned index, uint32_t value);
+static inline bool nvme_watch_takes(struct nvme *nvme, unsigned index, uint32_t value)
+{
+	return atomic_load(&nvme->watch.state) == NVME_WATCH_ON &&
+	       nvme_watch_takes_it(nvme, index, value);
+}
+static inline void nvme_watch_follow(struct nvme *nvme, unsigned index, uint32_t value)
+{
+	if (atomic_load(&nvme->watch.state))
+		nvme_watch_follow_it(nvme, index, value);
+}
 
 /* ats.c */
 /* Makes the cache, if the IOMMU has ATS. 0; -ENOMEM. */

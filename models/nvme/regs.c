@@ -130,19 +130,21 @@ static bool can_point(struct nvme *nvme, uint32_t size, uint32_t value)
 	return false;
 }
 
-static bool set(_Atomic uint32_t *pointer, uint32_t value, const uint32_t *known)
+static bool set_known(_Atomic uint32_t *pointer, uint32_t value, uint32_t known)
 {
-	uint32_t was = known ? *known : 0;
-
-	if (known)
-		return atomic_compare_exchange_strong(pointer, &was, value);
-	atomic_store(pointer, value);
-	return true;
+	return atomic_compare_exchange_strong(pointer, &known, value);
 }
 
 bool nvme_sq_tail(struct nvme *nvme, struct nvme_sq *sq, uint32_t value, const uint32_t *known)
 {
-	return can_point(nvme, atomic_load(&sq->size), value) && set(&sq->tail, value, known);
+	if (!can_point(nvme, atomic_load(&sq->size), value))
+		return false;
+	if (known)
+		return set_known(&sq->tail, value, *known);
+	/* No fence, though nvme_watch_follow looks next: who begins to watch has one for all. */
+	atomic_store_explicit(&sq->tail, value, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	return true;
 }
 
 static void sq_doorbell(struct nvme *nvme, struct nvme_sq *sq, uint32_t value)
@@ -167,8 +169,12 @@ bool nvme_cq_head(struct nvme *nvme, struct nvme_cq *cq, uint32_t value, const u
 		return false;
 	}
 	was_full = (tail + 1) % size == head;
-	if (!set(&cq->head, value, known))
-		return false;
+	if (known) {
+		if (!set_known(&cq->head, value, *known))
+			return false;
+	} else {
+		atomic_store(&cq->head, value);
+	}
 	if (cq->ien && !ioas_pci_msix_enabled(nvme->pci))
 		nvme_intx_update(nvme, cq);
 	/* The worker cares only when it may be waiting for room. It looks at `head` afresh. */

@@ -8,7 +8,7 @@
  * if the queue's pointer is what the worker knows of it; else the call has set the pointer, and
  * the word follows.
  *
- *   begin: SETTLING, words := pointers, ON, the mapping is opened
+ *   begin: SETTLING, a fence on all processors, words := pointers, ON, the mapping is opened
  *   end: the mapping is shut, OFF, the last look
  *   a call: pointer := value, then, unless it is OFF, word := value
  *   while it is ON: word := value, and if it is still ON, that is all
@@ -17,8 +17,11 @@
  * for the worker's turn to come, which takes longer than a fault: then it ends, and rests, each
  * time twice as long.
  */
+#include <linux/membarrier.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include "nvme/nvme.h"
 
 #define QUICK_NS 100000 /* from doorbell to doorbell, with the faults that they are */
@@ -46,9 +49,10 @@ bool nvme_is_quick(struct nvme *nvme)
 	bool shadow = nvme->shadow.on;
 	uint64_t now;
 
-	if (shadow ? nvme->shadow.watched : !ioas_pci_can_watch(nvme->pci) || watch->state)
+	/* What costs least comes first: mostly it is the end. */
+	if (!nvme->spins || (shadow ? nvme->shadow.watched : watch->state))
 		return false;
-	if (!nvme->spins)
+	if (!shadow && !ioas_pci_can_watch(nvme->pci))
 		return false;
 	now = now_ns();
 	if (!shadow && (!watch->allowed || now < watch->rests_until))
@@ -128,6 +132,16 @@ bool nvme_watch_is_dear(struct nvme *nvme)
 	return true;
 }
 
+/*
+ * A fence on each processor that runs a thread of this process, so that doorbells need none between
+ * what they store and their look at `state`: whoever has looked before has stored by now.
+ */
+static bool fence_all(void)
+{
+	return !syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) &&
+	       !syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
 void nvme_watch_begin(struct nvme *nvme)
 {
 	struct nvme_watch *watch = &nvme->watch;
@@ -141,6 +155,11 @@ void nvme_watch_begin(struct nvme *nvme)
 	for (unsigned i = NVME_DOORBELLS; i < WORDS; i++)
 		atomic_store_explicit(&watch->word[i], 0, memory_order_relaxed);
 	atomic_store(&watch->state, NVME_WATCH_SETTLING);
+	if (!fence_all()) {
+		watch->allowed = false;
+		atomic_store(&watch->state, NVME_WATCH_OFF);
+		return;
+	}
 	for (unsigned i = 0; i < NVME_DOORBELLS; i++)
 		settle(nvme, i);
 	atomic_store(&watch->state, NVME_WATCH_ON);
@@ -239,10 +258,8 @@ bool nvme_watch_end(struct nvme *nvme)
 	return any;
 }
 
-bool nvme_watch_takes(struct nvme *nvme, unsigned index, uint32_t value)
+bool nvme_watch_takes_it(struct nvme *nvme, unsigned index, uint32_t value)
 {
-	if (atomic_load(&nvme->watch.state) != NVME_WATCH_ON)
-		return false;
 	atomic_store(&nvme->watch.word[index], value);
 	if (atomic_load(&nvme->watch.state) != NVME_WATCH_ON)
 		return false;
@@ -250,8 +267,7 @@ bool nvme_watch_takes(struct nvme *nvme, unsigned index, uint32_t value)
 	return true;
 }
 
-void nvme_watch_follow(struct nvme *nvme, unsigned index, uint32_t value)
+void nvme_watch_follow_it(struct nvme *nvme, unsigned index, uint32_t value)
 {
-	if (atomic_load(&nvme->watch.state))
-		atomic_store(&nvme->watch.word[index], value);
+	atomic_store(&nvme->watch.word[index], value);
 }
