@@ -55,7 +55,7 @@ static bool still_good(struct ioas_iommu *iommu, const struct ats_entry *entry, 
 static bool find_stale(struct ats *ats, pa_t pa, unsigned op, struct ioas_fault *fault)
 {
 	struct ats_entry *entry = ats_track_at(&ats->track, NULL, pa, op), *stale = NULL;
-	struct ioas_fault note;
+	struct ioas_fault note = {0};
 
 	for (; entry; entry = ats_track_at(&ats->track, entry, pa, op)) {
 		struct ioas_fault *to = stale ? &note : fault;

@@ -81,7 +81,7 @@ static int make(struct rig *r, unsigned what, struct obj **out)
 	switch (what) {
 	case 0:
 		rc = obj_ioas_alloc(r->ctx, &ioas);
-		*out = &ioas->obj;
+		*out = rc ? NULL : &ioas->obj;
 		return rc;
 	case 1:
 		rc = obj_fault_alloc(r->ctx, &fault);
@@ -91,18 +91,18 @@ static int make(struct rig *r, unsigned what, struct obj **out)
 		pthread_mutex_lock(&r->ctx->lock);
 		rc = obj_hwpt_alloc_locked(r->ioas, &request, &hwpt, &r->why);
 		pthread_mutex_unlock(&r->ctx->lock);
-		*out = &hwpt->obj;
+		*out = rc ? NULL : &hwpt->obj;
 		return rc;
 	case 3:
 		pthread_mutex_lock(&r->ctx->lock);
 		rc = obj_viommu_alloc_locked(r->device[0]->kind, &toy_viommu_ops, TYPE, r->parent,
 					     NULL, &viommu, &r->why);
 		pthread_mutex_unlock(&r->ctx->lock);
-		*out = &viommu->obj;
+		*out = rc ? NULL : &viommu->obj;
 		return rc;
 	default:
 		rc = obj_device_bind(r->ctx, NULL, &r->kind[0], NULL, 0, &device);
-		*out = &device->obj;
+		*out = rc ? NULL : &device->obj;
 		return rc;
 	}
 }
