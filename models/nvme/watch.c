@@ -52,10 +52,10 @@ bool nvme_is_quick(struct nvme *nvme)
 	/* What costs least comes first: mostly it is the end. */
 	if (!nvme->spins || (shadow ? nvme->shadow.watched : watch->state))
 		return false;
-	if (!shadow && !ioas_pci_can_watch(nvme->pci))
+	if (!shadow && (!watch->allowed || !ioas_pci_can_watch(nvme->pci)))
 		return false;
 	now = now_ns();
-	if (!shadow && (!watch->allowed || now < watch->rests_until))
+	if (!shadow && now < watch->rests_until)
 		return false;
 	watch->quick = now - watch->rung < QUICK_NS ? watch->quick + 1 : 0;
 	watch->rung = now;
