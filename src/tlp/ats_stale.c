@@ -35,13 +35,16 @@ static bool leads_there(struct ioas_iommu *iommu, const struct ats_entry *entry,
 	return reason == TLP_MOVING || (!reason && found.walk.pa == pa);
 }
 
-/* By any privilege that it was asked for with. */
+/*
+ * By any privilege that it was asked for with. What the device is being asked for is its until it
+ * has answered, and the guest has forgotten nothing.
+ */
 static bool still_good(struct ioas_iommu *iommu, const struct ats_entry *entry, pa_t pa,
 		       unsigned op, struct ioas_fault *note)
 {
 	uint32_t access = op == IOAS_TLP_WRITE ? PT_ACCESS_WRITE : PT_ACCESS_READ;
 
-	if (!entry->use->nested)
+	if (!entry->use->nested || entry->leaving)
 		return true;
 	if (entry->plain && leads_there(iommu, entry, pa, access, note))
 		return true;

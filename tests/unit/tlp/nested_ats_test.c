@@ -16,10 +16,16 @@ static struct ioas_device *dev;
 static struct ioas_ats_invalidation asked[8]; /* in the order in which they came */
 static unsigned asked_nr;
 
+static pa_t late; /* a request to there is under way when the device is asked; 0: none */
+
+static bool holds(pa_t pa, unsigned op);
+
 static bool invalidate(void *arg, const struct ioas_ats_invalidation *what)
 {
 	assert_true(asked_nr < 8);
 	asked[asked_nr++] = *what;
+	if (late)
+		assert_true(holds(late, IOAS_TLP_READ));
 	return true;
 }
 
@@ -220,6 +226,37 @@ static void a_table_of_pasids_takes_all_forms(void **state)
 	assert_false(holds(data, IOAS_TLP_READ));
 }
 
+static unsigned records(void)
+{
+	struct ioas_fault fault[4];
+	uint64_t seq = 0;
+
+	return (unsigned)ioas_fault_read(guest.rig.iommu, &seq, fault, 4);
+}
+
+/* --check-invalidation: a guest that takes it back has forgotten nothing, while the device answers.
+ */
+static void what_is_being_taken_back_is_not_stale(void **state)
+{
+	uint64_t *leaf;
+
+	guest.rig.iommu->config.check_invalidation = true;
+	late = ask(IOVA, IOAS_TLP_READ, 0);
+	leaf = guest_lead(&guest, 4, 1, IOVA, 1, OTHER * PAGE | ALL | A | D, ALL | A);
+	take_named(0, UINT64_MAX, false, false, 0);
+	assert_int_equal(asked_nr, 1);
+	assert_int_equal(records(), 0);
+	late = 0;
+	/* It would have been one without. */
+	ask(IOVA, IOAS_TLP_READ, 0);
+	*leaf = DATA * PAGE | ALL | A | D;
+	assert_true(holds(ask(IOVA + PAGE, IOAS_TLP_READ, 0), IOAS_TLP_READ));
+	assert_int_equal(records(), 0);
+	guest_lead(&guest, 4, 1, IOVA + PAGE, 1, DATA * PAGE | ALL | A | D, ALL | A);
+	assert_true(holds(guest.window[OTHER]->pa, IOAS_TLP_READ));
+	assert_int_equal(records(), 1);
+}
+
 #define TEST(name, how) cmocka_unit_test_setup_teardown(name, how, stop)
 
 int main(void)
@@ -229,6 +266,7 @@ int main(void)
 		TEST(what_may_not_write_stays, start),
 		TEST(the_parents_own_goes_by_its_address, start),
 		TEST(a_guest_names_what_it_wants_back, start_with_pasids),
+		TEST(what_is_being_taken_back_is_not_stale, start),
 		TEST(a_table_of_pasids_takes_all_forms, start_with_pasids),
 	};
 
