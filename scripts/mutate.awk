@@ -67,13 +67,28 @@ function operands(code, at, len,	left, right) {
 	return left SUBSEP right
 }
 
+# Whether the smaller or the greater of two is kept, so that it is all the same where they are equal:
+# `a < b ? a : b`, `if (a < b) b = a`.
+function keeps_one(pair, code, at,	two, rest) {
+	split(pair, two, SUBSEP)
+	rest = substr(code, at)
+	gsub(/[ \t]/, "", rest)
+	if (index(rest, two[2] "?" two[1] ":" two[2]) || index(rest, two[2] "?" two[2] ":" two[1]))
+		return 1
+	if (code !~ /^\t+(else )?if \(.*\)$/ || code ~ /\|\|/)
+		return 0
+	rest = text[FNR + 1]
+	gsub(/[ \t]/, "", rest)
+	return rest == two[1] "=" two[2] ";" || rest == two[2] "=" two[1] ";"
+}
+
 # Where the lines before have dealt with what is equal, as searches do, it is all the same how the rest
 # takes it: `<` there means `<=`.
 function flip(code, from, to,	at, start, pair) {
 	for (start = 1; (at = index(substr(code, start), from)); start = at + 1) {
 		at += start - 1
 		pair = operands(code, at, length(from))
-		if (!(pair in equal) || equal[pair] < FNR - 4)
+		if ((!(pair in equal) || equal[pair] < FNR - 4) && !keeps_one(pair, code, at + length(from) - 1))
 			offer("flip", substr($0, 1, at - 1) to substr($0, at + length(from)))
 	}
 }
@@ -110,7 +125,7 @@ function statements(code,	indent) {
 	match(code, /^\t*/)
 	indent = substr(code, 1, RLENGTH)
 	# Without some calls a program does the same: hints, and the ends of locks, which glibc keeps nothing of.
-	if (code ~ /^\t+(__builtin_[a-z_]+|pthread_[a-z]+_destroy)\(/)
+	if (code ~ /^\t+(__builtin_[a-z_]+|pthread_[a-z]+_destroy)\(/ || $0 ~ /^\t+[a-z_]*\(?(SYS_)?madvise.*MADV_HUGEPAGE/)
 		return
 	if (code ~ /^\t+[a-z_][a-zA-Z0-9_.>-]*\(.*\);$/) {
 		if (code ~ /(unpin|put|release|unref|detach|free|destroy|close)[a-z_]*\(/)
@@ -173,6 +188,11 @@ FNR == 1 {
 	in_comment = 0
 	before = ""
 	split("", equal)
+	split("", text)
+	while ((getline line <FILENAME) > 0)
+		text[++text_nr] = line
+	close(FILENAME)
+	text_nr = 0
 	files[++file_nr] = FILENAME
 }
 

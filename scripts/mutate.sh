@@ -17,6 +17,7 @@
 #
 # MUTATE_STAGES=3 runs only the first of these: the tests of the change's own folder and the fuzzers. It
 # finds many places that want a unit test in little time; what it calls survivors another test may catch.
+# MUTATE_FILES='src/mem/*' changes nothing else.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 seed=${1:?usage: scripts/mutate.sh SEED COUNT} count=${2:?usage: scripts/mutate.sh SEED COUNT}
@@ -24,6 +25,7 @@ root=$PWD/build-mutate
 jobs=${MUTATE_JOBS:-$(nproc)}
 last_stage=${MUTATE_STAGES:-6}
 longest=${MUTATE_LONGEST:-10} # seconds: what takes longer is not run; for a model, twice that
+files=${MUTATE_FILES:-src/*.c src/*.h models/nvme/*.c models/nvme/*.h}
 log=$root/seed-$seed.log diffs=$root/seed-$seed list=$root/seed-$seed.list
 leak_library=$(gcc -print-file-name=liblsan.so)
 [ -e "$leak_library" ] || leak_library=
@@ -321,9 +323,11 @@ if [ "$(cat "$root/state" 2>/dev/null)" != "$(state)" ]; then
 	state >"$root/state"
 fi
 mkdir -p "$diffs" && touch "$log" "$root/caught"
-# shellcheck disable=SC2046
-awk -v seed="$seed" -v count=$((count * 4 + 40)) -f scripts/mutate.awk \
-	$(git ls-files 'src/*.c' 'src/*.h' 'models/nvme/*.c' 'models/nvme/*.h') >"$list"
+# The patterns are git's, not the shell's.
+set -f
+# shellcheck disable=SC2046,SC2086
+awk -v seed="$seed" -v count=$((count * 4 + 40)) -f scripts/mutate.awk $(git ls-files $files) >"$list"
+set +f
 for job in $(seq "$jobs"); do
 	work "$root/$job" &
 done
