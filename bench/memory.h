@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include "bench/bench.h"
 #include "iommu.h"
+#include "mem/mem.h"
 #include "space/space.h"
 
 #define MEMORY_PAGE 4096ull
@@ -118,7 +119,8 @@ static const struct ioas_caller_ops memory_ops = {.pin = memory_pin, .unpin = me
 
 static size_t memory_now(struct ioas_iommu *iommu)
 {
-	return memory_heap + pool_bytes(&iommu->pages) + pool_bytes(&iommu->pins);
+	return memory_heap + pool_bytes(&iommu->pages) + pool_bytes(&iommu->pins) +
+	       pool_bytes(&mem_map_pins(iommu->mem)->nodes);
 }
 
 /* Tables of four levels of 512 entries that lead to all of it: those of one level are in order. */

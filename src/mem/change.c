@@ -210,13 +210,11 @@ static long change_now(struct mem_pins *pins, const struct ioas_memory_change *c
 static bool hit(struct mem_pins *pins, const struct ioas_memory_change *change)
 {
 	const struct ioas_memory_range *range = change->gone;
-	struct mem_piece *list = NULL;
 
-	for (; range < change->gone + 2 && !list; range++)
-		pins_collect(pins->tree.root, range->start, range->end, false, &list);
-	if (!list)
-		pins_collect(pins->tree.root, change->moved.start, change->moved.end, false, &list);
-	return list;
+	for (; range < change->gone + 2; range++)
+		if (pins_meet(pins, range->start, range->end))
+			return true;
+	return pins_meet(pins, change->moved.start, change->moved.end);
 }
 
 static long change_locked(struct mem_pins *pins, struct inflight *inflight,
@@ -281,14 +279,14 @@ long ioas_memory_change(struct ioas_iommu *iommu, const struct ioas_memory_chang
 bool ioas_memory_held(struct ioas_iommu *iommu, uint64_t start, uint64_t end)
 {
 	struct mem_pins *pins = mem_map_pins(iommu->mem);
-	struct mem_piece *list = NULL;
+	bool held;
 
 	if (!pins_maybe(pins, start, end))
 		return false;
 	pthread_mutex_lock(&pins->lock);
-	pins_collect(pins->tree.root, start, end, false, &list);
-	if (!list)
+	held = pins_meet(pins, start, end);
+	if (!held)
 		pins_bound(pins);
 	pthread_mutex_unlock(&pins->lock);
-	return list;
+	return held;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A new window's pieces: memory of this process, and what other windows stand for by now, which
+ * What a new window shows: memory of this process, and what other windows stand for by now, which
  * may be in several places that the program no longer knows.
  *
- * All under the pins' lock, so that nothing moves meanwhile. Pieces that touch become one: a window
- * of one piece is found without a search.
+ * All under the pins' lock, so that nothing moves meanwhile. What touches becomes one: a window in
+ * one place has no pieces, and is found without a search.
  */
 #include <errno.h>
 #include <string.h>
@@ -66,7 +66,7 @@ static void put_part(struct pieces *pieces, const struct mem_part *part)
 	if (!split)
 		put(pieces,
 		    atomic_load_explicit(&part->from->host, memory_order_relaxed) + part->start,
-		    part->len, part->from->pieces->node.tag);
+		    part->len, part->from->pieces && part->from->pieces->node.tag);
 	for (size_t i = split ? pins_piece_index(split, part->start) : 0; split && i < split->nr;
 	     i++) {
 		if (split->at[i].start >= part->start + part->len)
@@ -75,40 +75,30 @@ static void put_part(struct pieces *pieces, const struct mem_part *part)
 	}
 }
 
-static size_t put_all(struct mem_piece **out, const struct mem_part *parts, size_t nr)
+static struct pieces put_all(struct mem_piece **out, const struct mem_part *parts, size_t nr)
 {
 	struct pieces pieces = {.out = out};
 
 	for (size_t i = 0; i < nr; i++)
 		put_part(&pieces, &parts[i]);
-	return pieces.nr;
-}
-
-static void piece_init(struct mem_piece *piece, struct mem_window *window)
-{
-	memset(piece, 0, sizeof(*piece));
-	piece->window = window;
+	return pieces;
 }
 
 static void give_back(struct mem_pins *pins, struct mem_piece **pieces, size_t nr)
 {
-	while (nr > 1)
-		pins_piece_free(pins, pieces[--nr]);
+	while (nr)
+		pool_give(&pins->pieces, pieces[--nr]);
 }
 
-/* The first piece is the window's own; its start is 0. */
 static int get_pieces(struct mem_pins *pins, struct mem_window *window, struct mem_piece **pieces,
 		      size_t nr)
 {
-	piece_init(&window->whole, window);
-	pieces[0] = &window->whole;
-	for (size_t i = 1; i < nr; i++) {
-		pieces[i] = pins_piece_new(pins);
+	for (size_t i = 0; i < nr; i++) {
+		pieces[i] = pins_piece_new(pins, window);
 		if (!pieces[i]) {
 			give_back(pins, pieces, i);
 			return -ENOMEM;
 		}
-		piece_init(pieces[i], window);
 	}
 	return 0;
 }
@@ -149,21 +139,14 @@ static int add_several(struct mem_pins *pins, struct mem_window *window,
 int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_part *parts,
 	     size_t nr)
 {
-	struct mem_piece *whole = &window->whole;
-	size_t pieces;
-	int rc = 0;
+	struct pieces pieces = put_all(NULL, parts, nr);
 
 	window->pieces = NULL;
-	/* Memory that no window shows, in one place: nearly always. */
-	pieces = nr == 1 && !parts->from ? 1 : put_all(NULL, parts, nr);
-	if (pieces > 1) {
-		rc = add_several(pins, window, parts, nr, pieces);
-	} else {
-		piece_init(whole, window);
-		put_all(&whole, parts, nr);
-		atomic_init(&window->host, piece_host(whole));
-		pins_link(window, NULL, whole);
-		pins_enter(pins, whole);
+	window->shown = (struct mem_shown){0};
+	/* Memory that the program knows, in one place: nearly always. */
+	if (pieces.nr == 1 && !pieces.hidden) {
+		atomic_init(&window->host, pieces.host - pieces.end);
+		return pins_enter_window(pins, window);
 	}
-	return rc;
+	return add_several(pins, window, parts, nr, pieces.nr);
 }

@@ -154,7 +154,6 @@ int mem_window_begin(struct mem_map *map, iova_t iova, const struct mem_part *pa
 	window->pa = (pa_t)lg2 << map->shift | slot << lg2 | (iova & ((1ull << (lg2 - 1)) - 1));
 	window->len = len;
 	window->owner = owner ? owner : window;
-	window->users = 1;
 	mem_lend_init(&window->lend);
 	rc = pins_add(&map->pins, window, parts, nr);
 	if (rc)

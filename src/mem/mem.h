@@ -27,9 +27,8 @@ struct mem_window {
 	/* Where this process sees its first byte; or, odd, a struct mem_split + MEM_SPLIT. */
 	_Atomic uintptr_t host;
 	const void *owner;	  /* constant: what counts as one pin of a page, see owners.c */
-	uint32_t users;		  /* the owner's count of who shares the window; 1 at first */
-	struct mem_piece whole;	  /* (pins lock) all of it, or its first piece while it has that */
-	struct mem_piece *pieces; /* (pins lock) those not released */
+	struct mem_piece *pieces; /* (pins lock) those not released; NULL: it is one, in `hosts` */
+	struct mem_shown shown;	  /* (pins lock) what is known of that one */
 	struct mem_lend lend;	  /* spans lent out */
 };
 

@@ -16,16 +16,24 @@ struct owners {
 	size_t nr, cap;
 };
 
+static void add(struct owners *owners, const struct mem_window *window)
+{
+	if (owners->nr < owners->cap)
+		owners->owner[owners->nr] = window->owner;
+	owners->nr++;
+}
+
 static void add_at(struct mem_pins *pins, uintptr_t host, struct owners *owners)
 {
+	struct hosts_walk walk = {.start = host, .end = host + PAGE};
+	const struct mem_window *window;
 	struct mem_piece *list = NULL;
 
+	while ((window = hosts_next(&pins->hosts, &walk)))
+		add(owners, window);
 	pins_collect(pins->tree.root, host, host + PAGE, false, &list);
-	for (; list; list = list->next) {
-		if (owners->nr < owners->cap)
-			owners->owner[owners->nr] = list->window->owner;
-		owners->nr++;
-	}
+	for (; list; list = list->next)
+		add(owners, list->window);
 }
 
 static void add_all(struct mem_pins *pins, const struct mem_shared *shared, uintptr_t host,

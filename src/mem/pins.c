@@ -11,8 +11,7 @@
 #include "util/lock.h"
 #include "util/sys.h"
 
-#define PAGE	 4096ul
-#define SLAB_LEN 65536ul
+#define PAGE 4096ul
 
 static struct mem_piece *piece_of(const struct tree_node *node)
 {
@@ -31,36 +30,37 @@ static bool update(struct tree_node *node)
 	return max != old;
 }
 
-/* Who must see them has seen the call that pinned return, or is too early in any case. */
-static void set_bounds(struct mem_pins *pins, uintptr_t low, uintptr_t high)
-{
-	atomic_store_explicit(&pins->low, low, memory_order_relaxed);
-	atomic_store_explicit(&pins->high, high, memory_order_relaxed);
-}
-
 /*
- * A piece has come or gone. When the lowest goes, the bound stays, which is too low then, until
- * somebody is led astray by it: what is unmapped in order would look for the next each time.
+ * What is shown has come or gone, from `start` on. Who must see the bounds has seen the call that
+ * pinned return, or is too early in any case. When the lowest goes, the bound stays, which is too
+ * low then, until somebody is led astray by it: what is unmapped in order would look for the next
+ * each time.
  */
 static void bounds(struct mem_pins *pins, uintptr_t start)
 {
 	struct tree_node *root = pins->tree.root;
 	uintptr_t low = atomic_load_explicit(&pins->low, memory_order_relaxed);
+	uintptr_t high = pins->hosts.high;
 
-	if (!root)
+	if (root && piece_of(root)->max > high)
+		high = piece_of(root)->max;
+	if (!high)
 		low = UINTPTR_MAX;
 	else if (start < low)
 		low = start;
-	set_bounds(pins, low, root ? piece_of(root)->max : 0);
+	atomic_store_explicit(&pins->low, low, memory_order_relaxed);
+	atomic_store_explicit(&pins->high, high, memory_order_relaxed);
 }
 
 void pins_bound(struct mem_pins *pins)
 {
 	struct tree_node *first = tree_end(&pins->tree, 0);
+	uintptr_t low = hosts_low(&pins->hosts);
 
 	lock_must_hold(&pins->lock);
-	if (first)
-		set_bounds(pins, piece_host(piece_of(first)), piece_of(pins->tree.root)->max);
+	if (first && piece_host(piece_of(first)) < low)
+		low = piece_host(piece_of(first));
+	atomic_store_explicit(&pins->low, low, memory_order_relaxed);
 }
 
 void pins_enter(struct mem_pins *pins, struct mem_piece *piece)
@@ -104,6 +104,17 @@ struct mem_piece **pins_collect(struct tree_node *node, uintptr_t start, uintptr
 	return pins_collect(node->child[1], start, end, hidden, tail);
 }
 
+bool pins_meet(struct mem_pins *pins, uintptr_t start, uintptr_t end)
+{
+	struct hosts_walk walk = {.start = start, .end = end};
+	struct mem_piece *list = NULL;
+
+	if (hosts_next(&pins->hosts, &walk))
+		return true;
+	pins_collect(pins->tree.root, start, end, false, &list);
+	return list;
+}
+
 void *pins_map_pages(size_t len)
 {
 	long rc = sys_call(SYS_mmap, NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -116,9 +127,12 @@ void pins_init(struct mem_pins *pins)
 {
 	memset(pins, 0, sizeof(*pins));
 	lock_init(&pins->lock, LOCK_PINS);
-	lock_guards(&pins->lock, &pins->tree, &pins->low);
+	pool_init(&pins->nodes, hosts_node_size());
+	pool_init(&pins->pieces, sizeof(struct mem_piece));
+	hosts_init(&pins->hosts, &pins->nodes);
 	pins->tree.update = update;
-	set_bounds(pins, UINTPTR_MAX, 0);
+	atomic_init(&pins->low, UINTPTR_MAX);
+	lock_guards(&pins->lock, &pins->hosts, &pins->low);
 }
 
 void pins_free_splits(struct mem_split *split)
@@ -133,37 +147,20 @@ void pins_free_splits(struct mem_split *split)
 
 void pins_fini(struct mem_pins *pins)
 {
-	pins_free_splits(pins->slabs);
+	pool_fini(&pins->nodes);
+	pool_fini(&pins->pieces);
 	pthread_mutex_destroy(&pins->lock);
 }
 
-struct mem_piece *pins_piece_new(struct mem_pins *pins)
+struct mem_piece *pins_piece_new(struct mem_pins *pins, struct mem_window *window)
 {
-	struct mem_piece *piece = pins->free;
+	struct mem_piece *piece = pool_take(&pins->pieces);
 
-	if (!piece) {
-		struct mem_split *slab = pins_map_pages(SLAB_LEN);
-		size_t nr = (SLAB_LEN - sizeof(*slab)) / sizeof(*piece);
-
-		if (!slab)
-			return NULL;
-		slab->bytes = SLAB_LEN;
-		slab->next = pins->slabs;
-		pins->slabs = slab;
-		for (piece = (struct mem_piece *)(slab + 1); nr--; piece++) {
-			piece->next = pins->free;
-			pins->free = piece;
-		}
-		piece = pins->free;
+	if (piece) {
+		memset(piece, 0, sizeof(*piece));
+		piece->window = window;
 	}
-	pins->free = piece->next;
 	return piece;
-}
-
-void pins_piece_free(struct mem_pins *pins, struct mem_piece *piece)
-{
-	piece->next = pins->free;
-	pins->free = piece;
 }
 
 /* Unmaps what of a hidden piece no other piece shows. It is not in the tree. */
@@ -199,24 +196,65 @@ void pins_link(struct mem_window *window, struct mem_piece *before, struct mem_p
 		piece->after->link = &piece->after;
 }
 
-/* A piece that stands for nothing any more; what it hid goes, unless others show it. */
-static void drop(struct mem_pins *pins, struct mem_piece *piece)
+static void unlink_piece(struct mem_piece *piece)
 {
 	*piece->link = piece->after;
 	if (piece->after)
 		piece->after->link = piece->link;
+}
+
+/* A piece that stands for nothing any more; what it hid goes, unless others show it. */
+static void drop(struct mem_pins *pins, struct mem_piece *piece)
+{
+	unlink_piece(piece);
 	pins_take_out(pins, piece);
 	pins->changes++;
 	if (piece->node.tag)
 		release(pins, piece);
-	if (piece != &piece->window->whole)
-		pins_piece_free(pins, piece);
+	pool_give(&pins->pieces, piece);
+}
+
+/* Where a window begins that is in one place. */
+static uintptr_t window_host(const struct mem_window *window)
+{
+	return atomic_load_explicit(&window->host, memory_order_relaxed);
+}
+
+int pins_enter_window(struct mem_pins *pins, struct mem_window *window)
+{
+	uintptr_t host = window_host(window);
+	int rc = hosts_insert(&pins->hosts, host, host + window->len, window);
+
+	if (!rc)
+		bounds(pins, host);
+	return rc;
 }
 
 void pins_remove(struct mem_pins *pins, struct mem_window *window)
 {
+	if (!window->pieces) {
+		hosts_remove(&pins->hosts, window_host(window), window);
+		bounds(pins, UINTPTR_MAX);
+		pins->changes++;
+	}
 	while (window->pieces)
 		drop(pins, window->pieces);
+}
+
+/* A window by itself becomes a piece, which can be cut, moved and hidden. 0; -ENOMEM. */
+static int to_piece(struct mem_pins *pins, struct mem_window *window)
+{
+	struct mem_piece *piece = pins_piece_new(pins, window);
+
+	if (!piece)
+		return -ENOMEM;
+	piece->len = window->len;
+	piece->shown = window->shown;
+	atomic_init(&piece->host, window_host(window));
+	hosts_remove(&pins->hosts, piece_host(piece), window);
+	pins_link(window, NULL, piece);
+	pins_enter(pins, piece);
+	return 0;
 }
 
 /* The last piece that starts at or below `off`. */
@@ -292,21 +330,17 @@ static int cut(struct mem_pins *pins, struct mem_piece *piece, uintptr_t host, b
 
 	if (host <= piece_host(piece) || host >= piece_end(piece))
 		return 0;
-	rest = pins_piece_new(pins);
+	rest = pins_piece_new(pins, piece->window);
 	if (!rest)
 		return -ENOMEM;
-	memset(rest, 0, sizeof(*rest));
-	rest->window = piece->window;
 	rest->start = piece->start + len;
 	rest->len = piece->len - len;
 	rest->node.tag = piece->node.tag;
 	atomic_init(&rest->host, host);
 	pins_link(piece->window, piece, rest);
 	if ((always || pins_split_of(piece->window)) && publish(piece->window, rest, old)) {
-		*rest->link = rest->after;
-		if (rest->after)
-			rest->after->link = rest->link;
-		pins_piece_free(pins, rest);
+		unlink_piece(rest);
+		pool_give(&pins->pieces, rest);
 		return -ENOMEM;
 	}
 	piece->len = len;
@@ -318,9 +352,13 @@ static int cut(struct mem_pins *pins, struct mem_piece *piece, uintptr_t host, b
 /* Cuts pieces at both ends of a range, and sees that all in it can be marked. */
 int pins_prepare(struct mem_pins *pins, uintptr_t start, uintptr_t end, struct mem_split **old)
 {
+	struct hosts_walk walk = {.start = start, .end = end};
 	struct mem_piece *list = NULL;
+	struct mem_window *window;
 	int rc = 0;
 
+	while (!rc && (window = hosts_next(&pins->hosts, &walk)))
+		rc = to_piece(pins, window);
 	pins_collect(pins->tree.root, start, end, false, &list);
 	for (; list && !rc; list = list->next) {
 		rc = cut(pins, list, end, true, old);
@@ -332,7 +370,7 @@ int pins_prepare(struct mem_pins *pins, uintptr_t start, uintptr_t end, struct m
 	return rc;
 }
 
-/* The piece of a window that has byte `off`, which is not released. */
+/* The piece, of a window's, that has byte `off`, which is not released. */
 static struct mem_piece *piece_at(struct mem_pins *pins, struct mem_window *window, uint64_t off)
 {
 	struct mem_split *split = pins_split_of(window);
@@ -341,7 +379,7 @@ static struct mem_piece *piece_at(struct mem_pins *pins, struct mem_window *wind
 
 	if (split)
 		return split->at[pins_piece_index(split, off)].piece;
-	host = atomic_load_explicit(&window->host, memory_order_relaxed) + off;
+	host = window_host(window) + off;
 	pins_collect(pins->tree.root, host, host + 1, true, &list);
 	while (list->window != window)
 		list = list->next;
@@ -351,13 +389,17 @@ static struct mem_piece *piece_at(struct mem_pins *pins, struct mem_window *wind
 int pins_cut(struct mem_pins *pins, struct mem_window *window, uint64_t off, struct mem_split **old)
 {
 	struct mem_piece *piece;
-	int rc;
+	int rc = 0;
 
 	if (!off || off == window->len)
 		return 0;
 	pthread_mutex_lock(&pins->lock);
-	piece = piece_at(pins, window, off);
-	rc = cut(pins, piece, piece_host(piece) + (off - piece->start), false, old);
+	if (!window->pieces)
+		rc = to_piece(pins, window);
+	if (!rc) {
+		piece = piece_at(pins, window, off);
+		rc = cut(pins, piece, piece_host(piece) + (off - piece->start), false, old);
+	}
 	pthread_mutex_unlock(&pins->lock);
 	return rc;
 }

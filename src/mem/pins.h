@@ -3,11 +3,11 @@
  * Which memory of this process the windows stand for, and what happens to it when the program gives
  * it up.
  *
- * A window is one *piece* until some of its memory is moved, or it is cut so that a part can be
- * released, then several. Pieces are kept in the order of their host addresses, so that munmap and
- * its like find out at once what they would take away. Pages that the program gives up while a
- * window stands for them are *hidden*: moved to a place that the program does not know, where they
- * stay until the last such window ends.
+ * A window is one by itself (hosts.h) until some of its memory is moved, or it is cut so that a
+ * part can be released: then it is *pieces*, and stays so. Both are kept in the order of their host
+ * addresses, so that munmap and its like find out at once what they would take away. Pages that the
+ * program gives up while a window stands for them are *hidden*: moved to a place that the program
+ * does not know, where they stay until the last such window ends.
  */
 #ifndef MEM_PINS_H
 #define MEM_PINS_H
@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "mem/hosts.h"
 #include "util/tree.h"
 
 struct inflight;
@@ -25,6 +26,13 @@ struct ioas_memory_change;
 struct mem_part;
 struct mem_shared;
 struct mem_window;
+
+/* What is known of memory that a window or a piece shows: proof.h. */
+struct mem_shown {
+	pid_t proven;	   /* in which process; 0: not */
+	bool proven_write; /* for writing, too */
+	bool unprovable;
+};
 
 struct mem_piece {
 	struct tree_node node; /* by host; node.tag: hidden */
@@ -36,9 +44,7 @@ struct mem_piece {
 	_Atomic uintptr_t host;		 /* of its first byte */
 	uintptr_t to;			 /* where it is going, 0: it stays */
 	_Atomic bool moving;		 /* readers: try again later */
-	bool unprovable;		 /* proof.h */
-	bool proven_write;		 /* for writing, too */
-	pid_t proven;			 /* in which process; 0: not */
+	struct mem_shown shown;
 };
 
 /*
@@ -56,13 +62,13 @@ struct mem_split {
 
 struct mem_pins {
 	pthread_mutex_t lock;	     /* protects all but low, high, busy, wanted; and the map */
+	struct hosts hosts;	     /* windows that are no pieces */
 	struct tree tree;	     /* pieces by host */
-	struct mem_piece *free;	     /* spare pieces, linked by next */
-	struct mem_split *slabs;     /* where they come from */
-	uint64_t changes;	     /* how often a piece went, or something was told of any */
-	_Atomic uintptr_t low, high; /* every piece lies in low..high-1; high is exact */
+	uint64_t changes;	     /* how often something went, or was told of any */
+	_Atomic uintptr_t low, high; /* all that is shown lies in low..high-1; high is exact */
 	_Atomic uint32_t busy;	     /* 1: pieces are moving (futex) */
 	_Atomic uint32_t wanted;     /* somebody waits for that to end */
+	struct pool nodes, pieces;   /* memory for both */
 };
 
 void pins_init(struct mem_pins *pins);
@@ -72,7 +78,7 @@ int pins_cut(struct mem_pins *pins, struct mem_window *window, uint64_t off,
 	     struct mem_split **old);
 /* As mem_window_release. */
 void pins_release(struct mem_pins *pins, struct mem_window *window, uint64_t start, uint64_t end);
-/* May start..end-1 meet a piece? Lock-free; false is exact. */
+/* Does a window perhaps show some of start..end-1? Lock-free; false is exact. */
 static inline bool pins_maybe(const struct mem_pins *pins, uintptr_t start, uintptr_t end)
 {
 	return start < atomic_load_explicit(&pins->high, memory_order_relaxed) &&
@@ -104,13 +110,16 @@ struct mem_split *pins_split_of(struct mem_window *window);
 size_t pins_piece_index(const struct mem_split *split, uint64_t off);
 /* Puts a piece behind another of its window's, or (NULL) first. */
 void pins_link(struct mem_window *window, struct mem_piece *before, struct mem_piece *piece);
-/* A piece to fill in, and one that is not needed; in none of the trees. NULL: no memory. */
-struct mem_piece *pins_piece_new(struct mem_pins *pins);
-void pins_piece_free(struct mem_pins *pins, struct mem_piece *piece);
+/* A piece of a window, zeroed but for that, in no tree and no list. NULL: no memory. */
+struct mem_piece *pins_piece_new(struct mem_pins *pins, struct mem_window *window);
 /* Memory in whole pages, zeroed, not through malloc. */
 void *pins_map_pages(size_t len);
 void pins_enter(struct mem_pins *pins, struct mem_piece *piece);
 void pins_take_out(struct mem_pins *pins, struct mem_piece *piece);
+/* Adds a window by itself, which is in one place. 0; -ENOMEM. */
+int pins_enter_window(struct mem_pins *pins, struct mem_window *window);
+/* Does a window show some of start..end-1, where the program knows it? */
+bool pins_meet(struct mem_pins *pins, uintptr_t start, uintptr_t end);
 /*
  * Adds the pieces of a subtree that meet start..end-1 to the list that ends at `tail`, in order of
  * host; the list's new end. Hidden ones only if asked for.
@@ -118,9 +127,9 @@ void pins_take_out(struct mem_pins *pins, struct mem_piece *piece);
 struct mem_piece **pins_collect(struct tree_node *node, uintptr_t start, uintptr_t end, bool hidden,
 				struct mem_piece **tail);
 /*
- * Cuts pieces that are not hidden at both ends of a range, and makes sure that all in it can be
- * marked. Blocks out of use go to the list *old, to be freed after inflight_wait. 0; -ENOMEM, and
- * perhaps more pieces than before.
+ * Makes pieces of windows that show some of a range, cuts those that are not hidden at both its
+ * ends, and makes sure that all in it can be marked. Blocks out of use go to the list *old, to be
+ * freed after inflight_wait. 0; -ENOMEM, and perhaps more pieces than before.
  */
 int pins_prepare(struct mem_pins *pins, uintptr_t start, uintptr_t end, struct mem_split **old);
 /* Makes the bounds of pins_maybe exact, where they have led to nothing. */

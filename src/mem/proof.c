@@ -24,6 +24,10 @@ struct look {
 	pid_t self;
 	uintptr_t covered, proven; /* up to where */
 	unsigned left;
+	/* What is seen goes by host address: windows by themselves stand between pieces. */
+	const struct hosts *hosts;
+	struct hosts_walk walk;
+	const struct mem_window *window; /* the next one; NULL: there is none */
 };
 
 static struct mem_piece *piece_of(struct tree_node *node)
@@ -31,36 +35,50 @@ static struct mem_piece *piece_of(struct tree_node *node)
 	return tree_entry(node, struct mem_piece, node);
 }
 
-static void see(struct look *look, const struct mem_piece *piece)
+/* false: that is enough. */
+static bool see(struct look *look, uintptr_t start, uintptr_t end, const struct mem_shown *shown)
 {
-	uintptr_t start = piece_host(piece), end = piece_end(piece);
-
-	if (start >= look->start && end <= look->end && !piece->unprovable &&
+	if (!look->left--)
+		return false;
+	if (start >= look->start && end <= look->end && !shown->unprovable &&
 	    start <= look->covered && end > look->covered)
 		look->covered = end;
-	if (piece->proven == look->self && (piece->proven_write || !look->write) &&
+	if (shown->proven == look->self && (shown->proven_write || !look->write) &&
 	    start <= look->proven && end > look->proven)
 		look->proven = end;
+	return look->proven < look->end;
 }
 
-/* Goes through the pieces that meet the range, in order; false: that is enough. */
-static bool walk(struct look *look, struct tree_node *node)
+/* The windows by themselves that begin at or below `upto`. */
+static bool see_windows(struct look *look, uintptr_t upto)
+{
+	while (look->window && look->walk.at <= upto) {
+		uintptr_t start = look->walk.at;
+
+		if (!see(look, start, start + look->window->len, &look->window->shown))
+			return false;
+		look->window = hosts_next(look->hosts, &look->walk);
+	}
+	return true;
+}
+
+/* Goes through the pieces that meet the range, in order. */
+static bool see_pieces(struct look *look, struct tree_node *node)
 {
 	struct mem_piece *piece;
 
 	if (!node || piece_of(node)->max <= look->start)
 		return true;
 	piece = piece_of(node);
-	if (!walk(look, node->child[0]))
+	if (!see_pieces(look, node->child[0]))
 		return false;
-	if (piece_end(piece) > look->start && !node->tag) {
-		if (piece_host(piece) >= look->end || !look->left--)
-			return false;
-		see(look, piece);
-		if (look->proven >= look->end)
-			return false;
-	}
-	return walk(look, node->child[1]);
+	if (piece_host(piece) >= look->end)
+		return true;
+	if (piece_end(piece) > look->start && !node->tag &&
+	    !(see_windows(look, piece_host(piece)) &&
+	      see(look, piece_host(piece), piece_end(piece), &piece->shown)))
+		return false;
+	return see_pieces(look, node->child[1]);
 }
 
 /* *changes: to tell later whether anything has come between. */
@@ -68,9 +86,13 @@ static enum answer ask_pieces(struct mem_pins *pins, struct look *look, uint64_t
 {
 	look->covered = look->proven = look->start;
 	look->left = PIECES_MAX;
+	look->hosts = &pins->hosts;
+	look->walk = (struct hosts_walk){.start = look->start, .end = look->end};
 	pthread_mutex_lock(&pins->lock);
 	*changes = pins->changes;
-	walk(look, pins->tree.root);
+	look->window = hosts_next(look->hosts, &look->walk);
+	if (see_pieces(look, pins->tree.root))
+		see_windows(look, UINTPTR_MAX);
 	pthread_mutex_unlock(&pins->lock);
 	if (look->proven >= look->end)
 		return PROVEN;
@@ -111,24 +133,34 @@ static bool all_private(uintptr_t start, uintptr_t end)
 	return start >= end;
 }
 
-/* The kernel has said yes; what has been there all the while has a proof, or never will. */
-static void note(struct mem_pins *pins, const struct look *look, uint64_t changes)
+/* The kernel has said yes: what has been there all the while has a proof, or never will. */
+static void note(const struct look *look, uintptr_t start, uintptr_t end, bool private,
+		 struct mem_shown *shown)
 {
+	if (!private) {
+		shown->unprovable = true;
+	} else if (start >= look->start && end <= look->end) {
+		shown->proven_write =
+			look->write || (shown->proven == look->self && shown->proven_write);
+		shown->proven = look->self;
+	}
+}
+
+static void note_all(struct mem_pins *pins, const struct look *look, uint64_t changes)
+{
+	struct hosts_walk walk = {.start = look->start, .end = look->end};
 	bool private = all_private(look->start, look->end);
 	struct mem_piece *list = NULL;
+	struct mem_window *window;
 
 	pthread_mutex_lock(&pins->lock);
-	if (pins->changes == changes)
+	if (pins->changes == changes) {
+		while ((window = hosts_next(&pins->hosts, &walk)))
+			note(look, walk.at, walk.at + window->len, private, &window->shown);
 		pins_collect(pins->tree.root, look->start, look->end, false, &list);
-	for (; list; list = list->next) {
-		if (!private) {
-			list->unprovable = true;
-		} else if (piece_host(list) >= look->start && piece_end(list) <= look->end) {
-			list->proven_write =
-				look->write || (list->proven == look->self && list->proven_write);
-			list->proven = look->self;
-		}
 	}
+	for (; list; list = list->next)
+		note(look, piece_host(list), piece_end(list), private, &list->shown);
 	pthread_mutex_unlock(&pins->lock);
 }
 
@@ -151,21 +183,25 @@ int mem_proof_pin(struct ioas_iommu *iommu, struct ioas_caller *caller, uint64_t
 	}
 	rc = caller->ops->pin(caller, va, len, write, host);
 	if (!rc && answer == COVERED && (uintptr_t)*host == at)
-		note(pins, &look, changes);
+		note_all(pins, &look, changes);
 	return rc;
 }
 
 void pins_doubt(struct mem_pins *pins, uintptr_t start, uintptr_t end)
 {
+	struct hosts_walk walk = {.start = start, .end = end};
 	struct mem_piece *list = NULL;
+	struct mem_window *window;
 
 	lock_must_hold(&pins->lock);
 	pins->changes++;
+	while ((window = hosts_next(&pins->hosts, &walk)))
+		window->shown.proven = 0;
 	pins_collect(pins->tree.root, start, end, true, &list);
-	if (!list)
+	if (!list && !walk.window)
 		pins_bound(pins);
 	for (; list; list = list->next)
-		list->proven = 0;
+		list->shown.proven = 0;
 }
 
 void ioas_memory_protected(struct ioas_iommu *iommu, uint64_t start, uint64_t end)

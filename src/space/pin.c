@@ -39,10 +39,15 @@ static void memory_put(struct ioas_space *space, struct space_pages *pages,
 		block_put(space, tree_entry(memory, struct pin_block, memory), PIN_BLOCK_MEMORY);
 }
 
+static struct pin_block *window_block(struct mem_window *window)
+{
+	return tree_entry(window, struct pin_block, window);
+}
+
 static void window_put(struct ioas_space *space, struct mem_window *window)
 {
 	mem_window_end(space->iommu->mem, window);
-	block_put(space, tree_entry(window, struct pin_block, window), PIN_BLOCK_WINDOW);
+	block_put(space, window_block(window), PIN_BLOCK_WINDOW);
 }
 
 static size_t held_nr(const struct pages_pin *pin)
@@ -159,6 +164,7 @@ static int finish(struct ioas_space *space, struct space_pages *pages, struct pa
 		return -ENOMEM;
 	}
 	block->in_use |= PIN_BLOCK_WINDOW;
+	block->shared = 1;
 	pin->window = &block->window;
 	return 0;
 }
@@ -335,7 +341,7 @@ static void leave(struct ioas_space *space, struct space_pages *pages, struct pa
 	if (--pin->users)
 		return;
 	tree_remove(&pages->pins, &pin->node);
-	pin->window->users--;
+	window_block(pin->window)->shared--;
 	pin_free(space, pages, pin);
 }
 
@@ -354,7 +360,7 @@ int pages_cut(struct ioas_space *space, struct space_pages *pages, struct pages_
 			pin_free(space, pages, half[i]);
 		if (rc)
 			continue;
-		half[i]->window->users++;
+		window_block(half[i]->window)->shared++;
 		pin_enter(pages, half[i]);
 	}
 	if (!rc)
@@ -367,7 +373,7 @@ static void end_pin(struct ioas_space *space, struct space_pages *pages, struct 
 {
 	tree_remove(&pages->pins, &pin->node);
 	/* First the window: who gets the memory back asks what is still held. */
-	if (--pin->window->users)
+	if (--window_block(pin->window)->shared)
 		each_gap(space, pages, pin, pin->window, gap_in_window);
 	else
 		window_put(space, pin->window);

@@ -58,8 +58,9 @@ struct pages_pin {
  * may live on after it, for those that share them.
  */
 struct pin_block {
-	uint32_t in_use; /* PIN_BLOCK_... */
+	uint8_t in_use;	 /* PIN_BLOCK_... */
 	bool apart;	 /* constant: of no pool, since the pin lists what it holds */
+	uint32_t shared; /* pins that show the window */
 	struct mem_window window;
 	struct pages_memory memory;
 	struct pages_pin pin; /* last */
