@@ -119,7 +119,7 @@ static const struct ioas_caller_ops memory_ops = {.pin = memory_pin, .unpin = me
 
 static size_t memory_now(struct ioas_iommu *iommu)
 {
-	return memory_heap + pool_bytes(&iommu->pages) + pool_bytes(&iommu->pins) +
+	return memory_heap + pool_bytes(&iommu->pages) + pool_bytes(&iommu->firsts) +
 	       pool_bytes(&mem_map_pins(iommu->mem)->nodes);
 }
 

@@ -22,7 +22,7 @@
  *     translations -> translations of a device -> those by page table (both short, taken in flight)
  *   iommufd context -> server of a device's page requests -> where they go -> a queue of faults
  *   fault log -> (nothing)
- *   the pools of pages and pins: innermost
+ *   the pools of pages, pieces and nodes: innermost
  *
  * Debug builds hold every lock that is taken against this, as the ranks of util/lock.h.
  *
@@ -69,11 +69,12 @@ struct ioas_iommu {
 	struct ioas_space *dmabuf_spaces; /* spaces that have shown dma-bufs */
 	pthread_mutex_t nest_lock;	  /* src/space/nest.c: spaces nested in software */
 	pthread_mutex_t pages_lock;	  /* src/space/pages.c: pages that several areas share */
-	struct pool pages, pins;	  /* src/space/: memory for these */
-	struct fault_log *faults;	  /* src/tlp/fault.c */
-	struct check_dirty *check_dirty;  /* src/tlp/check_dirty.c; NULL: not asked for */
-	struct pci_bus *pci;		  /* src/pci/topology.c: functions by requester ID */
-	struct uapi *uapi;		  /* src/uapi/: nodes, groups, ioctl counters */
+	struct pool pages,
+		firsts; /* src/space/: memory for pages, by themselves and with a first pin */
+	struct fault_log *faults;	 /* src/tlp/fault.c */
+	struct check_dirty *check_dirty; /* src/tlp/check_dirty.c; NULL: not asked for */
+	struct pci_bus *pci;		 /* src/pci/topology.c: functions by requester ID */
+	struct uapi *uapi;		 /* src/uapi/: nodes, groups, ioctl counters */
 };
 
 /* Zeroed memory for counters: from the host's hook, else the heap. NULL: no memory. */

@@ -46,7 +46,7 @@ static int hold(struct ioas_access_pin *pin, struct ioas_access_loan *loan)
 	if (pin->ended)
 		rc = -ENOENT;
 	for (size_t i = 0; !rc && i < pin->nr; i++)
-		loan->hold[loan->hold_nr++] = mem_window_hold(pin->parts[i].pin->window);
+		loan->hold[loan->hold_nr++] = mem_window_hold(pin_window(pin->parts[i].pin));
 	pthread_mutex_unlock(&pin->access->pins_lock);
 	return rc;
 }
@@ -80,8 +80,8 @@ static int lend_part(struct ioas_access_pin *pin, const struct access_part *part
 
 	while (!rc && len) {
 		uint64_t now = len;
-		void *host =
-			access_host(pin->access->iommu, part->pin->window, part->skip + off, &now);
+		void *host = access_host(pin->access->iommu, pin_window(part->pin),
+					 part->skip + off, &now);
 
 		rc = add_span(loan, host, now);
 		off += now;

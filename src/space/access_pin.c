@@ -64,7 +64,7 @@ static int pin_area(struct ioas_access_pin *pin, struct space_area *area, iova_t
 		       &part->pin, &inner);
 	pages_unlock(iommu, locked);
 	if (!rc)
-		part->skip += part->pin->skip;
+		part->skip += pin_skip(part->pin);
 	if (rc)
 		return why_set(why, rc, "%s",
 			       inner.text[0]   ? inner.text

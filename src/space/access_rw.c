@@ -45,11 +45,12 @@ static int find(struct ioas_space *space, struct space_pages *pages, uint64_t at
 	}
 	if (!pin)
 		return 0;
-	out->window = pin->window;
-	out->hold = mem_window_hold(pin->window);
-	out->off = pin->skip + (at - pin->start);
-	if (out->len > pin->len - (at - pin->start))
-		out->len = pin->len - (at - pin->start);
+	at -= pin_start(pin);
+	out->window = pin_window(pin);
+	out->hold = mem_window_hold(out->window);
+	out->off = pin_skip(pin) + at;
+	if (out->len > pin_len(pin) - at)
+		out->len = pin_len(pin) - at;
 	return 0;
 }
 

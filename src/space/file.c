@@ -89,7 +89,7 @@ static void take_out_idle(struct ioas_space *space, const struct space_area *are
 	for (struct space_domain *d = space->domains; d; d = d->next)
 		ats_take_back(space->iommu, d->pt, area->first, area->last, false,
 			      IOAS_ATS_BY_REVOKE);
-	mem_window_idle(area->pin->window);
+	mem_window_idle(pin_window(area->pin));
 	for (struct space_domain *d = space->domains; d; d = d->next)
 		check_dirty_forget(space->iommu->check_dirty, d->pt, area->first, area->last);
 }

@@ -39,7 +39,7 @@ pa_t area_pa(const struct space_area *area)
 {
 	const struct pages_pin *pin = area->pin;
 
-	return pin->window->pa + pin->skip + (area->offset - pin->start);
+	return pin_window(pin)->pa + pin_skip(pin) + (area->offset - pin_start(pin));
 }
 
 /*

@@ -8,22 +8,49 @@
 #include "util/alloc.h"
 #include "util/inject.h"
 
+/* With a first pin, if there is a page table to show it. All zeros but for that. */
+static struct space_pages *pages_take(struct ioas_space *space)
+{
+	struct pages_first *first;
+	struct space_pages *pages;
+
+	if (!space->domains) {
+		pages = pool_shelf_take(&space->iommu->pages, &space->pages_shelf);
+		if (pages)
+			memset(pages, 0, sizeof(*pages));
+		return pages;
+	}
+	first = pool_shelf_take(&space->iommu->firsts, &space->first_shelf);
+	if (!first)
+		return NULL;
+	memset(&first->pages, 0, sizeof(first->pages));
+	first->pages.has_first = true;
+	first->pin = (struct pages_pin){0};
+	return &first->pages;
+}
+
+static void pages_give(struct ioas_space *space, struct space_pages *pages)
+{
+	if (pages->has_first)
+		pool_shelf_give(&space->iommu->firsts, &space->first_shelf, pages);
+	else
+		pool_shelf_give(&space->iommu->pages, &space->pages_shelf, pages);
+}
+
 int pages_new(struct ioas_space *space, const struct pages_spec *spec, struct space_pages **out)
 {
 	struct ioas_caller *caller = spec->caller ? spec->caller : mem_self_caller();
-	struct space_pages *pages = pool_shelf_take(&space->iommu->pages, &space->pages_shelf);
+	struct space_pages *pages = pages_take(space);
 	uint64_t end = spec->va + spec->len;
 
 	if (!pages)
 		return -ENOMEM;
-	memset(pages, 0, sizeof(*pages));
 	if (account_share_again(space->iommu->account, space->rule, caller, &space->payer,
 				&pages->payer)) {
-		pool_shelf_give(&space->iommu->pages, &space->pages_shelf, pages);
+		pages_give(space, pages);
 		return -ENOMEM;
 	}
 	pages->refs = 1;
-	pages_pins_init(pages);
 	pages->writable = spec->writable;
 	pages->epoch = spec->epoch;
 	pages->caller = caller;
@@ -56,13 +83,13 @@ static bool ended(struct space_pages *pages)
 void pages_put(struct ioas_iommu *iommu, struct space_pages *pages)
 {
 	if (ended(pages))
-		pool_give(&iommu->pages, pages);
+		pool_give(pages->has_first ? &iommu->firsts : &iommu->pages, pages);
 }
 
 void pages_put_locked(struct ioas_space *space, struct space_pages *pages)
 {
 	if (ended(pages))
-		pool_shelf_give(&space->iommu->pages, &space->pages_shelf, pages);
+		pages_give(space, pages);
 }
 
 /* Who has the only reference is alone in looking whether the first area is free. */
@@ -143,20 +170,11 @@ void pages_memory_end(struct space_pages *pages, const struct pages_memory *memo
 /* A dma-buf's memory is its exporter's, who has it pinned and pays for it. */
 int pages_charge(struct space_pages *pages, uint64_t len, struct ioas_why *why)
 {
-	int rc;
-
-	if (pages_dmabuf(pages))
-		return 0;
-	rc = account_charge(&pages->payer->payer, len, why);
-	if (!rc)
-		pages->charged += len;
-	return rc;
+	return pages_dmabuf(pages) ? 0 : account_charge(&pages->payer->payer, len, why);
 }
 
 void pages_uncharge(struct space_pages *pages, uint64_t len)
 {
-	if (pages_dmabuf(pages))
-		return;
-	account_uncharge(&pages->payer->payer, len);
-	pages->charged -= len;
+	if (!pages_dmabuf(pages))
+		account_uncharge(&pages->payer->payer, len);
 }

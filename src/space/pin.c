@@ -11,32 +11,15 @@
 #include "space/pin.h"
 #include "util/alloc.h"
 
-static void block_put(struct ioas_space *space, struct pin_block *block, unsigned part)
+static struct pages_first *first_of(struct space_pages *pages)
 {
-	block->in_use &= ~part;
-	if (block->in_use)
-		return;
-	if (block->apart)
+	return (struct pages_first *)pages;
+}
+
+static void block_put(struct pin_block *block)
+{
+	if (!block->pin_used && !block->window_used)
 		free(block);
-	else
-		pool_shelf_give(&space->iommu->pins, &space->pin_shelf, block);
-}
-
-static struct pin_block *block_of(struct pages_pin *pin)
-{
-	return tree_entry(pin, struct pin_block, pin);
-}
-
-static void memory_put(struct ioas_space *space, struct space_pages *pages,
-		       struct pages_memory *memory)
-{
-	if (--memory->refs)
-		return;
-	pages_memory_end(pages, memory);
-	if (memory->apart)
-		free(memory);
-	else
-		block_put(space, tree_entry(memory, struct pin_block, memory), PIN_BLOCK_MEMORY);
 }
 
 static struct pin_block *window_block(struct mem_window *window)
@@ -44,34 +27,62 @@ static struct pin_block *window_block(struct mem_window *window)
 	return tree_entry(window, struct pin_block, window);
 }
 
-static void window_put(struct ioas_space *space, struct mem_window *window)
+static bool is_firsts(struct space_pages *pages, const struct mem_window *window)
+{
+	return pages->has_first && window == &first_of(pages)->window;
+}
+
+/* How many pins show a window. */
+static uint32_t *shared(struct space_pages *pages, struct mem_window *window)
+{
+	return is_firsts(pages, window) ? &pages->first_shared : &window_block(window)->shared;
+}
+
+static void memory_put(struct space_pages *pages, struct pages_memory *memory)
+{
+	if (--memory->refs)
+		return;
+	pages_memory_end(pages, memory);
+	if (!memory->first)
+		free(memory);
+}
+
+static void window_put(struct ioas_space *space, struct space_pages *pages,
+		       struct mem_window *window)
 {
 	mem_window_end(space->iommu->mem, window);
-	block_put(space, window_block(window), PIN_BLOCK_WINDOW);
+	if (is_firsts(pages, window))
+		return;
+	window_block(window)->window_used = false;
+	block_put(window_block(window));
 }
 
 static size_t held_nr(const struct pages_pin *pin)
 {
-	return pin->node.tag & PIN_WHOLE ? 1 : pin->held_nr;
+	return pin->tag & PIN_FIRST ? 1 : pin_block(pin)->held_nr;
 }
 
-static struct pages_held held_at(struct pages_pin *pin, size_t i)
+static struct pages_held held_at(const struct pages_pin *pin, size_t i)
 {
-	if (pin->node.tag & PIN_WHOLE)
-		return (struct pages_held){&block_of(pin)->memory, pin->start, pin_end(pin)};
-	return pin->held[i];
+	if (pin->tag & PIN_FIRST)
+		return (struct pages_held){&pin_first(pin)->memory, 0, pin_end(pin)};
+	return pin_block(pin)->held[i];
 }
 
 /* A pin that is in no tree. What it held is given back already, or others hold it. */
-static void pin_free(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin)
+static void pin_free(struct space_pages *pages, struct pages_pin *pin)
 {
 	for (size_t i = held_nr(pin); i--;)
-		memory_put(space, pages, held_at(pin, i).memory);
-	block_put(space, block_of(pin), PIN_BLOCK_PIN);
+		memory_put(pages, held_at(pin, i).memory);
+	if (pin->tag & PIN_FIRST)
+		return;
+	pin_block(pin)->pin_used = false;
+	block_put(pin_block(pin));
 }
 
 /* Holds what of start..end another pin holds. */
-static void hold(struct pages_pin *pin, struct pages_pin *from, uint64_t start, uint64_t end)
+static void hold(struct pin_block *block, const struct pages_pin *from, uint64_t start,
+		 uint64_t end)
 {
 	for (size_t i = 0; i < held_nr(from); i++) {
 		struct pages_held held = held_at(from, i);
@@ -81,12 +92,12 @@ static void hold(struct pages_pin *pin, struct pages_pin *from, uint64_t start, 
 		if (held.start >= held.end)
 			continue;
 		held.memory->refs++;
-		pin->held[pin->held_nr++] = held;
+		block->held[block->held_nr++] = held;
 	}
 }
 
 /* Gives back what of start..end a pin held, and no pin covers now. */
-static void give_back(struct space_pages *pages, struct pages_pin *pin, uint64_t start,
+static void give_back(struct space_pages *pages, const struct pages_pin *pin, uint64_t start,
 		      uint64_t end)
 {
 	for (size_t i = 0; i < held_nr(pin); i++) {
@@ -107,7 +118,7 @@ static int memory_new(struct ioas_iommu *iommu, struct space_pages *pages, uint6
 
 	if (!apart)
 		return -ENOMEM;
-	*apart = (struct pages_memory_apart){{.refs = 1, .apart = true}, start, len};
+	*apart = (struct pages_memory_apart){{.refs = 1}, start, len};
 	rc = pages_memory_pin(iommu, pages, start, len, &apart->memory.host, why);
 	if (rc)
 		free(apart);
@@ -117,10 +128,10 @@ static int memory_new(struct ioas_iommu *iommu, struct space_pages *pages, uint6
 }
 
 /* Fills in the parts of a new pin and what it holds; *fresh: bytes that no pin covered. */
-static int gather(struct ioas_iommu *iommu, struct space_pages *pages, struct pages_pin *pin,
+static int gather(struct ioas_iommu *iommu, struct space_pages *pages, struct pin_block *block,
 		  struct mem_part *parts, uint64_t *fresh, struct ioas_why *why)
 {
-	struct pin_walk walk = pin_walk_begin(pages, NULL, pin->start, pin->len);
+	struct pin_walk walk = pin_walk_begin(pages, NULL, block->start, block->len);
 	struct pages_held *held;
 	struct pages_pin *from;
 	uint64_t at = walk.at, len;
@@ -129,74 +140,61 @@ static int gather(struct ioas_iommu *iommu, struct space_pages *pages, struct pa
 	for (; (len = pin_walk_step(&walk, &from)); at = walk.at, parts++) {
 		parts->len = len;
 		if (from) {
-			parts->from = from->window;
-			parts->start = from->skip + (at - from->start);
-			hold(pin, from, at, walk.at);
+			parts->from = pin_window(from);
+			parts->start = pin_skip(from) + (at - pin_start(from));
+			hold(block, from, at, walk.at);
 			continue;
 		}
-		held = &pin->held[pin->held_nr];
+		held = &block->held[block->held_nr];
 		rc = memory_new(iommu, pages, at, len, &held->memory, why);
 		if (rc)
 			return rc;
 		held->start = at;
 		held->end = walk.at;
 		parts->host = held->memory->host;
-		pin->held_nr++;
+		block->held_nr++;
 		*fresh += len;
 	}
 	return 0;
 }
 
 /* Pays for what is pinned first, and makes the window. */
-static int finish(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin,
-		  const struct mem_part *parts, size_t nr, iova_t iova, uint64_t fresh,
+static int finish(struct ioas_space *space, struct space_pages *pages, const struct mem_part *parts,
+		  size_t nr, iova_t iova, uint64_t fresh, struct mem_window *window,
 		  struct ioas_why *why)
 {
-	struct pin_block *block = block_of(pin);
 	int rc = fresh ? pages_charge(pages, fresh, why) : 0;
 
 	if (rc)
 		return rc;
 	/* -ENOSPC would say that there is no room for an IOVA. */
-	if (mem_window_begin(space->iommu->mem, iova, parts, nr, pages, &block->window)) {
+	if (mem_window_begin(space->iommu->mem, iova, parts, nr, pages, window)) {
 		if (fresh)
 			pages_uncharge(pages, fresh);
 		return -ENOMEM;
 	}
-	block->in_use |= PIN_BLOCK_WINDOW;
-	block->shared = 1;
-	pin->window = &block->window;
+	*shared(pages, window) = 1;
 	return 0;
 }
 
-static int pin_new(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin,
-		   struct mem_part *parts, size_t nr, iova_t iova, struct ioas_why *why)
+static struct pin_block *block_new(uint64_t start, uint64_t len, size_t held_max)
 {
-	uint64_t fresh = 0;
-	int rc = gather(space->iommu, pages, pin, parts, &fresh, why);
-
-	return rc ? rc : finish(space, pages, pin, parts, nr, iova, fresh, why);
-}
-
-static struct pages_pin *pin_alloc(struct ioas_space *space, uint64_t start, uint64_t len,
-				   size_t held_max)
-{
-	bool apart = held_max;
-	struct pin_block *block =
-		apart ? alloc_raw(sizeof(*block) + held_max * sizeof(struct pages_held))
-		      : pool_shelf_take(&space->iommu->pins, &space->pin_shelf);
+	struct pin_block *block = alloc_raw(sizeof(*block) + held_max * sizeof(struct pages_held));
 
 	if (!block)
 		return NULL;
-	block->in_use = PIN_BLOCK_PIN;
-	block->apart = apart;
-	block->pin = (struct pages_pin){.start = start, .len = len, .users = 1};
-	return &block->pin;
+	block->pin = (struct pages_pin){.users = 1};
+	block->pin_used = true;
+	block->window_used = false;
+	block->start = start;
+	block->len = len;
+	block->held_nr = 0;
+	return block;
 }
 
 /* Room for what gather() writes. */
-static int room(struct ioas_space *space, struct space_pages *pages, uint64_t start, uint64_t len,
-		struct pages_pin **out, struct mem_part **parts, size_t *nr)
+static int room(struct space_pages *pages, uint64_t start, uint64_t len, struct pin_block **out,
+		struct mem_part **parts, size_t *nr)
 {
 	struct pin_walk walk = pin_walk_begin(pages, NULL, start, len);
 	struct pages_pin *from;
@@ -204,12 +202,11 @@ static int room(struct ioas_space *space, struct space_pages *pages, uint64_t st
 
 	for (*nr = 0; pin_walk_step(&walk, &from); ++*nr)
 		nr_held += from ? held_nr(from) : 1;
-	*out = pin_alloc(space, start, len, nr_held);
+	*out = block_new(start, len, nr_held);
 	*parts = *out ? alloc_zero(*nr, sizeof(**parts)) : NULL;
 	if (*parts)
 		return 0;
-	if (*out)
-		pin_free(space, pages, *out);
+	free(*out);
 	return -ENOMEM;
 }
 
@@ -220,7 +217,7 @@ typedef void gap_fn(struct ioas_space *space, struct space_pages *pages, struct 
 static void each_gap(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin,
 		     const struct mem_window *window, gap_fn *fn)
 {
-	struct pin_walk walk = pin_walk_begin(pages, window, pin->start, pin->len);
+	struct pin_walk walk = pin_walk_begin(pages, window, pin_start(pin), pin_len(pin));
 	struct pages_pin *other;
 	uint64_t len;
 
@@ -232,9 +229,9 @@ static void each_gap(struct ioas_space *space, struct space_pages *pages, struct
 static void gap_in_window(struct ioas_space *space, struct space_pages *pages,
 			  struct pages_pin *pin, uint64_t start, uint64_t end)
 {
-	uint64_t off = pin->skip - pin->start;
+	uint64_t off = pin_skip(pin) - pin_start(pin);
 
-	mem_window_release(space->iommu->mem, pin->window, start + off, end + off);
+	mem_window_release(space->iommu->mem, pin_window(pin), start + off, end + off);
 }
 
 static void gap(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin,
@@ -245,7 +242,7 @@ static void gap(struct ioas_space *space, struct space_pages *pages, struct page
 }
 
 /* A pin that could not be finished: what it was the first to hold goes back. */
-static void pin_undo(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin)
+static void pin_undo(struct space_pages *pages, struct pages_pin *pin)
 {
 	for (size_t i = 0; i < held_nr(pin); i++) {
 		struct pages_held held = held_at(pin, i);
@@ -253,152 +250,159 @@ static void pin_undo(struct ioas_space *space, struct space_pages *pages, struct
 		if (held.memory->refs == 1)
 			give_back(pages, pin, held.start, held.end);
 	}
-	pin_free(space, pages, pin);
+	pin_free(pages, pin);
 }
 
-/* Where others have pins. */
+/* Where others have pins, and of a part. */
 static int pin_among(struct ioas_space *space, struct space_pages *pages, uint64_t start,
 		     uint64_t len, iova_t iova, struct pages_pin **out, struct ioas_why *why)
 {
+	struct pin_block *block;
 	struct mem_part *parts;
+	uint64_t fresh = 0;
 	size_t nr;
-	int rc = room(space, pages, start, len, out, &parts, &nr);
+	int rc = pins_reserve(pages);
+
+	if (!rc)
+		rc = room(pages, start, len, &block, &parts, &nr);
+	if (rc)
+		return rc;
+	rc = gather(space->iommu, pages, block, parts, &fresh, why);
+	if (!rc)
+		rc = finish(space, pages, parts, nr, iova, fresh, &block->window, why);
+	free(parts);
+	if (rc) {
+		pin_undo(pages, &block->pin);
+		return rc;
+	}
+	block->window_used = true;
+	block->skip = 0;
+	block->shows = &block->window;
+	pin_enter(pages, block);
+	*out = &block->pin;
+	return 0;
+}
+
+/* As mostly: all of the pages, of which nothing is pinned yet. */
+static int pin_all(struct ioas_space *space, struct pages_first *first, iova_t iova,
+		   struct pages_pin **out, struct ioas_why *why)
+{
+	struct space_pages *pages = &first->pages;
+	struct mem_part part = {.len = pages->len};
+	int rc = pages_memory_pin(space->iommu, pages, 0, part.len, &part.host, why);
 
 	if (rc)
 		return rc;
-	rc = pin_new(space, pages, *out, parts, nr, iova, why);
-	free(parts);
-	if (rc)
-		pin_undo(space, pages, *out);
-	return rc;
-}
-
-/* As mostly, where nothing of the pages is pinned yet. */
-static int pin_first(struct ioas_space *space, struct space_pages *pages, uint64_t start,
-		     uint64_t len, iova_t iova, struct pages_pin **out, struct ioas_why *why)
-{
-	struct pages_pin *pin = pin_alloc(space, start, len, 0);
-	struct mem_part part = {.len = len};
-	struct pin_block *block;
-	int rc;
-
-	if (!pin)
-		return -ENOMEM;
-	block = block_of(pin);
-	rc = pages_memory_pin(space->iommu, pages, start, len, &part.host, why);
-	if (!rc) {
-		block->in_use |= PIN_BLOCK_MEMORY;
-		block->memory = (struct pages_memory){.refs = 1, .host = part.host};
-		pin->node.tag = PIN_WHOLE;
-		rc = finish(space, pages, pin, &part, 1, iova, len, why);
+	first->memory = (struct pages_memory){.host = part.host, .refs = 1, .first = true};
+	first->pin = (struct pages_pin){.users = 1, .tag = PIN_FIRST};
+	rc = finish(space, pages, &part, 1, iova, part.len, &first->window, why);
+	if (rc) {
+		pin_undo(pages, &first->pin);
+		return rc;
 	}
-	if (rc)
-		pin_undo(space, pages, pin);
-	else
-		*out = pin;
-	return rc;
+	first->pin.tag |= PIN_IN;
+	first->entry = NULL;
+	*out = &first->pin;
+	return 0;
 }
 
 int pages_pin(struct ioas_space *space, struct space_pages *pages, uint64_t start, uint64_t len,
 	      iova_t iova, struct pages_pin **out, struct ioas_why *why)
 {
-	struct tree_node *parent;
-	struct pages_pin *pin;
-	int side, rc;
+	struct pages_pin *pin = pin_find(pages, start, len);
 
-	pin = pin_find(pages, start, len, &parent, &side);
 	if (pin) {
 		pin->users++;
 		*out = pin;
 		return 0;
 	}
-	rc = parent ? pin_among(space, pages, start, len, iova, &pin, why)
-		    : pin_first(space, pages, start, len, iova, &pin, why);
-	if (rc)
-		return rc;
-	tree_insert(&pages->pins, &pin->node, parent, side);
-	*out = pin;
-	return 0;
+	if (pages->has_first && len == pages->len && pins_none(pages))
+		return pin_all(space, first_of(pages), iova, out, why);
+	return pin_among(space, pages, start, len, iova, out, why);
 }
 
 /* Of a pin, with what it holds there; it does not count as a user of the window yet. */
-static struct pages_pin *part_of(struct ioas_space *space, struct pages_pin *pin, uint64_t start,
-				 uint64_t end)
+static struct pin_block *part_of(struct pages_pin *pin, uint64_t start, uint64_t end)
 {
-	struct pages_pin *part = pin_alloc(space, start, end - start, held_nr(pin));
+	struct pin_block *part = block_new(start, end - start, held_nr(pin));
 
 	if (!part)
 		return NULL;
-	part->window = pin->window;
-	part->skip = pin->skip + (start - pin->start);
+	part->shows = pin_window(pin);
+	part->skip = pin_skip(pin) + (start - pin_start(pin));
 	hold(part, pin, start, end);
 	return part;
 }
 
 /* A user of a pin left for pins that cover all of it. */
-static void leave(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin)
+static void leave(struct space_pages *pages, struct pages_pin *pin)
 {
 	if (--pin->users)
 		return;
-	tree_remove(&pages->pins, &pin->node);
-	window_block(pin->window)->shared--;
-	pin_free(space, pages, pin);
+	pin_remove(pages, pin);
+	--*shared(pages, pin_window(pin));
+	pin_free(pages, pin);
 }
 
 int pages_cut(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin,
 	      uint64_t at, struct pages_pin *half[2])
 {
-	int rc = -ENOMEM;
+	struct pin_block *part[2] = {part_of(pin, pin_start(pin), at),
+				     part_of(pin, at, pin_end(pin))};
+	struct mem_window *window = pin_window(pin);
+	int rc = part[0] && part[1] ? pins_reserve(pages) : -ENOMEM;
 
-	half[0] = part_of(space, pin, pin->start, at);
-	half[1] = part_of(space, pin, at, pin_end(pin));
-	if (half[0] && half[1])
-		rc = mem_window_cut(space->iommu->mem, &space->iommu->inflight, pin->window,
-				    pin->skip + (at - pin->start));
+	if (!rc)
+		rc = mem_window_cut(space->iommu->mem, &space->iommu->inflight, window,
+				    pin_skip(pin) + (at - pin_start(pin)));
 	for (int i = 0; i < 2; i++) {
-		if (rc && half[i])
-			pin_free(space, pages, half[i]);
+		if (rc && part[i])
+			pin_free(pages, &part[i]->pin);
 		if (rc)
 			continue;
-		window_block(half[i]->window)->shared++;
-		pin_enter(pages, half[i]);
+		++*shared(pages, window);
+		pin_enter(pages, part[i]);
+		half[i] = &part[i]->pin;
 	}
 	if (!rc)
-		leave(space, pages, pin);
+		leave(pages, pin);
 	return rc;
 }
 
 /* Out of the tree: nobody uses it, and nothing of the window is lent that others do not show. */
 static void end_pin(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin)
 {
-	tree_remove(&pages->pins, &pin->node);
+	struct mem_window *window = pin_window(pin);
+
+	pin_remove(pages, pin);
 	/* First the window: who gets the memory back asks what is still held. */
-	if (--window_block(pin->window)->shared)
-		each_gap(space, pages, pin, pin->window, gap_in_window);
+	if (--*shared(pages, window))
+		each_gap(space, pages, pin, window, gap_in_window);
 	else
-		window_put(space, pin->window);
-	if (pages->pins.root)
+		window_put(space, pages, window);
+	if (pages->pins)
 		each_gap(space, pages, pin, NULL, gap);
 	else
-		gap(space, pages, pin, pin->start, pin_end(pin));
-	pin_free(space, pages, pin);
+		gap(space, pages, pin, pin_start(pin), pin_end(pin));
+	pin_free(pages, pin);
 }
 
 void pages_unpin(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin)
 {
+	struct mem_window *window = pin_window(pin);
 	bool locked, last;
 
 	/* Without the lock: this may take as long as a transfer. Our use keeps the window. */
-	mem_window_idle(pin->window);
+	mem_window_idle(window);
 	locked = pages_lock(space->iommu, pages);
 	last = !--pin->users;
 	if (last)
-		pin->node.tag |= PIN_ENDING;
+		pin->tag |= PIN_ENDING;
 	pages_unlock(space->iommu, locked);
 	if (!last)
 		return;
 	/* What was held, through others' areas, before it was closed to them. */
-	mem_window_idle(pin->window);
+	mem_window_idle(window);
 	locked = pages_lock(space->iommu, pages);
 	end_pin(space, pages, pin);
 	pages_unlock(space->iommu, locked);

@@ -7,13 +7,24 @@
 
 static inline uint64_t pin_end(const struct pages_pin *pin)
 {
-	return pin->start + pin->len;
+	return pin_start(pin) + pin_len(pin);
 }
 
-/* A pin of exactly that range, or NULL and where it would hang. O(log n). */
-struct pages_pin *pin_find(struct space_pages *pages, uint64_t start, uint64_t len,
-			   struct tree_node **parent, int *side);
-void pin_enter(struct space_pages *pages, struct pages_pin *pin);
+/* Has nothing of the pages been pinned? */
+static inline bool pins_none(const struct space_pages *pages)
+{
+	return !pages->pins &&
+	       !(pages->has_first && ((const struct pages_first *)pages)->pin.tag & PIN_IN);
+}
+
+/* A pin of exactly that range that is not ending, or NULL. O(log n). */
+struct pages_pin *pin_find(const struct space_pages *pages, uint64_t start, uint64_t len);
+/* Makes room for others beside a first one. 0; -ENOMEM. */
+int pins_reserve(struct space_pages *pages);
+/* Adds a block's pin, after pins_reserve. */
+void pin_enter(struct space_pages *pages, struct pin_block *block);
+/* Takes a pin out. */
+void pin_remove(struct space_pages *pages, struct pages_pin *pin);
 
 /*
  * A walk through start..end: what pins cover, and the gaps between, one after the other. With a
@@ -25,7 +36,7 @@ struct pin_walk {
 	uint64_t at, end;
 };
 
-struct pin_walk pin_walk_begin(struct space_pages *pages, const struct mem_window *window,
+struct pin_walk pin_walk_begin(const struct space_pages *pages, const struct mem_window *window,
 			       uint64_t start, uint64_t len);
 /* What begins at walk->at: some of *pin, or a gap (NULL). Its length; 0: the end. */
 uint64_t pin_walk_step(struct pin_walk *walk, struct pages_pin **pin);

@@ -1,28 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /* The pins of a page object in order: finding them, and walking through a range of them. */
+#include <errno.h>
+#include <stdlib.h>
 #include "space/pin.h"
+#include "util/alloc.h"
+
+static struct pin_entry *entry_of(const struct tree_node *node)
+{
+	return tree_entry((uintptr_t)node, struct pin_entry, node);
+}
 
 static struct pages_pin *pin_of(const struct tree_node *node)
 {
-	return node ? tree_entry((struct tree_node *)(uintptr_t)node, struct pages_pin, node)
-		    : NULL;
+	return entry_of(node)->pin;
+}
+
+static uint64_t max_of(const struct tree_node *node)
+{
+	return entry_of(node)->max;
 }
 
 static bool update(struct tree_node *node)
 {
-	struct pages_pin *pin = pin_of(node);
-	uint64_t max = pin_end(pin), old = pin->max;
+	uint64_t max = pin_end(pin_of(node)), old = max_of(node);
 
 	for (int side = 0; side < 2; side++)
-		if (node->child[side] && pin_of(node->child[side])->max > max)
-			max = pin_of(node->child[side])->max;
-	pin->max = max;
+		if (node->child[side] && max_of(node->child[side]) > max)
+			max = max_of(node->child[side]);
+	entry_of(node)->max = max;
 	return max != old;
 }
 
-void pages_pins_init(struct space_pages *pages)
+/* The pin of all the pages, if it stands alone. */
+static struct pages_pin *lonely(const struct space_pages *pages)
 {
-	pages->pins = (struct tree){NULL, update};
+	struct pages_first *first = (struct pages_first *)(uintptr_t)pages;
+
+	if (!pages->has_first || !(first->pin.tag & PIN_IN) || first->entry)
+		return NULL;
+	return &first->pin;
+}
+
+static struct pin_entry *entry_of_pin(const struct pages_pin *pin)
+{
+	return pin->tag & PIN_FIRST ? pin_first(pin)->entry : &pin_block(pin)->entry;
 }
 
 bool pages_lock(struct ioas_iommu *iommu, struct space_pages *pages)
@@ -45,7 +66,7 @@ static struct pages_pin *first_beyond(struct tree_node *node, uint64_t at)
 	while (node) {
 		struct tree_node *left = node->child[0];
 
-		if (left && pin_of(left)->max > at)
+		if (left && max_of(left) > at)
 			node = left;
 		else if (pin_end(pin_of(node)) > at)
 			return pin_of(node);
@@ -55,19 +76,33 @@ static struct pages_pin *first_beyond(struct tree_node *node, uint64_t at)
 	return NULL;
 }
 
-/* The next one, in order, that ends beyond `at`. O(log n). */
-static struct pages_pin *next_beyond(struct pages_pin *pin, uint64_t at)
+/* The same of all pins. */
+static struct pages_pin *first_of_all(const struct space_pages *pages, uint64_t at)
 {
-	struct tree_node *node = &pin->node, *up;
+	struct pages_pin *alone = lonely(pages);
 
-	if (node->child[1] && pin_of(node->child[1])->max > at)
+	if (alone)
+		return pin_end(alone) > at ? alone : NULL;
+	return first_beyond(pages->pins, at);
+}
+
+/* The next one, in order, that ends beyond `at`. O(log n). */
+static struct pages_pin *next_beyond(const struct pages_pin *pin, uint64_t at)
+{
+	struct pin_entry *entry = entry_of_pin(pin);
+	struct tree_node *node, *up;
+
+	if (!entry)
+		return NULL;
+	node = &entry->node;
+	if (node->child[1] && max_of(node->child[1]) > at)
 		return first_beyond(node->child[1], at);
 	for (up = node->parent; up; node = up, up = up->parent) {
 		if (up->child[0] != node)
 			continue;
 		if (pin_end(pin_of(up)) > at)
 			return pin_of(up);
-		if (up->child[1] && pin_of(up->child[1])->max > at)
+		if (up->child[1] && max_of(up->child[1]) > at)
 			return first_beyond(up->child[1], at);
 	}
 	return NULL;
@@ -75,53 +110,94 @@ static struct pages_pin *next_beyond(struct pages_pin *pin, uint64_t at)
 
 struct pages_pin *pages_pin_at(const struct space_pages *pages, uint64_t at, uint64_t *end)
 {
-	struct pages_pin *pin = first_beyond(pages->pins.root, at);
+	struct pages_pin *pin = first_of_all(pages, at);
 
-	while (pin && (pin->node.tag & PIN_ENDING))
+	while (pin && (pin->tag & PIN_ENDING))
 		pin = next_beyond(pin, at);
-	if (!pin || pin->start <= at)
+	if (!pin || pin_start(pin) <= at)
 		return pin;
-	if (pin->start < *end)
-		*end = pin->start;
+	if (pin_start(pin) < *end)
+		*end = pin_start(pin);
 	return NULL;
 }
 
-struct pages_pin *pin_find(struct space_pages *pages, uint64_t start, uint64_t len,
-			   struct tree_node **parent, int *side)
+/* Pins that are equal stand side by side: on which side of `pin` is a range? */
+static int side_of(const struct pages_pin *pin, uint64_t start, uint64_t len)
 {
-	struct tree_node *node = pages->pins.root;
-
-	*parent = NULL;
-	*side = 0;
-	while (node) {
-		struct pages_pin *pin = pin_of(node);
-
-		if (pin->start == start && pin->len == len && !(pin->node.tag & PIN_ENDING))
-			return pin;
-		*parent = node;
-		*side = start > pin->start || (start == pin->start && len >= pin->len);
-		node = node->child[*side];
-	}
-	return NULL;
+	return start > pin_start(pin) || (start == pin_start(pin) && len >= pin_len(pin));
 }
 
-void pin_enter(struct space_pages *pages, struct pages_pin *pin)
+static bool is(const struct pages_pin *pin, uint64_t start, uint64_t len)
 {
-	struct tree_node *parent = NULL, *node = pages->pins.root;
+	return pin_start(pin) == start && pin_len(pin) == len && !(pin->tag & PIN_ENDING);
+}
+
+struct pages_pin *pin_find(const struct space_pages *pages, uint64_t start, uint64_t len)
+{
+	struct tree_node *node = pages->pins;
+	struct pages_pin *alone = lonely(pages);
+
+	if (alone)
+		return is(alone, start, len) ? alone : NULL;
+	while (node && !is(pin_of(node), start, len))
+		node = node->child[side_of(pin_of(node), start, len)];
+	return node ? pin_of(node) : NULL;
+}
+
+static void enter(struct space_pages *pages, struct pin_entry *entry, struct pages_pin *pin)
+{
+	struct tree_node *parent = NULL, *node = pages->pins;
+	struct tree tree = {node, update};
 	int side = 0;
 
 	while (node) {
 		parent = node;
-		side = pin->start > pin_of(node)->start ||
-		       (pin->start == pin_of(node)->start && pin->len >= pin_of(node)->len);
+		side = side_of(pin_of(node), pin_start(pin), pin_len(pin));
 		node = node->child[side];
 	}
-	tree_insert(&pages->pins, &pin->node, parent, side);
+	entry->pin = pin;
+	tree_insert(&tree, &entry->node, parent, side);
+	pages->pins = tree.root;
+}
+
+int pins_reserve(struct space_pages *pages)
+{
+	struct pages_pin *alone = lonely(pages);
+	struct pin_entry *entry;
+
+	if (!alone)
+		return 0;
+	entry = alloc_raw(sizeof(*entry));
+	if (!entry)
+		return -ENOMEM;
+	pin_first(alone)->entry = entry;
+	enter(pages, entry, alone);
+	return 0;
+}
+
+void pin_enter(struct space_pages *pages, struct pin_block *block)
+{
+	enter(pages, &block->entry, &block->pin);
+}
+
+void pin_remove(struct space_pages *pages, struct pages_pin *pin)
+{
+	struct pin_entry *entry = entry_of_pin(pin);
+	struct tree tree = {pages->pins, update};
+
+	if (entry)
+		tree_remove(&tree, &entry->node);
+	pages->pins = tree.root;
+	if (!(pin->tag & PIN_FIRST))
+		return;
+	pin->tag &= ~PIN_IN;
+	pin_first(pin)->entry = NULL;
+	free(entry);
 }
 
 static void pass_others(struct pin_walk *walk)
 {
-	while (walk->window && walk->next && walk->next->window != walk->window)
+	while (walk->window && walk->next && pin_window(walk->next) != walk->window)
 		walk->next = next_beyond(walk->next, walk->at);
 }
 
@@ -131,11 +207,11 @@ uint64_t pin_walk_step(struct pin_walk *walk, struct pages_pin **pin)
 
 	if (from >= to)
 		return 0;
-	*pin = walk->next && walk->next->start <= from ? walk->next : NULL;
+	*pin = walk->next && pin_start(walk->next) <= from ? walk->next : NULL;
 	if (*pin && pin_end(*pin) < to)
 		to = pin_end(*pin);
-	if (!*pin && walk->next && walk->next->start < to)
-		to = walk->next->start;
+	if (!*pin && walk->next && pin_start(walk->next) < to)
+		to = pin_start(walk->next);
 	walk->at = to;
 	if (*pin)
 		walk->next = next_beyond(*pin, to);
@@ -143,11 +219,22 @@ uint64_t pin_walk_step(struct pin_walk *walk, struct pages_pin **pin)
 	return to - from;
 }
 
-struct pin_walk pin_walk_begin(struct space_pages *pages, const struct mem_window *window,
+struct pin_walk pin_walk_begin(const struct space_pages *pages, const struct mem_window *window,
 			       uint64_t start, uint64_t len)
 {
-	struct pin_walk walk = {window, first_beyond(pages->pins.root, start), start, start + len};
+	struct pin_walk walk = {window, first_of_all(pages, start), start, start + len};
 
 	pass_others(&walk);
 	return walk;
+}
+
+uint64_t pages_pinned(const struct space_pages *pages)
+{
+	struct pin_walk walk = pin_walk_begin(pages, NULL, 0, pages->len);
+	struct pages_pin *pin;
+	uint64_t sum = 0, len;
+
+	while ((len = pin_walk_step(&walk, &pin)))
+		sum += pin ? len : 0;
+	return sum;
 }

@@ -17,10 +17,9 @@
 
 /* What one call of the caller's pin answered. Lives while a pin shows some of it. */
 struct pages_memory {
+	void *host;    /* constant */
 	uint32_t refs; /* of pins that hold some of it */
-	bool apart; /* constant: struct pages_memory_apart; else a pin_block's, of its pin's range
-		     */
-	void *host; /* constant */
+	bool first;    /* constant: a pages_first's, of all its pages; else pages_memory_apart */
 };
 
 struct pages_memory_apart {
@@ -39,50 +38,38 @@ struct pages_held {
  * tables need it, or what an access was asked for. Pins that overlap show the same memory, whatever
  * the program has done with its own mapping since the first of them. A page is given back as soon
  * as no pin covers it. Those that came from one that was cut share its window.
+ *
+ * It is a pages_first's or a pin_block's, which pin_start and so on below know.
  */
 struct pages_pin {
-	struct tree_node node; /* by start, then length; several may be equal. tag: PIN_... */
-	uint64_t max;	       /* end of the pin of this subtree that ends last */
-	uint64_t start, len;   /* constant: in the pages, whole pages */
-	uint64_t skip;	       /* constant: where it begins in the window */
-	struct mem_window *window;
 	uint32_t users;
-	uint32_t held_nr;
-	struct pages_held held[]; /* by start, all of it; none if it is PIN_WHOLE */
+	uint32_t tag; /* PIN_... */
 };
 #define PIN_ENDING 1u /* nobody new may use it, but what it covers is pinned yet */
-#define PIN_WHOLE  2u /* constant: it was the first, and holds its block's memory */
+#define PIN_FIRST  2u /* constant: a pages_first's */
+#define PIN_IN	   4u /* a first one: it is among the pins of its pages */
 
-/*
- * What a pin mostly needs besides: its window, and the memory that it was the first to pin. Either
- * may live on after it, for those that share them.
+/* Of a pin among others: by start, then length; several may be equal. */
+struct pin_entry {
+	struct tree_node node;
+	uint64_t max; /* end of the pin of this subtree that ends last */
+	struct pages_pin *pin;
+};
+
+/* A pin, its window, and what it holds. The window may live on after it, for those that share it.
  */
 struct pin_block {
-	uint8_t in_use;	 /* PIN_BLOCK_... */
-	bool apart;	 /* constant: of no pool, since the pin lists what it holds */
 	uint32_t shared; /* pins that show the window */
+	bool pin_used, window_used;
 	struct mem_window window;
-	struct pages_memory memory;
-	struct pages_pin pin; /* last */
+	struct pages_pin pin;
+	uint64_t start, len;	  /* constant: in the pages, whole pages */
+	uint64_t skip;		  /* constant: where it begins in the window */
+	struct mem_window *shows; /* constant: its own, or that of the pin that was cut */
+	struct pin_entry entry;
+	uint32_t held_nr;
+	struct pages_held held[]; /* by start, all of it */
 };
-#define PIN_BLOCK_PIN	 1u
-#define PIN_BLOCK_WINDOW 2u
-#define PIN_BLOCK_MEMORY 4u
-
-/* Where memory begins and how long it is, in the pages. */
-static inline uint64_t memory_start(const struct pages_memory *memory)
-{
-	if (memory->apart)
-		return ((const struct pages_memory_apart *)memory)->start;
-	return tree_entry((uintptr_t)memory, struct pin_block, memory)->pin.start;
-}
-
-static inline uint64_t memory_len(const struct pages_memory *memory)
-{
-	if (memory->apart)
-		return ((const struct pages_memory_apart *)memory)->len;
-	return tree_entry((uintptr_t)memory, struct pin_block, memory)->pin.len;
-}
 
 /*
  * A piece of caller memory, or of a file. Only COPY shares one, perhaps between two spaces; so the
@@ -92,18 +79,76 @@ static inline uint64_t memory_len(const struct pages_memory *memory)
  */
 struct space_pages {
 	_Atomic uint32_t refs;	    /* areas, and COPYs at work */
+	uint32_t epoch;		    /* constant once mapped: a dma-buf's at that time */
 	struct ioas_caller *caller; /* constant */
 	struct mem_file *file;	    /* constant; NULL: the caller's own memory */
 	uint64_t va, len;	    /* constant, whole pages; in a file: offset */
-	struct tree pins;	    /* all pins of it */
-	bool writable;		    /* constant: mapped with WRITE */
-	bool moving;		    /* CHANGE_PROCESS has counted it */
-	bool area_used;		    /* `area` is one, or was */
-	uint32_t epoch;		    /* constant once mapped: a dma-buf's at that time */
-	uint64_t charged;	    /* bytes that the payer pays for now: those pinned */
+	struct tree_node *pins;	    /* all pins of it, a lonely first one excepted */
 	struct account_share *payer;
+	bool writable;		/* constant: mapped with WRITE */
+	bool moving;		/* CHANGE_PROCESS has counted it */
+	bool area_used;		/* `area` is one, or was */
+	bool has_first;		/* constant: it is a pages_first */
+	uint32_t first_shared;	/* pins that show the first one's window */
 	struct space_area area; /* the first that shows it; COPY's are by themselves */
 };
+
+/*
+ * A page object with what it mostly needs in a space that has page tables: the pin of all of it,
+ * made when there is no other, with its window and its memory.
+ */
+struct pages_first {
+	struct space_pages pages;
+	struct mem_window window;
+	struct pages_memory memory;
+	struct pages_pin pin;
+	struct pin_entry *entry; /* the pin's, where there are others; or NULL */
+};
+
+static inline struct pages_first *pin_first(const struct pages_pin *pin)
+{
+	return tree_entry((uintptr_t)pin, struct pages_first, pin);
+}
+
+static inline struct pin_block *pin_block(const struct pages_pin *pin)
+{
+	return tree_entry((uintptr_t)pin, struct pin_block, pin);
+}
+
+/* Where it begins and how long it is, in the pages; */
+static inline uint64_t pin_start(const struct pages_pin *pin)
+{
+	return pin->tag & PIN_FIRST ? 0 : pin_block(pin)->start;
+}
+
+static inline uint64_t pin_len(const struct pages_pin *pin)
+{
+	return pin->tag & PIN_FIRST ? pin_first(pin)->pages.len : pin_block(pin)->len;
+}
+
+/* which window shows it, and where it begins there. */
+static inline struct mem_window *pin_window(const struct pages_pin *pin)
+{
+	return pin->tag & PIN_FIRST ? &pin_first(pin)->window : pin_block(pin)->shows;
+}
+
+static inline uint64_t pin_skip(const struct pages_pin *pin)
+{
+	return pin->tag & PIN_FIRST ? 0 : pin_block(pin)->skip;
+}
+
+/* Where memory begins and how long it is, in the pages. */
+static inline uint64_t memory_start(const struct pages_memory *memory)
+{
+	return memory->first ? 0 : ((const struct pages_memory_apart *)memory)->start;
+}
+
+static inline uint64_t memory_len(const struct pages_memory *memory)
+{
+	if (memory->first)
+		return tree_entry((uintptr_t)memory, struct pages_first, memory)->pages.len;
+	return ((const struct pages_memory_apart *)memory)->len;
+}
 
 /* A page table that is kept filled. */
 struct space_domain {
@@ -120,8 +165,8 @@ struct ioas_space {
 	pthread_mutex_t lock;		 /* protects all below */
 	bool small_pages;		 /* IOMMU_OPTION_HUGE_PAGES is off */
 	struct areas areas;
-	struct pool_shelf pages_shelf, pin_shelf; /* memory for more */
-	struct account_share *payer;		  /* who mapped last */
+	struct pool_shelf pages_shelf, first_shelf; /* memory for more */
+	struct account_share *payer;		    /* who mapped last */
 	struct reserved reserved;
 	struct ioas_range *allowed; /* sorted, disjoint */
 	size_t allowed_nr;
@@ -206,7 +251,6 @@ void pages_memory_end(struct space_pages *pages, const struct pages_memory *memo
 
 /* pin.c: all with the lock of a space held that has them; "locked" is pages_lock. */
 
-void pages_pins_init(struct space_pages *pages);
 /*
  * Who holds the lock of the space of the only reference keeps others from getting one: then there
  * is nobody to lock out, and the answer is false.
@@ -235,6 +279,8 @@ void pages_unpin(struct ioas_space *space, struct space_pages *pages, struct pag
  * begins, if it is below *end. Locked; O(log n).
  */
 struct pages_pin *pages_pin_at(const struct space_pages *pages, uint64_t at, uint64_t *end);
+/* How many bytes of the pages are pinned. Locked; takes as long as there are pins. */
+uint64_t pages_pinned(const struct space_pages *pages);
 
 /* fill.c: all with the space's lock held. A list of areas is linked by `next`. */
 

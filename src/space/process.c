@@ -42,7 +42,7 @@ static void count(struct payers *payers, struct space_pages *pages)
 	if (pages->moving || !moves(payers, pages))
 		return;
 	pages->moving = true;
-	payers->len[pages->payer->payer.rule] += pages->charged;
+	payers->len[pages->payer->payer.rule] += pages_pinned(pages);
 }
 
 static void give_up(struct payers *payers, struct space_pages *pages)
@@ -57,7 +57,7 @@ static void move(struct payers *payers, struct space_pages *pages)
 	if (!pages->moving)
 		return;
 	pages->moving = false;
-	account_uncharge(&from->payer, pages->charged);
+	account_uncharge(&from->payer, pages_pinned(pages));
 	pages->payer = account_share_get(payers->payer[from->payer.rule]);
 	account_share_put(from);
 }

@@ -68,7 +68,7 @@ void ioas_space_put(struct ioas_space *space)
 	free(space->allowed);
 	account_share_put(space->payer);
 	pool_shelf_clear(&space->iommu->pages, &space->pages_shelf);
-	pool_shelf_clear(&space->iommu->pins, &space->pin_shelf);
+	pool_shelf_clear(&space->iommu->firsts, &space->first_shelf);
 	pthread_cond_destroy(&space->idle);
 	pthread_mutex_destroy(&space->lock);
 	free(space);

@@ -65,7 +65,7 @@ enum lock_rank {
 	LOCK_FAULTS,	  /* tlp: the fault log */
 	LOCK_ACCOUNT,	  /* mem: who pays */
 	LOCK_FILES,	  /* mem: files that are mapped */
-	LOCK_POOL,	  /* memory of areas and pins */
+	LOCK_POOL,	  /* memory for pages, pieces, nodes */
 	LOCK_RANKS,
 };
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <ioas/access.h>
 #include <ioas/door.h>
@@ -371,7 +372,7 @@ static void check_slot(const struct slot *slot)
 	}
 	for (unsigned i = 0; i < PAGES; i++)
 		charged += object->pins[i] ? PAGE : 0;
-	assert_int_equal(areas_find(&t.space->areas, iova)->pages->charged, charged);
+	assert_int_equal(pages_pinned(areas_find(&t.space->areas, iova)->pages), charged);
 }
 
 static void check_loan(const struct pinned *pinned)
@@ -386,9 +387,22 @@ static void check_loan(const struct pinned *pinned)
 	ioas_access_loan_fini(&loan);
 }
 
+/* What all objects have pinned, each page once. */
+static void check_charge(void)
+{
+	uint64_t want = 0, pinned, locked;
+
+	for (struct object *o = t.objects; o < t.objects + OBJECTS; o++)
+		for (unsigned i = 0; i < PAGES; i++)
+			want += o->used && o->pins[i] ? PAGE : 0;
+	ioas_account_read(t.iommu, getpid(), &pinned, &locked);
+	assert_int_equal(pinned, want);
+}
+
 static void check(void)
 {
 	check_pins();
+	check_charge();
 	for (struct slot *slot = t.slots; slot < t.slots + SLOTS; slot++)
 		if (slot->object)
 			check_slot(slot);

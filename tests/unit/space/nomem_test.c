@@ -21,6 +21,10 @@ void *__real_pool_shelf_take(struct pool *pool, struct pool_shelf *shelf);
 void __real_pool_shelf_give(struct pool *pool, struct pool_shelf *shelf, void *item);
 void *__wrap_pool_shelf_take(struct pool *pool, struct pool_shelf *shelf);
 void __wrap_pool_shelf_give(struct pool *pool, struct pool_shelf *shelf, void *item);
+void *__real_pool_take(struct pool *pool);
+void __real_pool_give(struct pool *pool, void *item);
+void *__wrap_pool_take(struct pool *pool);
+void __wrap_pool_give(struct pool *pool, void *item);
 
 static int fuse; /* allocations until one fails; 0: none does */
 
@@ -78,6 +82,17 @@ void __wrap_pool_shelf_give(struct pool *pool, struct pool_shelf *shelf, void *i
 {
 	live--;
 	__real_pool_shelf_give(pool, shelf, item);
+}
+
+void *__wrap_pool_take(struct pool *pool)
+{
+	return blown() ? NULL : counted(__real_pool_take(pool));
+}
+
+void __wrap_pool_give(struct pool *pool, void *item)
+{
+	live--;
+	__real_pool_give(pool, item);
 }
 
 /* What must not change when a call fails. */

@@ -84,6 +84,23 @@ static int setup(void **state)
 	return rc;
 }
 
+/* Pages that were mapped where there is a page table have room for the pin of all of them. */
+static int setup_first(void **state)
+{
+	int rc = rig_setup(state);
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	assert_int_equal(space_domain_attach(rig->space, pt, NULL), 0);
+	assert_int_equal(rig_fixed(rig, 0, ARENA, AT(16)), 0);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+	pages = areas_find(&rig->space->areas, 0)->pages;
+	assert_true(pages->has_first);
+	pthread_mutex_lock(&rig->space->lock);
+	return rc;
+}
+
 static int teardown(void **state)
 {
 	struct rig *rig = *state;
@@ -199,7 +216,8 @@ static void pin_again(struct rig *rig)
 	pins[1] = pin(rig, 0, 4);
 	assert_ptr_not_equal(pins[1], pins[0]);
 	assert_int_equal(rig->pins_ever, ever);
-	assert_int_equal(pages->charged, 4 * PAGE);
+	assert_int_equal(pages_pinned(pages), 4 * PAGE);
+	assert_int_equal(rig_charged(rig), 4 * PAGE);
 	expect(0, pins[1], 0);
 }
 
@@ -211,11 +229,13 @@ static void what_ends_is_pinned_anew(void **state)
 	pins[0] = pin(rig, 0, 4);
 	unpin(rig, pins[0], pin_again);
 	assert_int_equal(rig->pins, 4);
-	assert_int_equal(pages->charged, 4 * PAGE);
+	assert_int_equal(pages_pinned(pages), 4 * PAGE);
+	assert_int_equal(rig_charged(rig), 4 * PAGE);
 	expect(0, pins[1], 0);
 	unpin(rig, pins[1], NULL);
 	assert_int_equal(rig->pins, 0);
-	assert_int_equal(pages->charged, 0);
+	assert_int_equal(pages_pinned(pages), 0);
+	assert_int_equal(rig_charged(rig), 0);
 }
 
 /* A user more is one wait, and the pin stays as it is. */
@@ -233,6 +253,108 @@ static void a_pin_lasts_as_long_as_its_last_user(void **state)
 	assert_int_equal(waits, 2);
 	assert_int_equal(rig->pins, 0);
 	expect(3, NULL, 12);
+}
+
+static void expect_pinned(struct rig *rig, unsigned nr)
+{
+	assert_int_equal(rig->pins, nr);
+	assert_int_equal(pages_pinned(pages), nr * PAGE);
+	assert_int_equal(rig_charged(rig), nr * PAGE);
+}
+
+/* The pin of all the pages comes first, last, or between others. */
+static void all_of_it_is_a_pin_like_others(void **state)
+{
+	struct rig *rig = *state;
+
+	for (unsigned i = 0; i < 2; i++) {
+		pins[0] = pin(rig, 0, 16);
+		assert_ptr_equal(pin(rig, 0, 16), pins[0]);
+		unpin(rig, pins[0], NULL);
+		expect(11, pins[0], 0);
+		expect_pinned(rig, 16);
+		pins[1] = pin(rig, 4, 2);
+		assert_ptr_not_equal(pins[1], pins[0]);
+		assert_int_equal(pin_window(pins[1])->len, 2 * PAGE);
+		assert_ptr_equal(pin(rig, 0, 16), pins[0]);
+		unpin(rig, pins[0], NULL);
+		expect(5, pins[0], 0);
+		expect_pinned(rig, 16);
+		unpin(rig, pins[0], NULL);
+		expect(3, NULL, 4);
+		expect(5, pins[1], 0);
+		expect(6, NULL, 12);
+		expect_pinned(rig, 2);
+		pins[2] = pin(rig, 0, 16);
+		assert_ptr_not_equal(pins[2], pins[0]);
+		assert_int_equal(pin_start(pins[2]), 0);
+		assert_int_equal(pin_len(pins[2]), AT(16));
+		expect(11, pins[2], 0);
+		expect_pinned(rig, 16);
+		unpin(rig, pins[i ? 2 : 1], NULL);
+		expect_pinned(rig, i ? 2 : 16);
+		unpin(rig, pins[i ? 1 : 2], NULL);
+		expect_pinned(rig, 0);
+	}
+}
+
+/* Both halves show the window of the whole, whichever goes first, and others what they show. */
+static void halves_share_what_was_whole(void **state)
+{
+	struct rig *rig = *state;
+	struct mem_window *window;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct pages_pin *half[2];
+
+		pins[0] = pin(rig, 0, 16);
+		pin(rig, 0, 16);
+		window = pin_window(pins[0]);
+		assert_int_equal(pages_cut(rig->space, pages, pins[0], AT(6), half), 0);
+		assert_ptr_equal(pin(rig, 0, 16), pins[0]);
+		unpin(rig, pins[0], NULL);
+		unpin(rig, pins[0], NULL);
+		assert_ptr_equal(pin_window(half[0]), window);
+		assert_ptr_equal(pin_window(half[1]), window);
+		assert_int_equal(pin_skip(half[0]), 0);
+		assert_int_equal(pin_skip(half[1]), AT(6));
+		expect(5, half[0], 0);
+		expect(6, half[1], 0);
+		expect_pinned(rig, 16);
+		unpin(rig, half[i], NULL);
+		expect_pinned(rig, i ? 6 : 10);
+		/* A third of the same window. */
+		assert_int_equal(pages_cut(rig->space, pages, half[!i], i ? AT(3) : AT(9), half),
+				 0);
+		pins[1] = pin(rig, 0, 16);
+		assert_ptr_not_equal(pin_window(pins[1]), window);
+		expect_pinned(rig, 16);
+		unpin(rig, half[0], NULL);
+		unpin(rig, half[1], NULL);
+		expect_pinned(rig, 16);
+		unpin(rig, pins[1], NULL);
+		expect_pinned(rig, 0);
+	}
+}
+
+static void pin_all_again(struct rig *rig)
+{
+	if (waits == 2)
+		pins[1] = pin(rig, 0, 16);
+}
+
+/* Who wants all of it while its pin ends gets another, and the same memory. */
+static void all_that_ends_is_pinned_anew(void **state)
+{
+	struct rig *rig = *state;
+
+	pins[0] = pin(rig, 0, 16);
+	unpin(rig, pins[0], pin_all_again);
+	assert_ptr_not_equal(pins[1], pins[0]);
+	expect(3, pins[1], 0);
+	expect_pinned(rig, 16);
+	unpin(rig, pins[1], NULL);
+	expect_pinned(rig, 0);
 }
 
 /* Whoever else has the pages is locked out while they change. */
@@ -312,16 +434,24 @@ static void a_revoked_dmabuf_is_forgotten_whole(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define BOTH(name)                                                       \
+	TEST(name),                                                      \
+	{                                                                \
+#name "_with_a_first", name, setup_first, teardown, NULL \
+	}
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(each_byte_is_shown_by_the_first_pin_that_covers_it),
-		TEST(a_pin_that_ends_is_shown_to_nobody_new),
-		TEST(several_may_end_at_once),
-		TEST(what_ends_is_pinned_anew),
-		TEST(a_pin_lasts_as_long_as_its_last_user),
-		TEST(pages_of_several_are_locked),
+		BOTH(each_byte_is_shown_by_the_first_pin_that_covers_it),
+		BOTH(a_pin_that_ends_is_shown_to_nobody_new),
+		BOTH(several_may_end_at_once),
+		BOTH(what_ends_is_pinned_anew),
+		BOTH(a_pin_lasts_as_long_as_its_last_user),
+		BOTH(all_of_it_is_a_pin_like_others),
+		BOTH(halves_share_what_was_whole),
+		BOTH(all_that_ends_is_pinned_anew),
+		BOTH(pages_of_several_are_locked),
 		TEST(pages_go_with_the_last_reference),
 		TEST(a_revoked_dmabuf_is_forgotten_whole),
 	};
