@@ -53,8 +53,8 @@ void hosts_init(struct hosts *hosts, struct pool *nodes)
 
 static bool above(const struct key *a, const struct key *b)
 {
-	return a->start != b->start ? a->start > b->start
-				    : (uintptr_t)a->window > (uintptr_t)b->window;
+	return a->start > b->start ||
+	       (a->start == b->start && (uintptr_t)a->window > (uintptr_t)b->window);
 }
 
 /*
@@ -257,9 +257,8 @@ int hosts_insert(struct hosts *hosts, uintptr_t start, uintptr_t end,
 	for (unsigned i = 1; i <= hosts->root->level; i++) {
 		uintptr_t *high = &path.node[i]->inner.high[path.at[i]];
 
-		if (*high >= end)
-			break;
-		*high = end;
+		if (*high < end)
+			*high = end;
 	}
 	if (hosts->high < end)
 		hosts->high = end;
@@ -315,8 +314,8 @@ static void shrink(struct hosts *hosts, const struct path *path)
 		if (!child->nr) {
 			take_child(node, at);
 			pool_give(hosts->nodes, child);
-		} else if (!join(hosts, node, at) && (!at || !join(hosts, node, at - 1))) {
-			break;
+		} else if (!join(hosts, node, at) && at) {
+			join(hosts, node, at - 1);
 		}
 	}
 	while (root->level && root->nr == 1) {
@@ -356,31 +355,38 @@ uintptr_t hosts_low(const struct hosts *hosts)
 	return node ? node->leaf.key[0].start : UINTPTR_MAX;
 }
 
-/* The first key below a node that comes after the walk's newest and meets its range. */
-static const struct key *seek(const struct hosts_node *node, const struct hosts_walk *walk)
+/*
+ * The first key below a node that meets the walk's range, and comes after its newest, which may be
+ * there, too (`behind`).
+ */
+static const struct key *seek(const struct hosts_node *node, const struct hosts_walk *walk,
+			      bool behind)
 {
 	struct key newest = {walk->at, walk->window};
 	const struct key *found = NULL;
-	unsigned at;
+	unsigned at = 0;
 
 	if (!node->level) {
-		at = upto(node->leaf.key, node->nr, &newest);
+		if (behind)
+			at = upto(node->leaf.key, node->nr, &newest);
 		while (at < node->nr && node->leaf.end[at] <= walk->start)
 			at++;
 		return at < node->nr && node->leaf.key[at].start < walk->end ? &node->leaf.key[at]
 									     : NULL;
 	}
-	at = slot_of(node, &newest);
+	if (behind)
+		at = slot_of(node, &newest);
 	do {
 		if (node->inner.high[at] > walk->start)
-			found = seek(node->inner.child[at], walk);
+			found = seek(node->inner.child[at], walk, behind);
+		behind = false;
 	} while (!found && ++at < node->nr && node->inner.key[at].start < walk->end);
 	return found;
 }
 
 struct mem_window *hosts_next(const struct hosts *hosts, struct hosts_walk *walk)
 {
-	const struct key *found = hosts->root ? seek(hosts->root, walk) : NULL;
+	const struct key *found = hosts->root ? seek(hosts->root, walk, true) : NULL;
 
 	if (!found)
 		return NULL;

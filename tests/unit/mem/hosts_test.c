@@ -228,6 +228,40 @@ static void nodes_are_full_and_go(void **state)
 	assert_int_equal(nodes.used, 0);
 }
 
+static void fill_two_leaves(void)
+{
+	for (unsigned i = 0; i < LEAF_MAX * 3 / 2; i++)
+		insert((i + 1) * PAGE, (i + 2) * PAGE, &window[i]);
+	assert_int_equal(nodes.used, 3);
+}
+
+/* A leaf that has become a quarter goes together with the next one, or the last with that before.
+ */
+static void leaves_that_are_nearly_empty_are_joined(void **state)
+{
+	fill_two_leaves();
+	while (nr > LEAF_MAX / 2 + LEAF_MAX / 4) {
+		assert_int_equal(nodes.used, 3);
+		drop(0);
+	}
+	assert_int_equal(nodes.used, 1);
+	check_all();
+	while (nr)
+		drop(0);
+	fill_two_leaves();
+	for (unsigned i = 0; i < LEAF_MAX / 2; i++)
+		drop(LEAF_MAX / 4);
+	check_all();
+	while (nr > LEAF_MAX / 2 + LEAF_MAX / 4) {
+		assert_int_equal(nodes.used, 3);
+		drop(nr - 1);
+	}
+	assert_int_equal(nodes.used, 1);
+	check_all();
+	while (nr)
+		drop(0);
+}
+
 static void without_memory_nothing_has_changed(void **state)
 {
 	unsigned failed = 0;
@@ -267,6 +301,7 @@ int main(void)
 		TEST(many_show_the_same),
 		TEST(the_highest_end_is_that_of_what_is_left),
 		TEST(nodes_are_full_and_go),
+		TEST(leaves_that_are_nearly_empty_are_joined),
 		TEST(without_memory_nothing_has_changed),
 	};
 
