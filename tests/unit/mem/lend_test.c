@@ -54,6 +54,7 @@ static void idle_waits_for_each_hold(void **arg)
 	mem_lend_release(second);
 	pthread_join(thread, NULL);
 	assert_true(atomic_load(&shared.done));
+	assert_int_equal(atomic_load(&shared.lend.side), 0); /* both were looked at */
 }
 
 /* Holds overlap all the time, as those of a busy queue do: the count is never zero. */
@@ -120,6 +121,58 @@ static void one_waits_at_a_time(void **arg)
 	assert_int_equal(atomic_load(&lend->side), 0);
 }
 
+static void *drain(void *arg)
+{
+	struct shared *shared = arg;
+	static _Atomic uint32_t never;
+
+	atomic_store(&shared->waiting, true);
+	atomic_store(&shared->done, mem_lend_drain(&shared->lend, &never));
+	return NULL;
+}
+
+static void draining_waits_for_what_is_lent(void **arg)
+{
+	static struct shared shared;
+	pthread_t thread;
+	mem_hold_t hold;
+
+	mem_lend_init(&shared.lend);
+	hold = mem_lend_hold(&shared.lend);
+	pthread_create(&thread, NULL, drain, &shared);
+	while (!atomic_load(&shared.lend.side))
+		sched_yield();
+	assert_false(atomic_load(&shared.done));
+	mem_lend_release(hold);
+	pthread_join(thread, NULL);
+	assert_true(atomic_load(&shared.done));
+	assert_int_equal(atomic_load(&shared.lend.side), 0);
+}
+
+/* Whoever is stopped says that it is not back, and leaves the turn to others. */
+static void draining_stops_when_told_to(void **arg)
+{
+	_Atomic uint32_t stop = 1, go_on = 0;
+	struct mem_lend lend;
+	mem_hold_t hold;
+
+	mem_lend_init(&lend);
+	assert_true(mem_lend_drain(&lend, &stop));
+	for (uint32_t side = 0; side < 2; side++) {
+		atomic_store(&lend.side, side);
+		hold = mem_lend_hold(&lend);
+		/* On whichever side it is looked for first. */
+		atomic_store(&lend.side, 0);
+		assert_false(mem_lend_drain(&lend, &stop));
+		mem_lend_release(hold);
+		assert_true(mem_lend_drain(&lend, &go_on));
+	}
+	/* Another one has its turn. */
+	atomic_store(&lend.turning, 1);
+	assert_false(mem_lend_drain(&lend, &stop));
+	assert_int_equal(atomic_load(&lend.turning), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +180,8 @@ int main(void)
 		cmocka_unit_test(idle_waits_for_each_hold),
 		cmocka_unit_test(idle_ends_under_steady_use),
 		cmocka_unit_test(one_waits_at_a_time),
+		cmocka_unit_test(draining_waits_for_what_is_lent),
+		cmocka_unit_test(draining_stops_when_told_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
