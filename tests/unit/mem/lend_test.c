@@ -46,7 +46,7 @@ static void idle_waits_for_each_hold(void **arg)
 	first = mem_lend_hold(&shared.lend);
 	second = mem_lend_hold(&shared.lend);
 	pthread_create(&thread, NULL, wait_idle, &shared);
-	while (!atomic_load(&shared.waiting))
+	while (!(atomic_load(&shared.lend.count[0]) >> 31)) /* it sleeps */
 		sched_yield();
 	mem_lend_release(first);
 	usleep(20000);
@@ -55,6 +55,8 @@ static void idle_waits_for_each_hold(void **arg)
 	pthread_join(thread, NULL);
 	assert_true(atomic_load(&shared.done));
 	assert_int_equal(atomic_load(&shared.lend.side), 0); /* both were looked at */
+	/* Nothing of it is left that whoever comes next could take for a hold. */
+	assert_int_equal(atomic_load(&shared.lend.count[0]), 0);
 }
 
 /* Holds overlap all the time, as those of a busy queue do: the count is never zero. */
