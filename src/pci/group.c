@@ -83,6 +83,7 @@ void group_destroy_all(struct pci_bus *bus)
 	}
 	free(bus->by_number);
 	bus->by_number = NULL;
+	bus->group_cap = 0; /* a machine came to nothing: the next group makes another one */
 }
 
 /* Numbers whatever has none yet, in order of address. (bus lock) */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Description: a function is added with the first, second, ... allocation failing until none fails:
- * every failure is -ENOMEM with a reason, and leaves the address free. Numbering never allocates.
+ * every failure is -ENOMEM with a reason, and leaves the address free. Numbering never allocates. A
+ * machine that cannot be had leaves the instance one without.
  * The linker puts the __wrap_ functions in front of the allocator (see meson.build).
  */
 #include "toy.h"
+#include "tests/unit/route/tree.h"
 
 void *__real_malloc(size_t len);
 void *__real_calloc(size_t nr, size_t len);
@@ -122,12 +124,72 @@ static void numbers_survive_hunger(void **state)
 	ioas_iommu_destroy(iommu);
 }
 
+static struct ioas_topology *two_ports(void)
+{
+	struct ioas_topology *topology = tree_new();
+
+	bridge(topology, "00:01.0", IOAS_TOPOLOGY_ROOT_PORT, 1, 1, true);
+	leaf(topology, "01:00.0", IOAS_TOPOLOGY_ENDPOINT);
+	bridge(topology, "00:02.0", IOAS_TOPOLOGY_ROOT_PORT, 2, 2, true);
+	leaf(topology, "02:00.0", IOAS_TOPOLOGY_ENDPOINT);
+	resolve(topology);
+	return topology;
+}
+
+/* Whatever it had got of it: functions go where they would go without. */
+static void a_failed_machine_leaves_none(void **state)
+{
+	struct ioas_topology *topology = two_ports();
+	int tries = 0, rc;
+
+	once = true;
+	do {
+		struct ioas_iommu *iommu = toy_iommu();
+		struct toy *toy;
+
+		fuse = ++tries;
+		rc = ioas_pci_machine(iommu, topology, NULL);
+		assert_int_equal(rc, fuse ? 0 : -ENOMEM);
+		fuse = 0;
+		/* Where only an instance without one has room. */
+		assert_int_equal(toy_add(iommu, "03:00.0", &toy, NULL), rc ? 0 : -ENODEV);
+		if (rc)
+			assert_int_equal(pci_group_number(pci_group_of(toy->pci)), 1);
+		ioas_iommu_destroy(iommu);
+	} while (rc);
+	once = false;
+	assert_true(tries > 12);
+	ioas_topology_destroy(topology);
+}
+
+/* At the second attempt it is had. */
+static void a_machine_can_be_asked_for_again(void **state)
+{
+	struct ioas_topology *topology = two_ports();
+	struct ioas_iommu *iommu = toy_iommu();
+	int tries = 0, rc;
+	struct toy *toy;
+
+	do {
+		fuse = ++tries;
+		rc = ioas_pci_machine(iommu, topology, NULL);
+		fuse = 0;
+	} while (rc);
+	assert_int_equal(toy_add(iommu, "02:00.0", &toy, NULL), 0);
+	assert_int_equal(pci_group_number(pci_group_of(toy->pci)),
+			 ioas_topology_group_of(topology, at("02:00.0")));
+	ioas_iommu_destroy(iommu);
+	ioas_topology_destroy(topology);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_failed_add_leaves_nothing),
 		cmocka_unit_test(whatever_fails_is_said),
 		cmocka_unit_test(numbers_survive_hunger),
+		cmocka_unit_test(a_failed_machine_leaves_none),
+		cmocka_unit_test(a_machine_can_be_asked_for_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
