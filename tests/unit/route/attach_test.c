@@ -405,6 +405,41 @@ static void without_memory_the_old_route_stays(void **arg)
 	route_set_put(set);
 }
 
+/* Its IOMMU walks what it can read: formats that it knows, of no more address bits than it has. */
+static void a_table_that_cannot_be_walked_is_no_route(void **arg)
+{
+	static const struct {
+		struct pt_config config;
+		const char *why;
+	} cases[] = {
+		{{.format = PT_VTD_SS, .aw = 48}, "the page table has format vtd-ss"},
+		{{.format = PT_AMDV1, .aw = 49},
+		 "its IOMMU has 48 address bits, the page table 49"},
+	};
+	struct ioas_device *dev = device(0x100, NULL, BOTH, 20);
+
+	dev->aw = 48;
+	for (unsigned i = 0; i < 2; i++)
+		for (int pasid = -1; pasid < 2; pasid++) {
+			struct ioas_why why = {""};
+			pasid_t number = (pasid_t)pasid;
+			struct pt *wrong;
+
+			assert_int_equal(pt_new(&cases[i].config, &wrong), 0);
+			for (unsigned there = 0; there < 2; there++) {
+				assert_int_equal(
+					route_attach(dev, pasid < 0 ? NULL : &number, wrong, &why),
+					-EINVAL);
+				assert_non_null(strstr(why.text, cases[i].why));
+				assert_ptr_equal(route_of(dev, pasid), there ? pt[1] : NULL);
+				assert_int_equal(attach(dev, pasid, 1, NULL), 0);
+			}
+			detach(dev, pasid);
+			pt_destroy(wrong);
+		}
+	end(dev);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +454,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pasids_of_shared_queues_are_machine_wide, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(routes_are_listed, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_table_that_cannot_be_walked_is_no_route, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(without_memory_the_old_route_stays, setup,
 						teardown),
 	};

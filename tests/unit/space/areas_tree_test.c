@@ -262,6 +262,64 @@ static void one_gap_is_in_the_bound_of_all(void **state)
 	}
 }
 
+/* The most pages that a bound lets in. */
+static uint64_t most(const struct areas_fit *fit, struct areas_request *req)
+{
+	uint64_t low = 0, high = SPACE / PAGE;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low + 1) / 2;
+
+		req->len = middle * PAGE;
+		if (areas_fits(fit, req))
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return low;
+}
+
+/*
+ * Of whole pages a bound is exact as long as nothing above it is: of the few areas of one leaf.
+ * Also of a range that begins or ends in an area, beside one, or before the first.
+ */
+static void the_bound_of_a_range_is_exact(void **state)
+{
+	seed = 7;
+	for (unsigned round = 0; round < 400; round++) {
+		uint64_t pages = 1ull << (4 + rnd(8)), first, last;
+		struct areas_fit fit;
+		iova_t out;
+
+		areas_init(&areas);
+		for (uint64_t at = rnd(3) + 1; at < pages && nr < 12;) {
+			uint64_t len = 1 + rnd(1 + rnd(pages) / 4);
+
+			insert(at * PAGE, (at + len) * PAGE - 1);
+			at += len + (rnd(3) ? 0 : rnd(pages) / 4);
+		}
+		if (rnd(2))
+			insert(0, PAGE - 1);
+		for (unsigned i = 0; i < 8; i++) {
+			first = 1 + rnd(pages);
+			last = first + rnd(pages + 1);
+			areas_fit_range(&areas, first * PAGE, (last + 1) * PAGE - 1, &fit);
+			for (unsigned order = 0; order < AREAS_ORDERS; order++) {
+				struct areas_request req = {.align = AREAS_ALIGN_MIN << order};
+				uint64_t len = most(&fit, &req);
+
+				req.len = len * PAGE;
+				if (len)
+					assert_true(room(&req, first * PAGE, (last + 1) * PAGE - 1,
+							 &out));
+				req.len = (len + 1) * PAGE;
+				assert_false(room(&req, first * PAGE, (last + 1) * PAGE - 1, &out));
+			}
+		}
+		empty();
+	}
+}
+
 /* A mapping may end with any byte where there is no page table: also with the first that is chosen.
  */
 static void room_begins_behind_the_last_byte(void **state)
@@ -288,6 +346,7 @@ int main(void)
 		cmocka_unit_test(one_gap_is_in_the_bound_of_all),
 		cmocka_unit_test(behind_the_last_area_is_what_is_left),
 		cmocka_unit_test(room_begins_behind_the_last_byte),
+		cmocka_unit_test(the_bound_of_a_range_is_exact),
 		cmocka_unit_test(any_order),
 		cmocka_unit_test(in_a_row),
 		cmocka_unit_test(what_is_reserved_is_enough),
