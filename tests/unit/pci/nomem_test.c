@@ -2,9 +2,10 @@
 /*
  * Description: a function is added with the first, second, ... allocation failing until none fails:
  * every failure is -ENOMEM with a reason, and leaves the address free. Numbering never allocates. A
- * machine that cannot be had leaves the instance one without.
- * The linker puts the __wrap_ functions in front of the allocator (see meson.build).
+ * machine that cannot be had leaves the instance one without; a view of /sys says that it is not
+ * whole. The linker puts the __wrap_ functions in front of the allocator (see meson.build).
  */
+#include <ftw.h>
 #include "toy.h"
 #include "tests/unit/route/tree.h"
 
@@ -182,6 +183,32 @@ static void a_machine_can_be_asked_for_again(void **state)
 	ioas_topology_destroy(topology);
 }
 
+static int remove_one(const char *name, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(name);
+}
+
+static void a_view_that_is_not_whole_is_an_error(void **state)
+{
+	char root[] = "/tmp/ioas-nomem-XXXXXX";
+	struct ioas_iommu *iommu = toy_iommu();
+	int tries = 0, rc;
+
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(toy_add(iommu, "01:00.0", NULL, NULL), 0);
+	once = true;
+	do {
+		fuse = ++tries;
+		rc = ioas_pci_sysfs_write(iommu, root);
+		assert_int_equal(rc, fuse ? 0 : -ENOMEM);
+		fuse = 0;
+	} while (rc);
+	once = false;
+	assert_true(tries > 6);
+	assert_int_equal(nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	ioas_iommu_destroy(iommu);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +217,7 @@ int main(void)
 		cmocka_unit_test(numbers_survive_hunger),
 		cmocka_unit_test(a_failed_machine_leaves_none),
 		cmocka_unit_test(a_machine_can_be_asked_for_again),
+		cmocka_unit_test(a_view_that_is_not_whole_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
