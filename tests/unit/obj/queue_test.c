@@ -317,6 +317,11 @@ static void queues_go_while_somebody_tells(void **state)
 	pthread_join(thread, NULL);
 }
 
+static void what_was_never_made_can_go(void **state)
+{
+	obj_events_put(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +334,7 @@ int main(void)
 		T(each_point_can_fail),
 		T(readers_and_reporters_meet),
 		T(queues_go_while_somebody_tells),
+		cmocka_unit_test(what_was_never_made_can_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Where functions are, how they are numbered and grouped, and what is refused. */
+#include <ioas/topology.h>
+#include "pci/bus.h"
 #include "toy.h"
 
 struct order {
@@ -242,6 +244,12 @@ static void suspend_and_resume_reach_every_model(void **state)
 	ioas_iommu_destroy(iommu);
 }
 
+static void what_was_never_made_can_go(void **state)
+{
+	pci_bus_destroy(NULL);
+	pci_machine_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +260,7 @@ int main(void)
 		cmocka_unit_test(ports_have_places_of_their_own),
 		cmocka_unit_test(contradictions_are_refused),
 		cmocka_unit_test(suspend_and_resume_reach_every_model),
+		cmocka_unit_test(what_was_never_made_can_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Description: devices are found by segment and requester ID, whatever came and went. */
+#include <ioas/topology.h>
 #include "tests/unit/tlp/rig.h"
 
 #define LIVE 200
@@ -109,12 +110,25 @@ static void stream_ids_and_requester_ids_are_apart(void **arg)
 	ioas_iommu_destroy(iommu);
 }
 
+/* As who makes several and fails at one lets all of them go. */
+static void what_was_never_made_can_go(void **arg)
+{
+	route_table_destroy(NULL);
+	route_wide_destroy(NULL);
+	route_shares_destroy(NULL);
+	route_set_put(NULL);
+	route_device_destroy(NULL);
+	ioas_stream_destroy(NULL);
+	ioas_topology_destroy(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lookups_agree_with_a_linear_search),
 		cmocka_unit_test(devices_of_a_set_share_requester_ids),
 		cmocka_unit_test(stream_ids_and_requester_ids_are_apart),
+		cmocka_unit_test(what_was_never_made_can_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

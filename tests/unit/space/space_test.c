@@ -3,6 +3,7 @@
  * Description: what a space without a page table does with maps, unmaps, copies, reserved and
  * allowed ranges. Addresses and errors are those a Linux 6.12 kernel gave for the same calls.
  */
+#include <ioas/access.h>
 #include "rig.h"
 
 static void chooses_the_lowest_address_that_fits(void **state)
@@ -233,6 +234,13 @@ static void huge_pages_off_means_page_alignment(void **state)
 	assert_int_equal(ioas_space_alignment(rig->space), 1);
 }
 
+static void what_was_never_made_can_go(void **state)
+{
+	ioas_space_put(NULL);
+	ioas_access_destroy(NULL);
+	ioas_access_unpin(NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -248,6 +256,7 @@ int main(void)
 		TEST(copy_shares_pages_over_several_mappings),
 		TEST(copy_gains_no_write_permission),
 		TEST(huge_pages_off_means_page_alignment),
+		cmocka_unit_test(what_was_never_made_can_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
