@@ -92,8 +92,6 @@ bool areas_room(const struct areas *areas, const struct areas_request *req, iova
 	struct space_area *end = areas_last(areas);
 	enum found found = NOT_HERE;
 
-	if (first > last)
-		return false;
 	if (areas->root)
 		found = room_in(areas->root, &search);
 	if (found != NOT_HERE)

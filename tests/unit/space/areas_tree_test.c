@@ -256,6 +256,15 @@ static void one_gap_is_in_the_bound_of_all(void **state)
 		assert_true(areas_fits(&fit, &req));
 		assert_true(areas_room(&areas, &req, PAGE, at - 1, &out));
 		assert_int_equal(out, gap);
+		/* On neither side of it there is any, nor does the search look there again. */
+		req.len = PAGE;
+		if (gap > PAGE) {
+			areas_fit_range(&areas, PAGE, gap - 1, &fit);
+			assert_false(areas_fits(&fit, &req));
+		}
+		areas_fit_range(&areas, gap + 8 * PAGE, at - 1, &fit);
+		assert_false(areas_fits(&fit, &req));
+		req.len = 8 * PAGE;
 		while (nr)
 			drop(nr - 1);
 		areas_fini(&areas);
@@ -326,9 +335,9 @@ static void room_begins_behind_the_last_byte(void **state)
 {
 	static const iova_t ends[] = {AREAS_CHOOSE_FIRST - 1, AREAS_CHOOSE_FIRST,
 				      AREAS_CHOOSE_FIRST + 1};
-	const struct areas_request req = {.len = 1, .align = 1};
 
 	for (unsigned i = 0; i < 3; i++) {
+		struct areas_request req = {.len = 1, .align = 1};
 		iova_t want = ends[i] + 1, got;
 
 		areas_init(&areas);
@@ -336,6 +345,15 @@ static void room_begins_behind_the_last_byte(void **state)
 		insert(ends[i] + 3, ends[i] + 3);
 		assert_true(areas_room(&areas, &req, AREAS_CHOOSE_FIRST, SPACE, &got));
 		assert_int_equal(got, want);
+		/* Up to the next one, also where that is where the range ends. */
+		req.len = 2;
+		for (unsigned k = 0; k < 3; k++) {
+			assert_true(areas_room(&areas, &req, want, ends[i] + 2 + k, &got));
+			assert_int_equal(got, want);
+		}
+		req.len++;
+		for (unsigned k = 0; k < 3; k++)
+			assert_false(areas_room(&areas, &req, want, ends[i] + 2 + k, &got));
 		empty();
 	}
 }
