@@ -237,6 +237,48 @@ static void a_dmabuf_has_epochs(void **state)
 	mem_file_put(file);
 }
 
+static void a_dmabuf_has_whole_pages(void **state)
+{
+	static const uint64_t lens[][2] = {
+		{1, 1}, {PAGE - 1, 1}, {PAGE, 1}, {PAGE + 1, 2}, {3 * PAGE, 3}};
+	struct mem_file *file;
+
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		void *host;
+
+		assert_int_equal(mem_dmabuf_new(files, lens[i][0], &file), 0);
+		assert_int_equal(mem_dmabuf_len(file), lens[i][1] * PAGE);
+		assert_int_equal(mem_file_pin(file, 0, lens[i][1] * PAGE, true, &host, NULL), 0);
+		memset(host, 1, lens[i][1] * PAGE);
+		mem_file_unpin(file, 0, lens[i][1] * PAGE, host);
+		mem_file_put(file);
+	}
+	assert_int_equal(mem_dmabuf_new(files, 1ull << 60, &file), -ENOMEM);
+	assert_int_equal(mem_dmabuf_new(files, UINT64_MAX, &file), -ENOMEM);
+}
+
+/* Word by word: whoever reads it has nothing else to go by. */
+static void a_refusal_names_what_is_wrong(void **state)
+{
+	int fd = memfd(2 * PAGE);
+	struct mem_file *file = open_file(dup(fd)), *other = open_file(-1);
+	struct ioas_why why;
+	void *host;
+
+	assert_int_equal(mem_file_pin(other, 0, PAGE, false, &host, &why), -EINVAL);
+	assert_string_equal(why.text, "the file is neither of tmpfs nor of hugetlbfs");
+	assert_int_equal(mem_file_pin(file, PAGE, 2 * PAGE, false, &host, &why), -EINVAL);
+	assert_string_equal(why.text,
+			    "0x1000-0x2fff of the file are wanted, which has 0x2000 bytes");
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	assert_int_equal(mem_file_pin(file, 0, PAGE, true, &host, &why), -EPERM);
+	assert_string_equal(why.text,
+			    "the file cannot be mapped for writing: Operation not permitted");
+	mem_file_put(file);
+	mem_file_put(other);
+	close(fd);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -250,6 +292,8 @@ int main(void)
 		TEST(a_descriptor_for_reading_is_no_hindrance),
 		TEST(nothing_leaks_without_memory),
 		TEST(a_dmabuf_has_epochs),
+		TEST(a_dmabuf_has_whole_pages),
+		TEST(a_refusal_names_what_is_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
