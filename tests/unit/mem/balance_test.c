@@ -46,8 +46,15 @@ static struct {
 	unsigned left; /* 0: none is */
 } refused;
 
+/* No page can be had, whichever way it is asked for. */
+static bool no_pages;
+
 long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
+	if (no_pages && (nr == SYS_madvise || nr == SYS_process_vm_readv || nr == SYS_futex)) {
+		errno = EFAULT;
+		return -1;
+	}
 	if (!refused.left || nr != refused.nr || --refused.left)
 		return __real_syscall(nr, a, b, c, d, e, f);
 	errno = refused.error;
@@ -359,6 +366,34 @@ static void files_leave_nothing(void **state)
 	assert_int_equal(sweep_system(file_life, SYS_fstatfs, EBADF, -EBADF), 2);
 }
 
+/* What was mapped to look for its memory is mapped no more. */
+static void a_file_without_memory_leaves_nothing(void **state)
+{
+	struct mem_files *files;
+	struct mem_file *file;
+	struct ioas_why why;
+	void *at;
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	long before;
+
+	assert_int_equal(ftruncate(fd, 3 * PAGE), 0);
+	assert_int_equal(mem_files_new(&files), 0);
+	assert_int_equal(mem_file_open(files, fd, &file), 0);
+	before = mapped();
+	no_pages = true;
+	for (int write = 0; write < 2; write++) {
+		assert_int_equal(mem_file_pin(file, PAGE, 2 * PAGE, write, &at, &why), -ENOMEM);
+		assert_string_equal(why.text, "no memory for the file's pages");
+	}
+	no_pages = false;
+	assert_int_equal(mapped(), before);
+	assert_int_equal(mem_file_pin(file, PAGE, 2 * PAGE, true, &at, NULL), 0);
+	mem_file_unpin(file, PAGE, 2 * PAGE, at);
+	assert_int_equal(mapped(), before);
+	mem_file_put(file);
+	mem_files_destroy(files);
+}
+
 static void what_was_never_made_ends(void **state)
 {
 	long before = live;
@@ -378,6 +413,7 @@ int main(void)
 		cmocka_unit_test(maps_and_windows_leave_nothing),
 		cmocka_unit_test(accounts_leave_nothing),
 		cmocka_unit_test(files_leave_nothing),
+		cmocka_unit_test(a_file_without_memory_leaves_nothing),
 		cmocka_unit_test(what_was_never_made_ends),
 	};
 

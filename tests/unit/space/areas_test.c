@@ -42,7 +42,7 @@ static void check(const struct areas_fit *fit, const uint64_t best[AREAS_ORDERS]
 /* Most are small and near one another, as far as differences matter. */
 static void any_gap(iova_t *first, iova_t *last, bool broken)
 {
-	uint64_t pages = 1 + rnd(1ull << rnd(12));
+	uint64_t pages = 1 + rnd(1ull << (rnd(8) ? rnd(12) : rnd(20)));
 
 	*first = rnd(1ull << (13 + rnd(40)));
 	*last = *first + pages * PAGE - 1;

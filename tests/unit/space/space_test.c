@@ -116,13 +116,15 @@ static void allow_refuses_bad_lists_and_keeps_the_old(void **state)
 	struct rig *rig = *state;
 	struct ioas_range good = {0x10000, 0x1ffff};
 	struct ioas_range one_byte = {5, 5};
-	struct ioas_range overlap[] = {{5, 9}, {9, 12}};
+	struct ioas_range overlap[] = {{5, 9}, {9, 12}}, turned[] = {{9, 12}, {5, 9}};
 	struct ioas_range meets[] = {{0x1000, 0x1fff}, {0x100000, 0x200000}};
 
 	assert_int_equal(ioas_space_allow(rig->space, &good, 1, NULL), 0);
 	assert_int_equal(space_reserve(rig->space, 0x180000, 0x2fffff, rig, NULL), 0);
 	assert_int_equal(ioas_space_allow(rig->space, &one_byte, 1, &rig->why), -EINVAL);
 	assert_int_equal(ioas_space_allow(rig->space, overlap, 2, &rig->why), -EINVAL);
+	assert_string_equal(rig->why.text, "allowed ranges 0x5-0x9 and 0x9-0xc overlap");
+	assert_int_equal(ioas_space_allow(rig->space, turned, 2, &rig->why), -EINVAL);
 	assert_string_equal(rig->why.text, "allowed ranges 0x5-0x9 and 0x9-0xc overlap");
 	assert_int_equal(ioas_space_allow(rig->space, meets, 2, &rig->why), -EADDRINUSE);
 	assert_string_equal(rig->why.text, "allowed range 0x100000-0x200000 meets the reserved "
@@ -234,6 +236,52 @@ static void huge_pages_off_means_page_alignment(void **state)
 	assert_int_equal(ioas_space_alignment(rig->space), 1);
 }
 
+/* As many as there is room for, each full once. */
+static void what_is_unmapped_can_be_chosen_again(void **state)
+{
+	struct rig *rig = *state;
+	struct ioas_range four[] = {
+		{0x10000, 0x10fff}, {0x20000, 0x20fff}, {0x30000, 0x30fff}, {0x40000, 0x40fff}};
+
+	assert_int_equal(ioas_space_allow(rig->space, four, 4, NULL), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(rig_auto(rig, ARENA, PAGE), four[i].first);
+	assert_int_equal(rig_auto_error(rig, ARENA, PAGE), -ENOSPC);
+	for (unsigned i = 4; i--;) {
+		assert_int_equal(rig_unmap(rig, four[i].first, PAGE, PAGE), 0);
+		assert_int_equal(rig_auto(rig, ARENA, PAGE), four[i].first);
+		assert_int_equal(rig_auto_error(rig, ARENA, PAGE), -ENOSPC);
+	}
+	assert_int_equal(rig_unmap(rig, 0, 0, 4 * PAGE), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(rig_auto(rig, ARENA, PAGE), four[i].first);
+}
+
+/* Where a page ends in it; where nothing has to be cut there is nothing to refuse. */
+static void a_mapping_is_cut_where_a_page_ends(void **state)
+{
+	static const iova_t inside[] = {0x1000, 0x1001, 0x1ffe, 0x2000, 0x2ffe};
+	static const iova_t outside[] = {0, 0xfff, 0x2fff, 0x3000, UINT64_MAX};
+	struct rig *rig = *state;
+
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA, 2 * PAGE), 0);
+	assert_int_equal(space_cut(rig->space, 0x1fff, NULL), 0);
+	assert_int_equal(space_area_nr(rig->space), 1); /* leaves may be large */
+	assert_int_equal(rig_unmap(rig, 0, 0, 2 * PAGE), 0);
+	assert_int_equal(space_set_huge_pages(rig->space, false, NULL), 0);
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA, 2 * PAGE), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(space_cut(rig->space, outside[i], NULL), 0);
+		assert_int_equal(space_cut(rig->space, inside[i], &rig->why), -EINVAL);
+		assert_non_null(strstr(rig->why.text, "0x1000-0x2fff cannot be cut after 0x"));
+		assert_int_equal(space_area_nr(rig->space), 1);
+	}
+	assert_int_equal(space_cut(rig->space, 0x1fff, NULL), 0);
+	assert_int_equal(space_area_nr(rig->space), 2);
+	assert_int_equal(rig_unmap(rig, 0x2000, PAGE, PAGE), 0);
+	assert_int_equal(rig_unmap(rig, 0x1000, PAGE, PAGE), 0);
+}
+
 static void what_was_never_made_can_go(void **state)
 {
 	ioas_space_put(NULL);
@@ -256,6 +304,8 @@ int main(void)
 		TEST(copy_shares_pages_over_several_mappings),
 		TEST(copy_gains_no_write_permission),
 		TEST(huge_pages_off_means_page_alignment),
+		TEST(what_is_unmapped_can_be_chosen_again),
+		TEST(a_mapping_is_cut_where_a_page_ends),
 		cmocka_unit_test(what_was_never_made_can_go),
 	};
 
