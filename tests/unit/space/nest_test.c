@@ -454,6 +454,27 @@ static void a_child_that_comes_in_an_unmap_shows_nothing_of_it(void **state)
 	ioas_space_put(late.parent);
 }
 
+/* One area of a child over what its parent has in two: the other half stays. */
+static void what_was_cut_goes_in_parts(void **state)
+{
+	uint32_t prot;
+
+	for (unsigned half = 0; half < 2; half++) {
+		assert_int_equal(space_set_huge_pages(rig->space, false, NULL), 0);
+		assert_int_equal(rig_fixed(rig, BASE, ARENA, 4 * PAGE), 0);
+		assert_int_equal(ioas_space_nest_map(twin[1].space, BASE, BASE, 4 * PAGE, RW, NULL),
+				 0);
+		assert_int_equal(space_cut(rig->space, BASE + 2 * PAGE - 1, NULL), 0);
+		assert_int_equal(rig_unmap(rig, BASE + half * 2 * PAGE, 2 * PAGE, 2 * PAGE), 0);
+		for (unsigned p = 0; p < 4; p++)
+			assert_int_equal(rig_lookup(rig, twin[1].pt, address(p), &prot),
+					 p / 2 == half ? 0 : ARENA + p * PAGE);
+		assert_int_equal(rig_unmap(rig, BASE, 4 * PAGE, 2 * PAGE), 0);
+		assert_int_equal(
+			ioas_space_unmap(twin[1].space, BASE, BASE + 4 * PAGE - 1, NULL, NULL), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -465,6 +486,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(it_is_told_how_much_is_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_locked_part_keeps_its_parent, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_stays_is_shown_all_the_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_cut_goes_in_parts, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_comes_after_the_last_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_short_file_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_map_without_memory_is_undone, setup, teardown),
