@@ -282,6 +282,65 @@ static void a_mapping_is_cut_where_a_page_ends(void **state)
 	assert_int_equal(rig_unmap(rig, 0x1000, PAGE, PAGE), 0);
 }
 
+/* The last byte of one and the first of the other are enough to meet, and nothing less. */
+static void neighbours_do_not_meet(void **state)
+{
+	static const struct ioas_range apart[] = {
+		{0xf000, 0xffff}, {0x11000, 0x11fff}, {0x1f000, 0x1ffff}, {0x30000, 0x30fff}};
+	static const struct ioas_range meet[] = {
+		{0xf000, 0x10000}, {0x10fff, 0x11fff}, {0x1f000, 0x20000}, {0x2ffff, 0x30fff}};
+	struct ioas_range allowed[] = {{0x20000, 0x27fff}, {0x28000, 0x2ffff}};
+	struct rig *rig = *state;
+	int owner;
+
+	assert_int_equal(rig_fixed(rig, 0x10000, ARENA, PAGE), 0);
+	assert_int_equal(ioas_space_allow(rig->space, allowed, 2, &rig->why), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(
+			space_reserve(rig->space, meet[i].first, meet[i].last, &owner, &rig->why),
+			-EADDRINUSE);
+	assert_string_equal(rig->why.text, "allowed range 0x28000-0x2ffff lies in 0x2ffff-0x30fff, "
+					   "which is to be reserved");
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(
+			space_reserve(rig->space, apart[i].first, apart[i].last, &owner, &rig->why),
+			0);
+	assert_int_equal(rig_fixed(rig, 0xf000, ARENA, 1), -EINVAL);
+	assert_int_equal(rig_fixed(rig, 0xffff, ARENA, 1), -EINVAL);
+	assert_int_equal(rig_fixed(rig, 0xefff, ARENA, 1), 0);
+	assert_int_equal(rig_fixed(rig, 0x12000, ARENA, 1), 0);
+}
+
+static void first_last_and_memory_are_each_aligned(void **state)
+{
+	static const struct {
+		iova_t iova;
+		uint64_t va, len;
+	} wrong[] = {{0x1800, ARENA, 0x800}, {0x1000, ARENA, 0x800}, {0x1000, ARENA + 8, 0x1000}};
+	struct rig *rig = *state;
+	struct space_area_info info;
+
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(rig_fixed(rig, 0x10000, ARENA, PAGE), 0);
+		assert_int_equal(rig_fixed(rig, wrong[i].iova, wrong[i].va, wrong[i].len), 0);
+		assert_int_equal(space_set_huge_pages(rig->space, false, &rig->why), -EADDRINUSE);
+		assert_non_null(strstr(rig->why.text, "memory is not aligned to 4096"));
+		assert_true(space_huge_pages(rig->space));
+		assert_int_equal(rig_unmap(rig, wrong[i].iova, wrong[i].len, wrong[i].len), 0);
+		assert_int_equal(space_set_huge_pages(rig->space, false, &rig->why), 0);
+		assert_false(space_huge_pages(rig->space));
+		assert_int_equal(rig_fixed(rig, wrong[i].iova, wrong[i].va, wrong[i].len), -EINVAL);
+		assert_int_equal(space_set_huge_pages(rig->space, true, NULL), 0);
+		assert_int_equal(rig_unmap(rig, 0, 0, PAGE), 0);
+	}
+	assert_int_equal(space_area_at_or_after(rig->space, 0, &info), -ENOENT);
+	assert_int_equal(rig_fixed(rig, 0x1001, ARENA, 7), 0);
+	assert_int_equal(space_area_at_or_after(rig->space, 0x1007, &info), 0);
+	assert_true(info.range.first == 0x1001 && info.range.last == 0x1007);
+	assert_int_equal(info.prot, IOAS_PROT_READ | IOAS_PROT_WRITE);
+	assert_int_equal(space_area_at_or_after(rig->space, 0x1008, &info), -ENOENT);
+}
+
 static void what_was_never_made_can_go(void **state)
 {
 	ioas_space_put(NULL);
@@ -306,6 +365,8 @@ int main(void)
 		TEST(huge_pages_off_means_page_alignment),
 		TEST(what_is_unmapped_can_be_chosen_again),
 		TEST(a_mapping_is_cut_where_a_page_ends),
+		TEST(neighbours_do_not_meet),
+		TEST(first_last_and_memory_are_each_aligned),
 		cmocka_unit_test(what_was_never_made_can_go),
 	};
 
