@@ -186,13 +186,15 @@ static uint64_t pba_len(const struct ioas_pci *pci)
 	return (pci->desc.msix_nr + 63u) / 64 * 8;
 }
 
-/* Both begin and end on multiples of 8, so an aligned access is inside or outside. */
+/* Both begin and end on multiples of 8: an aligned access is inside or outside. A page may be both.
+ */
 bool msix_covers(const struct ioas_pci *pci, unsigned bar, uint64_t off, unsigned size, bool pba)
 {
 	uint64_t start = pba ? pci->desc.msix_pba : pci->desc.msix_table;
 	uint64_t len = pba ? pba_len(pci) : table_len(pci);
 
-	return pci->desc.msix_nr && bar == pci->desc.msix_bar && off >= start && off - start < len;
+	return pci->desc.msix_nr && bar == pci->desc.msix_bar && off < start + len &&
+	       start < off + size;
 }
 
 static uint64_t read_pending(struct ioas_pci *pci, unsigned word)

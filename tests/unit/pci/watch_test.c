@@ -94,6 +94,29 @@ static void only_whole_pages_of_registers(void **state)
 	assert_int_equal(page(&at), 0);
 }
 
+/* Wherever the table begins and ends: its pages are no registers', those beside them are. */
+static void no_page_has_some_of_the_table(void **state)
+{
+	struct ioas_pci_desc *desc = &toy->pci->desc;
+	const struct ioas_pci_desc before = *desc;
+	void *at;
+
+	offer(0);
+	desc->msix_table = 0x2ff8;
+	desc->msix_nr = 1;
+	desc->msix_pba = 0xff8;
+	assert_int_equal(ioas_pci_watch_page(toy->pci, 0, 0x2000, &at), -EINVAL);
+	assert_int_equal(ioas_pci_watch_page(toy->pci, 0, 0x3000, &at), -EINVAL);
+	assert_int_equal(ioas_pci_watch_page(toy->pci, 0, 0, &at), -EINVAL);
+	assert_int_equal(page(&at), 0);
+	desc->msix_table = 0x3000 - 16;
+	desc->msix_pba = 0x2000;
+	assert_int_equal(ioas_pci_watch_page(toy->pci, 0, 0x2000, &at), -EINVAL);
+	assert_int_equal(ioas_pci_watch_page(toy->pci, 0, 0x3000, &at), -ENXIO);
+	assert_int_equal(page(&at), 0);
+	*desc = before;
+}
+
 static void nobody_has_mapped_anything(void **state)
 {
 	void *at;
@@ -238,9 +261,10 @@ static void silence_shuts_it_first(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(only_whole_pages_of_registers),   TEST(nobody_has_mapped_anything),
-		TEST(what_is_stored_is_seen),	       TEST(another_file_takes_its_place),
-		TEST(without_memory_there_is_no_page), TEST(silence_shuts_it_first),
+		TEST(only_whole_pages_of_registers), TEST(nobody_has_mapped_anything),
+		TEST(no_page_has_some_of_the_table), TEST(what_is_stored_is_seen),
+		TEST(another_file_takes_its_place),  TEST(without_memory_there_is_no_page),
+		TEST(silence_shuts_it_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
