@@ -40,6 +40,8 @@ long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
 	long rc;
 
+	/* Nothing is mapped of what is closed already: by then the number may be another file's. */
+	assert_true(nr != SYS_mmap || e < 0 || fcntl((int)e, F_GETFD) >= 0);
 	/* Of mappings those of a file. */
 	if (refused.left && nr == refused.nr && (nr != SYS_mmap || e >= 0) && !--refused.left) {
 		errno = ENOMEM;
