@@ -128,9 +128,14 @@ static void a_process_has_a_limit_of_its_own(void **state)
 	assert_non_null(strstr(why.text, "process "));
 	expect(FIRST, 10, 10);
 	account_uncharge(&pa, 10 * PAGE);
+	account_uncharge(&pb, 9 * PAGE);
+	expect(FIRST, 0, 0);
+	expect(SECOND, 1, 1);
+	assert_int_equal(account_charge(&pb, 9 * PAGE, NULL), 0);
 	account_uncharge(&pb, 10 * PAGE);
 	account_payer_fini(&pa);
 	account_payer_fini(&pb);
+	account_payer_fini(&pb); /* it has ended already */
 }
 
 /* As vfio_iommu_type1 has it: locked is counted in any case, pinned never. */
@@ -308,6 +313,102 @@ static void a_limit_that_is_not_enforced_refuses_nothing(void **state)
 	account = kept;
 }
 
+/* Who pays by the same rule, process and, where that counts, user has the same counters. */
+static void payers_are_the_same_where_their_counters_are(void **state)
+{
+	struct person a = person(FIRST, 7, 10), again = a, b = person(SECOND, 7, 10), other = a;
+	struct account_payer first, payers[4];
+
+	other.uid = 8;
+	first = payer(&a, ACCOUNT_USER);
+	payers[0] = payer(&again, ACCOUNT_USER);
+	payers[1] = payer(&b, ACCOUNT_USER);
+	payers[2] = payer(&other, ACCOUNT_USER);
+	payers[3] = payer(&a, ACCOUNT_PROCESS);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(account_payer_same(&first, &payers[i]), i == 0);
+		account_payer_fini(&payers[i]);
+	}
+	account_payer_fini(&first);
+}
+
+static struct account_share *last;
+
+/* Is it the one of before? */
+static bool again(struct person *caller, enum account_rule rule)
+{
+	struct account_share *before = last, *share;
+
+	if (before)
+		account_share_get(before);
+	assert_int_equal(account_share_again(account, rule, &caller->caller, &last, &share), 0);
+	assert_ptr_equal(share, last);
+	assert_ptr_equal(share->payer.caller, &caller->caller);
+	assert_int_equal(share->refs, share == before ? 3 : 2);
+	account_share_put(share);
+	account_share_put(before);
+	return share == before;
+}
+
+static void a_share_serves_until_something_has_changed(void **state)
+{
+	struct person self = person(0, 7, 10), twin = self, other = person(FIRST, 7, 10);
+
+	assert_false(again(&self, ACCOUNT_USER));
+	/* Where a child's memory cannot be wiped each is another one. */
+	assert_int_equal(again(&self, ACCOUNT_USER), account_self(account) != 0);
+	if (!account_self(account)) {
+		account_share_put(last);
+		last = NULL;
+		skip();
+	}
+	assert_int_equal(last->payer.rule, ACCOUNT_USER);
+	assert_true(last->payer.limited);
+	self.uid = 8;
+	assert_false(again(&self, ACCOUNT_USER));
+	assert_true(again(&self, ACCOUNT_USER));
+	assert_false(again(&self, ACCOUNT_PROCESS));
+	self.uid = 9; /* which is all the same there */
+	assert_true(again(&self, ACCOUNT_PROCESS));
+	assert_false(again(&twin, ACCOUNT_PROCESS));
+	assert_false(again(&self, ACCOUNT_VFIO));
+	self.privileged = true;
+	assert_false(again(&self, ACCOUNT_VFIO));
+	assert_false(last->payer.limited);
+	assert_true(again(&self, ACCOUNT_VFIO));
+	assert_false(again(&self, ACCOUNT_USER));
+	assert_int_equal(last->payer.rule, ACCOUNT_UNLIMITED);
+	assert_true(again(&self, ACCOUNT_PROCESS));
+	self.privileged = false;
+	assert_false(again(&self, ACCOUNT_PROCESS));
+	/* Whether the number of another one still means the same is not known here. */
+	assert_false(again(&other, ACCOUNT_PROCESS));
+	assert_false(again(&other, ACCOUNT_PROCESS));
+	account_share_put(last);
+	last = NULL;
+}
+
+static void a_share_of_a_rule_is_limited_by_it(void **state)
+{
+	static const enum account_rule rules[] = {ACCOUNT_USER, ACCOUNT_PROCESS, ACCOUNT_VFIO,
+						  ACCOUNT_UNLIMITED};
+	struct person root = person(FIRST, 0, 1);
+
+	root.privileged = true;
+	for (unsigned i = 0; i < 4; i++) {
+		struct account_share *share = account_share_new_as(account, rules[i], &root.caller);
+
+		assert_non_null(share);
+		assert_int_equal(share->payer.rule, rules[i]);
+		assert_int_equal(share->payer.limited, i < 3);
+		assert_int_equal(account_charge(&share->payer, 2 * PAGE, NULL),
+				 i < 3 ? -ENOMEM : 0);
+		if (i == 3)
+			account_uncharge(&share->payer, 2 * PAGE);
+		account_share_put(share);
+	}
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -322,6 +423,9 @@ int main(void)
 		TEST(a_child_pays_for_itself),
 		TEST(counts_of_threads_add_up),
 		TEST(the_report_has_all_of_it),
+		TEST(payers_are_the_same_where_their_counters_are),
+		TEST(a_share_serves_until_something_has_changed),
+		TEST(a_share_of_a_rule_is_limited_by_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
