@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: what of a nested space stays while its parent changes: all that the change does not
+ * reach, to the byte; and what had to go in vain comes back.
+ */
+#include "rig.h"
+#include "util/inject.h"
+#include "util/lock.h"
+
+#define BASE  0x10000000ull
+#define CHILD 0x50000000ull
+
+static struct rig *rig;
+static struct ioas_space *child;
+
+static int setup(void **state)
+{
+	int rc = rig_setup(state);
+
+	rig = *state;
+	lock_init(&rig->iommu.nest_lock, LOCK_NEST);
+	assert_int_equal(ioas_space_new_nested(rig->space, &child, NULL), 0);
+	return rc;
+}
+
+static int teardown(void **state)
+{
+	ioas_space_put(child);
+	return rig_teardown(state);
+}
+
+static int nest(iova_t iova, iova_t parent, uint64_t len)
+{
+	return ioas_space_nest_map(child, iova, parent, len, RW, &rig->why);
+}
+
+static int unmap_child(iova_t first, iova_t last, uint64_t *len)
+{
+	return ioas_space_unmap(child, first, last, len, &rig->why);
+}
+
+static bool shows(iova_t iova)
+{
+	const struct space_area *area = areas_find(&child->areas, iova);
+
+	return area && area->first <= iova;
+}
+
+/*
+ * The second of two cannot go: the first, which had gone already, is back. The second is what it
+ * was in one piece, however many its parent has it in.
+ */
+static void an_unmap_that_is_refused_hides_nothing(void **state)
+{
+	for (uint64_t cut = 0; cut < 4; cut++) {
+		struct pt *pt = rig_pt(48), *own = rig_pt(48);
+		uint32_t prot;
+		pa_t pa;
+
+		assert_int_equal(space_set_huge_pages(rig->space, false, NULL), 0);
+		assert_int_equal(space_domain_attach(rig->space, own, NULL), 0);
+		assert_int_equal(space_domain_attach(child, pt, NULL), 0);
+		assert_int_equal(rig_fixed(rig, BASE, ARENA, 2 * PAGE), 0);
+		assert_int_equal(rig_fixed(rig, BASE + 2 * PAGE, ARENA + 8 * PAGE, 4 * PAGE), 0);
+		assert_int_equal(nest(CHILD, BASE, 6 * PAGE), 0);
+		if (cut)
+			assert_int_equal(space_cut(rig->space, BASE + (2 + cut) * PAGE - 1, NULL),
+					 0);
+		assert_int_equal(
+			space_lock_range(child, CHILD + 2 * PAGE, CHILD + 3 * PAGE - 1, &pa, NULL),
+			0);
+		assert_int_equal(rig_unmap(rig, BASE, 6 * PAGE, 0), -EBUSY);
+		assert_string_equal(rig->why.text,
+				    "a space nested on this one does not let its part go");
+		for (uint64_t p = 0; p < 6; p++)
+			assert_int_equal(rig_lookup(rig, pt, CHILD + p * PAGE, &prot),
+					 ARENA + (p < 2 ? p : p + 6) * PAGE);
+		space_unlock_range(child, CHILD + 2 * PAGE, CHILD + 3 * PAGE - 1);
+		assert_int_equal(rig_unmap(rig, BASE, 6 * PAGE, 6 * PAGE), 0);
+		assert_false(shows(CHILD) || shows(CHILD + 5 * PAGE));
+		assert_int_equal(unmap_child(CHILD, CHILD + 6 * PAGE - 1, NULL), 0);
+		space_domain_detach(child, pt);
+		space_domain_detach(rig->space, own);
+		pt_destroy(pt);
+		pt_destroy(own);
+	}
+}
+
+/* Without page tables a mapping may be a byte, and a range end where it begins. */
+static void one_byte_is_mapped_and_unmapped(void **state)
+{
+	uint64_t len;
+
+	assert_int_equal(rig_fixed(rig, BASE, ARENA, 1), 0);
+	assert_int_equal(rig_fixed(rig, BASE + 8, ARENA, 4), 0);
+	assert_int_equal(nest(CHILD, BASE, 1), 0);
+	assert_int_equal(nest(CHILD + 8, BASE + 8, 4), 0);
+	assert_true(shows(CHILD) && shows(CHILD + 8) && shows(CHILD + 11));
+	assert_false(shows(CHILD + 1) || shows(CHILD + 7) || shows(CHILD + 12));
+	/* The last byte of the one is the first of the other. */
+	assert_int_equal(nest(CHILD + 4, BASE, 5), -EEXIST);
+	assert_int_equal(nest(CHILD + 11, BASE, 5), -EEXIST);
+	assert_int_equal(nest(CHILD + 4, BASE, 4), 0);
+	assert_int_equal(nest(CHILD + 12, BASE, 4), 0);
+	assert_int_equal(unmap_child(CHILD + 1, CHILD + 8, &len), -ENOENT);
+	assert_int_equal(len, 4);
+	assert_string_equal(rig->why.text,
+			    "0x50000001-0x50000008 would cut mapping 0x50000008-0x5000000b");
+	assert_int_equal(rig_unmap(rig, BASE + 1, 8, 0), -ENOENT);
+	assert_true(shows(CHILD + 8));
+	assert_int_equal(rig_unmap(rig, BASE - 8, 9, 1), 0);
+	assert_false(shows(CHILD));
+	assert_int_equal(rig_fixed(rig, BASE, ARENA, 1), 0);
+	assert_true(shows(CHILD));
+	assert_int_equal(unmap_child(CHILD - 8, CHILD, &len), 0);
+	assert_int_equal(len, 1);
+	assert_false(shows(CHILD));
+}
+
+/* At the end of all addresses as well. */
+static void a_parents_last_byte_is_one(void **state)
+{
+	assert_int_equal(rig_fixed(rig, UINT64_MAX, ARENA, 1), 0);
+	assert_int_equal(nest(CHILD, UINT64_MAX, 1), 0);
+	assert_true(shows(CHILD));
+	assert_int_equal(nest(CHILD + 1, UINT64_MAX, 2), -EOVERFLOW);
+	assert_int_equal(rig_unmap(rig, UINT64_MAX, 1, 1), 0);
+	assert_false(shows(CHILD));
+}
+
+static void of_nothing_only_all_can_be_unmapped(void **state)
+{
+	uint64_t len = 7;
+
+	assert_int_equal(unmap_child(0, UINT64_MAX, &len), 0);
+	assert_int_equal(len, 0);
+	assert_int_equal(unmap_child(0, UINT64_MAX - 1, &len), -ENOENT);
+	assert_int_equal(unmap_child(1, UINT64_MAX, &len), -ENOENT);
+}
+
+/* What a child lacks to show its part is said, and of whom. */
+static void it_is_said_what_a_child_lacks(void **state)
+{
+	struct pt *pt = rig_pt(48);
+	unsigned refused = 0;
+	int rc;
+
+	assert_int_equal(space_domain_attach(child, pt, NULL), 0);
+	assert_int_equal(nest(CHILD, BASE, PAGE), 0);
+	assert_int_equal(rig_fixed(rig, BASE, ARENA - PAGE, PAGE), -EFAULT);
+	assert_string_equal(rig->why.text, "a space nested on this one cannot show it: memory that "
+					   "it leads to is not all there");
+	for (unsigned nth = 1;; nth++) {
+		inject_arm(nth);
+		rc = rig_fixed(rig, BASE, ARENA, PAGE);
+		inject_arm(0);
+		if (!rc)
+			break;
+		refused += !strcmp(rig->why.text, "a space nested on this one cannot show it: out "
+						  "of memory");
+	}
+	assert_true(refused);
+	assert_true(shows(CHILD));
+	space_domain_detach(child, pt);
+	pt_destroy(pt);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(an_unmap_that_is_refused_hides_nothing),
+		TEST(one_byte_is_mapped_and_unmapped),
+		TEST(a_parents_last_byte_is_one),
+		TEST(of_nothing_only_all_can_be_unmapped),
+		TEST(it_is_said_what_a_child_lacks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
