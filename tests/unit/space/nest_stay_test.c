@@ -102,12 +102,21 @@ static void one_byte_is_mapped_and_unmapped(void **state)
 	assert_int_equal(nest(CHILD + 11, BASE, 5), -EEXIST);
 	assert_int_equal(nest(CHILD + 4, BASE, 4), 0);
 	assert_int_equal(nest(CHILD + 12, BASE, 4), 0);
+	/* Also of those that lead to nothing. */
+	assert_int_equal(nest(CHILD + 24, BASE + 100, 4), 0);
+	assert_int_equal(nest(CHILD + 20, BASE + 200, 5), -EEXIST);
+	assert_int_equal(nest(CHILD + 27, BASE + 200, 5), -EEXIST);
+	assert_int_equal(nest(CHILD + 20, BASE + 200, 4), 0);
 	assert_int_equal(unmap_child(CHILD + 1, CHILD + 8, &len), -ENOENT);
 	assert_int_equal(len, 4);
 	assert_string_equal(rig->why.text,
 			    "0x50000001-0x50000008 would cut mapping 0x50000008-0x5000000b");
 	assert_int_equal(rig_unmap(rig, BASE + 1, 8, 0), -ENOENT);
 	assert_true(shows(CHILD + 8));
+	assert_int_equal(rig_unmap(rig, BASE, 9, 1), -ENOENT);
+	assert_false(shows(CHILD));
+	assert_true(shows(CHILD + 8));
+	assert_int_equal(rig_fixed(rig, BASE, ARENA, 1), 0);
 	assert_int_equal(rig_unmap(rig, BASE - 8, 9, 1), 0);
 	assert_false(shows(CHILD));
 	assert_int_equal(rig_fixed(rig, BASE, ARENA, 1), 0);
