@@ -170,6 +170,41 @@ static void a_device_is_made_whole_or_not_at_all(void **arg)
 	kind_unit_fini(&unit);
 }
 
+/* Behind whatever IOMMU: of the address bits that all of the machine's have. */
+static void a_machine_wide_pasid_has_one_table(void **arg)
+{
+	const struct ioas_topology_iommu spec = {.kind = "soft", .aw = 39, .pasid_lg2 = 20};
+	struct route_identity first = {.name = "a", .id = 0x100},
+			      second = {.name = "b", .id = 0x200};
+	struct ioas_space space = {0};
+	struct ioas_device *a, *b;
+	unsigned aw = iommu->aw;
+	struct kind_unit unit;
+
+	assert_int_equal(kind_unit_init(&unit, iommu, &spec, 1, NULL), 0);
+	iommu->aw = 39;
+	second.unit = &unit;
+	assert_int_equal(route_device_create(iommu, &first, &a), 0);
+	assert_int_equal(route_device_create(iommu, &second, &b), 0);
+	assert_true(a->aw > b->aw);
+	assert_int_equal(ioas_device_bind(a, IOAS_FORM_SHARED_QUEUE, 20, NULL), 0);
+	assert_int_equal(ioas_device_bind(b, IOAS_FORM_SHARED_QUEUE, 20, NULL), 0);
+	assert_int_equal(ioas_device_attach_pasid(a, 5, &space, NULL), 0);
+	assert_int_equal(ioas_device_attach_pasid(b, 5, &space, NULL), 0);
+	assert_int_equal(space.domains, 1);
+	assert_int_equal(pt_aw(space.last_pt), 39);
+	ioas_device_detach_pasid(a, 5);
+	assert_int_equal(space.domains, 1);
+	ioas_device_detach_pasid(b, 5);
+	assert_int_equal(space.domains, 0);
+	iommu->aw = aw;
+	ioas_device_unbind(a);
+	ioas_device_unbind(b);
+	route_device_destroy(a);
+	route_device_destroy(b);
+	kind_unit_fini(&unit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +214,7 @@ int main(void)
 		cmocka_unit_test(a_failed_attach_leaves_the_old_route),
 		cmocka_unit_test(a_device_is_made_whole_or_not_at_all),
 		cmocka_unit_test(a_table_of_ones_own_replaces_the_shared_one),
+		cmocka_unit_test(a_machine_wide_pasid_has_one_table),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
