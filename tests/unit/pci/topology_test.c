@@ -244,6 +244,75 @@ static void suspend_and_resume_reach_every_model(void **state)
 	ioas_iommu_destroy(iommu);
 }
 
+/* With groups=strict a group is one to the IOMMU: its PASIDs could be anybody's. */
+static void a_strict_group_has_one_way(void **state)
+{
+	for (int strict = 0; strict < 2; strict++) {
+		struct ioas_iommu_config config = {.groups_strict = strict};
+		struct toy *first, *second, *alone;
+		struct ioas_iommu *iommu;
+
+		assert_int_equal(ioas_iommu_new(&config, &iommu), 0);
+		assert_int_equal(toy_add(iommu, "01:00.0", &first, NULL), 0);
+		assert_int_equal(toy_add(iommu, "02:00.0", &alone, NULL), 0);
+		assert_int_equal(pci_pasid_lg2(first->pci), 16);
+		assert_int_equal(toy_add(iommu, "01:00.1", &second, NULL), 0);
+		assert_int_equal(pci_pasid_lg2(first->pci), strict ? 0 : 16);
+		assert_int_equal(pci_pasid_lg2(second->pci), strict ? 0 : 16);
+		assert_int_equal(pci_pasid_lg2(alone->pci), 16);
+		assert_int_equal(first->pci->dev->set == second->pci->dev->set, strict);
+		assert_ptr_not_equal(first->pci->dev->set, alone->pci->dev->set);
+		ioas_pci_remove(second->pci);
+		assert_int_equal(pci_pasid_lg2(first->pci), 16);
+		ioas_iommu_destroy(iommu);
+	}
+}
+
+static int count_group(struct pci_group *group, void *arg)
+{
+	return ++*(int *)arg == 3 ? 7 : 0;
+}
+
+/* Ports have groups with numbers, too, but nobody in them. */
+static void groups_of_functions_are_gone_through(void **state)
+{
+	struct ioas_iommu *iommu = toy_iommu();
+	struct ioas_pci_addr port = pci_port_of(0, 1), other = pci_port_of(0, 2);
+	struct toy *a, *b, *root;
+	struct pci_group *group;
+	uint32_t number;
+	int nr = 0;
+
+	assert_int_equal(toy_add(iommu, "01:00.1", &b, NULL), 0);
+	assert_int_equal(toy_add(iommu, "01:00.0", &a, NULL), 0);
+	assert_int_equal(toy_add(iommu, "00:1d.0", &root, NULL), 0);
+	group = pci_group_of(a->pci);
+	assert_ptr_equal(pci_group_of(b->pci), group);
+	assert_ptr_equal(pci_group_next(group, NULL), a->pci);
+	assert_ptr_equal(pci_group_next(group, a->pci), b->pci);
+	assert_null(pci_group_next(group, b->pci));
+	assert_int_equal(pci_group_each(iommu, count_group, &nr), 0);
+	assert_int_equal(nr, 2);
+	assert_int_equal(pci_group_each(iommu, count_group, &nr), 7);
+	assert_int_equal(nr, 3);
+	number = pci_port_group(iommu, port);
+	assert_true(number < 3);
+	assert_null(pci_group_find(iommu, number));
+	assert_null(pci_group_next(iommu->pci->by_number[number], NULL));
+	assert_true(iommu->pci->by_number[number]->is_port);
+	assert_int_equal(pci_port_group(iommu, other), UINT32_MAX);
+	assert_int_equal(pci_port_group(iommu, root->pci->addr), UINT32_MAX);
+	assert_int_equal(pci_port_group(iommu, a->pci->addr), UINT32_MAX);
+	assert_ptr_equal(pci_group_find(iommu, pci_group_number(group)), group);
+	assert_null(pci_group_find(iommu, 3));
+	assert_null(pci_group_find(iommu, UINT32_MAX));
+	ioas_pci_remove(a->pci);
+	assert_ptr_equal(pci_group_next(group, NULL), b->pci);
+	ioas_pci_remove(b->pci);
+	assert_null(pci_group_find(iommu, pci_group_number(group)));
+	ioas_iommu_destroy(iommu);
+}
+
 static void what_was_never_made_can_go(void **state)
 {
 	pci_bus_destroy(NULL);
@@ -260,6 +329,8 @@ int main(void)
 		cmocka_unit_test(ports_have_places_of_their_own),
 		cmocka_unit_test(contradictions_are_refused),
 		cmocka_unit_test(suspend_and_resume_reach_every_model),
+		cmocka_unit_test(a_strict_group_has_one_way),
+		cmocka_unit_test(groups_of_functions_are_gone_through),
 		cmocka_unit_test(what_was_never_made_can_go),
 	};
 
