@@ -242,6 +242,35 @@ static void a_revoked_dmabuf_leaves_all_tables_for_good(void **state)
 	pt_destroy(late);
 }
 
+/* Nor does the table keep what it needed for it: again and again it takes no more. */
+static void a_revoked_dmabuf_gives_its_tables_back(void **state)
+{
+	struct rig *rig = *state;
+	struct person who = person(FIRST, 0);
+	struct pt *pt = rig_pt(48);
+	struct pt_stats before = {0}, now;
+	struct mem_file *buf;
+
+	assert_int_equal(mem_dmabuf_new(rig->iommu.files, 4 << 20, &buf), 0);
+	attach(rig, pt);
+	assert_int_equal(space_set_huge_pages(rig->space, false, NULL), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(map(rig, &who, buf, 1ull << 30, 0, 4 << 20), 0);
+		assert_true(entered(rig, pt, 1ull << 30));
+		space_dmabuf_revoke(&rig->iommu, buf, true);
+		space_dmabuf_revoke(&rig->iommu, buf, false);
+		pt_stats(pt, &now);
+		assert_int_equal(now.leaves, 0);
+		if (i)
+			assert_int_equal(now.bytes, before.bytes);
+		before = now;
+		unmap_all(rig);
+	}
+	space_domain_detach(rig->space, pt);
+	mem_file_put(buf);
+	pt_destroy(pt);
+}
+
 static int change(struct rig *rig, struct ioas_space *other, struct person *who)
 {
 	struct ioas_space *spaces[2] = {rig->space, other};
@@ -361,6 +390,7 @@ int main(void)
 		TEST(an_attach_above_the_limit_changes_nothing),
 		TEST(a_wrong_file_is_found_out_late),
 		TEST(a_revoked_dmabuf_leaves_all_tables_for_good),
+		TEST(a_revoked_dmabuf_gives_its_tables_back),
 		TEST(another_process_takes_the_charges_over),
 		TEST(failures_charge_nothing),
 	};
