@@ -12,8 +12,8 @@ static unsigned fds;
 
 /*
  * IOMMU 0: a port that validates sources, below which are a function and a bridge to a PCI bus with
- * one; and a port that does not, with two functions. IOMMU 1: a function, and one of the host's. A
- * function without any.
+ * one; a port that does not, with two functions; and a switch, whose ports validate. IOMMU 1: a
+ * function, and one of the host's. A function without any.
  */
 static struct ioas_topology *describe(void)
 {
@@ -44,6 +44,10 @@ static struct ioas_topology *describe(void)
 				   .type = IOAS_TOPOLOGY_ENDPOINT,
 				   .quirks = IOAS_QUIRK_USES_FUNCTION_0,
 			   });
+	bridge(topology, "00:03.0", IOAS_TOPOLOGY_ROOT_PORT, 7, 9, true);
+	bridge(topology, "07:00.0", IOAS_TOPOLOGY_UPSTREAM, 8, 9, false);
+	bridge(topology, "08:00.0", IOAS_TOPOLOGY_DOWNSTREAM, 9, 9, true);
+	leaf(topology, "09:00.0", IOAS_TOPOLOGY_ENDPOINT);
 	tree_add(topology, (struct ioas_topology_function){
 				   .addr = at("00:08.0"),
 				   .type = IOAS_TOPOLOGY_RC_ENDPOINT,
@@ -112,7 +116,7 @@ static void only_its_free_functions_get_a_model(void **state)
 		int rc;
 		const char *why;
 	} cases[] = {
-		{"00:03.0", -ENODEV, "0000:00:03.0: the machine has no function there"},
+		{"00:04.0", -ENODEV, "0000:00:04.0: the machine has no function there"},
 		{"00:01.0", -EINVAL, "which no model stands for"},
 		{"01:00.1", -EINVAL, "which no model stands for"},
 		{"00:0a.0", -ENODEV,
@@ -168,6 +172,7 @@ static void all_of_its_iommus_reserve(void **state)
 
 	assert_true(a && b && a != b);
 	assert_null(pci_unit_at(iommu, 2));
+	assert_string_not_equal(a->name, b->name);
 	assert_int_equal(nr, a->reserved_nr + b->reserved_nr);
 	assert_true(has(all, nr, 0xe0000000) && has(all, nr, 0xe2000000) &&
 		    has(all, nr, 0xf0000000));
@@ -201,8 +206,10 @@ static void without_a_machine_there_is_one_iommu(void **state)
 static void requester_ids_are_those_of_the_tree(void **state)
 {
 	struct ioas_pci *pci = add("01:00.0"), *old = add("02:03.0");
-	struct ioas_pci *first = add("05:00.0"), *third = add("05:00.2");
+	struct ioas_pci *first = add("05:00.0"), *third = add("05:00.2"), *deep = add("09:00.0");
 
+	assert_int_equal(deep->source.first, 9); /* the nearest one's */
+	assert_int_equal(deep->source.last, 9);
 	assert_int_equal(pci->source.first, 1);
 	assert_int_equal(pci->source.last, 3);
 	assert_false(pci->source.rewritten);
