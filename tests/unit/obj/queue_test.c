@@ -317,6 +317,16 @@ static void queues_go_while_somebody_tells(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* For refusals. */
+static void every_type_has_a_name_of_its_own(void **state)
+{
+	for (unsigned type = 0; type < OBJ_TYPE_NR; type++)
+		for (unsigned other = 0; other < type; other++)
+			assert_string_not_equal(obj_type_name(type), obj_type_name(other));
+	assert_string_equal(obj_type_name(OBJ_TYPE_NR), "object");
+	assert_string_equal(obj_type_name(OBJ_IOAS), "IOAS");
+}
+
 static void what_was_never_made_can_go(void **state)
 {
 	obj_events_put(NULL);
@@ -334,6 +344,7 @@ int main(void)
 		T(each_point_can_fail),
 		T(readers_and_reporters_meet),
 		T(queues_go_while_somebody_tells),
+		cmocka_unit_test(every_type_has_a_name_of_its_own),
 		cmocka_unit_test(what_was_never_made_can_go),
 	};
 
