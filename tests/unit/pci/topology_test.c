@@ -313,6 +313,36 @@ static void groups_of_functions_are_gone_through(void **state)
 	ioas_iommu_destroy(iommu);
 }
 
+/* From bus 32 on ports are further functions of the devices that the first ones are. */
+static void an_instance_describes_its_ports(void **state)
+{
+	static const struct {
+		const char *addr;
+		uint8_t bus;
+	} cases[] = {{"1f:00.0", 0x1f}, {"20:00.0", 0x20}, {"21:00.0", 0x21}, {"ff:1f.7", 0xff}};
+	struct ioas_iommu *iommu = toy_iommu();
+	struct ioas_topology *topology;
+
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(toy_add(iommu, cases[i].addr, NULL, NULL), 0);
+	assert_int_equal(ioas_pci_describe(iommu, &topology, NULL), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct ioas_topology_function *port =
+			ioas_topology_find(topology, pci_port_of(0, cases[i].bus));
+
+		assert_non_null(port);
+		assert_int_equal(port->type, IOAS_TOPOLOGY_ROOT_PORT);
+		assert_int_equal(port->multifunction, cases[i].bus >= 32);
+		assert_int_equal(port->secondary, cases[i].bus);
+		assert_int_equal(port->subordinate, cases[i].bus);
+		assert_int_equal(ioas_topology_group_of(topology, port->addr) == UINT32_MAX, 0);
+	}
+	assert_int_equal(ioas_topology_iommu_nr(topology), 1);
+	assert_int_equal(ioas_topology_iommu(topology, 0)->aw, iommu->own.table.aw);
+	ioas_topology_destroy(topology);
+	ioas_iommu_destroy(iommu);
+}
+
 static void what_was_never_made_can_go(void **state)
 {
 	pci_bus_destroy(NULL);
@@ -331,6 +361,7 @@ int main(void)
 		cmocka_unit_test(suspend_and_resume_reach_every_model),
 		cmocka_unit_test(a_strict_group_has_one_way),
 		cmocka_unit_test(groups_of_functions_are_gone_through),
+		cmocka_unit_test(an_instance_describes_its_ports),
 		cmocka_unit_test(what_was_never_made_can_go),
 	};
 
