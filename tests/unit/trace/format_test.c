@@ -186,6 +186,7 @@ static void a_run_its_processes_and_its_end(void **state)
 	says(json, "machine", "[\"aw=39\",\"nvme,drive=null\"]");
 	says(json, "program.0", "prog\xef\xbf\xbd");
 	says(json, "program.1", "arg");
+	says(json, "cut", NULL);
 	cJSON_Delete(json);
 	event = (struct ioas_trace_event){.kind = IOAS_TRACE_END, .end = {137, 9}};
 	json = line_of(&event, "end");
@@ -215,6 +216,130 @@ static void a_run_its_processes_and_its_end(void **state)
 	says(json, "error", "EBUSY");
 	says(json, "reason", "Device or resource busy");
 	cJSON_Delete(json);
+}
+
+/* All of a line that is not its stamp. */
+static void is(const struct ioas_trace_event *event, const char *kind, const char *want)
+{
+	char buf[IOAS_TRACE_LINE_MAX], *body;
+
+	cJSON_Delete(line_of(event, kind));
+	buf[ioas_trace_format(event, &stamp, buf, sizeof(buf) - 1)] = '\0';
+	body = strstr(buf, "\"event\":");
+	assert_non_null(body);
+	assert_string_equal(strchr(body, ','), want);
+}
+
+static void a_file_is_told_with_what_was_asked_of_it(void **state)
+{
+	static const struct ioas_node group_device = {.kind = IOAS_NODE_VFIO_DEVICE};
+	struct ioas_trace_event event = {.kind = IOAS_TRACE_OPEN, .node = &iommu_node, .result = 3};
+
+	event.open.flags = O_WRONLY | O_NONBLOCK | O_TRUNC;
+	is(&event, "open",
+	   ",\"path\":\"/dev/iommu\",\"node\":\"iommu\",\"access\":\"WRONLY\","
+	   "\"flags\":[\"NONBLOCK\",\"TRUNC\"],\"result\":3}\n");
+	event = (struct ioas_trace_event){
+		.kind = IOAS_TRACE_MMAP,
+		.node = &group_device,
+		.mmap = {(1ull << 40) - 1, 8192, PROT_EXEC, MAP_SHARED_VALIDATE | MAP_POPULATE}};
+	is(&event, "mmap",
+	   ",\"path\":\"\",\"node\":\"device\",\"region\":0,\"offset\":\"0xffffffffff\","
+	   "\"length\":8192,\"prot\":[\"EXEC\"],\"flags\":[\"SHARED_VALIDATE\",\"POPULATE\"],"
+	   "\"result\":0}\n");
+	event = (struct ioas_trace_event){
+		.kind = IOAS_TRACE_WRITE, .node = &group_device, .transfer = {7ull << 40 | 4, 2}};
+	is(&event, "write",
+	   ",\"path\":\"\",\"node\":\"device\",\"region\":7,\"offset\":\"0x4\",\"length\":2,"
+	   "\"result\":0}\n");
+	event.kind = IOAS_TRACE_READ;
+	event.node = NULL;
+	event.result = -4000;
+	is(&event, "read",
+	   ",\"offset\":\"0x70000000004\",\"length\":2,\"error\":\"unknown\",\"errno\":4000,"
+	   "\"reason\":\"refused\"}\n");
+}
+
+/* Where requests go is told of what changes it; what they may look like when a driver says so. */
+static void each_cause_of_a_route_tells_what_it_changes(void **state)
+{
+	static const char *const changes[] = {"attach", "replace", "detach", "no-op", "leave"};
+	static const char *const others[] = {"bind", "unbind", "bus-master-on", "bus-master-off"};
+	struct ioas_trace_event event = {
+		.kind = IOAS_TRACE_ROUTE,
+		.route = {.id = 0x8008, .from = {.there = true, .ioas_id = 4}, .pasid_lg2 = 5},
+	};
+	char want[256];
+
+	for (unsigned i = 0; i < 5; i++) {
+		event.route.cause = (enum ioas_trace_cause)(IOAS_TRACE_ATTACH + i);
+		snprintf(want, sizeof(want),
+			 ",\"cause\":\"%s\",\"requester\":\"80:01.0\",\"pasid\":null,\"from\":{"
+			 "\"ioas_id\":4,\"hwpt_id\":null},\"to\":null}\n",
+			 changes[i]);
+		is(&event, "route", want);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		event.route.cause = (enum ioas_trace_cause)(IOAS_TRACE_BIND + i);
+		snprintf(want, sizeof(want), ",\"cause\":\"%s\",\"requester\":\"80:01.0\"%s}\n",
+			 others[i], i ? "" : ",\"forms\":[],\"pasid_bits\":5");
+		is(&event, "route", want);
+	}
+}
+
+static void a_process_tells_what_is_known_of_it(void **state)
+{
+	struct ioas_trace_event event = {.kind = IOAS_TRACE_START, .process = {.parent = 5}};
+
+	is(&event, "start", ",\"parent\":5}\n");
+	event.kind = IOAS_TRACE_FORK;
+	event.process.program = "/bin/a";
+	is(&event, "fork", ",\"parent\":5}\n");
+	event.kind = IOAS_TRACE_EXIT;
+	event.process.status = -1;
+	is(&event, "exit", ",\"status\":-1}\n");
+	event = (struct ioas_trace_event){
+		.kind = IOAS_TRACE_REFUSAL, .node = &iommu_node, .process = {.call = "mmap"}};
+	is(&event, "refusal",
+	   ",\"path\":\"/dev/iommu\",\"node\":\"iommu\",\"call\":\"mmap\",\"result\":0}\n");
+	event = (struct ioas_trace_event){.kind = IOAS_TRACE_END};
+	is(&event, "end", ",\"status\":0,\"signal\":null}\n");
+}
+
+/* A run's beginning may be unknown, and a clock may be set back: no time is below zero. */
+static void the_time_since_the_beginning(void **state)
+{
+	struct ioas_trace_event event = {.kind = IOAS_TRACE_TAKEOVER};
+	struct ioas_trace_stamp at = {.time_ns = 3};
+	char buf[IOAS_TRACE_LINE_MAX];
+
+	buf[ioas_trace_format(&event, &at, buf, sizeof(buf) - 1)] = '\0';
+	assert_string_equal(buf, "{\"seq\":0,\"time\":\"1970-01-01T00:00:00.000000003Z\","
+				 "\"pid\":0,\"tid\":0,\"event\":\"takeover\"}\n");
+	at.start_ns = 4;
+	buf[ioas_trace_format(&event, &at, buf, sizeof(buf) - 1)] = '\0';
+	assert_non_null(strstr(buf, ",\"t\":0.000000000,"));
+	at.time_ns = 6;
+	buf[ioas_trace_format(&event, &at, buf, sizeof(buf) - 1)] = '\0';
+	assert_non_null(strstr(buf, ",\"t\":0.000000002,"));
+}
+
+/* Of flags with several bits, some are not the flag; and a number that has no name is told, too. */
+static void what_has_no_name_is_called_unknown(void **state)
+{
+	struct ioas_node node = {.kind = (enum ioas_node_kind)(IOAS_NODE_DMABUF + 1)};
+	struct ioas_trace_event event = {.kind = IOAS_TRACE_MMAP, .node = &node};
+	cJSON *json;
+
+	event.mmap.flags = MAP_PRIVATE | 0x40000000;
+	json = line_of(&event, "mmap");
+	says(json, "node", "unknown");
+	says(json, "flags", "[\"PRIVATE\",\"0x40000000\"]");
+	cJSON_Delete(json);
+	event.kind = IOAS_TRACE_ROUTE;
+	event.node = NULL;
+	event.route.cause = (enum ioas_trace_cause)(IOAS_TRACE_BUS_MASTER_OFF + 1);
+	is(&event, "route", ",\"cause\":\"unknown\",\"requester\":\"00:00.0\"}\n");
 }
 
 /* The longest of everything still fits, and what does not fit at all is cut to be a line. */
@@ -274,6 +399,11 @@ int main(void)
 		cmocka_unit_test(routes_say_from_where_to_where),
 		cmocka_unit_test(a_fault_tells_all_of_its_record),
 		cmocka_unit_test(a_run_its_processes_and_its_end),
+		cmocka_unit_test(a_file_is_told_with_what_was_asked_of_it),
+		cmocka_unit_test(each_cause_of_a_route_tells_what_it_changes),
+		cmocka_unit_test(a_process_tells_what_is_known_of_it),
+		cmocka_unit_test(the_time_since_the_beginning),
+		cmocka_unit_test(what_has_no_name_is_called_unknown),
 		cmocka_unit_test(no_line_is_too_long),
 	};
 
