@@ -27,6 +27,7 @@ static const struct kind_ops named = {.name = "AMD IOMMU"};
 static struct kind_own own = {.base.ops = &named, .dev = &fake};
 static struct obj_hwpt parent, hwpt;
 static uint64_t dte[4];
+static struct ioas_why why;
 
 static uint64_t *at(pa_t gpa)
 {
@@ -46,9 +47,9 @@ static int read_dte(const struct kind_data *data, void *dst, size_t min, size_t 
 static int make(uint32_t flags, uint32_t type, uint32_t len)
 {
 	const struct kind_data data = {.type = type, .len = len, .read = read_dte};
-	struct ioas_why why = {""};
 	int rc;
 
+	why.text[0] = '\0';
 	hwpt = (struct obj_hwpt){.parent = &parent};
 	rc = amd_nested(&own.base, &hwpt, flags, &data, &why);
 	assert_int_equal(!rc, !why.text[0]);
@@ -59,8 +60,10 @@ static int made(void)
 {
 	int rc = make(0, IOMMU_HWPT_DATA_AMD_GUEST, sizeof(dte));
 
-	if (!rc)
+	if (!rc) {
+		assert_ptr_equal(hwpt.kind, hwpt.to->stage1);
 		amd_nested_free(&hwpt);
+	}
 	return rc;
 }
 
@@ -244,10 +247,12 @@ static void what_is_not_the_guests_is_refused(void **state)
 	assert_int_equal(made(), 0);
 	unit.spec.pasid_lg2 = 18;
 	assert_int_equal(made(), -EOPNOTSUPP);
+	assert_string_equal(why.text, "amd has GCR3 tables of 2 levels at most (GLXSup)");
 	entry(GCR3, 2, 0);
 	assert_int_equal(made(), 0);
 	unit.spec.pasid_lg2 = 9;
 	assert_int_equal(made(), -EOPNOTSUPP);
+	assert_string_equal(why.text, "amd has GCR3 tables of 1 levels at most (GLXSup)");
 	entry(GCR3, 1, 0);
 	assert_int_equal(made(), 0);
 	unit.spec.pasid_lg2 = 20;

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -181,7 +182,10 @@ static void an_attachment_fails_on_purpose(void **state)
 	struct mock_device *mock, *old;
 	const struct kind_ops *ops;
 	uint32_t words = TESTCMD_CACHE_NR;
+	struct ioas_why why;
+	char want[64];
 
+	snprintf(want, sizeof(want), "PASID %u fails on purpose", faulty);
 	assert_int_equal(kind_mock_new(&iommu, TESTCMD_DEVICE_PASID, &mock, NULL), 0);
 	assert_int_equal(kind_mock_new(&iommu, TESTCMD_DEVICE_NO_DIRTY, &old, NULL), 0);
 	ops = mock->kind.ops;
@@ -192,7 +196,8 @@ static void an_attachment_fails_on_purpose(void **state)
 		assert_int_equal(ops->attach(&mock->kind, NULL, &hwpt, NULL, NULL), 0);
 		ops->detach(&mock->kind, &other);
 		ops->detach(&mock->kind, NULL);
-		assert_int_equal(ops->attach(&mock->kind, &faulty, &hwpt, NULL, NULL), -ENOMEM);
+		assert_int_equal(ops->attach(&mock->kind, &faulty, &hwpt, NULL, &why), -ENOMEM);
+		assert_string_equal(why.text, want);
 	}
 	assert_int_equal(ops->attach(&mock->kind, &faulty, &hwpt, NULL, NULL), 0);
 	ops->detach(&mock->kind, &faulty);

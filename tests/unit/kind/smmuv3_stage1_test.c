@@ -333,6 +333,13 @@ static void records_of_faults(void **state)
 				guest_look(&guest, &five, iova, want[i].access, &found, &note),
 				IOAS_FAULT_NONE);
 			assert_int_equal(event_of(&note, record), r ? want[i].event : 0);
+			/* The descriptor's words are the first that were read. */
+			for (unsigned w = 0; w < 3; w++) {
+				assert_int_equal(note.stage1[w].gpa, 0x10000 + 5 * 64 + 8 * w);
+				assert_int_equal(note.stage1[w].entry,
+						 *guest_at(&guest, note.stage1[w].gpa));
+				assert_int_equal(note.stage1[w].kind, IOAS_FAULT_ENTRY_STRUCTURE);
+			}
 			if (!r)
 				continue;
 			assert_int_equal(record[0], 0x123400005800 | want[i].event);
@@ -416,6 +423,33 @@ static int stop(void **state)
 	return 0;
 }
 
+/* Where they go must be there until one is delivered, which may be after all else is gone. */
+static void events_hold_where_they_go(void **state)
+{
+	struct stage1_event event = {.to = NULL};
+	struct nested_found found;
+	struct ioas_fault note;
+
+	begin(ste0(0x10000, 0, 0), 0);
+	guest_look(&guest, NULL, 0, PT_ACCESS_READ, &found, &note);
+	smmuv3_event(&guest.s1.stage1, &note, 1, &event);
+	assert_null(event.deliver);
+	guest.s1.events = (struct obj_events *)&guest;
+	smmuv3_event(&guest.s1.stage1, &note, 1, &event);
+	assert_ptr_equal(event.to, &guest);
+	assert_int_equal(rig_events_held, 1);
+	event.deliver(&event);
+	assert_int_equal(rig_events_held, 0);
+	/* What is no event of its guest's is held by nobody. */
+	event = (struct stage1_event){.to = NULL};
+	note.reason = IOAS_FAULT_MEMORY;
+	note.stage = 2;
+	smmuv3_event(&guest.s1.stage1, &note, 1, &event);
+	assert_null(event.deliver);
+	assert_int_equal(rig_events_held, 0);
+	guest.s1.events = NULL;
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -429,6 +463,7 @@ int main(void)
 		cmocka_unit_test(records_of_configuration),
 		cmocka_unit_test(records_of_disabled_streams),
 		cmocka_unit_test(no_records_of_translation_requests),
+		cmocka_unit_test(events_hold_where_they_go),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

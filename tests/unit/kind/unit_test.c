@@ -4,6 +4,7 @@
  * and its kind have reserved is there once; tables of one unit do not get to another that cannot
  * walk them.
  */
+#include <stdio.h>
 #include <ioas/topology.h>
 #include "mem/mem.h"
 #include "obj/obj.h"
@@ -242,6 +243,38 @@ static void parents_have_the_granule(void **state)
 	}
 }
 
+/* Attribute `index` of the third IOMMU of a kind, "name=value". "": there is none. */
+static void is_shown(const char *kind, unsigned index, const char *want)
+{
+	const struct ioas_iommu_config config = {.aw = 48};
+	const struct ioas_topology_iommu spec = {.kind = kind};
+	struct kind_attribute attribute;
+	struct ioas_iommu *iommu;
+	struct kind_unit unit;
+	char text[128] = "";
+
+	assert_int_equal(ioas_iommu_new(&config, &iommu), 0);
+	assert_int_equal(kind_unit_init(&unit, iommu, &spec, 2, NULL), 0);
+	if (unit.type->attribute && unit.type->attribute(&unit, index, &attribute))
+		snprintf(text, sizeof(text), "%s %s=%s", unit.name, attribute.name, attribute.text);
+	assert_string_equal(text, want);
+	kind_unit_fini(&unit);
+	ioas_iommu_destroy(iommu);
+}
+
+/* As /sys/class/iommu has them: some numbers in decimal, some in hexadecimal. */
+static void what_sysfs_shows(void **state)
+{
+	is_shown("vtd", 0, "dmar2 intel-iommu/address=fed92000");
+	is_shown("vtd", 2, "dmar2 intel-iommu/domains_supported=65536");
+	is_shown("vtd", 3, "dmar2 intel-iommu/domains_used=0");
+	is_shown("vtd", 5, "dmar2 intel-iommu/version=4:0");
+	is_shown("vtd", 6, "");
+	is_shown("amd", 0, "ivhd2 amd-iommu/cap=80b000f");
+	is_shown("amd", 1, "ivhd2 amd-iommu/features=40:0");
+	is_shown("amd", 2, "");
+}
+
 /* Output addresses fit all the formats of a machine; too late once memory has been mapped. */
 static void narrow_output(void **state)
 {
@@ -274,6 +307,7 @@ int main(void)
 		cmocka_unit_test(attach_what_suits),
 		cmocka_unit_test(formats_meet_routes),
 		cmocka_unit_test(parents_have_the_granule),
+		cmocka_unit_test(what_sysfs_shows),
 		cmocka_unit_test(narrow_output),
 	};
 

@@ -145,7 +145,12 @@ static inline void check_common(struct rig *rig)
 
 	assert_non_null(pt);
 	assert_int_equal(!!tracking, spec->dirty);
-	assert_int_equal(!!(rig->info.capabilities & IOMMU_HW_CAP_DIRTY_TRACKING), spec->dirty);
+	assert_int_equal(
+		rig->info.capabilities,
+		(spec->dirty ? IOMMU_HW_CAP_DIRTY_TRACKING : 0) |
+			(spec->pasid_lg2 ? IOMMU_HW_CAP_PCI_PASID_EXEC | IOMMU_HW_CAP_PCI_PASID_PRIV
+					 : 0) |
+			IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED);
 	assert_int_equal(rig->info.max_pasid_lg2, spec->pasid_lg2);
 	assert_int_equal(rig_grants(rig, PASID), spec->pasid_lg2 > 0);
 	assert_int_equal(rig_grants(rig, NEST), rig->unit.spec.nested);

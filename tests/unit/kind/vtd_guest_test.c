@@ -50,8 +50,10 @@ static int made(void)
 {
 	int rc = make(IOMMU_HWPT_DATA_VTD_S1, sizeof(given));
 
-	if (!rc)
+	if (!rc) {
+		assert_ptr_equal(hwpt.kind, hwpt.to->stage1);
 		vtd_nested_free(&hwpt);
+	}
 	return rc;
 }
 

@@ -49,14 +49,18 @@ void uapi_destroy(struct uapi *uapi)
 {
 }
 
-/* No guest has a share of this machine's IOMMU. */
+/* No guest has a share of this machine's IOMMU; who holds where its events would go is counted. */
+static int rig_events_held;
+
 struct obj_events *obj_events_get(struct obj_events *events)
 {
+	rig_events_held++;
 	return events;
 }
 
 void obj_events_put(struct obj_events *events)
 {
+	rig_events_held--;
 }
 
 int obj_events_report(struct obj_events *events, uint32_t type, const void *data, size_t len)
