@@ -132,6 +132,7 @@ enum ioas_fault_reason smmuv3_cd_table(const struct smmuv3_facts *facts, const u
 		return IOAS_FAULT_WIDTH;
 	out->input = request->iova & (UINT64_MAX >> (64 - half.aw));
 	out->named = smmuv3_plain(request->iova);
+	/* Descriptors are cached by SubstreamID, translations by the ASID in them. */
 	out->space = bits(cd[0], 63, 48);
 	out->table = (struct pt_foreign){
 		.format = facts->format,
@@ -201,8 +202,6 @@ static enum ioas_fault_reason translate(const struct smmuv3_stage1 *own, struct 
 	uint64_t cd[3];
 	pa_t at;
 
-	/* Descriptors are cached by SubstreamID, translations by the ASID in them. */
-	out->structures = index;
 	reason = find_cd(own, nested, index, &at);
 	for (unsigned i = 0; !reason && i < 3; i++) {
 		reason = nested_read(nested, at + i * 8, &cd[i]);
