@@ -163,6 +163,8 @@ static void pages_of_all_spaces(void **state)
 		bool drops[2]; /* a page of one space, and one of all */
 	} all[] = {
 		{{.space = 5, .last = UINT64_MAX}, {true, true}},
+		{{.space = 5, .last = 0}, {true, true}}, /* the first byte alone, and the last */
+		{{.space = 5, .first = PAGE - 1, .last = PAGE - 1}, {true, true}},
 		{{.space = 5, .last = UINT64_MAX, .not_global = true}, {true, false}},
 		{{.space = 6, .last = UINT64_MAX}, {false, false}},
 		{{.space = 6, .last = UINT64_MAX, .global = true}, {false, true}},

@@ -172,6 +172,39 @@ static void nothing_is_lost_with_the_bitmap(void **unused)
 		assert_int_equal(bits[i], 0);
 }
 
+/* Of a bitmap only the bytes are touched in which a bit is to be set: others need not be there. */
+static void bytes_without_a_dirty_page_need_not_be_there(void **unused)
+{
+	/* Two pages a bit. Of each window of the engine's another part. */
+	static const unsigned pages[] = {2000, 2046, 2047, 4100, 6143, 6144};
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		struct ioas_tlp tlp = {
+			.addr = IOVA + pages[i] * PAGE, .len = 1, .op = IOAS_TLP_WRITE};
+		unsigned bit = pages[i] / 2;
+		uint8_t *at = bits + PAGE - bit / 8, byte = 0;
+
+		assert_int_equal(ioas_tlp_issue(issuer, &tlp, &byte), 0);
+		bits[PAGE] = 0;
+		assert_int_equal(mprotect(bits, PAGE, PROT_NONE), 0);
+		assert_int_equal(read_bits(0, LEN, 2 * PAGE, at, true), 0);
+		assert_int_equal(bits[PAGE], 1u << bit % 8);
+		/* It has been told, and does not come again. */
+		bits[PAGE] = 0;
+		assert_int_equal(read_bits(0, LEN, 2 * PAGE, at, true), 0);
+		assert_int_equal(bits[PAGE], 0);
+		assert_int_equal(mprotect(bits, PAGE, PROT_READ | PROT_WRITE), 0);
+	}
+}
+
+/* The last byte of all is part of a range that ends with it; one byte more, and it wraps. */
+static void a_range_may_end_with_all_addresses(void **unused)
+{
+	assert_int_equal(read_bits(-IOVA - LEN, LEN, PAGE, bits, true), 0);
+	assert_int_equal(read_bits(-IOVA - LEN, LEN + PAGE, PAGE, bits, true), -EOVERFLOW);
+	assert_int_equal(read_bits(-IOVA - LEN, LEN + 1, PAGE, bits, true), -EOVERFLOW);
+}
+
 /* What a door without or_to has: the same bits, fetched and put back. */
 static void bits_are_set_without_the_caller_s_help(void **unused)
 {
@@ -196,6 +229,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_are_what_was_written),
 		cmocka_unit_test(nothing_is_lost_with_the_bitmap),
+		cmocka_unit_test(bytes_without_a_dirty_page_need_not_be_there),
+		cmocka_unit_test(a_range_may_end_with_all_addresses),
 		cmocka_unit_test(bits_are_set_without_the_caller_s_help),
 	};
 
