@@ -264,6 +264,7 @@ static void read_dirty(struct bitmap *map, struct obj_hwpt *hwpt, struct pt_dirt
 	struct check_reading reading;
 	bool all;
 
+	lock_must_hold(&hwpt->dirty_lock);
 	check_dirty_begin(map->check, &reading);
 	do {
 		all = space_dirty_read(space, hwpt->pt, read);
