@@ -215,6 +215,7 @@ static void regions_are_bars_and_config(void **state)
 {
 	struct world *w = *state;
 	int cdev = ready(w);
+	static const uint64_t size[8] = {BAR_LEN, 0, PORTS_LEN, [7] = 4096};
 	struct vfio_device_info dev = {.argsz = 20, .pad = 0x55};
 	struct {
 		struct vfio_region_info info;
@@ -231,8 +232,8 @@ static void regions_are_bars_and_config(void **state)
 		r.info = (struct vfio_region_info){.argsz = 32, .index = i};
 		assert_int_equal(w_ioctl(w, cdev, VFIO_DEVICE_GET_REGION_INFO, &r), 0);
 		assert_int_equal(r.info.offset, REGION(i));
-		assert_int_equal(r.info.size, i == 0 ? BAR_LEN : i == 7 ? 4096 : 0);
-		assert_int_equal(r.info.flags, i == 0 ? 15 : i == 7 ? 3 : 0);
+		assert_int_equal(r.info.size, size[i]);
+		assert_int_equal(r.info.flags, i == 0 ? 15 : size[i] ? 3 : 0);
 		assert_int_equal(r.info.argsz, i == 0 ? 40 : 32);
 	}
 	r.info = (struct vfio_region_info){.argsz = sizeof(r)};
@@ -243,6 +244,23 @@ static void regions_are_bars_and_config(void **state)
 	assert_int_equal(w_ioctl(w, cdev, VFIO_DEVICE_GET_REGION_INFO, &r), -EINVAL);
 	r.info.index = UINT32_MAX;
 	assert_int_equal(w_ioctl(w, cdev, VFIO_DEVICE_GET_REGION_INFO, &r), -EINVAL);
+}
+
+/* An instance whose registers cannot be mapped says so, and has no table of MSI-X to show. */
+static void regions_that_are_not_to_be_mapped(void **state)
+{
+	struct world *w = *state;
+	struct vfio_region_info info = {.argsz = sizeof(info)};
+
+	assert_int_equal(w_ioctl(w, ready(w), VFIO_DEVICE_GET_REGION_INFO, &info), 0);
+	assert_int_equal(info.size, BAR_LEN);
+	assert_int_equal(info.flags, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE);
+	assert_int_equal(info.argsz, sizeof(info));
+}
+
+static int setup_unmapped(void **state)
+{
+	return world_setup_config(state, &(struct ioas_iommu_config){.no_region_mmap = true});
 }
 
 static void registers_are_read_and_written_up_to_the_region_s_end(void **state)
@@ -283,9 +301,12 @@ static void only_whole_bars_are_mapped(void **state)
 			 -EINVAL);
 	assert_int_equal(ioas_file_mmap(file, 0, PAGE, PROT_READ, MAP_PRIVATE, &how, NULL),
 			 -EINVAL);
-	assert_int_equal(ioas_file_mmap(file, REGION(1), PAGE, PROT_READ, MAP_SHARED, &how, NULL),
-			 -EINVAL);
-	assert_int_equal(ioas_file_mmap(file, REGION(7), PAGE, PROT_READ, MAP_SHARED, &how, NULL),
+	for (unsigned i = 1; i < 10; i++)
+		assert_int_equal(
+			ioas_file_mmap(file, REGION(i), PAGE, PROT_READ, MAP_SHARED, &how, NULL),
+			-EINVAL);
+	assert_int_equal(ioas_file_mmap(file, BAR_LEN, 0, PROT_READ, MAP_SHARED, &how, NULL), 0);
+	assert_int_equal(ioas_file_mmap(file, BAR_LEN + PAGE, 0, PROT_READ, MAP_SHARED, &how, NULL),
 			 -EINVAL);
 	assert_int_equal(ioas_file_access(file, 8, true, &value, 4), 0);
 	assert_int_equal(w->dev[0].regs[1], 0x1234);
@@ -415,6 +436,8 @@ int main(void)
 		TEST(dma_follows_the_attachment),
 		TEST(a_group_has_one_owner_but_its_devices_go_where_they_like),
 		TEST(regions_are_bars_and_config),
+		cmocka_unit_test_setup_teardown(regions_that_are_not_to_be_mapped, setup_unmapped,
+						world_teardown),
 		TEST(registers_are_read_and_written_up_to_the_region_s_end),
 		TEST(only_whole_bars_are_mapped),
 		TEST(interrupts_reach_their_eventfds),

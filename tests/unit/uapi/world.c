@@ -144,7 +144,9 @@ static const struct ioas_pci_desc desc = {
 	.device = 0x11e8,
 	.class_code = 0xff0000,
 	.intx_pin = 1,
-	.bar = {{.len = BAR_LEN, .flags = IOAS_PCI_BAR_64}},
+	/* Registers that can be mapped, and ports. */
+	.bar = {[0] = {.len = BAR_LEN, .flags = IOAS_PCI_BAR_64},
+		[2] = {.len = PORTS_LEN, .flags = IOAS_PCI_BAR_IO}},
 	.msix_nr = 4,
 	.msix_table = 0x2000,
 	.msix_pba = 0x3000,

@@ -17,6 +17,7 @@
 #define PAGE	  4096ul
 #define WORLD_FDS 64
 #define BAR_LEN	  0x4000u
+#define PORTS_LEN 0x80u
 
 struct world_dev {
 	struct ioas_pci *pci;
