@@ -373,8 +373,9 @@ static int describe_function(struct ioas_pci *pci, void *arg)
 int ioas_pci_describe(struct ioas_iommu *iommu, struct ioas_topology **out, struct ioas_why *why)
 {
 	struct ioas_topology_iommu own = iommu->own.spec;
-	int rc = iommu->pci->machine ? ioas_topology_copy(iommu->pci->machine->topology, out)
-				     : ioas_topology_new(out);
+	struct ioas_topology *topology;
+	int rc = iommu->pci->machine ? ioas_topology_copy(iommu->pci->machine->topology, &topology)
+				     : ioas_topology_new(&topology);
 
 	if (rc)
 		return rc;
@@ -382,13 +383,15 @@ int ioas_pci_describe(struct ioas_iommu *iommu, struct ioas_topology **out, stru
 	own.aw = (uint8_t)iommu->own.table.aw;
 	own.pasid_0_apart = iommu->own.pasid_0_apart;
 	if (!iommu->pci->machine) {
-		rc = ioas_topology_add_iommu(*out, &own, why);
+		rc = ioas_topology_add_iommu(topology, &own, why);
 		if (!rc)
-			rc = ioas_pci_each(iommu, describe_function, *out);
+			rc = ioas_pci_each(iommu, describe_function, topology);
 	}
 	if (!rc)
-		rc = ioas_topology_resolve(*out, why);
+		rc = ioas_topology_resolve(topology, why);
 	if (rc)
-		ioas_topology_destroy(*out);
+		ioas_topology_destroy(topology);
+	else
+		*out = topology;
 	return rc;
 }

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <ioas/uapi_ext.h>
 #include "util/inject.h"
 #include "world.h"
 
@@ -15,6 +16,7 @@
 /* Allocations until one fails; 0: none does. */
 static unsigned countdown;
 static bool failed;
+static uint32_t list_nr[3]; /* entries that there were at first, and one */
 
 static bool should_fail(void)
 {
@@ -165,6 +167,29 @@ static void live_with_type1(struct world *w)
 	w_close(w, fd);
 }
 
+/* What a device has, in lists: no entry and no line of text is lost with the memory for it. */
+static void live_with_lists(struct world *w)
+{
+	static const unsigned long calls[] = {IOAS_GET_REQUESTERS, IOAS_GET_MEMBERS,
+					      IOAS_GET_REASONS};
+	int fd = must_open(w, "/dev/iommu", 0), cdev = must_open(w, NULL, 2);
+	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = fd};
+
+	must(w, cdev, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		struct ioas_get_list list = {.size = sizeof(list), .dev_id = bind.out_devid};
+
+		must(w, fd, calls[i], &list);
+		if (!list_nr[i])
+			list_nr[i] = list.entry_nr + 1;
+		assert_int_equal(list.entry_nr + 1, list_nr[i]);
+		assert_int_equal(list.text_len > 1, list.entry_nr > 0);
+	}
+	assert_true(list_nr[0] > 1 && list_nr[1] > 1);
+	w_close(w, cdev);
+	w_close(w, fd);
+}
+
 static void sweep(void **state, void (*live)(struct world *w))
 {
 	for (unsigned nth = 1;; nth++) {
@@ -188,6 +213,11 @@ static void iommufd_survives_every_failed_allocation(void **state)
 static void type1_survives_every_failed_allocation(void **state)
 {
 	sweep(state, live_with_type1);
+}
+
+static void lists_survive_every_failed_allocation(void **state)
+{
+	sweep(state, live_with_lists);
 }
 
 /* Whatever is missing, there is none, and no half of one. */
@@ -216,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(iommufd_survives_every_failed_allocation),
 		TEST(type1_survives_every_failed_allocation),
+		TEST(lists_survive_every_failed_allocation),
 		cmocka_unit_test(an_instance_comes_whole_or_not_at_all),
 	};
 
