@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The ioctls of /dev/iommu: sizes, ids, options, maps and page tables. */
 #include <string.h>
+#include "uapi/uapi.h"
 #include "world.h"
 
 #define FIXED IOMMU_IOAS_MAP_FIXED_IOVA
@@ -376,6 +377,7 @@ static void ioctls_are_counted_by_result(void **state)
 	struct world *w = *state;
 	int fd = w_open(w, "/dev/iommu");
 	struct ioas_ioctl_count counts[4];
+	struct uapi_call call = {.op = &uapi_iommufd_table.ops[0]};
 	uint32_t size = 1;
 
 	w_ioas(w, fd);
@@ -389,6 +391,14 @@ static void ioctls_are_counted_by_result(void **state)
 	assert_int_equal(counts[1].error, EINVAL);
 	assert_string_equal(counts[2].name, "unknown");
 	assert_int_equal(counts[2].error, ENOTTY);
+	/* Numbers that are no errno are the last one of the same ioctl. */
+	call.file = w->file[fd - 1000];
+	uapi_count(&call, -EHWPOISON - 1);
+	uapi_count(&call, -4000);
+	assert_int_equal(ioas_ioctl_counts(w->iommu, counts, 4), 4);
+	assert_string_equal(counts[0].name, uapi_iommufd_table.ops[0].name);
+	assert_int_equal(counts[0].error, EHWPOISON);
+	assert_int_equal(counts[0].count, 2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
