@@ -111,7 +111,13 @@ static void test_page_tables(void **state)
 					.data_len = sizeof(data),
 					.data_uptr = (uintptr_t)&data};
 	struct iommu_hwpt_alloc dirty = {.pt_id = ioas, .flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING};
+	struct iommu_hwpt_set_dirty_tracking track = {.size = sizeof(track), .flags = 1};
 	struct iommu_test_cmd plain, lame;
+	struct iommu_test_cmd mark = {.dirty = {.iova = IOVA,
+						.length = 3 * PAGE,
+						.page_size = PAGE,
+						.uptr = (uintptr_t)w->page}};
+	uint64_t iova = IOVA;
 
 	assert_int_equal(device(w, fd, ioas, 1u << 5, &lame), -EINVAL);
 	assert_int_equal(device(w, fd, ioas, TESTCMD_DEVICE_NO_DIRTY, &lame), 0);
@@ -127,8 +133,17 @@ static void test_page_tables(void **state)
 	assert_int_equal(hwpt_alloc(w, fd, &dirty), -EOPNOTSUPP);
 	dirty.dev_id = plain.device.out_device_id;
 	assert_int_equal(hwpt_alloc(w, fd, &dirty), 0);
-	plain.replace.pt_id = dirty.out_hwpt_id;
+	track.hwpt_id = plain.replace.pt_id = dirty.out_hwpt_id;
 	assert_int_equal(testcmd(w, fd, TESTCMD_REPLACE, lame.device.out_test_id, &plain), -EINVAL);
+
+	/* Dirty pages: of a table that tracks them. */
+	assert_int_equal(w_map(w, fd, ioas, FIXED, w->page, 2 * PAGE, &iova), 0);
+	w->page[0] = 5;
+	assert_int_equal(testcmd(w, fd, TESTCMD_DIRTY, 999, &mark), -ENOENT);
+	assert_int_equal(testcmd(w, fd, TESTCMD_DIRTY, track.hwpt_id, &mark), -EINVAL);
+	assert_int_equal(w_ioctl(w, fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &track), 0);
+	assert_int_equal(SWEEP(w, fd, 0, testcmd(w, fd, TESTCMD_DIRTY, track.hwpt_id, &mark)), 0);
+	assert_int_equal(mark.dirty.out_nr, 1); /* bit 2 is of no page that is there */
 }
 
 static void test_dmabufs(void **state)
@@ -238,6 +253,10 @@ static void test_accesses(void **state)
 	assert_int_equal(w_map(w, fd, other, FIXED, w->page, 3 * PAGE, &iova), 0);
 	assert_int_equal(access_pin(w, fd, access, &cmd), 0);
 	assert_int_equal(cmd.access_pin.out_item, 1);
+
+	/* What is no descriptor, or none of an access. */
+	assert_int_equal(testcmd(w, fd, TESTCMD_ACCESS_REPLACE, 77, &move), -EBADFD);
+	assert_int_equal(testcmd(w, fd, TESTCMD_ACCESS_REPLACE, (uint32_t)fd, &move), -EBADFD);
 
 	/* The access outlives the iommufd, and ends with what it has pinned. */
 	w_close(w, fd);

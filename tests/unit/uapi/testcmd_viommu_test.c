@@ -152,6 +152,11 @@ static void test_viommu_events(void **state)
 			 sizeof(got));
 	assert_int_equal(got.header.sequence, 0);
 	assert_int_equal(got.data.virt_id, 99);
+	/* A queue has one end to read from. */
+	assert_int_equal(testcmd(g.w, g.fd, TESTCMD_VEVENT, 0, &event), 0);
+	assert_int_equal(ioas_file_pread(g.w->file[cmd.out_veventq_fd - 1000], &g.w->caller,
+					 (uintptr_t)&got, sizeof(got), 1),
+			 -ESPIPE);
 }
 
 static void test_viommu_memory(void **state)
@@ -190,6 +195,10 @@ static void test_viommu_queues(void **state)
 	uint64_t iova = IOVA;
 	uint32_t id[2], none;
 	struct iommu_ioas_unmap unmap = {.size = sizeof(unmap), .iova = IOVA, .length = 2 * PAGE};
+	struct iommu_hw_queue_alloc one = {.size = sizeof(one),
+					   .type = TESTCMD_TYPE_HW_QUEUE,
+					   .nesting_parent_iova = IOVA,
+					   .length = 1};
 
 	guest_setup(&g, *state);
 	assert_int_equal(w_map(g.w, g.fd, g.ioas, FIXED, g.w->page, 2 * PAGE, &iova), 0);
@@ -204,6 +213,17 @@ static void test_viommu_queues(void **state)
 	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_IOAS_UNMAP, &unmap), -EBUSY);
 	assert_int_equal(destroy(g.w, g.fd, id[1]), 0);
 	assert_int_equal(destroy(g.w, g.fd, id[0]), 0);
+	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_IOAS_UNMAP, &unmap), 0);
+
+	/* One byte is a range, even the last of all. */
+	assert_int_equal(w_map(g.w, g.fd, g.ioas, FIXED, g.w->page, 2 * PAGE, &iova), 0);
+	one.viommu_id = g.viommu;
+	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_HW_QUEUE_ALLOC, &one), 0);
+	assert_int_equal(destroy(g.w, g.fd, one.out_hw_queue_id), 0);
+	one.nesting_parent_iova = UINT64_MAX;
+	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_HW_QUEUE_ALLOC, &one), -ENOENT);
+	one.length = 2;
+	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_HW_QUEUE_ALLOC, &one), -EOVERFLOW);
 	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_IOAS_UNMAP, &unmap), 0);
 
 	/* Both end with the file, in whatever order. */
