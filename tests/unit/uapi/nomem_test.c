@@ -6,6 +6,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 #include <ioas/uapi_ext.h>
 #include "util/inject.h"
 #include "world.h"
@@ -190,6 +192,58 @@ static void live_with_lists(struct world *w)
 	w_close(w, fd);
 }
 
+/* Spaces in spaces, page tables that track, interrupts, and a queue of faults. */
+static void live_with_all_else(struct world *w)
+{
+	int fd = must_open(w, "/dev/iommu", 0), cdev = must_open(w, NULL, 2), event;
+	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = fd};
+	uint32_t ioas = ioas_with_a_map(w, fd);
+	struct ioas_nest_alloc nest = {.size = sizeof(nest), .ioas_id = ioas};
+	struct ioas_nest_map show = {
+		.size = sizeof(show), .flags = RW, .parent_iova = 0x100000, .length = PAGE};
+	struct iommu_hwpt_alloc hwpt = {
+		.size = sizeof(hwpt), .flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING, .pt_id = ioas};
+	struct iommu_hwpt_set_dirty_tracking track = {.size = sizeof(track),
+						      .flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE};
+	struct iommu_hwpt_get_dirty_bitmap bitmap = {.size = sizeof(bitmap),
+						     .iova = 0x100000,
+						     .length = 4 * PAGE,
+						     .page_size = PAGE,
+						     .data = (uintptr_t)w->page};
+	struct iommu_fault_alloc faults = {.size = sizeof(faults)};
+	struct vfio_device_attach_iommufd_pt attach = {.argsz = 12};
+	struct ioas_get_device info = {.size = sizeof(info)};
+	struct {
+		struct vfio_irq_set set;
+		int32_t fd[2];
+	} irqs = {.set = {.argsz = sizeof(irqs),
+			  .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			  .index = VFIO_PCI_MSIX_IRQ_INDEX,
+			  .count = 2}};
+
+	must(w, cdev, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	info.dev_id = hwpt.dev_id = bind.out_devid;
+	must(w, fd, IOAS_GET_DEVICE, &info);
+	must(w, fd, IOAS_NEST_ALLOC, &nest);
+	show.ioas_id = nest.out_ioas_id;
+	must(w, fd, IOAS_NEST_MAP, &show);
+	must(w, fd, IOMMU_HWPT_ALLOC, &hwpt);
+	track.hwpt_id = bitmap.hwpt_id = attach.pt_id = hwpt.out_hwpt_id;
+	must(w, fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &track);
+	must(w, cdev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+	must(w, fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &bitmap);
+	attach.pt_id = nest.out_ioas_id;
+	must(w, cdev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+	must(w, fd, IOMMU_FAULT_QUEUE_ALLOC, &faults);
+	event = eventfd(0, EFD_CLOEXEC);
+	irqs.fd[0] = irqs.fd[1] = event;
+	must(w, cdev, VFIO_DEVICE_SET_IRQS, &irqs);
+	close(event);
+	w_close(w, (int)faults.out_fault_fd);
+	w_close(w, cdev);
+	w_close(w, fd);
+}
+
 static void sweep(void **state, void (*live)(struct world *w))
 {
 	for (unsigned nth = 1;; nth++) {
@@ -220,6 +274,11 @@ static void lists_survive_every_failed_allocation(void **state)
 	sweep(state, live_with_lists);
 }
 
+static void all_else_survives_every_failed_allocation(void **state)
+{
+	sweep(state, live_with_all_else);
+}
+
 /* Whatever is missing, there is none, and no half of one. */
 static void an_instance_comes_whole_or_not_at_all(void **state)
 {
@@ -247,6 +306,7 @@ int main(void)
 		TEST(iommufd_survives_every_failed_allocation),
 		TEST(type1_survives_every_failed_allocation),
 		TEST(lists_survive_every_failed_allocation),
+		TEST(all_else_survives_every_failed_allocation),
 		cmocka_unit_test(an_instance_comes_whole_or_not_at_all),
 	};
 
