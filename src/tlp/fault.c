@@ -35,7 +35,7 @@ int fault_log_new(struct fault_log **out)
 	if (!log)
 		return -ENOMEM;
 	lock_init(&log->lock, LOCK_FAULTS);
-	lock_guards(&log->lock, &log->seq, log->fault);
+	lock_guards(&log->lock, &log->seq, log->fault + 1); /* of the records one is enough */
 	*out = log;
 	return 0;
 }
