@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <ioas/ats.h>
+#include "tlp/ats.h"
 #include "tlp/ats_track.h"
 
 #define NR     256
@@ -187,9 +189,29 @@ static void the_same_translation_is_found_until_it_leaves(void **state)
 	assert_null(ats_track_same(&uses[0], 64, 16, 100));
 }
 
+/* The length of a range is in its address; where nothing is translated there is neither. */
+static void a_completion_is_one_word(void **state)
+{
+	struct ioas_ats_translation found = {
+		.addr = 0x12345000, .len = 4096, .flags = IOAS_ATS_READ};
+
+	assert_int_equal(ats_completion(&found), 0x12345000 | IOAS_ATS_READ);
+	found.len = 8192;
+	found.addr = 0x12346000;
+	assert_int_equal(ats_completion(&found), 0x12346000 | 1 << 11 | IOAS_ATS_READ);
+	found.len = 2u << 20;
+	found.addr = 0x12200000;
+	assert_int_equal(ats_completion(&found), 0x122ff000 | 1 << 11 | IOAS_ATS_READ);
+	found.flags = IOAS_ATS_UNTRANSLATED | IOAS_ATS_WRITE;
+	assert_int_equal(ats_completion(&found), found.flags);
+	found.flags = 0;
+	assert_int_equal(ats_completion(&found), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_completion_is_one_word),
 		cmocka_unit_test_setup_teardown(answers_are_those_of_an_array, start, stop),
 		cmocka_unit_test_setup_teardown(a_use_is_found_by_form_and_table, start, stop),
 		cmocka_unit_test_setup_teardown(the_same_translation_is_found_until_it_leaves,
