@@ -56,15 +56,35 @@ function each(operator, code, pattern, skip, keep, to,	at, rest, from) {
 	}
 }
 
-# What a comparison compares, on both sides of the operator at `at`, which has `len` characters.
-function operands(code, at, len,	left, right) {
-	left = substr(code, 1, at - 1)
-	right = substr(code, at + len)
-	sub(/.*(\(| && | \|\| |[?:=;,!] )/, "", left)
-	sub(/( && | \|\| |[);?]).*/, "", right)
+# What a comparison compares, on both sides of the operator at `at`, which has `len` characters: as far
+# as parentheses are closed and nothing binds less.
+function operands(code, at, len,	left, right, i, depth, c) {
+	for (i = at - 1; i > 0; i--) {
+		c = substr(code, i, 1)
+		depth += (c == ")") - (c == "(")
+		if (depth < 0 || (!depth && (index("?:=;,!", c) || substr(code, i, 2) ~ /&&|\|\|/)))
+			break
+	}
+	left = substr(code, i + 1, at - 1 - i)
+	depth = 0
+	for (i = at + len; i <= length(code); i++) {
+		c = substr(code, i, 1)
+		depth += (c == "(") - (c == ")")
+		if (depth < 0 || (!depth && (index("?:;,", c) || substr(code, i, 2) ~ /&&|\|\|/)))
+			break
+	}
+	right = substr(code, at + len, i - at - len)
+	sub(/^[&|]/, "", left)
+	sub(/^[ \t]*(return|case)[ \t]/, "", left)
 	gsub(/[ \t]/, "", left)
 	gsub(/[ \t]/, "", right)
 	return left SUBSEP right
+}
+
+# Is the text in there, and nothing more behind its last operand?
+function chooses(rest, text,	at) {
+	at = index(rest, text)
+	return at && substr(rest, at + length(text), 1) ~ /^[;,)]?$/
 }
 
 # Whether the smaller or the greater of two is kept, so that it is all the same where they are equal:
@@ -73,7 +93,7 @@ function keeps_one(pair, code, at,	two, rest) {
 	split(pair, two, SUBSEP)
 	rest = substr(code, at)
 	gsub(/[ \t]/, "", rest)
-	if (index(rest, two[2] "?" two[1] ":" two[2]) || index(rest, two[2] "?" two[2] ":" two[1]))
+	if (chooses(rest, two[2] "?" two[1] ":" two[2]) || chooses(rest, two[2] "?" two[2] ":" two[1]))
 		return 1
 	if (code !~ /^\t+(else )?if \(.*\)$/ || code ~ /\|\|/)
 		return 0
@@ -94,7 +114,7 @@ function flip(code, from, to,	at, start, pair) {
 }
 
 function note_equal(code,	at, pair, two) {
-	if ((at = index(code, " == ")) && code !~ /&&|\|\|/) {
+	if ((at = index(code, " == ")) && code !~ /&&|\|\|/ && text[FNR + 1] ~ /^\t+(return|break|continue|goto)[ ;]/) {
 		pair = operands(code, at, 4)
 		split(pair, two, SUBSEP)
 		equal[pair] = equal[two[2], two[1]] = FNR
