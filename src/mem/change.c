@@ -83,7 +83,7 @@ static size_t move_pages(uintptr_t from, uintptr_t to, size_t len, int flags)
 
 	if (rc == -EINVAL && flags)
 		rc = sys_call(SYS_mremap, from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to);
-	if (rc >= 0 || rc < -(long)PAGE)
+	if (!sys_failed(rc))
 		return len;
 	if (rc != -EFAULT || len <= PAGE)
 		return 0;
@@ -98,7 +98,7 @@ static uintptr_t make_room(uintptr_t like, size_t len)
 	long at = sys_call(SYS_mmap, NULL, len + slack, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (at < 0 && at > -(long)PAGE)
+	if (sys_failed(at))
 		return 0;
 	head = slack ? (like - (uintptr_t)at) & (HUGE_PAGE - 1) : 0;
 	if (head)

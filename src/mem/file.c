@@ -199,11 +199,6 @@ static long map(int fd, uint64_t off, uint64_t len, int prot, int flags)
 	return sys_call(SYS_mmap, NULL, len, prot, flags, fd, off);
 }
 
-static bool failed(long rc)
-{
-	return rc < 0 && rc > -(long)PAGE;
-}
-
 int mem_dmabuf_new(struct mem_files *files, uint64_t len, struct mem_file **out)
 {
 	struct mem_file *file = new_file(files, FILE_DMABUF);
@@ -213,7 +208,7 @@ int mem_dmabuf_new(struct mem_files *files, uint64_t len, struct mem_file **out)
 		return -ENOMEM;
 	file->len = (len + PAGE - 1) & ~(PAGE - 1);
 	rc = map(-1, 0, file->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
-	if (failed(rc)) {
+	if (sys_failed(rc)) {
 		free(file);
 		return -ENOMEM;
 	}
@@ -324,7 +319,7 @@ int mem_file_pin(struct mem_file *file, uint64_t off, uint64_t len, bool write, 
 	widen(file, &base, &whole);
 	rc = write ? map_writable(file, base, whole)
 		   : map(file->fd, base, whole, PROT_READ, MAP_SHARED);
-	if (failed(rc))
+	if (sys_failed(rc))
 		return refuse_map(rc, write, why);
 	*host = (char *)rc + (off - base);
 	/* What cannot be had of a file that is long enough is memory. */

@@ -14,11 +14,6 @@
 
 #define PAGE 4096ul
 
-static bool failed(long rc)
-{
-	return rc < 0 && rc > -(long)PAGE;
-}
-
 /* mremap of no bytes makes another mapping of the same pages; of private ones it refuses to. */
 static size_t write_shared(char *at, const char *from, size_t len)
 {
@@ -26,7 +21,7 @@ static size_t write_shared(char *at, const char *from, size_t len)
 	size_t off = (size_t)(at - page), n = len < PAGE - off ? len : PAGE - off, done = 0;
 	long to = sys_call(SYS_mremap, page, 0, PAGE, MREMAP_MAYMOVE);
 
-	if (failed(to))
+	if (sys_failed(to))
 		return 0;
 	if (!sys_call(SYS_mprotect, to, PAGE, PROT_READ | PROT_WRITE))
 		done = mem_guard_copy((char *)to + off, from, n);

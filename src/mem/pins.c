@@ -120,7 +120,7 @@ void *pins_map_pages(size_t len)
 	long rc = sys_call(SYS_mmap, NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			   -1, 0);
 
-	return rc < 0 && rc > -(long)PAGE ? NULL : (void *)rc;
+	return sys_failed(rc) ? NULL : (void *)rc;
 }
 
 void pins_init(struct mem_pins *pins)

@@ -80,7 +80,7 @@ static bool have_room(struct pci_watch *watch)
 		return true;
 	rc = sys_call(SYS_mmap, NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		      0);
-	if (rc < 0 && rc > -(long)PAGE)
+	if (sys_failed(rc))
 		return false;
 	watch->at = (void *)rc;
 	return true;

@@ -139,7 +139,7 @@ static void *map_aligned(uint64_t len)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uintptr_t start, end;
 
-	if (at < 0 && at >= -4095)
+	if (sys_failed(at))
 		return NULL;
 	start = ((uintptr_t)at + len - 1) & ~(len - 1);
 	end = (uintptr_t)at + 2 * len;

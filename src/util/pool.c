@@ -75,11 +75,6 @@ void pool_fini(struct pool *pool)
 	pthread_mutex_destroy(&pool->lock);
 }
 
-static bool failed(long rc)
-{
-	return rc < 0 && rc >= -4095;
-}
-
 /* (lock) NULL: no memory. */
 static struct pool_slab *new_slab(struct pool *pool)
 {
@@ -88,7 +83,7 @@ static struct pool_slab *new_slab(struct pool *pool)
 	uintptr_t start = ((uintptr_t)at + SLAB_LEN - 1) & ~(SLAB_LEN - 1);
 	struct pool_slab *slab = (struct pool_slab *)start;
 
-	if (failed(at))
+	if (sys_failed(at))
 		return NULL;
 	if (start > (uintptr_t)at)
 		sys_call(SYS_munmap, at, start - (uintptr_t)at);

@@ -27,4 +27,10 @@ static inline long sys_call_long(long nr, long a, long b, long c, long d, long e
 #define SYS_CALL_LONGS(nr, a, b, c, d, e, f, ...) \
 	sys_call_long(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
+/* Of a call whose result is an address: is it an error? */
+static inline int sys_failed(long result)
+{
+	return (unsigned long)result > -4096ul;
+}
+
 #endif
