@@ -229,6 +229,28 @@ static void attach_to_a_full_space(void **state)
 	pt_destroy(pt);
 }
 
+static int call_cut(struct rig *rig, struct pt *pt)
+{
+	return space_cut(rig->space, 0x1000 + 3 * PAGE - 1, NULL);
+}
+
+/* The halves, the pin of the whole among others, the pieces of its window. */
+static void cut_a_mapping(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	assert_int_equal(space_set_huge_pages(rig->space, false, NULL), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, NULL), 0);
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA, 8 * PAGE), 0);
+	assert_true(sweep(rig, pt, call_cut) >= 5);
+	assert_int_equal(space_area_nr(rig->space), 2);
+	assert_int_equal(rig_unmap(rig, 0x1000, 3 * PAGE, 3 * PAGE), 0);
+	assert_int_equal(rig->pins, 5);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+}
+
 static void reserve_and_allow(void **state)
 {
 	struct rig *rig = *state;
@@ -323,6 +345,7 @@ int main(void)
 		TEST(map_page_by_page),
 		TEST(copy_of_several_mappings),
 		TEST(attach_to_a_full_space),
+		TEST(cut_a_mapping),
 		TEST(a_table_is_made_whole_or_not_at_all),
 		TEST(a_space_is_made_whole_or_not_at_all),
 		TEST(reserve_and_allow),
