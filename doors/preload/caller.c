@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "mem/mem.h"
+#include "map.h"
 #include "preload.h"
 #include "real.h"
 

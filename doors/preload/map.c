@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "map.h"
 #include "preload.h"
 #include "real.h"
 

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <ioas/pci.h>
 #include <ioas/run.h>
+#include "map.h"
 #include "preload.h"
 #include "real.h"
 

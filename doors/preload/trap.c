@@ -11,6 +11,7 @@
 #include <ioas/guard.h>
 #include "insn.h"
 #include "mem/mem.h"
+#include "map.h"
 #include "preload.h"
 
 /* What an access came to, besides 0 and -ENOSYS. */

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <sys/mman.h>
+#include "map.h"
 #include "preload.h"
 #include "real.h"
 

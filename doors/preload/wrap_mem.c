@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <sys/mman.h>
 #include "mem/mem.h"
+#include "map.h"
 #include "preload.h"
 #include "real.h"
 #include "wrap.h"

@@ -2,6 +2,7 @@
 /* mprotect and its like: on BARs, and on what is mapped for DMA. */
 #include <errno.h>
 #include <sys/mman.h>
+#include "map.h"
 #include "preload.h"
 #include "real.h"
 #include "wrap.h"

@@ -23,6 +23,7 @@
 #include "mem/account.h"
 #include "mem/file.h"
 #include "mem/mem.h"
+#include "tests/unit/mapped.h"
 #include "util/inject.h"
 
 #define PAGE 4096ull
@@ -92,30 +93,6 @@ void __wrap_free(void *ptr)
 	live -= ptr != NULL;
 	__real_free(ptr);
 }
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-
-/* Their own memory comes and goes as they like. */
-static long mapped(void)
-{
-	return 0;
-}
-
-#else
-
-/* Pages of address space that this process has. */
-static long mapped(void)
-{
-	char text[200];
-	FILE *file = fopen("/proc/self/statm", "r");
-
-	assert_non_null(file);
-	assert_non_null(fgets(text, sizeof(text), file));
-	fclose(file);
-	return strtol(text, NULL, 10);
-}
-
-#endif
 
 typedef int life_fn(void);
 

@@ -20,6 +20,7 @@
 #include "iommu.h"
 #include "mem/mem.h"
 #include "mem/same.h"
+#include "tests/unit/mapped.h"
 
 #define PAGE  4096ull
 #define PAGES 16
@@ -54,29 +55,6 @@ static struct inflight inflight;
 static char *mem;
 static struct mem_window window; /* of pages 1 to 14 */
 static long mapped_before;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-
-/* Their own memory comes and goes as they like. */
-static long mapped(void)
-{
-	return 0;
-}
-
-#else
-
-static long mapped(void)
-{
-	char text[200];
-	FILE *file = fopen("/proc/self/statm", "r");
-
-	assert_non_null(file);
-	assert_non_null(fgets(text, sizeof(text), file));
-	fclose(file);
-	return strtol(text, NULL, 10);
-}
-
-#endif
 
 static void *pages(uint64_t len)
 {

@@ -4,6 +4,7 @@
  * is made, or says ENOMEM and leaves nothing. The linker puts the __wrap_ functions in front of the
  * allocator (see meson.build).
  */
+#include "tests/unit/alloc_fail.h"
 #include "tests/unit/obj/rig.h"
 
 /* Allocations until one fails; 0: none does. */
@@ -12,35 +13,6 @@ static unsigned countdown;
 static bool should_fail(void)
 {
 	return countdown && !--countdown;
-}
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t nr, size_t len);
-void *__real_realloc(void *ptr, size_t len);
-int __real_posix_memalign(void **out, size_t align, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t nr, size_t len);
-void *__wrap_realloc(void *ptr, size_t len);
-int __wrap_posix_memalign(void **out, size_t align, size_t len);
-
-void *__wrap_malloc(size_t len)
-{
-	return should_fail() ? NULL : __real_malloc(len);
-}
-
-void *__wrap_calloc(size_t nr, size_t len)
-{
-	return should_fail() ? NULL : __real_calloc(nr, len);
-}
-
-void *__wrap_realloc(void *ptr, size_t len)
-{
-	return should_fail() ? NULL : __real_realloc(ptr, len);
-}
-
-int __wrap_posix_memalign(void **out, size_t align, size_t len)
-{
-	return should_fail() ? ENOMEM : __real_posix_memalign(out, align, len);
 }
 
 /* Is there another allocation to fail? Each before that was answered -ENOMEM, the last one 0. */

@@ -7,21 +7,13 @@
  */
 #include <ftw.h>
 #include "toy.h"
+#include "tests/unit/alloc_fail.h"
 #include "tests/unit/route/tree.h"
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t nr, size_t len);
-void *__real_realloc(void *ptr, size_t len);
-int __real_posix_memalign(void **out, size_t align, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t nr, size_t len);
-void *__wrap_realloc(void *ptr, size_t len);
-int __wrap_posix_memalign(void **out, size_t align, size_t len);
 
 static int fuse;  /* allocations until one fails, and all after it; 0: none does */
 static bool once; /* only that one */
 
-static bool blown(void)
+static bool should_fail(void)
 {
 	if (fuse != 1) {
 		fuse -= fuse > 1;
@@ -30,26 +22,6 @@ static bool blown(void)
 	if (once)
 		fuse = 0;
 	return true;
-}
-
-void *__wrap_malloc(size_t len)
-{
-	return blown() ? NULL : __real_malloc(len);
-}
-
-void *__wrap_calloc(size_t nr, size_t len)
-{
-	return blown() ? NULL : __real_calloc(nr, len);
-}
-
-void *__wrap_realloc(void *ptr, size_t len)
-{
-	return blown() ? NULL : __real_realloc(ptr, len);
-}
-
-int __wrap_posix_memalign(void **out, size_t align, size_t len)
-{
-	return blown() ? ENOMEM : __real_posix_memalign(out, align, len);
 }
 
 static void a_failed_add_leaves_nothing(void **state)

@@ -5,6 +5,7 @@
  * linker puts the __wrap_ functions in front of the allocator (see meson.build).
  */
 #include <ioas/ats.h>
+#include "tests/unit/alloc_fail.h"
 #include "tests/unit/tlp/rig.h"
 #include "tlp/ats.h"
 
@@ -17,42 +18,6 @@ static unsigned countdown;
 static bool should_fail(void)
 {
 	return countdown && !--countdown;
-}
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t nr, size_t len);
-void *__real_realloc(void *ptr, size_t len);
-int __real_posix_memalign(void **out, size_t align, size_t len);
-void *__real_aligned_alloc(size_t align, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t nr, size_t len);
-void *__wrap_realloc(void *ptr, size_t len);
-int __wrap_posix_memalign(void **out, size_t align, size_t len);
-void *__wrap_aligned_alloc(size_t align, size_t len);
-
-void *__wrap_malloc(size_t len)
-{
-	return should_fail() ? NULL : __real_malloc(len);
-}
-
-void *__wrap_calloc(size_t nr, size_t len)
-{
-	return should_fail() ? NULL : __real_calloc(nr, len);
-}
-
-void *__wrap_realloc(void *ptr, size_t len)
-{
-	return should_fail() ? NULL : __real_realloc(ptr, len);
-}
-
-int __wrap_posix_memalign(void **out, size_t align, size_t len)
-{
-	return should_fail() ? ENOMEM : __real_posix_memalign(out, align, len);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t len)
-{
-	return should_fail() ? NULL : __real_aligned_alloc(align, len);
 }
 
 /* Is there another allocation to fail? Each before that was answered -ENOMEM, the last one 0. */

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <ioas/uapi_ext.h>
+#include "tests/unit/alloc_fail.h"
 #include "util/inject.h"
 #include "world.h"
 
@@ -26,42 +27,6 @@ static bool should_fail(void)
 		return false;
 	failed = true;
 	return true;
-}
-
-void *__real_calloc(size_t nr, size_t len);
-void *__real_malloc(size_t len);
-void *__real_realloc(void *old, size_t len);
-int __real_posix_memalign(void **out, size_t align, size_t len);
-void *__real_aligned_alloc(size_t align, size_t len);
-void *__wrap_calloc(size_t nr, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_realloc(void *old, size_t len);
-int __wrap_posix_memalign(void **out, size_t align, size_t len);
-void *__wrap_aligned_alloc(size_t align, size_t len);
-
-void *__wrap_calloc(size_t nr, size_t len)
-{
-	return should_fail() ? NULL : __real_calloc(nr, len);
-}
-
-void *__wrap_malloc(size_t len)
-{
-	return should_fail() ? NULL : __real_malloc(len);
-}
-
-void *__wrap_realloc(void *old, size_t len)
-{
-	return should_fail() ? NULL : __real_realloc(old, len);
-}
-
-int __wrap_posix_memalign(void **out, size_t align, size_t len)
-{
-	return should_fail() ? ENOMEM : __real_posix_memalign(out, align, len);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t len)
-{
-	return should_fail() ? NULL : __real_aligned_alloc(align, len);
 }
 
 /* Does a step, and does it again when memory failed it. */
