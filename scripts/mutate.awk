@@ -230,7 +230,7 @@ END {
 		below(2)
 	for (i = 1; i <= file_nr; i++)
 		sum += weight(files[i]) * candidates[files[i]]
-	while (printed < count && tries++ < count * 100) {
+	while (sum && printed < count && tries++ < count * 100) {
 		at = below(sum)
 		for (i = 1; (at -= weight(files[i]) * candidates[files[i]]) >= 0; i++)
 			;
