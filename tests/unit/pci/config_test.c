@@ -146,6 +146,10 @@ static void accesses_may_have_any_size_but_not_leave(void **state)
 	assert_int_equal(pci_config_read(toy->pci, 4094, part, 2), 2);
 	assert_int_equal(pci_config_read(toy->pci, 4094, part, 4), -EFAULT);
 	assert_int_equal(pci_config_read(toy->pci, 4096, part, 1), -EFAULT);
+	/* Nothing at its end is all that there is. */
+	assert_int_equal(pci_config_read(toy->pci, 4096, part, 0), 0);
+	assert_int_equal(pci_config_write(toy->pci, 4096, part, 0), 0);
+	assert_int_equal(pci_config_read(toy->pci, 4097, part, 0), -EFAULT);
 	assert_int_equal(pci_config_write(toy->pci, 4096, part, 1), -EFAULT);
 	assert_int_equal(pci_config_write(toy->pci, UINT64_MAX, part, 2), -EFAULT);
 }

@@ -99,6 +99,33 @@ static void test_pasids(void **state)
 	assert_int_equal(pasid(w, fd, TESTCMD_PASID_DETACH, test, TESTCMD_PASID_FAULTY, 0), 0);
 }
 
+/* Who cannot be told which page table it is has attached nothing. */
+static void test_pasid_without_an_answer(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu");
+	uint32_t ioas = w_ioas(w, fd), test;
+	struct iommu_hwpt_alloc paging = {.flags = IOMMU_HWPT_ALLOC_PASID, .pt_id = ioas};
+	struct iommu_test_cmd cmd, *own = (void *)w->page;
+
+	assert_int_equal(device(w, fd, ioas, TESTCMD_DEVICE_PASID, &cmd), 0);
+	test = cmd.device.out_test_id;
+	paging.dev_id = cmd.device.out_device_id;
+	assert_int_equal(hwpt_alloc(w, fd, &paging), 0);
+	cmd.replace.pt_id = paging.out_hwpt_id;
+	assert_int_equal(testcmd(w, fd, TESTCMD_REPLACE, test, &cmd), 0);
+	*own = (struct iommu_test_cmd){.size = sizeof(*own),
+				       .op = TESTCMD_PASID_ATTACH,
+				       .id = test,
+				       .pasid = {.pasid = 5, .pt_id = paging.out_hwpt_id}};
+	mprotect(w->page, PAGE, PROT_READ);
+	assert_int_equal(w_ioctl(w, fd, IOMMU_TEST_CMD, own), -EFAULT);
+	mprotect(w->page, PAGE, PROT_READ | PROT_WRITE);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_CHECK, test, 5, 0), 0);
+	assert_int_equal(w_ioctl(w, fd, IOMMU_TEST_CMD, own), 0);
+	assert_int_equal(pasid(w, fd, TESTCMD_PASID_CHECK, test, 5, paging.out_hwpt_id), 0);
+}
+
 /* The page tables that flags and data choose. */
 static void test_page_tables(void **state)
 {
@@ -283,6 +310,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_closed_as_it_is, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_pasids, world_setup_selftest, world_teardown),
+		cmocka_unit_test_setup_teardown(test_pasid_without_an_answer, world_setup_selftest,
+						world_teardown),
 		cmocka_unit_test_setup_teardown(test_page_tables, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_dmabufs, world_setup_selftest, world_teardown),
