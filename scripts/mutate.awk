@@ -4,6 +4,7 @@
 #   INDEX FILE LINE OPERATOR NEW-LINE
 #
 # awk -v seed=N -v count=N -f scripts/mutate.awk FILE...
+# awk -v all=1 -f scripts/mutate.awk FILE...             all that there are, by operator and line
 #
 # First a file, by weight and how much there is to change in it; then an operator of those that apply
 # there, each as likely; then a line. No line is printed twice in the same form.
@@ -204,6 +205,15 @@ function weight(file) {
 	return 1
 }
 
+function print_all(	i, o, key, at) {
+	for (i = 1; i <= file_nr; i++)
+		for (o = 1; o <= operator_nr[files[i]]; o++) {
+			key = files[i] SUBSEP operators[files[i], o]
+			for (at = 1; at <= nr[key]; at++)
+				print ++printed, files[i], where[key, at], operators[files[i], o], what[key, at]
+		}
+}
+
 FNR == 1 {
 	in_comment = 0
 	before = ""
@@ -230,6 +240,8 @@ END {
 		below(2)
 	for (i = 1; i <= file_nr; i++)
 		sum += weight(files[i]) * candidates[files[i]]
+	if (all)
+		print_all()
 	while (sum && printed < count && tries++ < count * 100) {
 		at = below(sum)
 		for (i = 1; (at -= weight(files[i]) * candidates[files[i]]) >= 0; i++)
