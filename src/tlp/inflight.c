@@ -65,6 +65,7 @@ static void pause_before(unsigned round)
  */
 void inflight_wait(struct inflight *inflight)
 {
+	lock_not_in_flight();
 	atomic_fetch_add_explicit(&inflight->waits, 1, memory_order_seq_cst);
 	pthread_mutex_lock(&inflight->lock);
 	for (struct inflight_mark *mark = inflight->list; mark; mark = mark->next) {

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "util/lock.h"
 
 /* Of one who may be in flight: an issuer's thread, or who looks once. */
 struct inflight_mark {
@@ -46,6 +47,7 @@ static inline void inflight_enter(struct inflight_mark *mark)
 {
 	uint64_t seq = atomic_load_explicit(&mark->seq, memory_order_relaxed);
 
+	lock_flight(1);
 	atomic_exchange_explicit(&mark->seq, seq + 1, memory_order_seq_cst);
 #if !defined(__x86_64__) && !defined(__i386__)
 	/* Elsewhere an exchange does not keep later plain loads behind its store. */
@@ -69,12 +71,13 @@ static inline void inflight_leave(struct inflight_mark *mark)
 {
 	uint64_t seq = atomic_load_explicit(&mark->seq, memory_order_relaxed);
 
+	lock_flight(-1);
 	atomic_store_explicit(&mark->seq, seq + 1, memory_order_release);
 }
 
 /*
- * Waits until every issuer that is in flight now has left once. Not to be called in flight. Takes
- * the list's lock, which no issuer takes in flight.
+ * Waits until every issuer that is in flight now has left once. Not to be called in flight, which
+ * debug builds check. Takes the list's lock, which no issuer takes in flight.
  */
 void inflight_wait(struct inflight *inflight);
 

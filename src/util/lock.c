@@ -57,6 +57,7 @@ static const char *const names[LOCK_RANKS] = {
 };
 
 static __thread unsigned held[LOCK_RANKS] __attribute__((tls_model("initial-exec")));
+static __thread unsigned flights __attribute__((tls_model("initial-exec")));
 
 /*
  * Where a robust mutex would have its list, which ours are not, and where a lock for several
@@ -158,6 +159,19 @@ static void changed(unsigned rank)
 	wrong(text,
 	      snprintf(text, sizeof(text),
 		       "uiommufd: what \"%s\" protects was changed without it\n", names[rank]));
+}
+
+void lock_flight(int more)
+{
+	flights += (unsigned)more;
+}
+
+void lock_not_in_flight(void)
+{
+	static const char text[] = "uiommufd: waits for those in flight, and is one of them\n";
+
+	if (flights)
+		wrong(text, (int)sizeof(text) - 1);
 }
 
 /* The lock is held, still or again. */

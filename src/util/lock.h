@@ -7,6 +7,9 @@
  * it holds is ended there, with the names of both, whether or not another thread is there to
  * deadlock with. Other builds have the plain calls.
  *
+ * The same end has a thread that waits for those in flight while it is in flight itself, as a model
+ * does that unmaps inside a batch.
+ *
  * They also find what is written without the lock that protects it, with one thread and at any
  * speed: lock_guards says which bytes beside a lock are the lock's, whose sum is taken as it is
  * given back and compared as it is taken the next time. And lock_must_hold stands where the caller
@@ -84,6 +87,8 @@ int lock_take_write(pthread_rwlock_t *lock);
 int lock_give_rw(pthread_rwlock_t *lock);
 int lock_wait(pthread_cond_t *cond, pthread_mutex_t *lock);
 int lock_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *until);
+void lock_flight(int more);
+void lock_not_in_flight(void);
 
 /* The engine's calls come here; lock.c says (pthread_mutex_lock)(...) to make the real ones. */
 #define pthread_mutex_lock(lock)		  lock_take(lock)
@@ -128,6 +133,16 @@ static inline void lock_guards_rw(pthread_rwlock_t *lock, const void *from, cons
 
 /* The caller's contract: this thread holds it. (Any of its rank will do.) */
 static inline void lock_must_hold(const pthread_mutex_t *lock)
+{
+}
+
+/* This thread has so many more in-flight marks (tlp/inflight.h); -1: one fewer. */
+static inline void lock_flight(int more)
+{
+}
+
+/* It is about to wait for all of them: with one of its own it would for ever. */
+static inline void lock_not_in_flight(void)
 {
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "tlp/inflight.h"
 #include "util/lock.h"
 
 #ifdef IOAS_LOCK_ORDER
@@ -243,6 +244,36 @@ static void does_not_hold_what_it_must(void)
 	lock_must_hold(&map);
 }
 
+static void waits_when_it_has_landed(void)
+{
+	struct inflight_mark mark = {0}, other = {0};
+	struct inflight inflight;
+
+	inflight_init(&inflight);
+	inflight_add(&inflight, &mark);
+	inflight_add(&inflight, &other);
+	inflight_wait(&inflight);
+	inflight_enter(&mark);
+	inflight_enter(&other);
+	inflight_leave(&mark);
+	inflight_leave(&other);
+	inflight_wait(&inflight);
+}
+
+/* Of two marks it has left one. */
+static void waits_for_itself(void)
+{
+	struct inflight_mark mark = {0}, other = {0};
+	struct inflight inflight;
+
+	inflight_init(&inflight);
+	inflight_add(&inflight, &mark);
+	inflight_enter(&mark);
+	inflight_enter(&other);
+	inflight_leave(&other);
+	inflight_wait(&inflight);
+}
+
 /* The wait status of a process that does it; `said` is what it wrote. */
 static int child(void (*run)(void))
 {
@@ -272,6 +303,7 @@ static void in_order_is_fine(void **state)
 	assert_int_equal(child(in_order), 0);
 	assert_int_equal(child(unranked), 0);
 	assert_int_equal(child(changes_what_it_may), 0);
+	assert_int_equal(child(waits_when_it_has_landed), 0);
 	assert_string_equal(said, "");
 }
 
@@ -298,6 +330,7 @@ static void out_of_order_ends_with_both_names(void **state)
 		{changes_while_it_waits, "\"file", "without it"},
 		{changes_before_it_reads, "\"access\"", "without it"},
 		{changes_before_it_writes, "\"access\"", "without it"},
+		{waits_for_itself, "in flight", "one of them"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
