@@ -65,7 +65,6 @@ static void pause_before(unsigned round)
  */
 void inflight_wait(struct inflight *inflight)
 {
-	lock_not_in_flight();
 	atomic_fetch_add_explicit(&inflight->waits, 1, memory_order_seq_cst);
 	pthread_mutex_lock(&inflight->lock);
 	for (struct inflight_mark *mark = inflight->list; mark; mark = mark->next) {
@@ -73,6 +72,7 @@ void inflight_wait(struct inflight *inflight)
 
 		if (!(seq & 1))
 			continue;
+		lock_not_of(atomic_load_explicit(&mark->self, memory_order_relaxed));
 		for (unsigned round = 0;
 		     atomic_load_explicit(&mark->seq, memory_order_acquire) == seq; round++)
 			pause_before(round);

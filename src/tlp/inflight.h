@@ -25,6 +25,7 @@
 struct inflight_mark {
 	_Atomic uint64_t seq;	    /* written by that thread only */
 	struct inflight_mark *next; /* (inflight.lock) */
+	const void *_Atomic self;   /* debug builds: whose it is, in flight */
 };
 
 struct inflight {
@@ -47,7 +48,8 @@ static inline void inflight_enter(struct inflight_mark *mark)
 {
 	uint64_t seq = atomic_load_explicit(&mark->seq, memory_order_relaxed);
 
-	lock_flight(1);
+	if (lock_self())
+		atomic_store_explicit(&mark->self, lock_self(), memory_order_relaxed);
 	atomic_exchange_explicit(&mark->seq, seq + 1, memory_order_seq_cst);
 #if !defined(__x86_64__) && !defined(__i386__)
 	/* Elsewhere an exchange does not keep later plain loads behind its store. */
@@ -71,7 +73,6 @@ static inline void inflight_leave(struct inflight_mark *mark)
 {
 	uint64_t seq = atomic_load_explicit(&mark->seq, memory_order_relaxed);
 
-	lock_flight(-1);
 	atomic_store_explicit(&mark->seq, seq + 1, memory_order_release);
 }
 

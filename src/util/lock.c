@@ -57,7 +57,6 @@ static const char *const names[LOCK_RANKS] = {
 };
 
 static __thread unsigned held[LOCK_RANKS] __attribute__((tls_model("initial-exec")));
-static __thread unsigned flights __attribute__((tls_model("initial-exec")));
 
 /*
  * Where a robust mutex would have its list, which ours are not, and where a lock for several
@@ -161,16 +160,16 @@ static void changed(unsigned rank)
 		       "uiommufd: what \"%s\" protects was changed without it\n", names[rank]));
 }
 
-void lock_flight(int more)
+void *lock_self(void)
 {
-	flights += (unsigned)more;
+	return held;
 }
 
-void lock_not_in_flight(void)
+void lock_not_of(const void *self)
 {
 	static const char text[] = "uiommufd: waits for those in flight, and is one of them\n";
 
-	if (flights)
+	if (self == held)
 		wrong(text, (int)sizeof(text) - 1);
 }
 

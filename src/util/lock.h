@@ -24,6 +24,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <time.h>
 
 /* The outermost first. Those of one line are never held together. */
@@ -87,8 +88,8 @@ int lock_take_write(pthread_rwlock_t *lock);
 int lock_give_rw(pthread_rwlock_t *lock);
 int lock_wait(pthread_cond_t *cond, pthread_mutex_t *lock);
 int lock_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *until);
-void lock_flight(int more);
-void lock_not_in_flight(void);
+void *lock_self(void);
+void lock_not_of(const void *self);
 
 /* The engine's calls come here; lock.c says (pthread_mutex_lock)(...) to make the real ones. */
 #define pthread_mutex_lock(lock)		  lock_take(lock)
@@ -136,13 +137,14 @@ static inline void lock_must_hold(const pthread_mutex_t *lock)
 {
 }
 
-/* This thread has so many more in-flight marks (tlp/inflight.h); -1: one fewer. */
-static inline void lock_flight(int more)
+/* The thread's own, which no other has at that time. NULL where nothing is checked. */
+static inline void *lock_self(void)
 {
+	return NULL;
 }
 
-/* It is about to wait for all of them: with one of its own it would for ever. */
-static inline void lock_not_in_flight(void)
+/* It is about to wait for who said so, in flight: for itself it would for ever. */
+static inline void lock_not_of(const void *self)
 {
 }
 
