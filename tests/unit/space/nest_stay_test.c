@@ -4,6 +4,8 @@
  * reach, to the byte; and what had to go in vain comes back.
  */
 #include "rig.h"
+#include "space/nest.h"
+#include "space/nest_maps.h"
 #include "util/inject.h"
 #include "util/lock.h"
 
@@ -174,6 +176,55 @@ static void it_is_said_what_a_child_lacks(void **state)
 	pt_destroy(pt);
 }
 
+/* To the byte, of a range that begins before what is mapped, in it or behind it; nested or not. */
+static void what_is_mapped_of_a_range_is_told(void **state)
+{
+	struct ioas_space *both[] = {rig->space, child};
+
+	assert_int_equal(rig_fixed(rig, BASE, ARENA, 4), 0);
+	assert_int_equal(rig_fixed(rig, BASE + 16, ARENA, 4), 0);
+	/* What leads nowhere is mapped as well. */
+	assert_int_equal(nest(BASE, CHILD, 4), 0);
+	assert_int_equal(nest(BASE + 16, BASE, 4), 0);
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned first = 0; first < 24; first++)
+			for (unsigned last = first; last < 24; last++) {
+				bool any = first < 4 || (first < 20 && last >= 16);
+
+				assert_int_equal(space_maps_any(both[i], BASE + first, BASE + last),
+						 any);
+			}
+	assert_false(space_maps_any(child, 0, BASE - 1));
+	assert_true(space_maps_any(child, 0, UINT64_MAX));
+}
+
+/* In whatever order children end, their parent has those that are left. */
+static void children_end_in_any_order(void **state)
+{
+	for (unsigned order = 0; order < 27; order++) {
+		const unsigned ends[] = {order % 3, order / 3 % 3, order / 9};
+		struct ioas_space *of[3] = {NULL};
+
+		if (ends[0] == ends[1] || ends[0] == ends[2] || ends[1] == ends[2])
+			continue;
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(ioas_space_new_nested(rig->space, &of[i], NULL), 0);
+		for (unsigned i = 0; i < 3; i++) {
+			struct ioas_space **link = &rig->space->children;
+			unsigned nr = 0;
+
+			ioas_space_put(of[ends[i]]);
+			of[ends[i]] = NULL;
+			for (; *link; link = &(*link)->nest->next, nr++) {
+				assert_ptr_equal((*link)->nest->prev, link);
+				assert_true(*link == child || *link == of[0] || *link == of[1] ||
+					    *link == of[2]);
+			}
+			assert_int_equal(nr, 3 - i);
+		}
+	}
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -183,6 +234,8 @@ int main(void)
 		TEST(a_parents_last_byte_is_one),
 		TEST(of_nothing_only_all_can_be_unmapped),
 		TEST(it_is_said_what_a_child_lacks),
+		TEST(what_is_mapped_of_a_range_is_told),
+		TEST(children_end_in_any_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

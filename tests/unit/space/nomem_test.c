@@ -304,6 +304,66 @@ static void a_space_is_made_whole_or_not_at_all(void **state)
 	assert_true(n > 2);
 }
 
+/* A nested space that ends with maps in it leaves none of them, and its parent is free to end. */
+static void a_nested_space_is_made_whole_or_not_at_all(void **state)
+{
+	struct rig *rig = *state;
+	int rc = -ENOMEM, n;
+
+	lock_init(&rig->iommu.nest_lock, LOCK_NEST);
+	for (n = 0; rc; n++) {
+		long before = live;
+		struct ioas_space *parent, *child = NULL;
+
+		assert_int_equal(ioas_space_new(&rig->iommu, &parent), 0);
+		fuse = n + 1;
+		rc = ioas_space_new_nested(parent, &child, &rig->why);
+		fuse = 0;
+		assert_true(!rc == !!child);
+		if (rc) {
+			assert_int_equal(rc, -ENOMEM);
+			assert_string_equal(rig->why.text, "out of memory");
+			assert_null(parent->children);
+		} else {
+			for (iova_t iova = 0; iova < 4 * PAGE; iova += PAGE)
+				assert_int_equal(
+					ioas_space_nest_map(child, iova, 0, PAGE, RW, NULL), 0);
+		}
+		ioas_space_put(parent);
+		ioas_space_put(child);
+		assert_int_equal(live, before);
+	}
+	assert_true(n > 2);
+}
+
+static struct ioas_space *nested;
+
+static int call_nest_map(struct rig *rig, struct pt *pt)
+{
+	return ioas_space_nest_map(nested, 0, 0, 8 * PAGE, RW, NULL);
+}
+
+/* As many areas as the parent has there, in a table that had none: all or nothing. */
+static void a_nested_map_is_made_whole_or_not_at_all(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+	struct ioas_nest_info info;
+
+	lock_init(&rig->iommu.nest_lock, LOCK_NEST);
+	assert_int_equal(ioas_space_new_nested(rig->space, &nested, NULL), 0);
+	assert_int_equal(space_domain_attach(nested, pt, NULL), 0);
+	for (uint64_t i = 0; i < 8; i++)
+		assert_int_equal(rig_fixed(rig, i * PAGE, ARENA + i * PAGE, PAGE), 0);
+	assert_true(sweep(rig, pt, call_nest_map) >= 10);
+	assert_int_equal(ioas_space_nest_info(nested, &info), 0);
+	assert_int_equal(info.shown_len, 8 * PAGE);
+	assert_int_equal(ioas_space_unmap(nested, 0, 8 * PAGE - 1, NULL, NULL), 0);
+	space_domain_detach(nested, pt);
+	ioas_space_put(nested);
+	pt_destroy(pt);
+}
+
 static void unmap_asks_for_no_memory(void **state)
 {
 	struct rig *rig = *state;
@@ -349,6 +409,8 @@ int main(void)
 		TEST(a_table_is_made_whole_or_not_at_all),
 		TEST(a_space_is_made_whole_or_not_at_all),
 		TEST(reserve_and_allow),
+		TEST(a_nested_space_is_made_whole_or_not_at_all),
+		TEST(a_nested_map_is_made_whole_or_not_at_all),
 		TEST(unmap_asks_for_no_memory),
 	};
 
