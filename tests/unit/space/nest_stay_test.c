@@ -41,20 +41,26 @@ static int unmap_child(iova_t first, iova_t last, uint64_t *len)
 	return ioas_space_unmap(child, first, last, len, &rig->why);
 }
 
-static bool shows(iova_t iova)
+static bool space_shows(struct ioas_space *space, iova_t iova)
 {
-	const struct space_area *area = areas_find(&child->areas, iova);
+	const struct space_area *area = areas_find(&space->areas, iova);
 
 	return area && area->first <= iova;
 }
 
+static bool shows(iova_t iova)
+{
+	return space_shows(child, iova);
+}
+
 /*
- * The second of two cannot go: the first, which had gone already, is back. The second is what it
- * was in one piece, however many its parent has it in.
+ * One of two cannot go: if it is the second, the first, which had gone already, is back; if it is
+ * the first, both stay. The second is what it was in one piece, however many its parent has it in.
  */
 static void an_unmap_that_is_refused_hides_nothing(void **state)
 {
-	for (uint64_t cut = 0; cut < 4; cut++) {
+	for (uint64_t i = 0; i < 8; i++) {
+		uint64_t cut = i % 4, held = CHILD + (i < 4 ? 2 : 0) * PAGE;
 		struct pt *pt = rig_pt(48), *own = rig_pt(48);
 		uint32_t prot;
 		pa_t pa;
@@ -68,16 +74,14 @@ static void an_unmap_that_is_refused_hides_nothing(void **state)
 		if (cut)
 			assert_int_equal(space_cut(rig->space, BASE + (2 + cut) * PAGE - 1, NULL),
 					 0);
-		assert_int_equal(
-			space_lock_range(child, CHILD + 2 * PAGE, CHILD + 3 * PAGE - 1, &pa, NULL),
-			0);
+		assert_int_equal(space_lock_range(child, held, held + PAGE - 1, &pa, NULL), 0);
 		assert_int_equal(rig_unmap(rig, BASE, 6 * PAGE, 0), -EBUSY);
 		assert_string_equal(rig->why.text,
 				    "a space nested on this one does not let its part go");
 		for (uint64_t p = 0; p < 6; p++)
 			assert_int_equal(rig_lookup(rig, pt, CHILD + p * PAGE, &prot),
 					 ARENA + (p < 2 ? p : p + 6) * PAGE);
-		space_unlock_range(child, CHILD + 2 * PAGE, CHILD + 3 * PAGE - 1);
+		space_unlock_range(child, held, held + PAGE - 1);
 		assert_int_equal(rig_unmap(rig, BASE, 6 * PAGE, 6 * PAGE), 0);
 		assert_false(shows(CHILD) || shows(CHILD + 5 * PAGE));
 		assert_int_equal(unmap_child(CHILD, CHILD + 6 * PAGE - 1, NULL), 0);
@@ -85,6 +89,34 @@ static void an_unmap_that_is_refused_hides_nothing(void **state)
 		space_domain_detach(rig->space, own);
 		pt_destroy(pt);
 		pt_destroy(own);
+	}
+}
+
+/* The other way round: what is whole below, and above in three, of which one is held. */
+static void of_pieces_one_that_is_held_brings_the_others_back(void **state)
+{
+	pa_t pa;
+
+	assert_int_equal(space_set_huge_pages(child, false, NULL), 0);
+	for (uint64_t held = CHILD; held < CHILD + 6 * PAGE; held += 2 * PAGE) {
+		struct pt *pt = rig_pt(48);
+
+		assert_int_equal(space_domain_attach(child, pt, NULL), 0);
+		assert_int_equal(rig_fixed(rig, BASE, ARENA, 6 * PAGE), 0);
+		assert_int_equal(nest(CHILD, BASE, 6 * PAGE), 0);
+		assert_int_equal(space_cut(child, CHILD + 2 * PAGE - 1, NULL), 0);
+		assert_int_equal(space_cut(child, CHILD + 4 * PAGE - 1, NULL), 0);
+		assert_int_equal(space_lock_range(child, held, held, &pa, NULL), 0);
+		assert_int_equal(rig_unmap(rig, BASE, 6 * PAGE, 0), -EBUSY);
+		assert_int_equal(unmap_child(CHILD, CHILD + 6 * PAGE - 1, NULL), -EBUSY);
+		for (uint64_t p = 0; p < 6; p++)
+			assert_true(shows(CHILD + p * PAGE));
+		space_unlock_range(child, held, held);
+		assert_int_equal(rig_unmap(rig, BASE, 6 * PAGE, 6 * PAGE), 0);
+		assert_int_equal(space_area_nr(child), 0);
+		assert_int_equal(unmap_child(CHILD, CHILD + 6 * PAGE - 1, NULL), 0);
+		space_domain_detach(child, pt);
+		pt_destroy(pt);
 	}
 }
 
@@ -137,6 +169,9 @@ static void a_parents_last_byte_is_one(void **state)
 	assert_int_equal(nest(CHILD + 1, UINT64_MAX, 2), -EOVERFLOW);
 	assert_int_equal(rig_unmap(rig, UINT64_MAX, 1, 1), 0);
 	assert_false(shows(CHILD));
+	/* Whichever of the two comes first. */
+	assert_int_equal(rig_fixed(rig, UINT64_MAX, ARENA, 1), 0);
+	assert_true(shows(CHILD));
 }
 
 static void of_nothing_only_all_can_be_unmapped(void **state)
@@ -225,17 +260,56 @@ static void children_end_in_any_order(void **state)
 	}
 }
 
+/*
+ * Three levels, of which the lowest has in pieces what the others show as one: each piece that goes
+ * goes from all of them, and what of the highest does not reach into it stays as one.
+ */
+static void what_was_cut_below_goes_in_parts_above(void **state)
+{
+	const iova_t at[] = {CHILD, CHILD + 10 * PAGE, CHILD + 20 * PAGE};
+
+	assert_int_equal(space_set_huge_pages(rig->space, false, NULL), 0);
+	for (unsigned gone = 0; gone < 3; gone++) {
+		struct ioas_space *upper;
+
+		assert_int_equal(ioas_space_new_nested(child, &upper, NULL), 0);
+		assert_int_equal(rig_fixed(rig, BASE, ARENA, 6 * PAGE), 0);
+		assert_int_equal(nest(CHILD, BASE, 6 * PAGE), 0);
+		/* All of it, the lower two pieces and the upper two. */
+		for (unsigned m = 0; m < 3; m++)
+			assert_int_equal(ioas_space_nest_map(upper, at[m], CHILD + m / 2 * 2 * PAGE,
+							     (m ? 4 : 6) * PAGE, RW, NULL),
+					 0);
+		assert_int_equal(space_cut(rig->space, BASE + 2 * PAGE - 1, NULL), 0);
+		assert_int_equal(space_cut(rig->space, BASE + 4 * PAGE - 1, NULL), 0);
+		assert_int_equal(space_area_nr(upper), 3);
+		assert_int_equal(rig_unmap(rig, BASE + gone * 2 * PAGE, 2 * PAGE, 2 * PAGE), 0);
+		for (unsigned m = 0; m < 3; m++)
+			for (unsigned p = 0; p < (m ? 4 : 6); p++)
+				assert_int_equal(space_shows(upper, at[m] + p * PAGE),
+						 p / 2 + m / 2 != gone);
+		assert_int_equal(space_area_nr(child), 2);
+		/* Two, and of the others one each, or where a piece is left in the middle two. */
+		assert_int_equal(space_area_nr(upper), 4);
+		ioas_space_put(upper);
+		assert_int_equal(unmap_child(CHILD, CHILD + 6 * PAGE - 1, NULL), 0);
+		assert_int_equal(ioas_space_unmap(rig->space, 0, UINT64_MAX, NULL, NULL), 0);
+	}
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(an_unmap_that_is_refused_hides_nothing),
+		TEST(of_pieces_one_that_is_held_brings_the_others_back),
 		TEST(one_byte_is_mapped_and_unmapped),
 		TEST(a_parents_last_byte_is_one),
 		TEST(of_nothing_only_all_can_be_unmapped),
 		TEST(it_is_said_what_a_child_lacks),
 		TEST(what_is_mapped_of_a_range_is_told),
 		TEST(children_end_in_any_order),
+		TEST(what_was_cut_below_goes_in_parts_above),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
