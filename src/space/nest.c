@@ -29,7 +29,7 @@
 /* A part of an area, with a reference to its pages. */
 struct shown {
 	iova_t first, last;
-	struct space_pages *pages; /* NULL: there is no area in what was asked for */
+	struct space_pages *pages; /* NULL: there is no area up to `last` */
 	uint64_t offset;
 	uint32_t prot;
 };
@@ -37,7 +37,7 @@ struct shown {
 /* The first area of `space` that meets first..last: the part inside, or (`whole`) all of it. */
 static struct shown look(struct ioas_space *space, iova_t first, iova_t last, bool whole)
 {
-	struct shown shown = {.first = last, .last = last};
+	struct shown shown = {.last = last};
 	struct space_area *area;
 
 	pthread_mutex_lock(&space->lock);

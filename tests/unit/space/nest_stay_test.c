@@ -100,20 +100,29 @@ static void of_pieces_one_that_is_held_brings_the_others_back(void **state)
 	assert_int_equal(space_set_huge_pages(child, false, NULL), 0);
 	for (uint64_t held = CHILD; held < CHILD + 6 * PAGE; held += 2 * PAGE) {
 		struct pt *pt = rig_pt(48);
+		struct ioas_space *upper;
 
+		assert_int_equal(ioas_space_new_nested(child, &upper, NULL), 0);
 		assert_int_equal(space_domain_attach(child, pt, NULL), 0);
 		assert_int_equal(rig_fixed(rig, BASE, ARENA, 6 * PAGE), 0);
 		assert_int_equal(nest(CHILD, BASE, 6 * PAGE), 0);
+		for (uint64_t p = 0; p < 6; p++)
+			assert_int_equal(ioas_space_nest_map(upper, p * PAGE, CHILD + p * PAGE,
+							     PAGE, RW, NULL),
+					 0);
 		assert_int_equal(space_cut(child, CHILD + 2 * PAGE - 1, NULL), 0);
 		assert_int_equal(space_cut(child, CHILD + 4 * PAGE - 1, NULL), 0);
 		assert_int_equal(space_lock_range(child, held, held, &pa, NULL), 0);
 		assert_int_equal(rig_unmap(rig, BASE, 6 * PAGE, 0), -EBUSY);
 		assert_int_equal(unmap_child(CHILD, CHILD + 6 * PAGE - 1, NULL), -EBUSY);
+		assert_string_equal(rig->why.text,
+				    "who uses mapping 0x50000000-0x50005fff does not let it go");
 		for (uint64_t p = 0; p < 6; p++)
-			assert_true(shows(CHILD + p * PAGE));
+			assert_true(shows(CHILD + p * PAGE) && space_shows(upper, p * PAGE));
 		space_unlock_range(child, held, held);
 		assert_int_equal(rig_unmap(rig, BASE, 6 * PAGE, 6 * PAGE), 0);
-		assert_int_equal(space_area_nr(child), 0);
+		assert_int_equal(space_area_nr(child) + space_area_nr(upper), 0);
+		ioas_space_put(upper);
 		assert_int_equal(unmap_child(CHILD, CHILD + 6 * PAGE - 1, NULL), 0);
 		space_domain_detach(child, pt);
 		pt_destroy(pt);
@@ -182,6 +191,33 @@ static void of_nothing_only_all_can_be_unmapped(void **state)
 	assert_int_equal(len, 0);
 	assert_int_equal(unmap_child(0, UINT64_MAX - 1, &len), -ENOENT);
 	assert_int_equal(unmap_child(1, UINT64_MAX, &len), -ENOENT);
+}
+
+/* One that needs no memory, since it has no page table, shows nothing of it either. */
+static void what_one_child_cannot_show_none_shows(void **state)
+{
+	struct pt *pt = rig_pt(48);
+	struct ioas_space *of[3];
+
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(ioas_space_new_nested(rig->space, &of[i], NULL), 0);
+		for (uint64_t p = 0; p < 3; p++)
+			assert_int_equal(ioas_space_nest_map(of[i], p * PAGE, BASE + p * PAGE, PAGE,
+							     RW, NULL),
+					 0);
+	}
+	assert_int_equal(space_domain_attach(of[1], pt, NULL), 0);
+	assert_int_equal(rig_fixed(rig, BASE, ARENA - PAGE, 3 * PAGE), -EFAULT);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(space_area_nr(of[i]), 0);
+	assert_int_equal(space_area_nr(rig->space), 0);
+	assert_int_equal(rig_fixed(rig, BASE, ARENA, 3 * PAGE), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(space_area_nr(of[i]), 3);
+	space_domain_detach(of[1], pt);
+	for (unsigned i = 0; i < 3; i++)
+		ioas_space_put(of[i]);
+	pt_destroy(pt);
 }
 
 /* What a child lacks to show its part is said, and of whom. */
@@ -306,6 +342,7 @@ int main(void)
 		TEST(one_byte_is_mapped_and_unmapped),
 		TEST(a_parents_last_byte_is_one),
 		TEST(of_nothing_only_all_can_be_unmapped),
+		TEST(what_one_child_cannot_show_none_shows),
 		TEST(it_is_said_what_a_child_lacks),
 		TEST(what_is_mapped_of_a_range_is_told),
 		TEST(children_end_in_any_order),

@@ -173,7 +173,7 @@ static void memory_that_is_not_there_is_named(void **state)
 	pt_destroy(pt);
 }
 
-static void an_unmap_says_what_it_stops_at(void **state)
+static void stops(void)
 {
 	struct pt *pt = rig_pt(48);
 	pa_t pa;
@@ -199,6 +199,18 @@ static void an_unmap_says_what_it_stops_at(void **state)
 	SAYS(unmap(0x2000, 0x3fff), 0, "");
 	space_domain_detach(rig->space, pt);
 	pt_destroy(pt);
+}
+
+/* Of a space that others are nested on, too. */
+static void an_unmap_says_what_it_stops_at(void **state)
+{
+	struct ioas_space *nested;
+
+	stops();
+	lock_init(&rig->iommu.nest_lock, LOCK_NEST);
+	assert_int_equal(ioas_space_new_nested(rig->space, &nested, NULL), 0);
+	stops();
+	ioas_space_put(nested);
 }
 
 static int pin(iova_t iova, uint64_t len, uint32_t flags)
