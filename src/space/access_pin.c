@@ -25,18 +25,12 @@ static struct access_part *part_new(struct ioas_access_pin *pin)
 	return &pin->parts[pin->nr];
 }
 
-/* Pages can be handed on only where IOVA and memory begin and end pages together. */
-static int check_pages(const struct space_area *area, iova_t iova, iova_t last,
-		       struct ioas_why *why)
+/* Whole pages are handed on. In a space where anybody pins, areas and their memory are such. */
+static int check_pages(iova_t iova, struct ioas_why *why)
 {
-	uint64_t end = area->offset + (area->last - area->first) + 1;
-
-	if (!page_offset(area->offset + (iova - area->first)) &&
-	    (area->last >= last || !page_offset(end)))
+	if (!page_offset(iova))
 		return 0;
-	return why_set(why, -EINVAL,
-		       "memory of mapping %#" PRIx64 "-%#" PRIx64 " begins or ends inside a page",
-		       area->first, area->last);
+	return why_set(why, -EINVAL, "IOVA %#" PRIx64 " is inside a page", iova);
 }
 
 /* Pins what of iova..last lies in the area. Space locked. */
@@ -55,16 +49,13 @@ static int pin_area(struct ioas_access_pin *pin, struct space_area *area, iova_t
 	if (last > area->last)
 		last = area->last;
 	part->area = area;
-	part->skip = page_offset(start);
 	part->len = last - iova + 1;
 	end = (start + part->len + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1);
-	start -= part->skip;
 	locked = pages_lock(iommu, area->pages);
-	rc = pages_pin(pin->space, area->pages, start, end - start, iova & ~(SPACE_PAGE - 1),
-		       &part->pin, &inner);
+	rc = pages_pin(pin->space, area->pages, start, end - start, iova, &part->pin, &inner);
 	pages_unlock(iommu, locked);
 	if (!rc)
-		part->skip += pin_skip(part->pin);
+		part->skip = pin_skip(part->pin);
 	if (rc)
 		return why_set(why, rc, "%s",
 			       inner.text[0]   ? inner.text
@@ -84,7 +75,7 @@ static int pin_all(struct ioas_access_pin *pin, bool write, struct ioas_why *why
 		int rc = access_area(pin->space, at, &area, why);
 
 		if (!rc)
-			rc = check_pages(area, at, last, why);
+			rc = check_pages(at, why);
 		if (!rc)
 			rc = access_allowed(area, write, why);
 		if (!rc)

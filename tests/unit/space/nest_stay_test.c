@@ -232,6 +232,9 @@ static void it_is_said_what_a_child_lacks(void **state)
 	assert_int_equal(rig_fixed(rig, BASE, ARENA - PAGE, PAGE), -EFAULT);
 	assert_string_equal(rig->why.text, "a space nested on this one cannot show it: memory that "
 					   "it leads to is not all there");
+	/* An address that was chosen for it is not told. */
+	assert_int_equal(nest(CHILD + PAGE, 0x1000, PAGE), 0);
+	assert_int_equal(rig_auto_error(rig, ARENA - PAGE, PAGE), -EFAULT);
 	for (unsigned nth = 1;; nth++) {
 		inject_arm(nth);
 		rc = rig_fixed(rig, BASE, ARENA, PAGE);

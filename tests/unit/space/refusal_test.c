@@ -247,6 +247,7 @@ static void an_access_says_what_it_cannot_have(void **state)
 		SAYS(call[i](0x2000, PAGE, 0), -EPERM,
 		     "mapping 0x2000-0x2fff does not allow to read it");
 	}
+	SAYS(pin(0x1010, 1, 0), -EINVAL, "IOVA 0x1010 is inside a page");
 	SAYS(pin(0x4000, PAGE, 0), -EFAULT, "memory of the mapping is not all there");
 	SAYS(rw(0x4010, 0x20, 0), -EFAULT, "cannot read the memory of IOVA 0x4010-0x402f");
 	SAYS(rw(0x4010, 0xff0, IOAS_ACCESS_WRITE), -EFAULT,
