@@ -129,6 +129,35 @@ static void of_pieces_one_that_is_held_brings_the_others_back(void **state)
 	}
 }
 
+/* Two levels above what is to go, whichever of three mappings it is in. */
+static void what_is_held_far_above_keeps_all(void **state)
+{
+	struct ioas_space *upper;
+	struct pt *pt = rig_pt(48);
+	pa_t pa;
+
+	assert_int_equal(ioas_space_new_nested(child, &upper, NULL), 0);
+	assert_int_equal(space_domain_attach(upper, pt, NULL), 0);
+	for (uint64_t p = 0; p < 6; p += 2)
+		assert_int_equal(rig_fixed(rig, BASE + p * PAGE, ARENA + p * PAGE, 2 * PAGE), 0);
+	assert_int_equal(nest(CHILD, BASE, 6 * PAGE), 0);
+	assert_int_equal(ioas_space_nest_map(upper, 0, CHILD, 6 * PAGE, RW, NULL), 0);
+	for (uint64_t held = 0; held < 6 * PAGE; held += PAGE) {
+		assert_int_equal(space_lock_range(upper, held, held, &pa, NULL), 0);
+		assert_int_equal(rig_unmap(rig, BASE, 6 * PAGE, 0), -EBUSY);
+		assert_int_equal(unmap_child(CHILD, CHILD + 6 * PAGE - 1, NULL), -EBUSY);
+		assert_int_equal(space_area_nr(rig->space), 3);
+		assert_int_equal(space_area_nr(child), 3);
+		assert_int_equal(space_area_nr(upper), 3);
+		space_unlock_range(upper, held, held);
+	}
+	assert_int_equal(rig_unmap(rig, BASE, 6 * PAGE, 6 * PAGE), 0);
+	assert_int_equal(space_area_nr(child) + space_area_nr(upper), 0);
+	space_domain_detach(upper, pt);
+	ioas_space_put(upper);
+	pt_destroy(pt);
+}
+
 /* Without page tables a mapping may be a byte, and a range end where it begins. */
 static void one_byte_is_mapped_and_unmapped(void **state)
 {
@@ -342,6 +371,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_unmap_that_is_refused_hides_nothing),
 		TEST(of_pieces_one_that_is_held_brings_the_others_back),
+		TEST(what_is_held_far_above_keeps_all),
 		TEST(one_byte_is_mapped_and_unmapped),
 		TEST(a_parents_last_byte_is_one),
 		TEST(of_nothing_only_all_can_be_unmapped),
