@@ -80,6 +80,8 @@ static void a_map_says_what_is_wrong_with_it(void **state)
 	     "address 0xfffffffffffff000 + length 0x2000 wraps");
 	SAYS(map(0x1000, ARENA, 0, FIXED), -EINVAL, "length 0");
 	SAYS(map(0x1000, 0, -PAGE + 1, FIXED), -EINVAL, "length 0xfffffffffffff001");
+	SAYS(map(0x1000, 0, -PAGE - 1, FIXED), 0, "");
+	assert_int_equal(unmap(0, UINT64_MAX), 0);
 	SAYS(map(0, ARENA, 0x7fffffffffffffff, RW), -EOVERFLOW,
 	     "length 0x7fffffffffffffff: too long to choose an IOVA");
 	SAYS(map(-PAGE, ARENA, PAGE + 1, FIXED), -EOVERFLOW,
