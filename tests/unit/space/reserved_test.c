@@ -31,6 +31,14 @@ static bool covered(iova_t first, iova_t last)
 	return false;
 }
 
+static bool is_one(const struct ioas_range *hit)
+{
+	for (unsigned i = 0; i < nr; i++)
+		if (ranges[i].first == hit->first && ranges[i].last == hit->last)
+			return true;
+	return false;
+}
+
 static void check_hits(const struct reserved *reserved)
 {
 	struct ioas_range hit;
@@ -41,7 +49,7 @@ static void check_hits(const struct reserved *reserved)
 		assert_int_equal(reserved_hit(reserved, first, first, &hit), covered(first, first));
 		assert_int_equal(reserved_hit(reserved, first, last, &hit), covered(first, last));
 		if (covered(first, last))
-			assert_true(hit.first <= last && hit.last >= first);
+			assert_true(hit.first <= last && hit.last >= first && is_one(&hit));
 	}
 }
 
@@ -49,8 +57,17 @@ static void check_holes(const struct reserved *reserved)
 {
 	struct ioas_range holes[MAX + 1];
 	size_t holes_nr = reserved_holes(reserved, holes, MAX + 1), n = 0;
+	struct ioas_range some[MAX + 2];
+	size_t room = rnd((unsigned)holes_nr + 1);
 
 	assert_true(holes_nr <= reserved->nr + 1);
+	assert_int_equal(holes[holes_nr - 1].last, UINT64_MAX);
+	/* As many as there is room for, and all are counted. */
+	memset(some, 0x5a, sizeof(some));
+	assert_int_equal(reserved_holes(reserved, some, room), holes_nr);
+	assert_memory_equal(some, holes, room * sizeof(*some));
+	for (; room < MAX + 2; room++)
+		assert_int_equal(some[room].first, 0x5a5a5a5a5a5a5a5a);
 	for (iova_t at = 0; at < SPAN; at++) {
 		if (n < holes_nr && at > holes[n].last)
 			n++;
