@@ -34,7 +34,6 @@ struct rig {
 	struct ioas_access *access;
 	struct ioas_access_pin *pin; /* given up when the program unmaps it */
 	unsigned calls;
-	bool stubborn; /* does not let go */
 	char *mem;
 };
 
@@ -43,7 +42,7 @@ static void told(void *arg, iova_t first, iova_t last)
 	struct rig *rig = arg;
 
 	rig->calls++;
-	if (rig->stubborn || !rig->pin || ioas_access_pin_iova(rig->pin) > last ||
+	if (!rig->pin || ioas_access_pin_iova(rig->pin) > last ||
 	    ioas_access_pin_iova(rig->pin) + ioas_access_pin_len(rig->pin) <= first)
 		return;
 	ioas_access_unpin(rig->pin);
@@ -339,25 +338,6 @@ static void unmapping_asks_the_access_to_let_go(void **state)
 	assert_int_equal(pins(rig, 1), 0);
 }
 
-static void an_access_that_does_not_let_go_is_a_deadlock(void **state)
-{
-	struct rig *rig = *state;
-	uint64_t len;
-
-	attach(rig);
-	map(rig, BASE, rig->mem, PAGE, RW);
-	map(rig, BASE + PAGE, rig->mem + PAGE, PAGE, RW);
-	assert_int_equal(pin(rig, BASE + PAGE, PAGE), 0);
-	rig->stubborn = true;
-	assert_int_equal(ioas_space_unmap(rig->space, BASE, BASE + 2 * PAGE - 1, &len, NULL),
-			 -EDEADLOCK);
-	assert_int_equal(len, PAGE);
-	assert_int_equal(rig->calls, 100);
-	assert_int_equal(byte_at(rig, BASE + PAGE), 'b');
-	rig->stubborn = false;
-	assert_int_equal(ioas_space_unmap(rig->space, BASE, BASE + 2 * PAGE - 1, &len, NULL), 0);
-}
-
 static void moving_leaves_nothing_pinned(void **state)
 {
 	struct rig *rig = *state;
@@ -489,7 +469,6 @@ int main(void)
 		TEST(a_page_that_is_given_up_stays),
 		TEST(a_loan_spans_what_was_given_up_and_what_was_not),
 		TEST(unmapping_asks_the_access_to_let_go),
-		TEST(an_access_that_does_not_let_go_is_a_deadlock),
 		TEST(moving_leaves_nothing_pinned),
 		TEST(a_copy_and_a_table_and_a_pin_of_one_object_pin_once),
 		TEST(a_page_of_a_file_counts_wherever_it_is_mapped),

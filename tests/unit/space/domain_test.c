@@ -307,6 +307,25 @@ static void a_copy_that_fails_half_way_changes_nothing(void **state)
 	detach(rig, b);
 }
 
+/* The first and the last of three, too, each of several leaves, at odd addresses. */
+static void an_unmap_leaves_no_leaf(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	attach(rig, pt);
+	for (unsigned nr = 1; nr <= 3; nr++) {
+		for (uint64_t i = 0; i < nr; i++)
+			assert_int_equal(rig_fixed(rig, 0x1000 + i * 3 * PAGE,
+						   ARENA + 0x1000 + i * 3 * PAGE, 3 * PAGE),
+					 0);
+		assert_true(leaves(pt) > nr);
+		assert_int_equal(rig_unmap(rig, 0, 0, nr * 3 * PAGE), 0);
+		assert_int_equal(leaves(pt), 0);
+	}
+	detach(rig, pt);
+}
+
 static void one_map_takes_few_leaves_wherever_it_lies(void **state)
 {
 	struct rig *rig = *state;
@@ -350,6 +369,7 @@ int main(void)
 		TEST(an_attach_that_fails_fills_nothing),
 		TEST(copies_share_pages),
 		TEST(a_copy_that_fails_half_way_changes_nothing),
+		TEST(an_unmap_leaves_no_leaf),
 		TEST(one_map_takes_few_leaves_wherever_it_lies),
 		TEST(huge_pages_off_means_leaves_of_one_page),
 	};

@@ -9,6 +9,10 @@
 static struct rig *rig;
 static struct ioas_space *other;
 static struct ioas_access *user;
+static struct {
+	iova_t first, last;
+	unsigned calls;
+} told;
 
 static int no_copy_from(struct ioas_caller *caller, void *to, uint64_t from, size_t len)
 {
@@ -23,8 +27,12 @@ static int no_copy_to(struct ioas_caller *caller, uint64_t to, const void *from,
 static const struct ioas_caller_ops ops = {
 	.pin = rig_pin, .unpin = rig_unpin, .copy_from = no_copy_from, .copy_to = no_copy_to};
 
+/* Lets nothing go by itself. */
 static void asked(void *arg, iova_t first, iova_t last)
 {
+	told.first = first;
+	told.last = last;
+	told.calls++;
 }
 
 static int setup(void **state)
@@ -262,13 +270,42 @@ static void an_access_says_what_it_cannot_have(void **state)
 	assert_int_equal(rig->pins, 0);
 }
 
+/* Of a pin of a page's, each time of the whole mapping, a hundred times; and then it is as it was.
+ */
+static void an_access_that_does_not_let_go_is_a_deadlock(void **state)
+{
+	struct ioas_access_pin *kept, *again;
+	uint64_t len;
+
+	assert_int_equal(ioas_access_attach(user, rig->space, NULL), 0);
+	assert_int_equal(map(0x1000, ARENA, PAGE, FIXED), 0);
+	assert_int_equal(map(0x2000, ARENA, 3 * PAGE, FIXED), 0);
+	assert_int_equal(ioas_access_pin(user, 0x3000, PAGE, 0, &kept, NULL), 0);
+	told.calls = 0;
+	SAYS(ioas_space_unmap(rig->space, 0x1000, 0x4fff, &len, &rig->why), -EDEADLOCK,
+	     "an access does not let mapping 0x2000-0x4fff go");
+	assert_int_equal(len, PAGE);
+	assert_int_equal(told.calls, 100);
+	assert_true(told.first == 0x2000 && told.last == 0x4fff);
+	assert_int_equal(ioas_access_pin(user, 0x2000, 3 * PAGE, 0, &again, NULL), 0);
+	ioas_access_unpin(again);
+	ioas_access_unpin(kept);
+	assert_int_equal(rig->pins, 0);
+	assert_int_equal(unmap(0x1000, 0x4fff), 0);
+	assert_int_equal(told.calls, 100);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_map_says_what_is_wrong_with_it), TEST(a_map_says_what_is_not_aligned),
-		TEST(a_copy_says_what_is_not_there),	TEST(memory_that_is_not_there_is_named),
-		TEST(an_unmap_says_what_it_stops_at),	TEST(an_access_says_what_it_cannot_have),
+		TEST(a_map_says_what_is_wrong_with_it),
+		TEST(a_map_says_what_is_not_aligned),
+		TEST(a_copy_says_what_is_not_there),
+		TEST(memory_that_is_not_there_is_named),
+		TEST(an_unmap_says_what_it_stops_at),
+		TEST(an_access_says_what_it_cannot_have),
+		TEST(an_access_that_does_not_let_go_is_a_deadlock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

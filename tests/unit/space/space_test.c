@@ -257,6 +257,21 @@ static void what_is_unmapped_can_be_chosen_again(void **state)
 		assert_int_equal(rig_auto(rig, ARENA, PAGE), four[i].first);
 }
 
+/* One mapping over all of them, and room at either end of them when it is gone. */
+static void what_was_in_several_allowed_ranges_can_be_chosen(void **state)
+{
+	struct rig *rig = *state;
+	struct ioas_range three[] = {{0x10000, 0x10fff}, {0x20000, 0x20fff}, {0x30000, 0x30fff}};
+
+	assert_int_equal(ioas_space_allow(rig->space, three, 3, NULL), 0);
+	assert_int_equal(rig_fixed(rig, 0x8000, ARENA, 0x30000), 0);
+	assert_int_equal(rig_auto_error(rig, ARENA, PAGE), -ENOSPC);
+	assert_int_equal(rig_unmap(rig, 0x8000, 0x30000, 0x30000), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(rig_auto(rig, ARENA, PAGE), three[i].first);
+	assert_int_equal(rig_auto_error(rig, ARENA, PAGE), -ENOSPC);
+}
+
 /* Where a page ends in it; where nothing has to be cut there is nothing to refuse. */
 static void a_mapping_is_cut_where_a_page_ends(void **state)
 {
@@ -364,6 +379,7 @@ int main(void)
 		TEST(copy_gains_no_write_permission),
 		TEST(huge_pages_off_means_page_alignment),
 		TEST(what_is_unmapped_can_be_chosen_again),
+		TEST(what_was_in_several_allowed_ranges_can_be_chosen),
 		TEST(a_mapping_is_cut_where_a_page_ends),
 		TEST(neighbours_do_not_meet),
 		TEST(first_last_and_memory_are_each_aligned),
