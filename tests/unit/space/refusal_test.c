@@ -240,6 +240,7 @@ static int rw(iova_t iova, uint64_t len, uint32_t flags)
 static void an_access_says_what_it_cannot_have(void **state)
 {
 	static int (*const call[])(iova_t, uint64_t, uint32_t) = {pin, rw};
+	uint64_t ever;
 
 	SAYS(pin(0x1000, PAGE, 0), -ENOENT, "the access is attached to no space");
 	assert_int_equal(ioas_access_attach(user, rig->space, NULL), 0);
@@ -262,6 +263,10 @@ static void an_access_says_what_it_cannot_have(void **state)
 	SAYS(rw(0x4010, 0x20, 0), -EFAULT, "cannot read the memory of IOVA 0x4010-0x402f");
 	SAYS(rw(0x4010, 0xff0, IOAS_ACCESS_WRITE), -EFAULT,
 	     "cannot write the memory of IOVA 0x4010-0x4fff");
+	/* To copy nothing is pinned. */
+	ever = rig->pins_ever;
+	SAYS(rw(0x1000, PAGE, 0), -EFAULT, "cannot read the memory of IOVA 0x1000-0x1fff");
+	assert_int_equal(rig->pins_ever, ever);
 	assert_int_equal(map(0x5000, ARENA, PAGE, FIXED), 0);
 	SAYS(rw(0x4ffe, 3, 0), -EFAULT, "cannot read the memory of IOVA 0x4ffe-0x4fff");
 	rig->pins_left = 0;
