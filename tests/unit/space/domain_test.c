@@ -4,6 +4,7 @@
  * a call that fails leaves tables, pins and mappings as they were.
  */
 #include "rig.h"
+#include "util/inject.h"
 
 static uint64_t leaves(struct pt *pt)
 {
@@ -307,6 +308,56 @@ static void a_copy_that_fails_half_way_changes_nothing(void **state)
 	detach(rig, b);
 }
 
+/* Of three tables any can be the one that cannot be filled, with all of the map or some in others.
+ */
+static void a_map_that_one_table_has_no_memory_for_is_in_none(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt[3];
+	unsigned failed = 0;
+	int rc = -ENOMEM;
+
+	for (unsigned i = 0; i < 3; i++) {
+		pt[i] = rig_pt(48);
+		attach(rig, pt[i]);
+	}
+	for (unsigned nth = 1; rc; nth++) {
+		inject_arm(nth);
+		rc = rig_fixed(rig, 0x1000, ARENA + 0x1000, 7 * PAGE);
+		inject_arm(0);
+		if (!rc)
+			break;
+		failed++;
+		assert_int_equal(rig->pins, 0);
+		assert_int_equal(space_area_nr(rig->space), 0);
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(leaves(pt[i]), 0);
+	}
+	assert_true(failed > 5);
+	assert_true(leaves(pt[0]) > 1 && leaves(pt[1]) > 1 && leaves(pt[2]) > 1);
+	assert_int_equal(rig_unmap(rig, 0, 0, 7 * PAGE), 0);
+	for (unsigned i = 0; i < 3; i++)
+		detach(rig, pt[i]);
+}
+
+/* Memory is pinned in whole pages, whatever part of them a table with smaller ones shows. */
+static void half_a_page_pins_one_and_two_halves_two(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *fine = make_pt((struct pt_config){PT_AMDV1_2K, 48, 11});
+
+	attach(rig, fine);
+	for (uint64_t half = 0; half < 4; half++) {
+		for (uint64_t nr = 1; nr < 4; nr++) {
+			assert_int_equal(rig_fixed(rig, 0x1800, ARENA + half * 2048, nr * 2048), 0);
+			assert_int_equal(rig->pins, (half % 2 + nr + 1) / 2);
+			assert_int_equal(rig_unmap(rig, 0x1800, nr * 2048, nr * 2048), 0);
+			assert_int_equal(rig->pins, 0);
+		}
+	}
+	detach(rig, fine);
+}
+
 /* The first and the last of three, too, each of several leaves, at odd addresses. */
 static void an_unmap_leaves_no_leaf(void **state)
 {
@@ -369,6 +420,8 @@ int main(void)
 		TEST(an_attach_that_fails_fills_nothing),
 		TEST(copies_share_pages),
 		TEST(a_copy_that_fails_half_way_changes_nothing),
+		TEST(a_map_that_one_table_has_no_memory_for_is_in_none),
+		TEST(half_a_page_pins_one_and_two_halves_two),
 		TEST(an_unmap_leaves_no_leaf),
 		TEST(one_map_takes_few_leaves_wherever_it_lies),
 		TEST(huge_pages_off_means_leaves_of_one_page),
