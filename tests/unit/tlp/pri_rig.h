@@ -73,7 +73,7 @@ static int start_with(unsigned timeout_ms)
 	return 0;
 }
 
-static int start(void **state)
+static inline int start(void **state)
 {
 	return start_with(0);
 }
@@ -86,7 +86,7 @@ static int stop(void **state)
 	return 0;
 }
 
-static int ask(uint16_t group, bool last)
+static inline int ask(uint16_t group, bool last)
 {
 	struct ioas_page_request request = {
 		.addr = BASE + group * PAGE,
