@@ -17,7 +17,7 @@
 #define TABLES	 5u
 #define NR	 12u /* pages */
 #define READINGS 3u
-#define STEPS	 60000u
+#define STEPS	 200000u
 
 static unsigned countdown;
 
@@ -131,7 +131,7 @@ static void wrote(struct twin *t)
 	unsigned dev = below(2), fail_at = below(6);
 	iova_t addr = IOVA + below((unsigned)(NR * t->len));
 	uint64_t most = address(t, NR) - addr, len = 1 + below(3 * (unsigned)t->len);
-	uint64_t generation = now - below(3);
+	uint64_t generation = now + 2 - below(4);
 	unsigned news = 0;
 
 	if (below(3) == 0)
@@ -273,15 +273,15 @@ static void what_is_missing_is_what_arrays_miss(void **state)
 	}
 	for (unsigned i = 0; i < STEPS; i++) {
 		struct twin *t = &twins[below(TABLES)];
-		unsigned what = below(32);
+		unsigned what = below(96);
 
 		if (what == 0)
 			track(t);
-		else if (what < 3)
+		else if (what < 4)
 			forget(t);
-		else if (what < 16)
+		else if (what < 42)
 			wrote(t);
-		else if (what < 28)
+		else if (what < 78)
 			begin_or_tell(t, below(READINGS));
 		else
 			end(below(READINGS));
