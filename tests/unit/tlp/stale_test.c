@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Description: what an IOMMU may have cached. Which changes of an entry take something away, in
- * each format that programs keep; and a twin of random walks, changes and invalidations, where a
- * list that is searched from end to end says what must be found.
+ * Description: what an IOMMU may have cached: which changes of an entry take something away, in
+ * each format that programs keep, and which invalidation is of which table.
  */
 #include "tests/unit/tlp/guest.h"
 #include "tlp/check_stale.h"
@@ -200,124 +199,6 @@ static void pages_of_all_spaces(void **state)
 		}
 }
 
-/* ---- the twin ---- */
-
-#define MANY 4096
-
-static struct stale_entry kept[MANY];
-static unsigned kept_nr;
-static uint64_t state_of_rnd = 88172645463325252ull;
-
-static uint64_t rnd(uint64_t below)
-{
-	state_of_rnd ^= state_of_rnd << 13;
-	state_of_rnd ^= state_of_rnd >> 7;
-	state_of_rnd ^= state_of_rnd << 17;
-	return (state_of_rnd >> 11) % below;
-}
-
-static struct stale_entry *kept_at(const struct stale_entry *place)
-{
-	for (unsigned i = 0; i < kept_nr; i++)
-		if (kept[i].space == place->space && kept[i].level == place->level &&
-		    kept[i].first == place->first)
-			return &kept[i];
-	return NULL;
-}
-
-static void drop(struct stale_entry *one)
-{
-	*one = kept[--kept_nr];
-}
-
-static struct stale_entry random_entry(void)
-{
-	struct stale_entry entry = {.space = (uint32_t)rnd(3), .level = (uint32_t)rnd(4)};
-
-	if (entry.level)
-		entry.first = rnd(6) << (12 + 9 * (entry.level - 1));
-	else
-		entry.first = rnd(6) * 8;
-	entry.present = rnd(4);
-	entry.entry = entry.present ? (1 + rnd(3)) << 12 | P | U | (rnd(2) ? W : 0) : 0;
-	if (entry.present && entry.level == 2 && rnd(2))
-		entry.entry = (1 + rnd(2)) << 21 | P | U | PS;
-	return entry;
-}
-
-static bool goes(const struct stale_entry *one, const struct stale_forget *what)
-{
-	uint64_t len = one->level ? 1ull << (12 + 9 * (one->level - 1)) : 1;
-	bool leaf = one->level == 1 || (one->level == 2 && one->entry & PS);
-
-	if (!what->any_space && one->space != what->space)
-		return false;
-	if (!one->level)
-		return what->structures;
-	if (what->no_tables)
-		return false;
-	if (what->leaves && !leaf)
-		return false;
-	return one->first <= what->last && one->first + len - 1 >= what->first;
-}
-
-static void twin(void **state)
-{
-	const struct pt_foreign table = {.format = PT_X86_64, .aw = 48, .update = true};
-	struct check_stale *check;
-	unsigned finds = 0;
-
-	assert_int_equal(check_stale_new(&check), 0);
-	for (unsigned i = 0; i < 40000; i++) {
-		struct stale_entry entry = random_entry(), *one = kept_at(&entry);
-		struct stale_found found;
-		bool want;
-
-		if (!rnd(9)) {
-			struct stale_forget what = {.any_space = !rnd(3),
-						    .space = (uint32_t)rnd(3),
-						    .first = rnd(1ull << 24),
-						    .leaves = rnd(2),
-						    .structures = !rnd(3),
-						    .no_tables = !rnd(4)};
-
-			what.last = what.first + rnd(1ull << (rnd(2) ? 13 : 23));
-			check_stale_forget(check, &what);
-			for (unsigned k = kept_nr; k--;)
-				if (goes(&kept[k], &what))
-					drop(&kept[k]);
-			one = kept_at(&entry);
-		}
-		if (!rnd(2000)) {
-			const struct stale_forget all = {
-				.any_space = true, .last = UINT64_MAX, .structures = true};
-
-			check_stale_forget(check, &all);
-			kept_nr = 0;
-			one = NULL;
-		}
-		want = one &&
-		       (!entry.present || (entry.level ? pt_foreign_changed(&table, entry.level,
-									    one->entry, entry.entry)
-						       : one->entry != entry.entry));
-		check_stale_walk(check, &table, &entry, 1, &found);
-		assert_int_equal(found.found, want);
-		if (want) {
-			assert_int_equal(found.old, one->entry);
-			assert_int_equal(found.now, entry.entry);
-			finds++;
-		}
-		if (one && !entry.present)
-			drop(one);
-		else if (one)
-			*one = entry;
-		else if (entry.present)
-			kept[kept_nr++] = entry;
-	}
-	assert_true(finds > 1000);
-	check_stale_destroy(check);
-}
-
 #define STRUCTURE (30 * PAGE) /* a word that leads to the table, whatever it says */
 
 static enum ioas_fault_reason find_by_word(const struct stage1 *stage1, struct nested *nested,
@@ -440,7 +321,6 @@ int main(void)
 		cmocka_unit_test(pasids_and_halves_are_apart),
 		cmocka_unit_test(pages_of_all_spaces),
 		cmocka_unit_test(spaces_are_what_invalidations_name),
-		cmocka_unit_test(twin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
