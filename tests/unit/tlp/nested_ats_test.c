@@ -128,6 +128,49 @@ static void what_goes_from_the_parent_takes_all_above(void **state)
 	}
 }
 
+/* A guest's large page that it has split, and not invalidated: the range has all of both. */
+static void a_part_of_what_is_held_may_be_held_too(void **state)
+{
+	const iova_t at = IOVA & ~(PAGE * 512 - 1);
+	struct ioas_tlp tlp = {.addr = at + DATA * PAGE, .len = 1};
+	struct ioas_ats_translation found[2];
+	struct mem_window *large;
+
+	for (unsigned i = 0; i < 4; i++)
+		guest_hide(&guest, DATA + i);
+	large = rig_map(&guest.rig, DATA * PAGE, guest.memory + DATA * PAGE, 4 * PAGE,
+			IOAS_PROT_READ | IOAS_PROT_WRITE);
+	guest_lead(&guest, 4, 1, at, 2, ALL | A, ALL | A);
+	assert_int_equal(ioas_ats_translate(guest.rig.issuer, &tlp, &found[0], 1), 1);
+	assert_int_equal(found[0].first, at + DATA * PAGE);
+	assert_int_equal(found[0].len, 4 * PAGE);
+	tlp.addr = at + OTHER * PAGE;
+	guest_lead(&guest, 4, 1, tlp.addr, 1, OTHER * PAGE | ALL | A, ALL | A);
+	guest_invalidate(&guest);
+	assert_int_equal(ioas_ats_translate(guest.rig.issuer, &tlp, &found[1], 1), 1);
+	assert_int_equal(found[1].first, tlp.addr);
+	assert_int_equal(found[1].len, PAGE);
+	assert_int_equal(found[1].addr, found[0].addr + PAGE);
+	take_gpa(DATA, false);
+	assert_int_equal(asked_nr, 1);
+	was_asked(0, 0, at + DATA * PAGE, at + (DATA + 4) * PAGE - 1);
+	assert_false(holds(found[0].addr, IOAS_TLP_READ));
+	rig_unmap(&guest.rig, DATA * PAGE, large);
+}
+
+/* The range that goes is the parent's: what lies below it in the guest's addresses goes, too. */
+static void addresses_of_the_parent_are_not_the_guests(void **state)
+{
+	pa_t low;
+
+	guest_lead(&guest, 4, 1, PAGE, 1, DATA * PAGE | ALL | A | D, ALL | A);
+	low = ask(PAGE, IOAS_TLP_READ, 0);
+	take_gpa(DATA, false);
+	assert_int_equal(asked_nr, 1);
+	was_asked(0, 0, PAGE, 2 * PAGE - 1);
+	assert_false(holds(low, IOAS_TLP_READ));
+}
+
 /* Dirty bits of the parent were cleared: who may only read stays. */
 static void what_may_not_write_stays(void **state)
 {
@@ -263,6 +306,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_goes_from_the_parent_takes_all_above, start),
+		TEST(a_part_of_what_is_held_may_be_held_too, start),
+		TEST(addresses_of_the_parent_are_not_the_guests, start),
 		TEST(what_may_not_write_stays, start),
 		TEST(the_parents_own_goes_by_its_address, start),
 		TEST(a_guest_names_what_it_wants_back, start_with_pasids),
