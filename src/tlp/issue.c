@@ -106,7 +106,7 @@ static enum ioas_fault_reason copy_batch(struct ioas_issuer *issuer, const struc
 	return reason;
 }
 
-/* A translation request as the bus has it: its completion has 8 bytes for each unit. */
+/* A translation request as the bus has it, and counted: its completion has 8 bytes a unit. */
 static int issue_request(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void *buf)
 {
 	uint64_t unit = ioas_ats_unit(issuer->dev), nr = tlp->len / sizeof(uint64_t);
@@ -127,7 +127,6 @@ static int issue_request(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
 		value = ats_completion(&found);
 		memcpy(entry, &value, sizeof(value));
 	}
-	tlp_count(issuer->dev, IOAS_TLP_READ, 0, 0);
 	return 0;
 }
 

@@ -5,6 +5,9 @@
  * answers to what was never asked, forms that are apart.
  */
 #include "space/space.h"
+#include "tlp/ats.h"
+
+/* After those, whose arguments have the names of its variables. */
 #include "tests/unit/tlp/ats_rig.h"
 
 #define WINDOW 0xfee00000ull /* interrupts */
@@ -293,6 +296,33 @@ static void what_cannot_be_sent_is_refused(void **state)
 	assert_int_equal(send(BASE, 1, IOAS_TLP_READ, 0, buf, NULL), 0);
 }
 
+/* A request as on the bus has a completion of one entry for each unit from the first one on. */
+static void a_raw_request_is_of_units(void **state)
+{
+	struct ioas_tlp tlp = {.addr = BASE + 2 * PAGE + 0x128,
+			       .len = 5 * sizeof(uint64_t),
+			       .at = IOAS_TLP_TRANSLATION_REQUEST};
+	uint64_t entries[6] = {7, 7, 7, 7, 7, 7}, before = ioas_device_counters(dev)->tlps;
+
+	assert_int_equal(ioas_tlp_issue(issuer, &tlp, entries), 0);
+	assert_int_equal(ioas_device_counters(dev)->tlps, before + 1);
+	assert_int_equal(ioas_device_counters(dev)->translations, 0);
+	for (unsigned i = 0; i < 5; i++) {
+		struct ioas_ats_translation found =
+			rig_ask(BASE + (2 + i) * PAGE, 1, IOAS_TLP_READ);
+
+		assert_int_equal(found.flags != 0, i < 2);
+		assert_int_equal(entries[i], ats_completion(&found));
+	}
+	assert_int_equal(entries[5], 7);
+	tlp.op = IOAS_TLP_WRITE;
+	assert_int_equal(ioas_tlp_issue(issuer, &tlp, entries), -EINVAL);
+	tlp.op = IOAS_TLP_READ;
+	tlp.len++;
+	assert_int_equal(ioas_tlp_issue(issuer, &tlp, entries), -EINVAL);
+	assert_int_equal(ioas_device_counters(dev)->faults, 0);
+}
+
 static void a_device_without_ats_has_none(void **state)
 {
 	static const struct ioas_pci_ops none = {0};
@@ -385,6 +415,7 @@ int main(void)
 		TEST(an_invalidation_takes_all_of_its_range, start),
 		TEST(what_is_cleared_is_asked_for_again, start),
 		TEST(what_cannot_be_sent_is_refused, start),
+		TEST(a_raw_request_is_of_units, start),
 		TEST(a_device_without_ats_has_none, start),
 		TEST(only_what_was_asked_is_answered, start_impatient),
 		TEST(a_record_names_what_took_it_back_last, start),
