@@ -300,6 +300,71 @@ static void what_is_being_taken_back_is_not_stale(void **state)
 	assert_int_equal(records(), 1);
 }
 
+/* By the operation, the privilege that it was asked for with, and the byte. */
+static void what_is_stale_is_told_of_what_it_was_handed_out_for(void **state)
+{
+	static const struct {
+		uint32_t flags; /* it is asked for with */
+		unsigned op;	/* it is used for */
+		uint64_t now;	/* what its leaf says by then */
+		bool stale, refused;
+	} all[] = {
+		{0, IOAS_TLP_READ, DATA * PAGE | P | U, false, false},
+		{0, IOAS_TLP_WRITE, DATA * PAGE | P | U, true, true},
+		{0, IOAS_TLP_READ, DATA * PAGE | P | W, true, true},
+		{IOAS_TLP_PRIV, IOAS_TLP_READ, DATA * PAGE | P | W, false, false},
+		{IOAS_TLP_PRIV, IOAS_TLP_WRITE, DATA * PAGE | P | W, false, false},
+		{IOAS_TLP_PRIV, IOAS_TLP_READ, OTHER * PAGE | ALL, true, false},
+		{0, IOAS_TLP_READ, OTHER * PAGE | ALL, true, false},
+		{0, IOAS_TLP_READ, 0, true, true},
+	};
+	const struct ioas_device_counters *counters = ioas_device_counters(dev);
+	unsigned told = 0;
+
+	guest.rig.iommu->config.check_invalidation = true;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		uint64_t *leaf =
+			guest_lead(&guest, 4, 1, IOVA, 1, DATA * PAGE | ALL | A | D, ALL | A);
+		struct ioas_tlp tlp = {
+			.addr = IOVA, .len = 1, .op = IOAS_TLP_WRITE, .flags = all[i].flags};
+		struct ioas_ats_translation found;
+		struct ioas_fault fault[2];
+		uint64_t seq = told;
+
+		guest_invalidate(&guest);
+		/* Once for each time that it was handed out, of which the second is no other. */
+		for (unsigned times = 0; times < 2; times++) {
+			*leaf = DATA * PAGE | ALL | A | D;
+			guest_invalidate(&guest);
+			assert_int_equal(ioas_ats_translate(guest.rig.issuer, &tlp, &found, 1), 1);
+			assert_int_equal(found.first, IOVA);
+			*leaf = all[i].now ? all[i].now | A | D : 0;
+			guest_invalidate(&guest);
+			assert_true(holds(found.addr + 0x123, all[i].op));
+			assert_true(holds(found.addr + 0x124, all[i].op));
+			told += all[i].stale;
+			assert_int_equal(ioas_fault_read(guest.rig.iommu, &seq, fault, 2),
+					 all[i].stale);
+			if (!all[i].stale)
+				continue;
+			assert_int_equal(fault[0].reason, IOAS_PASSED_ATS_STALE);
+			assert_int_equal(fault[0].addr, found.addr + 0x123);
+			assert_int_equal(fault[0].tlp.op, all[i].op);
+			assert_int_equal(fault[0].taken.first, IOVA);
+			assert_int_equal(fault[0].taken.last, IOVA + PAGE - 1);
+			assert_int_equal(fault[0].ioas_id, 7);
+			assert_int_equal(fault[0].hwpt_id, 12);
+			assert_int_equal(fault[0].stage, all[i].refused ? 1 : 0);
+			assert_int_equal(fault[0].stage1_nr, 4);
+			assert_int_equal(fault[0].stage1[3].entry, *leaf);
+		}
+		take_named(0, UINT64_MAX, false, false, 0);
+		assert_false(holds(found.addr, all[i].op));
+		told++;
+	}
+	assert_int_equal(counters->around, 0);
+}
+
 #define TEST(name, how) cmocka_unit_test_setup_teardown(name, how, stop)
 
 int main(void)
@@ -312,6 +377,7 @@ int main(void)
 		TEST(the_parents_own_goes_by_its_address, start),
 		TEST(a_guest_names_what_it_wants_back, start_with_pasids),
 		TEST(what_is_being_taken_back_is_not_stale, start),
+		TEST(what_is_stale_is_told_of_what_it_was_handed_out_for, start),
 		TEST(a_table_of_pasids_takes_all_forms, start_with_pasids),
 	};
 
