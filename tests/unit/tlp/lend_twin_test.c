@@ -46,6 +46,8 @@ static int start(void **state)
 	plain = rig.pt;
 	assert_int_equal(pt_new(&config, &rig.pt), 0);
 	assert_int_equal(route_attach(rig.dev, NULL, rig.pt, NULL), 0);
+	/* Whatever was there. */
+	memset(&dma, 0xa5, sizeof(dma));
 	ioas_dma_init(&dma, rig.issuer);
 	return 0;
 }
@@ -158,8 +160,10 @@ static void add(bool tracked)
 	bool fails = below(2) && tlp.op == IOAS_TLP_READ, good;
 	int rc;
 
-	if (!below(3))
+	if (!below(3)) {
 		tlp.addr &= ~(PAGE - 1);
+		tlp.len += below(2) ? -tlp.len & (PAGE - 1) : 0;
+	}
 	countdown = fails;
 	rc = ioas_dma_add(&dma, &tlp);
 	fails = fails && !countdown;

@@ -253,6 +253,24 @@ static void a_guest_names_what_it_wants_back(void **state)
 	assert_int_equal(asked_nr, 0);
 }
 
+/* Where PASID 0 stands for requests without one, that is who it names. */
+static void pasid_0_may_name_those_without_one(void **state)
+{
+	pa_t data = ask(IOVA, IOAS_TLP_READ, 0);
+
+	ask(IOVA, IOAS_TLP_READ, 9);
+	take_named(0, UINT64_MAX, true, false, 0);
+	assert_int_equal(asked_nr, 0);
+	dev->pasid_0_same = true;
+	take_named(0, UINT64_MAX, true, false, 0);
+	assert_int_equal(asked_nr, 1);
+	was_asked(0, 0, IOVA, IOVA + PAGE - 1);
+	take_named(0, UINT64_MAX, true, false, 9);
+	assert_int_equal(asked_nr, 1);
+	was_asked(0, 9, IOVA, IOVA + PAGE - 1);
+	assert_false(holds(data, IOAS_TLP_READ));
+}
+
 /* A table of PASIDs was all of theirs. */
 static void a_table_of_pasids_takes_all_forms(void **state)
 {
@@ -376,6 +394,7 @@ int main(void)
 		TEST(what_may_not_write_stays, start),
 		TEST(the_parents_own_goes_by_its_address, start),
 		TEST(a_guest_names_what_it_wants_back, start_with_pasids),
+		TEST(pasid_0_may_name_those_without_one, start_with_pasids),
 		TEST(what_is_being_taken_back_is_not_stale, start),
 		TEST(what_is_stale_is_told_of_what_it_was_handed_out_for, start),
 		TEST(a_table_of_pasids_takes_all_forms, start_with_pasids),
