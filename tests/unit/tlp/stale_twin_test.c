@@ -189,6 +189,9 @@ static void compare(enum pt_format format)
 	assert_int_equal(check_stale_new(&check), -ENOMEM);
 	assert_null(check);
 	assert_int_equal(check_stale_new(&check), 0);
+	/* With nothing in it. */
+	check_stale_destroy(check);
+	assert_int_equal(check_stale_new(&check), 0);
 	table = (struct pt_foreign){.format = format, .aw = 48, .update = true};
 	kept_nr = finds = 0;
 	for (unsigned i = 0; i < STEPS; i++)
