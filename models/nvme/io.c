@@ -403,7 +403,7 @@ static void zero(struct nvme *nvme, struct nvme_req *req, bool punch, uint64_t o
 	} else if (drive->is_volatile) {
 		range_done(nvme, req, zero_cached(nvme, req, off, len));
 	} else if (drive_inside(drive, off + len)) {
-		nvme_ring_zero(nvme, req, punch, off, len);
+		nvme_ring_zero(nvme, req, off, len);
 	} else { /* a file that shrank grows again, if it has to */
 		bool must = req->cmd.opcode == NVME_IO_WRITE_ZEROES;
 

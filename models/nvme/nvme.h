@@ -421,9 +421,8 @@ void nvme_ring_open(struct nvme *nvme);
 void nvme_ring_close(struct nvme *nvme);
 /* Starts I/O of the request's spans at req->off; nvme_io_done follows, perhaps at once. */
 void nvme_ring_start(struct nvme *nvme, struct nvme_req *req, enum nvme_ring_op op);
-/* The same for a range that is to read as zeroes; `punch`: and gives its room back. */
-void nvme_ring_zero(struct nvme *nvme, struct nvme_req *req, bool punch, uint64_t off,
-		    uint64_t len);
+/* The same for a range that is to read as zeroes; req->op says whether its room is given back. */
+void nvme_ring_zero(struct nvme *nvme, struct nvme_req *req, uint64_t off, uint64_t len);
 void nvme_ring_submit(struct nvme *nvme);
 /* Handles what ended; `wait`: at least one, if anything is under way. True: did something. */
 bool nvme_ring_reap(struct nvme *nvme, bool wait);

@@ -15,7 +15,6 @@
 void nvme_ring_open(struct nvme *nvme)
 {
 	nvme->has_ring = !io_uring_queue_init(NVME_IN_FLIGHT, &nvme->ring, 0);
-	nvme->ring_dirty = false;
 	if (nvme->has_ring && io_uring_register_eventfd(&nvme->ring, nvme->eventfd)) {
 		io_uring_queue_exit(&nvme->ring);
 		nvme->has_ring = false;
@@ -124,7 +123,6 @@ static void begin(struct nvme *nvme, struct nvme_req *req, const struct work *wo
 	struct io_uring_sqe *sqe = get_sqe(nvme);
 	int fd = nvme->drive.fd;
 
-	req->op = work->op;
 	if (!sqe) {
 		nvme_io_done(nvme, req, at_once(nvme, req, work));
 		return;
@@ -155,10 +153,10 @@ void nvme_ring_start(struct nvme *nvme, struct nvme_req *req, enum nvme_ring_op 
 {
 	struct work work = {.op = op, .off = req->off + req->done};
 
+	req->op = op;
 	if (op != NVME_RING_SYNC) {
 		work.nr = rest_of(req, &work.iov);
 		if (!work.nr) {
-			req->op = op;
 			nvme_io_done(nvme, req, -ENOMEM);
 			return;
 		}
@@ -166,13 +164,9 @@ void nvme_ring_start(struct nvme *nvme, struct nvme_req *req, enum nvme_ring_op 
 	begin(nvme, req, &work);
 }
 
-void nvme_ring_zero(struct nvme *nvme, struct nvme_req *req, bool punch, uint64_t off, uint64_t len)
+void nvme_ring_zero(struct nvme *nvme, struct nvme_req *req, uint64_t off, uint64_t len)
 {
-	struct work work = {
-		.op = punch ? NVME_RING_PUNCH : NVME_RING_ZERO,
-		.off = off,
-		.len = len,
-	};
+	struct work work = {.op = req->op, .off = off, .len = len};
 
 	begin(nvme, req, &work);
 }
