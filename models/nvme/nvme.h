@@ -423,8 +423,10 @@ void nvme_ring_close(struct nvme *nvme);
 void nvme_ring_start(struct nvme *nvme, struct nvme_req *req, enum nvme_ring_op op);
 /* The same for a range that is to read as zeroes; req->op says whether its room is given back. */
 void nvme_ring_zero(struct nvme *nvme, struct nvme_req *req, uint64_t off, uint64_t len);
-void nvme_ring_submit(struct nvme *nvme);
-/* Handles what ended; `wait`: at least one, if anything is under way. True: did something. */
+/*
+ * Submits what was begun, and handles what ended; `wait`: at least one, if anything is under way.
+ * True: did something.
+ */
 bool nvme_ring_reap(struct nvme *nvme, bool wait);
 /* Shall the eventfd tell of ends? */
 void nvme_ring_notify(struct nvme *nvme, bool on);

@@ -105,6 +105,18 @@ static int64_t at_once(struct nvme *nvme, struct nvme_req *req, const struct wor
 	return rc < 0 ? -errno : rc;
 }
 
+static void submit(struct nvme *nvme)
+{
+	while (nvme->ring_dirty) {
+		int rc = io_uring_submit(&nvme->ring);
+
+		if (rc >= 0 && !io_uring_sq_ready(&nvme->ring))
+			nvme->ring_dirty = false;
+		else if (rc < 0 && rc != -EINTR)
+			poll(NULL, 0, 1); /* the kernel is short of something; it passes */
+	}
+}
+
 static struct io_uring_sqe *get_sqe(struct nvme *nvme)
 {
 	struct io_uring_sqe *sqe;
@@ -114,7 +126,7 @@ static struct io_uring_sqe *get_sqe(struct nvme *nvme)
 	sqe = io_uring_get_sqe(&nvme->ring);
 	if (sqe)
 		return sqe;
-	nvme_ring_submit(nvme);
+	submit(nvme);
 	return io_uring_get_sqe(&nvme->ring);
 }
 
@@ -171,18 +183,6 @@ void nvme_ring_zero(struct nvme *nvme, struct nvme_req *req, uint64_t off, uint6
 	begin(nvme, req, &work);
 }
 
-void nvme_ring_submit(struct nvme *nvme)
-{
-	while (nvme->ring_dirty) {
-		int rc = io_uring_submit(&nvme->ring);
-
-		if (rc >= 0 && !io_uring_sq_ready(&nvme->ring))
-			nvme->ring_dirty = false;
-		else if (rc < 0 && rc != -EINTR)
-			poll(NULL, 0, 1); /* the kernel is short of something; it passes */
-	}
-}
-
 bool nvme_ring_reap(struct nvme *nvme, bool wait)
 {
 	struct io_uring_cqe *cqe;
@@ -190,7 +190,7 @@ bool nvme_ring_reap(struct nvme *nvme, bool wait)
 
 	if (!nvme->has_ring)
 		return false;
-	nvme_ring_submit(nvme);
+	submit(nvme);
 	if (wait && nvme->io_nr)
 		while (io_uring_wait_cqe(&nvme->ring, &cqe) == -EINTR)
 			;

@@ -44,7 +44,6 @@ bool nvme_work_waits(struct nvme *nvme)
 /* Waits for all drive I/O; completions are posted unless `dropping`. */
 static void drain(struct nvme *nvme)
 {
-	nvme_ring_submit(nvme);
 	while (nvme->io_nr)
 		nvme_ring_reap(nvme, true);
 }
@@ -276,7 +275,6 @@ void *nvme_worker(void *arg)
 		} else
 			for (unsigned w = 0; w < NVME_MASK_WORDS; w++)
 				nvme->db_sq[w] = nvme->db_cq[w] = 0;
-		nvme_ring_submit(nvme);
 		any |= nvme_ring_reap(nvme, false);
 		nvme_interrupt(nvme);
 		nvme_turn_give(&nvme->turn);
