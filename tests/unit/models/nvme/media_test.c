@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: each result that the drive's file may have for a call, and what the command then
+ * says, what it counts, and what is in the file. The linker puts the __wrap_ functions in front of
+ * the C library (see meson.build).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include "models/nvme/driver.h"
+
+#define LEN    (2u << 20)
+#define AT     128u /* the blocks that all this is about */
+#define BLOCKS 24u
+#define ALL    1000
+
+enum call { NONE, PREADV, PWRITEV, PREAD, SYNC, ALLOCATE };
+
+/* The next `times` calls of this kind have that error; 0: they do nothing, and that is no error. */
+static _Atomic int kind, times, error;
+
+static bool fails(enum call call)
+{
+	if ((int)call != kind || !times)
+		return false;
+	times--;
+	errno = error;
+	return true;
+}
+
+#define WRAP(type, name, call, parameters, arguments) \
+	type __real_##name parameters;                \
+	type __wrap_##name parameters;                \
+	type __wrap_##name parameters                 \
+	{                                             \
+		if (fails(call))                      \
+			return error ? -1 : 0;        \
+		return __real_##name arguments;       \
+	}
+
+WRAP(ssize_t, preadv64, PREADV, (int fd, const struct iovec *iov, int nr, off_t off),
+     (fd, iov, nr, off))
+WRAP(ssize_t, pwritev64v2, PWRITEV, (int fd, const struct iovec *iov, int nr, off_t off, int flags),
+     (fd, iov, nr, off, flags))
+WRAP(ssize_t, pread64, PREAD, (int fd, void *buf, size_t len, off_t off), (fd, buf, len, off))
+WRAP(int, fdatasync, SYNC, (int fd), (fd))
+WRAP(int, fallocate64, ALLOCATE, (int fd, int mode, off_t off, off_t len), (fd, mode, off, len))
+
+/* All drive I/O by plain calls. */
+int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
+int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags)
+{
+	return -EPERM;
+}
+
+static struct driver drv;
+static iova_t data, aside;
+static uint8_t before[BLOCKS * 512], now[BLOCKS * 512];
+
+static void begin(const char *keys)
+{
+	kind = NONE;
+	driver_open(&drv, LEN, keys);
+	driver_enable(&drv, 16, 0);
+	driver_pair(&drv, 1, 16);
+	data = driver_alloc(&drv, LEN / 2);
+	aside = driver_alloc(&drv, 8192);
+}
+
+static struct nvme_smart counts(void)
+{
+	struct nvme_cmd cmd = {.opcode = NVME_ADM_GET_LOG,
+			       .nsid = NVME_NSID_ALL,
+			       .prp1 = aside + 4096,
+			       .cdw10 = 2 | 127 << 16};
+	struct nvme_smart smart;
+
+	assert_int_equal(driver_run(&drv, 0, cmd), 0);
+	memcpy(&smart, bus_at(aside + 4096), sizeof(smart));
+	return smart;
+}
+
+/* Two ranges and one of nothing, which are all the blocks together. */
+static struct nvme_cmd discard(void)
+{
+	struct nvme_dsm_range *range = bus_at(aside);
+
+	range[0] = (struct nvme_dsm_range){.slba = AT, .nlb = 8};
+	range[1] = (struct nvme_dsm_range){.slba = AT + 4};
+	range[2] = (struct nvme_dsm_range){.slba = AT + 8, .nlb = BLOCKS - 8};
+	return (struct nvme_cmd){
+		.opcode = NVME_IO_DSM, .nsid = 1, .prp1 = aside, .cdw10 = 2, .cdw11 = 4};
+}
+
+static uint16_t run(uint8_t opcode, uint32_t flags)
+{
+	iova_t next = drv.next;
+	struct nvme_cmd cmd = driver_rw(&drv, opcode, AT, BLOCKS, data);
+
+	cmd.cdw12 |= flags;
+	if (opcode == NVME_IO_DSM)
+		cmd = discard();
+	drv.next = next;
+	return driver_run(&drv, 1, cmd);
+}
+
+/* What is in the file afterwards: what was there, what was written, nothing; or any of it. */
+enum { OLD, NEW, ZERO, ANY };
+
+struct row {
+	uint8_t opcode;
+	uint32_t flags;
+	enum call call;
+	int error, times;
+	uint16_t status;
+	uint8_t file;
+};
+
+#define FUA	NVME_RW_FUA
+#define DEAC	NVME_RW_DEAC
+#define FULL	DNR(NVME_CAPACITY_EXCEEDED)
+#define W	NVME_IO_WRITE
+#define R	NVME_IO_READ
+#define C	NVME_IO_COMPARE
+#define Z	NVME_IO_WRITE_ZEROES
+#define D	NVME_IO_DSM
+#define F	NVME_IO_FLUSH
+#define BAD	NVME_WRITE_FAULT
+#define UNREAD	NVME_READ_ERROR
+#define NO_DATA NVME_DATA_TRANSFER_ERROR
+#define NO_MEM	NVME_INTERNAL_ERROR
+
+static void is_in_file(unsigned what)
+{
+	uint8_t *zero = calloc(1, sizeof(now));
+
+	assert_int_equal(__real_pread64(drv.fd, now, sizeof(now), AT * 512), sizeof(now));
+	if (what == OLD)
+		assert_memory_equal(now, before, sizeof(now));
+	else if (what == NEW)
+		assert_memory_equal(now, bus_at(data), sizeof(now));
+	else if (what == ZERO)
+		assert_memory_equal(now, zero, sizeof(now));
+	free(zero);
+}
+
+static void try_row(const struct row *row, unsigned seed)
+{
+	bool media = row->status == BAD || row->status == UNREAD, done = !row->status;
+	bool write = row->opcode == W || row->opcode == Z;
+	bool read = row->opcode == R || row->opcode == C;
+	struct nvme_smart was, is;
+	uint16_t status;
+
+	for (unsigned i = 0; i < sizeof(before); i++)
+		before[i] = (uint8_t)(i * 7 + (i >> 9) + seed);
+	assert_int_equal(pwrite(drv.fd, before, sizeof(before), AT * 512), sizeof(before));
+	memcpy(bus_at(data), before, sizeof(before));
+	if (row->opcode == R || row->opcode == W)
+		memset(bus_at(data), 0x80 + (int)seed % 64, sizeof(before));
+	was = counts();
+	error = row->error;
+	times = row->times;
+	kind = (int)row->call;
+	status = run(row->opcode, row->flags);
+	kind = NONE;
+	if (status != row->status)
+		fail_msg("%x after errno %d of call %u: %x, not %x", row->opcode, row->error,
+			 row->call, status, row->status);
+	is_in_file(row->file);
+	if (row->opcode == R && done)
+		assert_memory_equal(bus_at(data), before, sizeof(before));
+	is = counts();
+	assert_int_equal(is.media_errors[0] - was.media_errors[0], media);
+	/* Zeroes that are in the file count, stable or not. */
+	if (row->call == SYNC)
+		done = true;
+	assert_int_equal(is.host_writes[0] - was.host_writes[0], write && done);
+	assert_int_equal(is.host_reads[0] - was.host_reads[0], read && !row->status);
+}
+
+static void each_result_of_a_call_has_its_status(void **state)
+{
+	static const struct row table[] = {
+		{W, 0, PWRITEV, EIO, ALL, BAD, OLD},
+		{W, 0, PWRITEV, ENOSPC, ALL, FULL, OLD},
+		{W, 0, PWRITEV, EDQUOT, ALL, FULL, OLD},
+		{W, 0, PWRITEV, EFBIG, ALL, FULL, OLD},
+		{W, 0, PWRITEV, ENOMEM, ALL, NO_MEM, OLD},
+		{W, 0, PWRITEV, EAGAIN, 3, 0, NEW},
+		{W, 0, PWRITEV, EINTR, 3, 0, NEW},
+		{W, 0, PWRITEV, EFAULT, 1, 0, NEW},
+		{W, FUA, PWRITEV, EFAULT, 1, 0, NEW},
+		{W, 0, PWRITEV, EFAULT, ALL, NO_DATA, OLD},
+		{W, 0, PWRITEV, 0, 1, FULL, OLD},
+		{R, 0, PREADV, EIO, ALL, UNREAD, OLD},
+		{R, 0, PREADV, ENOSPC, ALL, UNREAD, OLD},
+		{R, 0, PREADV, EDQUOT, ALL, UNREAD, OLD},
+		{R, 0, PREADV, EFBIG, ALL, UNREAD, OLD},
+		{R, 0, PREADV, ENOMEM, ALL, NO_MEM, OLD},
+		{R, 0, PREADV, EAGAIN, 3, 0, OLD},
+		{R, 0, PREADV, EINTR, 3, 0, OLD},
+		{R, 0, PREADV, EFAULT, 1, 0, OLD},
+		{R, 0, PREADV, 0, 1, UNREAD, OLD},
+		{R, FUA, SYNC, ENOSPC, 1, BAD, OLD},
+		{C, 0, PREAD, EIO, 1, UNREAD, OLD},
+		{C, 0, PREAD, ENOMEM, 1, NO_MEM, OLD},
+		{C, 0, PREAD, EINTR, 3, 0, OLD},
+		{C, 0, PREAD, 0, 1, UNREAD, OLD},
+		{F, 0, SYNC, EIO, 1, BAD, OLD},
+		{F, 0, SYNC, ENOSPC, 1, FULL, OLD},
+		{F, 0, SYNC, EINTR, 2, 0, OLD},
+		{Z, 0, ALLOCATE, EOPNOTSUPP, 1, 0, ZERO},
+		{Z, 0, ALLOCATE, EOPNOTSUPP, ALL, 0, ZERO},
+		{Z, 0, ALLOCATE, ENOSYS, ALL, 0, ZERO},
+		{Z, 0, ALLOCATE, EINVAL, ALL, 0, ZERO},
+		{Z, 0, ALLOCATE, EINTR, 3, 0, ZERO},
+		{Z, 0, ALLOCATE, EAGAIN, 1, 0, ZERO},
+		{Z, 0, ALLOCATE, EAGAIN, ALL, NO_MEM, OLD},
+		{Z, 0, ALLOCATE, EIO, 1, BAD, OLD},
+		{Z, 0, ALLOCATE, ENOSPC, 1, FULL, OLD},
+		{Z, FUA, SYNC, EIO, 1, BAD, ZERO},
+		{Z, DEAC, ALLOCATE, EOPNOTSUPP, 1, 0, ZERO},
+		{Z, DEAC, ALLOCATE, EOPNOTSUPP, ALL, 0, ZERO},
+		{Z, DEAC, ALLOCATE, EINVAL, ALL, 0, ZERO},
+		{Z, DEAC, ALLOCATE, EIO, 1, BAD, OLD},
+		{D, 0, NONE, 0, 0, 0, ZERO},
+		{D, 0, ALLOCATE, EOPNOTSUPP, ALL, 0, OLD},
+		{D, 0, ALLOCATE, ENOSYS, ALL, 0, OLD},
+		{D, 0, ALLOCATE, EINVAL, ALL, 0, OLD},
+		{D, 0, ALLOCATE, EAGAIN, ALL, 0, OLD},
+		{D, 0, ALLOCATE, EINTR, 3, 0, ZERO},
+		{D, 0, ALLOCATE, EIO, 1, BAD, ANY},
+		{D, 0, ALLOCATE, EIO, ALL, BAD, OLD},
+		{D, 0, ALLOCATE, ENOSPC, ALL, FULL, OLD},
+	};
+
+	begin("");
+	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		try_row(&table[i], i);
+	driver_close(&drv);
+}
+
+/* With a cache of its own: what is stable by then was first written back. */
+static void what_cannot_be_written_back_is_told(void **state)
+{
+	static const struct row table[] = {
+		{W, 0, PWRITEV, EIO, ALL, 0, OLD},	 {F, 0, PWRITEV, EIO, ALL, BAD, OLD},
+		{F, 0, PWRITEV, ENOSPC, ALL, FULL, OLD}, {R, FUA, PWRITEV, EIO, ALL, BAD, OLD},
+		{W, FUA, PWRITEV, EIO, ALL, BAD, OLD},	 {W, FUA, SYNC, EIO, 1, BAD, NEW},
+		{R, FUA, SYNC, EIO, 1, BAD, ANY},
+	};
+
+	begin("volatile=on");
+	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct nvme_smart was = counts();
+		uint16_t status;
+
+		assert_int_equal(__real_pread64(drv.fd, before, sizeof(before), AT * 512),
+				 sizeof(before));
+		memset(bus_at(data), 0x80 + (int)i, sizeof(before));
+		error = table[i].error;
+		times = table[i].times;
+		kind = (int)table[i].call;
+		status = run(table[i].opcode, table[i].flags);
+		kind = NONE;
+		if (status != table[i].status)
+			fail_msg("row %u: %x, not %x", i, status, table[i].status);
+		is_in_file(table[i].file);
+		assert_int_equal(counts().media_errors[0] - was.media_errors[0], status == BAD);
+	}
+	/* And it is still there for the next time. */
+	assert_int_equal(run(W, 0), 0);
+	error = EIO;
+	times = ALL;
+	kind = PWRITEV;
+	assert_int_equal(run(F, 0), BAD);
+	kind = NONE;
+	assert_int_equal(run(F, 0), 0);
+	is_in_file(NEW);
+	driver_close(&drv);
+}
+
+/* In thousands of 512 bytes, however large a block is, and rounded up. */
+static void units_are_counted_in_sectors(void **state)
+{
+	static const char *const keys[] = {"", "volatile=on", "ram", "null", "lba=4096"};
+
+	for (unsigned k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+		unsigned size = k == 4 ? 8 : 1;
+		struct nvme_smart is;
+
+		begin(keys[k]);
+		for (unsigned i = 0; i < 3; i++) {
+			struct nvme_cmd cmd = driver_rw(&drv, W, 0, 1000, data);
+
+			cmd.cdw12 = 1000 / size - 1;
+			assert_int_equal(driver_run(&drv, 1, cmd), 0);
+			cmd.opcode = R;
+			if (i < 2)
+				assert_int_equal(driver_run(&drv, 1, cmd), 0);
+			is = counts();
+			assert_int_equal(is.data_units_written[0], i + 1);
+			assert_int_equal(is.data_units_read[0], i < 2 ? i + 1 : 2);
+		}
+		assert_int_equal(driver_run(&drv, 1, driver_rw(&drv, R, 0, 1, data)), 0);
+		is = counts();
+		assert_int_equal(is.data_units_read[0], 3);
+		assert_int_equal(is.host_reads[0], 3);
+		assert_int_equal(is.host_writes[0], 3);
+		driver_close(&drv);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_result_of_a_call_has_its_status),
+		cmocka_unit_test(what_cannot_be_written_back_is_told),
+		cmocka_unit_test(units_are_counted_in_sectors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
