@@ -288,6 +288,34 @@ static void a_suspended_controller_ends_its_commands(void **state)
 	assert_int_equal(driver_run(&drv, 1, driver_rw(&drv, NVME_IO_WRITE, 0, 1, data)), 0);
 }
 
+/* The first one that cannot be told is the end, of which the admin queue tells. */
+static void a_completion_that_cannot_be_written_is_fatal(void **state)
+{
+	struct nvme_cmd event = {.opcode = NVME_ADM_ASYNC_EVENT};
+	struct completion done;
+	unsigned sent = bus.sent[1];
+
+	driver_put(&drv, 0, &event);
+	driver_ring(&drv, 0);
+	hold();
+	put_writes(9);
+	wait_for(9);
+	bus_protect(drv.queue[1].cq, 4096, IOAS_PROT_READ);
+	let_go();
+	done = driver_take(&drv, 0);
+	assert_int_equal(done.cid, event.cid);
+	assert_int_equal(done.dw0, 0x010300);
+	driver_wait(NVME_CSTS_CFS, NVME_CSTS_CFS);
+	bus_protect(drv.queue[1].cq, 4096, IOAS_PROT_READ | IOAS_PROT_WRITE);
+	driver_disable(&drv);
+	assert_int_equal(bus.sent[1], sent);
+	assert_false(driver_poll(&drv, 1, &done));
+	are_written(9);
+	driver_enable(&drv, 16, 0);
+	driver_pair(&drv, 1, 32);
+	assert_int_equal(driver_run(&drv, 1, driver_rw(&drv, NVME_IO_WRITE, 0, 1, data)), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -298,6 +326,7 @@ int main(void)
 		T(a_shutdown_waits_for_commands),
 		T(a_reset_waits_for_commands_and_drops_them),
 		T(a_suspended_controller_ends_its_commands),
+		T(a_completion_that_cannot_be_written_is_fatal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
