@@ -342,9 +342,7 @@ static inline void nvme_mask_clear(uint64_t *mask, unsigned bit)
 bool nvme_sq_run(struct nvme *nvme, struct nvme_sq *sq);
 /* A completion queue's head moved: posts what waited. */
 void nvme_cq_moved(struct nvme *nvme, struct nvme_cq *cq);
-/* Ends a request with req->status and req->dw0: posts it and frees it. */
-void nvme_complete(struct nvme *nvme, struct nvme_req *req);
-/* The same for a request that completes with `status`. */
+/* Ends a request with `status` and req->dw0: posts it and frees it. */
 void nvme_finish(struct nvme *nvme, struct nvme_req *req, nvme_status status);
 /* A free request for `sq`, NULL: no memory. */
 struct nvme_req *nvme_req_get(struct nvme *nvme, struct nvme_sq *sq);

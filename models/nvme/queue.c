@@ -29,9 +29,7 @@ struct nvme_req *nvme_req_get(struct nvme *nvme, struct nvme_sq *sq)
 		ioas_dma_init(&req->dma, nvme->issuer);
 	}
 	req->sq = sq;
-	req->next = NULL;
 	req->dw0 = 0;
-	req->status = NVME_SUCCESS;
 	sq->in_flight++;
 	nvme->busy++;
 	return req;
@@ -131,12 +129,13 @@ static void retire(struct nvme *nvme, struct nvme_req *req)
 	nvme_finish(nvme, deleting, NVME_SUCCESS);
 }
 
-void nvme_complete(struct nvme *nvme, struct nvme_req *req)
+void nvme_finish(struct nvme *nvme, struct nvme_req *req, nvme_status status)
 {
 	struct nvme_cq *cq = req->sq->cq;
 
-	if (req->status && !nvme->dropping)
-		nvme_log_error(nvme, req->sq, &req->cmd, req->status);
+	req->status = status;
+	if (status && !nvme->dropping)
+		nvme_log_error(nvme, req->sq, &req->cmd, status);
 	if (nvme->dropping || nvme->failed) {
 		retire(nvme, req);
 		return;
@@ -156,12 +155,6 @@ void nvme_complete(struct nvme *nvme, struct nvme_req *req)
 	req->next = NULL;
 	*cq->backlog_end = req;
 	cq->backlog_end = &req->next;
-}
-
-void nvme_finish(struct nvme *nvme, struct nvme_req *req, nvme_status status)
-{
-	req->status = status;
-	nvme_complete(nvme, req);
 }
 
 void nvme_cq_moved(struct nvme *nvme, struct nvme_cq *cq)
