@@ -286,6 +286,28 @@ static void the_pin_falls_with_the_queue_that_held_it(void **state)
 	assert_false(bus.pin);
 }
 
+/* The admin queue itself: what was held already tells of it. */
+static void a_queue_that_cannot_be_read_is_told(void **state)
+{
+	struct nvme_cmd event = {.opcode = NVME_ADM_ASYNC_EVENT};
+	struct completion done;
+
+	driver_enable(&drv, 16, 0);
+	driver_put(&drv, 0, &event);
+	driver_ring(&drv, 0);
+	/* It is held when the next one has ended. */
+	assert_int_equal(
+		driver_run(&drv, 0, (struct nvme_cmd){.opcode = NVME_ADM_GET_FEATURES, .cdw10 = 4}),
+		0);
+	bus_protect(drv.queue[0].sq, 4096, 0);
+	driver_put(&drv, 0, &(struct nvme_cmd){.opcode = NVME_ADM_GET_FEATURES, .cdw10 = 4});
+	driver_ring(&drv, 0);
+	done = driver_take(&drv, 0);
+	assert_int_equal(done.cid, event.cid);
+	assert_int_equal(done.dw0, 0x010300);
+	driver_wait(NVME_CSTS_CFS, NVME_CSTS_CFS);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -296,6 +318,7 @@ int main(void)
 		T(a_full_completion_queue_waits_for_room),
 		T(queues_in_use_go_away_in_order),
 		T(full_queues_do_not_hold_up_others),
+		T(a_queue_that_cannot_be_read_is_told),
 		T(the_pin_is_high_while_completions_wait),
 		T(the_pin_falls_with_the_queue_that_held_it),
 	};
