@@ -66,6 +66,8 @@ static void go_back_and_forth(const char *keys)
 		assert_int_equal(((uint8_t *)bus_at(data + off))[nr * 512], 0xee);
 		drv.next = data + 64 * PAGE;
 	}
+	assert_int_equal(((struct nvme *)bus.model)->host_writes, 200);
+	assert_int_equal(((struct nvme *)bus.model)->host_reads, 2 * 200);
 	assert_true(stats().hits > 600);
 	/* All of memory is one mapping. */
 	assert_true(stats().asked < 20);
@@ -79,6 +81,27 @@ static void data_is_where_it_belongs(void **state)
 static void so_it_is_with_a_cache_of_writes(void **state)
 {
 	go_back_and_forth("ats=on,volatile=on");
+}
+
+/* The file, and over it what is only in the cache. */
+static void a_cache_lies_over_the_file(void **state)
+{
+	uint8_t *bytes;
+
+	begin("ats=on,volatile=on");
+	bytes = bus_at(data);
+	memset(bytes, 0xaa, 5 * 512);
+	assert_int_equal(run(NVME_IO_WRITE, 103, 5, data), 0);
+	assert_int_equal(run(NVME_IO_READ, 100, 60, data + 512), 0);
+	for (uint32_t i = 0; i < 60 * 512; i++) {
+		uint32_t at = 100 * 512 + i;
+		uint8_t file = (uint8_t)(at * 31 + (at >> 9) * 7 + (at >> 17));
+
+		assert_int_equal(bytes[512 + i], at / 512 - 103 < 5 ? 0xaa : file);
+	}
+	bus_protect(data, PAGE, IOAS_PROT_READ);
+	assert_int_equal(run(NVME_IO_READ, 200, 8, data), NVME_DATA_TRANSFER_ERROR);
+	assert_int_equal(run(NVME_IO_READ, 103, 5, data), NVME_DATA_TRANSFER_ERROR);
 }
 
 static void translations_are_given_back(void **state)
@@ -128,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(data_is_where_it_belongs, teardown),
 		cmocka_unit_test_teardown(so_it_is_with_a_cache_of_writes, teardown),
+		cmocka_unit_test_teardown(a_cache_lies_over_the_file, teardown),
 		cmocka_unit_test_teardown(translations_are_given_back, teardown),
 		cmocka_unit_test_teardown(a_reset_forgets_them, teardown),
 		cmocka_unit_test_teardown(off_is_without, teardown),

@@ -286,6 +286,44 @@ static void what_cannot_be_written_back_is_told(void **state)
 	driver_close(&drv);
 }
 
+/* What is cached lies over what is read, however that comes about. */
+static void a_cache_lies_over_what_is_read(void **state)
+{
+	static const struct row table[] = {
+		{R, 0, NONE, 0, 0, 0, OLD},	      {R, 0, PREAD, EFAULT, 1, 0, OLD},
+		{R, 0, PREAD, EINTR, 3, 0, OLD},      {R, 0, PREAD, EFAULT, ALL, NO_DATA, OLD},
+		{R, 0, PREAD, EIO, ALL, UNREAD, OLD}, {R, 0, PREAD, ENOMEM, ALL, NO_MEM, OLD},
+		{R, 0, PREAD, 0, 1, UNREAD, OLD},
+	};
+	uint8_t want[sizeof(now)];
+
+	begin("volatile=on");
+	memset(bus_at(data), 0x55, 7 * 512);
+	assert_int_equal(driver_run(&drv, 1, driver_rw(&drv, W, AT + 3, 7, data)), 0);
+	assert_int_equal(__real_pread64(drv.fd, before, sizeof(before), AT * 512), sizeof(before));
+	memcpy(want, before, sizeof(want));
+	memset(want + 3 * 512, 0x55, 7 * 512);
+	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct nvme_smart was = counts();
+		uint16_t status;
+
+		memset(bus_at(data), 0xee, sizeof(want));
+		error = table[i].error;
+		times = table[i].times;
+		kind = (int)table[i].call;
+		status = run(R, 0);
+		kind = NONE;
+		if (status != table[i].status)
+			fail_msg("row %u: %x, not %x", i, status, table[i].status);
+		if (!status)
+			assert_memory_equal(bus_at(data), want, sizeof(want));
+		assert_int_equal(counts().media_errors[0] - was.media_errors[0], status == UNREAD);
+		assert_int_equal(counts().host_reads[0] - was.host_reads[0], !status);
+		is_in_file(table[i].file);
+	}
+	driver_close(&drv);
+}
+
 /* In thousands of 512 bytes, however large a block is, and rounded up. */
 static void units_are_counted_in_sectors(void **state)
 {
@@ -322,6 +360,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_result_of_a_call_has_its_status),
 		cmocka_unit_test(what_cannot_be_written_back_is_told),
+		cmocka_unit_test(a_cache_lies_over_what_is_read),
 		cmocka_unit_test(units_are_counted_in_sectors),
 	};
 
