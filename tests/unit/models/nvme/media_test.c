@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <linux/falloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,17 @@ WRAP(ssize_t, pwritev64v2, PWRITEV, (int fd, const struct iovec *iov, int nr, of
      (fd, iov, nr, off, flags))
 WRAP(ssize_t, pread64, PREAD, (int fd, void *buf, size_t len, off_t off), (fd, buf, len, off))
 WRAP(int, fdatasync, SYNC, (int fd), (fd))
-WRAP(int, fallocate64, ALLOCATE, (int fd, int mode, off_t off, off_t len), (fd, mode, off, len))
+
+static int modes[16]; /* of the calls that make room or holes */
+static _Atomic unsigned modes_nr;
+
+int __real_fallocate64(int fd, int mode, off_t off, off_t len);
+int __wrap_fallocate64(int fd, int mode, off_t off, off_t len);
+int __wrap_fallocate64(int fd, int mode, off_t off, off_t len)
+{
+	modes[modes_nr++ % 16] = mode;
+	return fails(ALLOCATE) ? -1 : __real_fallocate64(fd, mode, off, len);
+}
 
 /* All drive I/O by plain calls. */
 int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
@@ -246,6 +257,38 @@ static void each_result_of_a_call_has_its_status(void **state)
 	driver_close(&drv);
 }
 
+/* What was a hole is one when it is tried again, and what was none is none. */
+static void zeroes_are_tried_again_as_before(void **state)
+{
+	static const int hole = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE;
+	static const int no_hole = FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE;
+
+	begin("");
+	for (unsigned i = 0; i < 2; i++) {
+		modes_nr = 0;
+		error = EAGAIN;
+		times = 1;
+		kind = ALLOCATE;
+		assert_int_equal(run(Z, i ? DEAC : 0), 0);
+		kind = NONE;
+		assert_int_equal(modes_nr, 2);
+		assert_int_equal(modes[0], i ? hole : no_hole);
+		assert_int_equal(modes[1], i ? hole : no_hole);
+		is_in_file(ZERO);
+	}
+	/* Without holes zeroes are made, without those they are written. */
+	modes_nr = 0;
+	error = EOPNOTSUPP;
+	times = ALL;
+	kind = ALLOCATE;
+	assert_int_equal(run(Z, DEAC), 0);
+	kind = NONE;
+	assert_int_equal(modes_nr, 3);
+	assert_int_equal(modes[1], hole);
+	assert_int_equal(modes[2], no_hole);
+	driver_close(&drv);
+}
+
 /* With a cache of its own: what is stable by then was first written back. */
 static void what_cannot_be_written_back_is_told(void **state)
 {
@@ -359,6 +402,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_result_of_a_call_has_its_status),
+		cmocka_unit_test(zeroes_are_tried_again_as_before),
 		cmocka_unit_test(what_cannot_be_written_back_is_told),
 		cmocka_unit_test(a_cache_lies_over_what_is_read),
 		cmocka_unit_test(units_are_counted_in_sectors),

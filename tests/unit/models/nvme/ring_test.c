@@ -317,6 +317,23 @@ static void a_full_ring_is_emptied(void **state)
 	free(now);
 }
 
+/* As many blocks as there are, and one more than that. */
+static void a_range_may_be_the_whole_drive(void **state)
+{
+	struct nvme_dsm_range *range = bus_at(list);
+
+	assert_int_equal(run(NVME_IO_WRITE_ZEROES, 0, LEN / 512, 0), 0);
+	assert_int_equal(asked_nr, 1);
+	assert_int_equal(run(NVME_IO_WRITE_ZEROES, 1, LEN / 512, 0), DNR(0x80));
+	assert_int_equal(run(NVME_IO_WRITE_ZEROES, 0, LEN / 512 + 1, 0), DNR(0x80));
+	*range = (struct nvme_dsm_range){.nlb = LEN / 512};
+	assert_int_equal(driver_run(&drv, 1, discard(1, list)), 0);
+	assert_int_equal(asked_nr, 2);
+	range->nlb++;
+	assert_int_equal(driver_run(&drv, 1, discard(1, list)), DNR(0x80));
+	assert_int_equal(asked_nr, 2);
+}
+
 /* The kernel takes no entry for a while. */
 static void what_is_refused_is_tried_again(void **state)
 {
@@ -383,6 +400,7 @@ int main(void)
 		T(a_ring_gets_what_a_command_wants),
 		cmocka_unit_test(without_a_ring_calls_do_the_same),
 		T(a_full_ring_is_emptied),
+		T(a_range_may_be_the_whole_drive),
 		T(what_is_refused_is_tried_again),
 		T(what_is_done_in_parts_goes_on_behind_them),
 	};
