@@ -367,6 +367,52 @@ static void a_cache_lies_over_what_is_read(void **state)
 	driver_close(&drv);
 }
 
+/* What a read was given before is no longer its own. */
+static void a_read_goes_where_it_was_told_to(void **state)
+{
+	struct nvme_cmd cmd;
+	uint64_t *prp;
+
+	begin("volatile=on");
+	/* Three pages in disorder, each a piece of its own. */
+	cmd = driver_rw(&drv, R, AT, BLOCKS, data);
+	cmd.prp1 = data + 4 * 4096;
+	prp = bus_at(cmd.prp2);
+	prp[0] = data + 2 * 4096;
+	prp[1] = data;
+	assert_int_equal(driver_run(&drv, 1, cmd), 0);
+	memset(bus_at(data), 0xee, 5 * 4096);
+	assert_int_equal(driver_run(&drv, 1, driver_rw(&drv, R, AT, 8, data + 8 * 4096)), 0);
+	for (unsigned i = 0; i < 5 * 4096; i++)
+		assert_int_equal(((uint8_t *)bus_at(data))[i], 0xee);
+	driver_close(&drv);
+}
+
+/* A file that has shrunk: zeroes have to be there, and a hint does not make it grow. */
+static void only_zeroes_make_a_file_grow(void **state)
+{
+	const off_t len = AT * 512 + 100;
+
+	begin("");
+	assert_int_equal(ftruncate(drv.fd, len), 0);
+	assert_int_equal(run(D, 0), 0);
+	assert_int_equal(lseek(drv.fd, 0, SEEK_END), len);
+	assert_int_equal(run(Z, 0), 0);
+	assert_int_equal(lseek(drv.fd, 0, SEEK_END), (AT + BLOCKS) * 512);
+	is_in_file(ZERO);
+	driver_close(&drv);
+}
+
+/* Nothing to compare with, but something to read from memory. */
+static void a_null_drive_compares_equal(void **state)
+{
+	begin("null");
+	assert_int_equal(run(C, 0), 0);
+	bus_protect(data + 2 * 4096, 4096, 0);
+	assert_int_equal(run(C, 0), NO_DATA);
+	driver_close(&drv);
+}
+
 /* In thousands of 512 bytes, however large a block is, and rounded up. */
 static void units_are_counted_in_sectors(void **state)
 {
@@ -381,10 +427,15 @@ static void units_are_counted_in_sectors(void **state)
 			struct nvme_cmd cmd = driver_rw(&drv, W, 0, 1000, data);
 
 			cmd.cdw12 = 1000 / size - 1;
+			memset(bus_at(data), 0x40 + (int)i, 1000 * 512);
 			assert_int_equal(driver_run(&drv, 1, cmd), 0);
 			cmd.opcode = R;
+			memset(bus_at(data), 0xee, 1000 * 512);
 			if (i < 2)
 				assert_int_equal(driver_run(&drv, 1, cmd), 0);
+			for (unsigned b = 0; i < 2 && b < 1000 * 512; b++)
+				assert_int_equal(((uint8_t *)bus_at(data))[b],
+						 k == 3 ? 0xee : 0x40 + i);
 			is = counts();
 			assert_int_equal(is.data_units_written[0], i + 1);
 			assert_int_equal(is.data_units_read[0], i < 2 ? i + 1 : 2);
@@ -405,6 +456,9 @@ int main(void)
 		cmocka_unit_test(zeroes_are_tried_again_as_before),
 		cmocka_unit_test(what_cannot_be_written_back_is_told),
 		cmocka_unit_test(a_cache_lies_over_what_is_read),
+		cmocka_unit_test(a_read_goes_where_it_was_told_to),
+		cmocka_unit_test(only_zeroes_make_a_file_grow),
+		cmocka_unit_test(a_null_drive_compares_equal),
 		cmocka_unit_test(units_are_counted_in_sectors),
 	};
 
