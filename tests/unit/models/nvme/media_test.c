@@ -24,13 +24,14 @@ enum call { NONE, PREADV, PWRITEV, PREAD, SYNC, ALLOCATE };
 
 /* The next `times` calls of this kind have that error; 0: they do nothing, and that is no error. */
 static _Atomic int kind, times, error;
+static _Atomic int later; /* and those that follow have this one, if any */
 
 static bool fails(enum call call)
 {
-	if ((int)call != kind || !times)
+	if ((int)call != kind || !(times || later))
 		return false;
-	times--;
-	errno = error;
+	errno = times ? error : later;
+	times -= times > 0;
 	return true;
 }
 
@@ -289,6 +290,22 @@ static void zeroes_are_tried_again_as_before(void **state)
 	driver_close(&drv);
 }
 
+/* Of many ranges the first one that failed says why. */
+static void the_first_error_is_told(void **state)
+{
+	begin("");
+	for (unsigned i = 0; i < 2; i++) {
+		error = i ? ENOSPC : EIO;
+		later = i ? EIO : ENOSPC;
+		times = 1;
+		kind = ALLOCATE;
+		assert_int_equal(run(D, 0), i ? FULL : BAD);
+		kind = NONE;
+		later = 0;
+	}
+	driver_close(&drv);
+}
+
 /* With a cache of its own: what is stable by then was first written back. */
 static void what_cannot_be_written_back_is_told(void **state)
 {
@@ -454,6 +471,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_result_of_a_call_has_its_status),
 		cmocka_unit_test(zeroes_are_tried_again_as_before),
+		cmocka_unit_test(the_first_error_is_told),
 		cmocka_unit_test(what_cannot_be_written_back_is_told),
 		cmocka_unit_test(a_cache_lies_over_what_is_read),
 		cmocka_unit_test(a_read_goes_where_it_was_told_to),
