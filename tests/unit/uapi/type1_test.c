@@ -195,6 +195,7 @@ static void info_lists_what_can_be_mapped(void **state)
 	assert_int_equal(w_ioctl(w, fd, VFIO_IOMMU_GET_INFO, &all), 0);
 	assert_int_equal(all.info.argsz, offsetof(typeof(all), beyond));
 	assert_int_equal(all.info.cap_offset, 0);
+	assert_int_equal(all.info.flags, VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS);
 	assert_true(all.info.iova_pgsizes & PAGE);
 	assert_int_equal(w_ioctl(w, fd, VFIO_IOMMU_GET_INFO, &all), 0);
 	assert_int_equal(all.info.cap_offset, sizeof(all.info));
@@ -208,6 +209,16 @@ static void info_lists_what_can_be_mapped(void **state)
 	assert_int_equal(all.range[1].start, 0xfef00000);
 	assert_int_equal(all.range[1].end, (1ull << 48) - 1);
 	assert_int_equal(all.beyond, 0x55555555);
+	/* Who has more room than it takes is not told how much that is; who has less, is. */
+	all.info.argsz = sizeof(all);
+	assert_int_equal(w_ioctl(w, fd, VFIO_IOMMU_GET_INFO, &all), 0);
+	assert_int_equal(all.info.argsz, sizeof(all));
+	all.info.argsz = offsetof(typeof(all), beyond) - 1;
+	all.nr = all.info.cap_offset = 0;
+	assert_int_equal(w_ioctl(w, fd, VFIO_IOMMU_GET_INFO, &all), 0);
+	assert_int_equal(all.info.argsz, offsetof(typeof(all), beyond));
+	assert_int_equal(all.info.cap_offset, 0);
+	assert_int_equal(all.nr, 0);
 	all.info.argsz = 15;
 	assert_int_equal(w_ioctl(w, fd, VFIO_IOMMU_GET_INFO, &all), -EINVAL);
 }
@@ -220,10 +231,16 @@ static void map_errors_are_type1_s(void **state)
 	assert_int_equal(map(w, fd, 8, 0, w->page, PAGE), -EINVAL);
 	assert_int_equal(map(w, fd, 0, 0, w->page, PAGE), -EINVAL);
 	assert_int_equal(map(w, fd, RW, 0, w->page, 0), -EINVAL);
+	assert_int_equal(map(w, fd, RW, 0, w->page, 1), -EINVAL);
 	assert_int_equal(map(w, fd, RW, 0, w->page + 1, PAGE), -EINVAL);
 	assert_int_equal(map(w, fd, RW, 1, w->page, PAGE), -EINVAL);
 	assert_int_equal(map(w, fd, RW, 0 - PAGE, w->page, 2 * PAGE), -EOVERFLOW);
 	assert_int_equal(map(w, fd, RW, 0, (void *)(0 - PAGE), 2 * PAGE), -EOVERFLOW);
+	/* Before flags are looked at; and it says which. */
+	assert_int_equal(map(w, fd, 0, 0, (void *)(0 - PAGE), 2 * PAGE), -EOVERFLOW);
+	assert_non_null(strstr(w->why.text, "vaddr + size"));
+	assert_int_equal(map(w, fd, 0, 0 - PAGE, w->page, 2 * PAGE), -EOVERFLOW);
+	assert_non_null(strstr(w->why.text, "iova + size"));
 	assert_int_equal(map(w, fd, RW, 0, w_wild(w), PAGE), -EFAULT);
 	assert_int_equal(map(w, fd, RW, 0, w->page + 15 * PAGE, 2 * PAGE), -EFAULT);
 	assert_int_equal(map(w, fd, RW, 1ull << 48, w->page, PAGE), -EINVAL);
@@ -327,11 +344,34 @@ static void dma_reaches_what_the_container_maps(void **state)
 	ioas_issuer_destroy(issuer);
 }
 
+static void dma_does_what_a_mapping_allows(void **state)
+{
+	struct world *w = *state;
+	int group, fd = ready(w, VFIO_TYPE1_IOMMU, &group), dev = device_fd(w, group);
+	uint16_t command = 6;
+	struct ioas_issuer *issuer;
+	char byte = 0;
+
+	assert_int_equal(ioas_issuer_new(ioas_pci_device(w->dev[0].pci), &issuer), 0);
+	assert_int_equal(ioas_file_pwrite(w->file[dev - 1000], &w->caller, (uintptr_t)&command, 2,
+					  (7ull << 40) + 4),
+			 2);
+	for (uint32_t flags = 1; flags <= RW; flags++) {
+		assert_int_equal(map(w, fd, flags, flags * PAGE, w->page, PAGE), 0);
+		assert_int_equal(ioas_dma_read(issuer, flags * PAGE, &byte, 1),
+				 flags & VFIO_DMA_MAP_FLAG_READ ? 0 : -EFAULT);
+		assert_int_equal(ioas_dma_write(issuer, flags * PAGE, &byte, 1),
+				 flags & VFIO_DMA_MAP_FLAG_WRITE ? 0 : -EFAULT);
+	}
+	ioas_issuer_destroy(issuer);
+}
+
 static void an_iommufd_serves_as_container(void **state)
 {
 	struct world *w = *state;
 	int fd = w_open(w, "/dev/iommu"), group = w_open_group(w, 0);
 	struct iommu_vfio_ioas ioas = {.size = sizeof(ioas)};
+	struct vfio_iommu_type1_info *info = (void *)w->page;
 	uint64_t len = PAGE;
 
 	assert_int_equal(w_ioctl(w, fd, VFIO_GET_API_VERSION, NULL), 0);
@@ -347,6 +387,8 @@ static void an_iommufd_serves_as_container(void **state)
 	assert_int_equal(map(w, fd, RW, 0x10000, w->page, 2 * PAGE), 0);
 	assert_int_equal(unmap(w, fd, 0, 0x40000, &len), 0);
 	assert_int_equal(len, 0);
+	len = 1;
+	assert_int_equal(unmap(w, fd, 0, 0x40000, &len), 0);
 	len = PAGE;
 	assert_int_equal(unmap(w, fd, 0, 0x10000, &len), -ENOENT);
 	assert_int_equal(len, 0);
@@ -354,6 +396,11 @@ static void an_iommufd_serves_as_container(void **state)
 	assert_int_equal(unmap(w, fd, 0, 0x10000, &len), 0);
 	assert_int_equal(len, 2 * PAGE);
 	assert_int_equal(map(w, fd, 0, 0x10000, w->page, 2 * PAGE), -EINVAL);
+	/* Unlike a container it says how much it takes to who has more room, too. */
+	info->argsz = PAGE;
+	assert_int_equal(w_ioctl(w, fd, VFIO_IOMMU_GET_INFO, info), 0);
+	assert_in_range(info->argsz, sizeof(*info) + 1, PAGE - 1);
+	assert_int_equal(info->cap_offset, sizeof(*info));
 }
 
 /* Neither at the start of an argument nor in its middle. */
@@ -414,6 +461,7 @@ int main(void)
 		TEST(all_is_unmapped_by_flag_alone),
 		TEST(a_container_holds_65535_mappings),
 		TEST(dma_reaches_what_the_container_maps),
+		TEST(dma_does_what_a_mapping_allows),
 		TEST(an_iommufd_serves_as_container),
 		TEST(wild_pointers_are_efault_and_change_nothing),
 	};
