@@ -126,7 +126,7 @@ static int check_map(struct uapi_call *call, struct type1 *type1,
 		rc = check_range(call, map->vaddr, map->size, "vaddr");
 	if (rc)
 		return rc;
-	if (!(map->flags & MAP_FLAGS))
+	if (!map->flags)
 		return why_set(call->why, -EINVAL, "neither READ nor WRITE");
 	if ((map->size | map->iova | map->vaddr) & (ioas_space_alignment(type1->space) - 1))
 		return why_set(call->why, -EINVAL, "iova, vaddr or size is not page aligned");

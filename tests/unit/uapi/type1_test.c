@@ -244,6 +244,7 @@ static void map_errors_are_type1_s(void **state)
 	assert_int_equal(map(w, fd, RW, 0, w_wild(w), PAGE), -EFAULT);
 	assert_int_equal(map(w, fd, RW, 0, w->page + 15 * PAGE, 2 * PAGE), -EFAULT);
 	assert_int_equal(map(w, fd, RW, 1ull << 48, w->page, PAGE), -EINVAL);
+	assert_int_equal(map(w, fd, RW, 0 - PAGE, w->page, PAGE), -EINVAL);
 	assert_int_equal(map(w, fd, RW, 0xfee00000, w->page, PAGE), -EINVAL);
 	assert_int_equal(map(w, fd, RW, 0, w->page, 4 * PAGE), 0);
 	assert_int_equal(map(w, fd, RW, 3 * PAGE, w->page, 4 * PAGE), -EEXIST);
@@ -403,6 +404,25 @@ static void an_iommufd_serves_as_container(void **state)
 	assert_int_equal(info->cap_offset, sizeof(*info));
 }
 
+/* What cannot be cut at its end is not cut at its beginning, either, and nothing is unmapped. */
+static void an_iommufd_cuts_at_ends_of_pages(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu"), group = w_open_group(w, 0);
+	uint64_t len = 100;
+
+	assert_int_equal(set_container(w, group, fd), 0);
+	assert_int_equal(set_iommu(w, fd, VFIO_TYPE1_IOMMU), 0);
+	assert_int_equal(map(w, fd, RW, 0x10000, w->page, 4 * PAGE), 0);
+	assert_int_equal(unmap(w, fd, 0, 0x11000, &len), -EINVAL);
+	assert_int_equal(len, 100);
+	len = PAGE;
+	assert_int_equal(unmap(w, fd, 0, 0x10001, &len), -EINVAL);
+	len = 0;
+	assert_int_equal(unmap(w, fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &len), 0);
+	assert_int_equal(len, 4 * PAGE);
+}
+
 /* Neither at the start of an argument nor in its middle. */
 static void wild_pointers_are_efault_and_change_nothing(void **state)
 {
@@ -463,6 +483,7 @@ int main(void)
 		TEST(dma_reaches_what_the_container_maps),
 		TEST(dma_does_what_a_mapping_allows),
 		TEST(an_iommufd_serves_as_container),
+		TEST(an_iommufd_cuts_at_ends_of_pages),
 		TEST(wild_pointers_are_efault_and_change_nothing),
 	};
 
