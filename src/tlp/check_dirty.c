@@ -312,7 +312,8 @@ static struct ioas_fault record_of(const struct page *page, const struct pt *pt)
 static bool judge(struct table *table, struct page *page, const struct check_reading *reading,
 		  uint64_t turned)
 {
-	bool told = page->told == reading->nr, missing = !told && page->seq <= reading->begun;
+	bool told = page->told == reading->nr;
+	bool missing = !told && !reading->spoilt && page->seq <= reading->begun;
 
 	if (missing || (told && turned && page->last_generation <= turned)) {
 		drop_page(table, page);
@@ -344,7 +345,8 @@ static bool next_missing(struct check_dirty *check, const struct check_reading *
 
 		*first = page->first + 1;
 		*out = record_of(page, pt);
-		check->counts->pages += page->told == reading->nr || page->seq <= reading->begun;
+		check->counts->pages += !reading->spoilt &&
+					(page->told == reading->nr || page->seq <= reading->begun);
 		found = judge(table, page, reading, turned);
 		page = next;
 	}
@@ -358,9 +360,11 @@ void check_dirty_end(struct check_dirty *check, const struct check_reading *read
 {
 	struct ioas_fault fault;
 
-	if (!check || reading->spoilt)
+	if (!check)
 		return;
+	/* Of a spoilt one nothing is missing; but what it told of will not be told again. */
 	while (next_missing(check, reading, pt, &first, last, turned, &fault))
 		fault_add(check->iommu, &fault);
-	__atomic_fetch_add(&check->counts->bitmaps, 1, __ATOMIC_RELAXED);
+	if (!reading->spoilt)
+		__atomic_fetch_add(&check->counts->bitmaps, 1, __ATOMIC_RELAXED);
 }

@@ -31,7 +31,7 @@ struct pt;
 struct check_reading {
 	uint64_t nr;	/* which one it is */
 	uint64_t begun; /* what was noted up to here must be told */
-	bool spoilt;	/* the caller's memory was not all there: nothing can be said */
+	bool spoilt;	/* the caller's memory was not all there: nothing is missing */
 };
 
 /* Made and ended with the instance. */

@@ -199,6 +199,15 @@ static void a_spoilt_reading_says_nothing(void **state)
 	assert_int_equal(end(&reading, true), 0);
 	reading = begin();
 	assert_int_equal(end(&reading, true), 1);
+	/* But what it told of before it was is told, and cleared. */
+	wrote(1);
+	wrote(2);
+	reading = begin();
+	told(&reading, 1);
+	reading.spoilt = true;
+	assert_int_equal(end(&reading, true), 0);
+	reading = begin();
+	assert_int_equal(end(&reading, true), 1);
 }
 
 /* By the page, however much of the page table one walk has found. */
