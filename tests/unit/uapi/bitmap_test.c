@@ -2,7 +2,8 @@
 /*
  * Description: the bitmap of IOMMU_HWPT_GET_DIRTY_BITMAP against an array of pages: random writes
  * of a device, from a byte to much more than the engine's window onto the bitmap, read by bits of
- * any size, from a bitmap that has bits already, and into one that ends too early.
+ * any size, from a bitmap that has bits already, and into one that ends too early. All of it with
+ * --check-dirty as well, which misses nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static uint64_t below(uint64_t nr)
 	return (state >> 11) % nr;
 }
 
-static int setup(void **unused)
+static int setup_config(const struct ioas_iommu_config *config)
 {
 	uint16_t command = PCI_CMD_MASTER | PCI_CMD_MEMORY;
 	struct iommu_option small = {.size = sizeof(small),
@@ -51,7 +52,7 @@ static int setup(void **unused)
 	int cdev;
 	void *world;
 
-	if (world_setup(&world))
+	if (world_setup_config(&world, config))
 		return -1;
 	w = world;
 	memory = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -72,10 +73,29 @@ static int setup(void **unused)
 	return ioas_issuer_new(ioas_pci_device(w->dev[1].pci), &issuer);
 }
 
+static int setup(void **unused)
+{
+	const struct ioas_iommu_config config = {.memlock = true};
+
+	return setup_config(&config);
+}
+
+static int setup_checked(void **unused)
+{
+	struct ioas_iommu_config config = {.memlock = true};
+
+	assert_int_equal(ioas_iommu_config_set(&config, "check-dirty", "on", NULL), 0);
+	return setup_config(&config);
+}
+
 static int teardown(void **unused)
 {
+	struct ioas_fault fault;
+	uint64_t seq = 0;
 	void *world = w;
 
+	assert_int_equal(ioas_fault_read(w->iommu, &seq, &fault, 1), 0);
+	memset(dirty, 0, sizeof(dirty));
 	ioas_issuer_destroy(issuer);
 	munmap(bits, 65 * PAGE);
 	world_teardown(&world);
@@ -123,7 +143,7 @@ static long read_bits(uint64_t start, uint64_t len, uint64_t unit, const void *t
 static void reads_are_what_was_written(void **unused)
 {
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		uint64_t unit = 512ull << below(9), units = LEN / unit, first = below(units);
+		uint64_t unit = 64ull << below(12), units = LEN / unit, first = below(units);
 		uint64_t nr = 1 + below(units - first);
 		bool clear = below(2);
 		uint8_t old = (uint8_t)below(256);
@@ -234,5 +254,6 @@ int main(void)
 		cmocka_unit_test(bits_are_set_without_the_caller_s_help),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests_name("alone", tests, setup, teardown) +
+	       cmocka_run_group_tests_name("checked", tests, setup_checked, teardown);
 }
