@@ -90,11 +90,8 @@ static int setup_checked(void **unused)
 
 static int teardown(void **unused)
 {
-	struct ioas_fault fault;
-	uint64_t seq = 0;
 	void *world = w;
 
-	assert_int_equal(ioas_fault_read(w->iommu, &seq, &fault, 1), 0);
 	memset(dirty, 0, sizeof(dirty));
 	ioas_issuer_destroy(issuer);
 	munmap(bits, 65 * PAGE);
@@ -244,6 +241,45 @@ static void bits_are_set_without_the_caller_s_help(void **unused)
 	}
 }
 
+/* Of a line no more is touched than up to its last bit, where the rest of it is not there. */
+static void a_line_may_end_where_the_memory_does(void **unused)
+{
+	static const unsigned pages[] = {0, 7, 8, 511, 512, 1000, 1024 + 63, 8191};
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		struct ioas_tlp tlp = {
+			.addr = IOVA + pages[i] * PAGE, .len = 1, .op = IOAS_TLP_WRITE};
+		uint8_t *end = bits + 64 * PAGE, byte = 0;
+
+		memset(bits, 0, 64 * PAGE);
+		assert_int_equal(ioas_tlp_issue(issuer, &tlp, &byte), 0);
+		assert_int_equal(read_bits(0, LEN, PAGE, end - pages[i] / 8 - 1, true), 0);
+		assert_int_equal(end[-1], 1u << pages[i] % 8);
+		assert_int_equal(read_bits(0, LEN, PAGE, bits, true), 0);
+		for (unsigned b = 0; b < PAGES / 8; b++)
+			assert_int_equal(bits[b], 0);
+	}
+}
+
+static void what_is_not_there_has_a_reason(void **unused)
+{
+	uint32_t was = hwpt;
+
+	hwpt = 4711;
+	assert_int_equal(read_bits(0, LEN, PAGE, bits, true), -ENOENT);
+	assert_non_null(strstr(w->why.text, "4711"));
+	hwpt = was;
+}
+
+/* Of all of these, with --check-dirty. */
+static void nothing_was_missed(void **unused)
+{
+	struct ioas_fault fault;
+	uint64_t seq = 0;
+
+	assert_int_equal(ioas_fault_read(w->iommu, &seq, &fault, 1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +288,9 @@ int main(void)
 		cmocka_unit_test(bytes_without_a_dirty_page_need_not_be_there),
 		cmocka_unit_test(a_range_may_end_with_all_addresses),
 		cmocka_unit_test(bits_are_set_without_the_caller_s_help),
+		cmocka_unit_test(a_line_may_end_where_the_memory_does),
+		cmocka_unit_test(what_is_not_there_has_a_reason),
+		cmocka_unit_test(nothing_was_missed),
 	};
 
 	return cmocka_run_group_tests_name("alone", tests, setup, teardown) +
