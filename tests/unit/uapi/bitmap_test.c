@@ -261,6 +261,55 @@ static void a_line_may_end_where_the_memory_does(void **unused)
 	}
 }
 
+static void write_byte(unsigned page)
+{
+	struct ioas_tlp tlp = {.addr = IOVA + page * PAGE, .len = 1, .op = IOAS_TLP_WRITE};
+	uint8_t byte = 0;
+
+	assert_int_equal(ioas_tlp_issue(issuer, &tlp, &byte), 0);
+}
+
+/* A page has more bits then than the engine's window. */
+static void a_bit_may_be_a_byte(void **unused)
+{
+	write_byte(3);
+	memset(bits, 0, 64 * PAGE);
+	assert_int_equal(read_bits(2 * PAGE, 3 * PAGE, 1, bits, true), 0);
+	for (unsigned i = 0; i < PAGE; i++)
+		assert_int_equal(bits[i], i / (PAGE / 8) == 1 ? 0xff : 0);
+}
+
+/* Nor need those be there that lie between two, whatever was set in another window before. */
+static void bytes_between_two_need_not_be_there(void **unused)
+{
+	uint8_t *at = bits + PAGE - 20;
+
+	memset(bits, 0, 64 * PAGE);
+	write_byte(10);
+	write_byte(4200);
+	assert_int_equal(mprotect(bits + PAGE, PAGE, PROT_NONE), 0);
+	assert_int_equal(read_bits(0, LEN, 512, at, true), 0);
+	assert_int_equal(at[10], 0xff);
+	assert_int_equal(at[4200], 0xff);
+	at[10] = at[4200] = 0;
+	assert_int_equal(read_bits(0, LEN, 512, at, true), 0);
+	assert_int_equal(at[10] | at[4200], 0);
+	assert_int_equal(mprotect(bits + PAGE, PAGE, PROT_READ | PROT_WRITE), 0);
+}
+
+static void nothing_is_lost_with_a_bitmap_of_larger_bits(void **unused)
+{
+	struct ioas_tlp tlp = {.addr = IOVA, .len = LEN, .op = IOAS_TLP_WRITE};
+	uint8_t *end = bits + 64 * PAGE, *at = end - PAGES / 16 + 5;
+
+	memset(bits, 0, 64 * PAGE);
+	assert_int_equal(ioas_tlp_issue(issuer, &tlp, memory), 0);
+	assert_int_equal(read_bits(0, LEN, 2 * PAGE, at, true), 0);
+	assert_int_equal(read_bits(0, LEN, 2 * PAGE, bits, true), 0);
+	for (unsigned i = 0; i < PAGES / 16; i++)
+		assert_int_equal(bits[i] | (at + i < end ? at[i] : 0), 0xff);
+}
+
 static void what_is_not_there_has_a_reason(void **unused)
 {
 	uint32_t was = hwpt;
@@ -289,6 +338,9 @@ int main(void)
 		cmocka_unit_test(a_range_may_end_with_all_addresses),
 		cmocka_unit_test(bits_are_set_without_the_caller_s_help),
 		cmocka_unit_test(a_line_may_end_where_the_memory_does),
+		cmocka_unit_test(a_bit_may_be_a_byte),
+		cmocka_unit_test(bytes_between_two_need_not_be_there),
+		cmocka_unit_test(nothing_is_lost_with_a_bitmap_of_larger_bits),
 		cmocka_unit_test(what_is_not_there_has_a_reason),
 		cmocka_unit_test(nothing_was_missed),
 	};

@@ -177,6 +177,22 @@ static void a_lost_bit_is_named_once(void **state)
 	end(&s);
 }
 
+/* Though the one before it was told, and stands beside it in the bitmap. */
+static void the_next_page_is_missed(void **state)
+{
+	struct set s = begin(state);
+
+	map(&s, 0, NR);
+	assert_int_equal(track(&s, IOMMU_HWPT_DIRTY_TRACKING_ENABLE), 0);
+	write_page(&s, 5);
+	write_page(&s, 6);
+	lose(&s);
+	write_page(&s, 5);
+	assert_int_equal(get(&s, 0, NR, 0), 1 << 5);
+	assert_int_equal(counts.missing, 1);
+	end(&s);
+}
+
 /* Each page that a write meets, and of what is unmapped no other. */
 static void every_page_of_a_write_is_missed(void **state)
 {
@@ -458,6 +474,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_lost_bit_is_named_once, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(the_next_page_is_missed, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(every_page_of_a_write_is_missed, setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(a_part_misses_what_is_in_it, setup, world_teardown),
