@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The ioctls of /dev/iommu: sizes, ids, options, maps and page tables. */
+#include <stdlib.h>
 #include <string.h>
 #include "uapi/uapi.h"
 #include "world.h"
@@ -401,6 +402,37 @@ static void ioctls_are_counted_by_result(void **state)
 	assert_int_equal(counts[0].count, 2);
 }
 
+/* Of a block that is shorter or longer than the counters, those that are whole and are there. */
+static void counts_are_decoded_as_far_as_they_go(void **state)
+{
+	size_t len = uapi_counts_len(), nr = len / 8, all;
+	struct ioas_ioctl_count out[3], mark;
+	uint64_t *block = malloc(len + 16);
+
+	assert_non_null(block);
+	for (size_t i = 0; i < nr + 2; i++)
+		block[i] = i + 1;
+	for (size_t part = 0; part < 50; part++)
+		assert_int_equal(ioas_ioctl_counts_decode(block, part, out, 3), part / 8);
+	all = ioas_ioctl_counts_decode(block, len, out, 3);
+	assert_int_equal(ioas_ioctl_counts_decode(block, len - 1, out, 3), all - 1);
+	assert_int_equal(ioas_ioctl_counts_decode(block, len + 16, out, 3), all);
+	/* No more than there is room for is written. */
+	memset(&mark, 0x55, sizeof(mark));
+	out[2] = mark;
+	assert_int_equal(ioas_ioctl_counts_decode(block, len, out, 2), all);
+	assert_string_equal(out[1].name, uapi_iommufd_table.ops[0].name);
+	assert_int_equal(out[1].error, 1);
+	assert_int_equal(out[1].count, 2);
+	assert_memory_equal(&out[2], &mark, sizeof(mark));
+	/* The last of all is of numbers that are no ioctl. */
+	memset(block, 0, (nr - 1) * 8);
+	assert_int_equal(ioas_ioctl_counts_decode(block, len, out, 1), 1);
+	assert_string_equal(out[0].name, "unknown");
+	assert_int_equal(out[0].error, EHWPOISON);
+	free(block);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -420,6 +452,7 @@ int main(void)
 		TEST(a_page_table_holds_its_ioas_and_a_device_its_page_table),
 		TEST(hw_info_of_no_type_zeroes_the_buffer),
 		TEST(ioctls_are_counted_by_result),
+		cmocka_unit_test(counts_are_decoded_as_far_as_they_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
