@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* IOMMU_TEST_CMD's viommus: caches, events, memory behind them and queues. */
+#include <string.h>
 #include "testcmd.h"
 
 /* What a viommu of a device is made of, with all that it takes. */
@@ -233,6 +234,62 @@ static void test_viommu_queues(void **state)
 	w_close(g.w, g.fd);
 }
 
+/* Ids that nothing has, flags, types and depths: each has its errno, and its reason. */
+static void test_viommu_refusals(void **state)
+{
+	struct guest g;
+	struct iommu_viommu_alloc viommu = {.size = sizeof(viommu), .type = TESTCMD_TYPE_VIOMMU};
+	struct iommu_vdevice_alloc vdevice = {.size = sizeof(vdevice)};
+	struct iommu_veventq_alloc events = {
+		.size = sizeof(events), .type = TESTCMD_TYPE_VEVENTQ, .veventq_depth = 1};
+	struct iommu_hw_queue_alloc queue = {
+		.size = sizeof(queue), .type = TESTCMD_TYPE_HW_QUEUE, .length = PAGE};
+	const struct {
+		uint32_t *field, wrong;
+		unsigned long cmd;
+		void *arg;
+		long rc;
+	} cases[] = {
+		{&viommu.dev_id, 4711, IOMMU_VIOMMU_ALLOC, &viommu, -ENOENT},
+		{&viommu.hwpt_id, 4711, IOMMU_VIOMMU_ALLOC, &viommu, -ENOENT},
+		{&viommu.flags, 1, IOMMU_VIOMMU_ALLOC, &viommu, -EOPNOTSUPP},
+		{&viommu.type, 0, IOMMU_VIOMMU_ALLOC, &viommu, -EOPNOTSUPP},
+		{&viommu.type, 0x7777, IOMMU_VIOMMU_ALLOC, &viommu, -EOPNOTSUPP},
+		{&vdevice.viommu_id, 4711, IOMMU_VDEVICE_ALLOC, &vdevice, -ENOENT},
+		{&vdevice.dev_id, 4711, IOMMU_VDEVICE_ALLOC, &vdevice, -ENOENT},
+		{&events.viommu_id, 4711, IOMMU_VEVENTQ_ALLOC, &events, -ENOENT},
+		{&events.flags, 1, IOMMU_VEVENTQ_ALLOC, &events, -EOPNOTSUPP},
+		{&events.__reserved, 1, IOMMU_VEVENTQ_ALLOC, &events, -EOPNOTSUPP},
+		{&events.type, 0, IOMMU_VEVENTQ_ALLOC, &events, -EOPNOTSUPP},
+		{&events.veventq_depth, 0, IOMMU_VEVENTQ_ALLOC, &events, -EINVAL},
+		{&events.veventq_depth, (1u << 19) + 1, IOMMU_VEVENTQ_ALLOC, &events, -EINVAL},
+		{&queue.viommu_id, 4711, IOMMU_HW_QUEUE_ALLOC, &queue, -ENOENT},
+		{&queue.flags, 1, IOMMU_HW_QUEUE_ALLOC, &queue, -EOPNOTSUPP},
+		{&queue.type, 0, IOMMU_HW_QUEUE_ALLOC, &queue, -EOPNOTSUPP},
+	};
+
+	guest_setup(&g, *state);
+	viommu.dev_id = vdevice.dev_id = g.device;
+	viommu.hwpt_id = g.parent;
+	vdevice.viommu_id = events.viommu_id = queue.viommu_id = g.viommu;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint32_t right = *cases[i].field;
+
+		*cases[i].field = cases[i].wrong;
+		assert_int_equal(w_ioctl(g.w, g.fd, cases[i].cmd, cases[i].arg), cases[i].rc);
+		if (cases[i].rc == -ENOENT)
+			assert_non_null(strstr(g.w->why.text, "4711"));
+		*cases[i].field = right;
+	}
+	queue.length = 0;
+	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_HW_QUEUE_ALLOC, &queue), -EINVAL);
+	/* As they were they do; and a queue may be as deep as that. */
+	events.veventq_depth = 1u << 19;
+	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_VEVENTQ_ALLOC, &events), 0);
+	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_VDEVICE_ALLOC, &vdevice), 0);
+	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_VIOMMU_ALLOC, &viommu), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +298,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_viommu_events, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_viommu_memory, world_setup_selftest,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_viommu_refusals, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_viommu_queues, world_setup_selftest,
 						world_teardown),
