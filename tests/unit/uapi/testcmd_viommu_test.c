@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* IOMMU_TEST_CMD's viommus: caches, events, memory behind them and queues. */
 #include <string.h>
+#include <sys/mman.h>
 #include "testcmd.h"
+#include "uapi/uapi.h"
 
 /* What a viommu of a device is made of, with all that it takes. */
 struct guest {
@@ -290,6 +292,46 @@ static void test_viommu_refusals(void **state)
 	assert_int_equal(w_ioctl(g.w, g.fd, IOMMU_VIOMMU_ALLOC, &viommu), 0);
 }
 
+/* What the caller cannot be told of, or has no descriptor for, is not there. */
+static void test_viommu_answers(void **state)
+{
+	struct guest g;
+	struct world *w = *state;
+	struct iommu_viommu_alloc *viommu = (void *)w->page;
+	struct iommu_veventq_alloc events = {
+		.size = sizeof(events), .type = TESTCMD_TYPE_VEVENTQ, .veventq_depth = 1};
+	struct ioas_file *file;
+	int last = 0;
+
+	guest_setup(&g, w);
+	*viommu = (struct iommu_viommu_alloc){.size = sizeof(*viommu),
+					      .type = TESTCMD_TYPE_VIOMMU,
+					      .dev_id = g.device,
+					      .hwpt_id = g.parent};
+	assert_int_equal(mprotect(w->page, PAGE, PROT_READ), 0);
+	assert_int_equal(w_ioctl(w, g.fd, IOMMU_VIOMMU_ALLOC, viommu), -EFAULT);
+	assert_next_id(w, g.fd, g.nested + 1);
+	assert_int_equal(mprotect(w->page, PAGE, PROT_READ | PROT_WRITE), 0);
+
+	events.viommu_id = g.viommu;
+	assert_int_equal(
+		SWEEP(w, g.fd, g.nested + 1, w_ioctl(w, g.fd, IOMMU_VEVENTQ_ALLOC, &events)), 0);
+	file = w->file[events.out_veventq_fd - 1000];
+	assert_string_equal(file->node.path, "anon_inode:[iommufd-viommu-event]");
+	/* The file is a user of the queue. */
+	assert_int_equal(destroy(w, g.fd, events.out_veventq_id), -EBUSY);
+	w_close(w, (int)events.out_veventq_fd);
+	assert_int_equal(destroy(w, g.fd, events.out_veventq_id), 0);
+
+	for (int next = w_open(w, "/dev/iommu"); next > 0; next = w_open(w, "/dev/iommu"))
+		last = next;
+	assert_int_equal(w_ioctl(w, g.fd, IOMMU_VEVENTQ_ALLOC, &events), -EMFILE);
+	assert_next_id(w, g.fd, g.nested + 1);
+	w_close(w, last);
+	assert_int_equal(w_ioctl(w, g.fd, IOMMU_VEVENTQ_ALLOC, &events), 0);
+	assert_int_equal(events.out_veventq_id, g.nested + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +342,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_viommu_memory, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_viommu_refusals, world_setup_selftest,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_viommu_answers, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_viommu_queues, world_setup_selftest,
 						world_teardown),
