@@ -175,6 +175,24 @@ static void unmap_takes_it_back_and_says_so(void **state)
 	rig_says(&fault, "invalidated by UNMAP");
 }
 
+/* Wherever in the mapping it lies, of which no leaf shows all. */
+static void unmap_takes_back_each_page(void **state)
+{
+	const iova_t first = BASE + 65 * PAGE;
+	char byte = 'x';
+
+	for (unsigned page = 0; page < 3; page++) {
+		char *other = rig_map(space, first, 3 * PAGE, RW);
+		struct ioas_ats_translation found = rig_ask(first + page * PAGE, 1, IOAS_TLP_WRITE);
+
+		assert_int_equal(ioas_space_unmap(space, first, first + 3 * PAGE - 1, NULL, NULL),
+				 0);
+		assert_int_equal(side.asked, page + 1);
+		assert_int_equal(rig_touch(found.addr, IOAS_TLP_WRITE, &byte), -EFAULT);
+		munmap(other, 3 * PAGE);
+	}
+}
+
 static void who_holds_nothing_is_not_asked(void **state)
 {
 	char *other = rig_map(space, BASE + 64 * PAGE, PAGE, RW);
@@ -437,6 +455,7 @@ int main(void)
 		TEST(what_is_not_mapped_has_no_translation_and_is_no_fault, start),
 		TEST(a_request_of_many_pages_is_answered_up_to_a_hole, start),
 		TEST(unmap_takes_it_back_and_says_so, start),
+		TEST(unmap_takes_back_each_page, start),
 		TEST(who_holds_nothing_is_not_asked, start),
 		TEST(detach_and_replace_take_it_back, start),
 		TEST(each_pasid_has_its_own, start),
