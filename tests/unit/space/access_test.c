@@ -246,23 +246,6 @@ static void pins_are_refused_in_the_kernels_order(void **state)
 	assert_int_equal(pins(rig, 0), 0);
 }
 
-static void pinning_wants_whole_pages(void **state)
-{
-	struct rig *rig = *state;
-	iova_t iova = BASE + 1;
-
-	map(rig, BASE + 1, rig->mem + 1, 10, RW);
-	assert_int_equal(ioas_access_attach(rig->access, rig->space, NULL), -EADDRINUSE);
-	assert_int_equal(ioas_space_unmap(rig->space, 0, UINT64_MAX, NULL, NULL), 0);
-	attach(rig);
-	assert_int_equal(ioas_space_alignment(rig->space), PAGE);
-	assert_int_equal(ioas_space_map(rig->space, NULL, &iova, (uintptr_t)rig->mem + 1, 10,
-					RW | IOAS_MAP_FIXED, NULL),
-			 -EINVAL);
-	ioas_access_detach(rig->access);
-	assert_int_equal(ioas_space_alignment(rig->space), 1);
-}
-
 static void a_page_that_is_given_up_stays(void **state)
 {
 	struct rig *rig = *state;
@@ -422,6 +405,30 @@ static void a_page_of_a_file_counts_wherever_it_is_mapped(void **state)
 	assert_int_equal(byte_at(rig, BASE + PAGE), 'y');
 }
 
+/* And no page more; what the file has lost while it was pinned is not there. */
+static void a_files_last_page_is_copied_while_there_is_one(void **state)
+{
+	struct rig *rig = *state;
+	int fd = memfd_create("file", 0), owned = dup(fd);
+	struct mem_file *file;
+	iova_t iova = BASE;
+	char byte = 'x';
+
+	assert_int_equal(ftruncate(fd, 2 * PAGE), 0);
+	assert_int_equal(mem_file_open(rig->iommu->files, owned, &file), 0);
+	assert_int_equal(space_map_file(rig->space, NULL, file, &iova, PAGE, PAGE,
+					RW | IOAS_MAP_FIXED, NULL),
+			 0);
+	mem_file_put(file);
+	attach(rig);
+	assert_int_equal(rw(rig, BASE + PAGE - 1, &byte, 1, IOAS_ACCESS_WRITE), 0);
+	assert_int_equal(byte_at(rig, BASE + PAGE - 1), 'x');
+	assert_int_equal(pin(rig, BASE, PAGE), 0);
+	assert_int_equal(ftruncate(fd, PAGE), 0);
+	assert_int_equal(rw(rig, BASE, &byte, 1, 0), -EFAULT);
+	close(fd);
+}
+
 static void cutting_needs_small_leaves_and_no_pins(void **state)
 {
 	struct rig *rig = *state;
@@ -465,13 +472,13 @@ int main(void)
 		TEST(copying_is_refused_in_the_kernels_order),
 		TEST(a_pin_touches_no_page_but_its_own),
 		TEST(pins_are_refused_in_the_kernels_order),
-		TEST(pinning_wants_whole_pages),
 		TEST(a_page_that_is_given_up_stays),
 		TEST(a_loan_spans_what_was_given_up_and_what_was_not),
 		TEST(unmapping_asks_the_access_to_let_go),
 		TEST(moving_leaves_nothing_pinned),
 		TEST(a_copy_and_a_table_and_a_pin_of_one_object_pin_once),
 		TEST(a_page_of_a_file_counts_wherever_it_is_mapped),
+		TEST(a_files_last_page_is_copied_while_there_is_one),
 		TEST(cutting_needs_small_leaves_and_no_pins),
 	};
 

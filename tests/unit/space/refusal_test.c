@@ -275,6 +275,19 @@ static void an_access_says_what_it_cannot_have(void **state)
 	assert_int_equal(rig->pins, 0);
 }
 
+static void pinning_wants_whole_pages(void **state)
+{
+	assert_int_equal(map(0x1001, ARENA + 1, 10, FIXED), 0);
+	SAYS(ioas_access_attach(user, rig->space, &rig->why), -EADDRINUSE,
+	     "mapping 0x1001-0x100a or its memory is not aligned to 4096");
+	assert_int_equal(unmap(0, UINT64_MAX), 0);
+	assert_int_equal(ioas_access_attach(user, rig->space, NULL), 0);
+	assert_int_equal(ioas_space_alignment(rig->space), PAGE);
+	SAYS(map(0x1001, ARENA + 1, 10, FIXED), -EINVAL, "length 0xa: not a multiple of 4096");
+	ioas_access_detach(user);
+	assert_int_equal(ioas_space_alignment(rig->space), 1);
+}
+
 /* Of a pin of a page's, each time of the whole mapping, a hundred times; and then it is as it was.
  */
 static void an_access_that_does_not_let_go_is_a_deadlock(void **state)
@@ -310,6 +323,7 @@ int main(void)
 		TEST(memory_that_is_not_there_is_named),
 		TEST(an_unmap_says_what_it_stops_at),
 		TEST(an_access_says_what_it_cannot_have),
+		TEST(pinning_wants_whole_pages),
 		TEST(an_access_that_does_not_let_go_is_a_deadlock),
 	};
 
