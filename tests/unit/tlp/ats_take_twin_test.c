@@ -327,12 +327,17 @@ static void a_device_has_as_long_as_is_set(void **state)
 
 	for (size_t i = 0; i < 2 * sizeof(all) / sizeof(all[0]); i++) {
 		const struct ioas_iommu_config config = {.ats_timeout_ms = all[i / 2].ms};
+		struct ioas_tlp tlp = {.addr = BASE, .len = 1};
+		struct ioas_ats_translation found;
 		char *memory;
 
 		rig_start(&config);
 		memory = rig_map(space, BASE, PAGE, RW);
+		tlp.flags = i / 2 % 2 ? IOAS_TLP_PASID : 0;
+		tlp.pasid = i / 2 % 2 ? 5 : 0;
 		assert_int_equal(ioas_device_attach(dev, space, NULL), 0);
-		rig_ask(BASE, 1, IOAS_TLP_READ);
+		assert_int_equal(ioas_device_attach_pasid(dev, 5, space, NULL), 0);
+		assert_int_equal(ioas_ats_translate(issuer, &tlp, &found, 1), 1);
 		side.answer = NEVER;
 		fake_now = all[i / 2].now;
 		answers = i % 2;
@@ -352,12 +357,14 @@ static void a_device_has_as_long_as_is_set(void **state)
 			assert_int_equal(fault.reason, IOAS_FAULT_ATS_TIMEOUT);
 			assert_int_equal(fault.tlp.addr, BASE);
 			assert_int_equal(fault.tlp.len, PAGE);
-			assert_int_equal(fault.tlp.flags, 0);
+			assert_int_equal(fault.tlp.flags, tlp.flags);
+			assert_int_equal(fault.tlp.pasid, tlp.pasid);
 			assert_int_equal(fault.tlp.at, IOAS_TLP_TRANSLATED);
 			assert_int_equal(fault.taken.first, BASE);
 			assert_int_equal(fault.taken.last, BASE + PAGE - 1);
 			assert_int_equal(fault.taken_by, IOAS_ATS_BY_UNMAP);
 		}
+		ioas_device_detach_pasid(dev, 5);
 		rig_stop();
 		munmap(memory, PAGE);
 	}

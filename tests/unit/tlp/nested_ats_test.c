@@ -253,6 +253,18 @@ static void a_guest_names_what_it_wants_back(void **state)
 	assert_int_equal(asked_nr, 0);
 }
 
+/* A guest may name what it likes of a device that has no ATS. */
+static void of_a_device_without_ats_nothing_is_taken(void **state)
+{
+	guest_start(&guest, 48, false);
+	dev = guest.rig.dev;
+	asked_nr = 0;
+	take_named(0, UINT64_MAX, false, false, 0);
+	take_named(0, UINT64_MAX, true, false, 1);
+	assert_int_equal(asked_nr, 0);
+	guest_stop(&guest);
+}
+
 /* Where PASID 0 stands for requests without one, that is who it names. */
 static void pasid_0_may_name_those_without_one(void **state)
 {
@@ -394,6 +406,7 @@ int main(void)
 		TEST(what_may_not_write_stays, start),
 		TEST(the_parents_own_goes_by_its_address, start),
 		TEST(a_guest_names_what_it_wants_back, start_with_pasids),
+		cmocka_unit_test(of_a_device_without_ats_nothing_is_taken),
 		TEST(pasid_0_may_name_those_without_one, start_with_pasids),
 		TEST(what_is_being_taken_back_is_not_stale, start),
 		TEST(what_is_stale_is_told_of_what_it_was_handed_out_for, start),
