@@ -161,7 +161,8 @@ static struct remembered *start(const struct check_stale *check, uint32_t space,
 	return one;
 }
 
-static bool covered(const struct remembered *one, const struct stale_forget *what)
+/* Of what lies in the range: is it of a kind that is meant? */
+static bool is_meant(const struct remembered *one, const struct stale_forget *what)
 {
 	if (!one->node.tag)
 		return what->structures;
@@ -169,9 +170,7 @@ static bool covered(const struct remembered *one, const struct stale_forget *wha
 		return false;
 	if (what->leaves && !one->leaf)
 		return false;
-	if (what->not_global && one->global)
-		return false;
-	return one->first <= what->last && one->last >= what->first;
+	return !what->not_global || !one->global;
 }
 
 /* Of one space, level by level: of another than is meant only what is global. */
@@ -188,7 +187,7 @@ static void forget_in(struct check_stale *check, uint32_t space, const struct st
 			next = after ? of(after) : NULL;
 			if (level && one->first > what->last)
 				break;
-			if ((mine || one->global) && covered(one, what))
+			if ((mine || one->global) && is_meant(one, what))
 				forget_one(check, one);
 		}
 	}
