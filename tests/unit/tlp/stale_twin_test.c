@@ -136,7 +136,12 @@ static void invalidate(struct check_stale *check)
 
 	if (rnd(2))
 		what.first -= what.first % len_of(level);
+	else if (rnd(2))
+		what.first |= len_of(level) - 1;
 	what.last = what.first + rnd(2 * len_of(1 + (unsigned)rnd(level)));
+	/* To the first byte of a page, as well. */
+	if (what.last - what.last % len_of(1) >= what.first && rnd(2))
+		what.last -= what.last % len_of(1);
 	if (!rnd(50))
 		what = (struct stale_forget){
 			.any_space = true, .last = UINT64_MAX, .structures = true};
