@@ -395,6 +395,41 @@ static void what_is_stale_is_told_of_what_it_was_handed_out_for(void **state)
 	assert_int_equal(counters->around, 0);
 }
 
+/* The byte where it begins to be stale; and the last of the walks that were tried. */
+static void what_is_stale_is_told_of_where_it_is(void **state)
+{
+	struct ioas_tlp tlp = {.addr = IOVA + PAGE, .len = 1, .flags = IOAS_TLP_PRIV}, use = {0};
+	struct ioas_ats_translation found;
+	struct ioas_fault fault[2];
+	struct mem_window *large;
+	static char buf[2 * PAGE];
+	uint64_t seq = 0, *leaf;
+
+	guest.rig.iommu->config.check_invalidation = true;
+	for (unsigned i = 0; i < 4; i++)
+		guest_hide(&guest, DATA + i);
+	large = rig_map(&guest.rig, DATA * PAGE, guest.memory + DATA * PAGE, 4 * PAGE,
+			IOAS_PROT_READ | IOAS_PROT_WRITE);
+	guest_invalidate(&guest);
+	use = (struct ioas_tlp){
+		.addr = ask(IOVA, IOAS_TLP_READ, 0), .len = 2 * PAGE, .at = IOAS_TLP_TRANSLATED};
+	assert_int_equal(ask(IOVA + PAGE, IOAS_TLP_READ, 0), use.addr + PAGE);
+	assert_int_equal(ioas_ats_translate(guest.rig.issuer, &tlp, &found, 1), 1);
+	assert_int_equal(found.addr, use.addr + PAGE);
+	leaf = guest_lead(&guest, 4, 1, IOVA + PAGE, 1, (DATA + 2) * PAGE | ALL | A, ALL | A);
+	guest_invalidate(&guest);
+	assert_int_equal(ioas_tlp_issue(guest.rig.issuer, &use, buf), 0);
+	assert_int_equal(ioas_fault_read(guest.rig.iommu, &seq, fault, 2), 1);
+	assert_int_equal(fault[0].reason, IOAS_PASSED_ATS_STALE);
+	assert_int_equal(fault[0].tlp.addr, use.addr);
+	assert_int_equal(fault[0].addr, use.addr + PAGE);
+	assert_int_equal(fault[0].taken.first, IOVA + PAGE);
+	assert_int_equal(fault[0].stage1_nr, 4);
+	assert_int_equal(fault[0].stage1[3].entry, *leaf);
+	take_gpa(DATA, false);
+	rig_unmap(&guest.rig, DATA * PAGE, large);
+}
+
 #define TEST(name, how) cmocka_unit_test_setup_teardown(name, how, stop)
 
 int main(void)
@@ -410,6 +445,7 @@ int main(void)
 		TEST(pasid_0_may_name_those_without_one, start_with_pasids),
 		TEST(what_is_being_taken_back_is_not_stale, start),
 		TEST(what_is_stale_is_told_of_what_it_was_handed_out_for, start),
+		TEST(what_is_stale_is_told_of_where_it_is, start),
 		TEST(a_table_of_pasids_takes_all_forms, start_with_pasids),
 	};
 
