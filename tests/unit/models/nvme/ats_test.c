@@ -102,6 +102,12 @@ static void a_cache_lies_over_the_file(void **state)
 	bus_protect(data, PAGE, IOAS_PROT_READ);
 	assert_int_equal(run(NVME_IO_READ, 200, 8, data), NVME_DATA_TRANSFER_ERROR);
 	assert_int_equal(run(NVME_IO_READ, 103, 5, data), NVME_DATA_TRANSFER_ERROR);
+	/* What was cached stays, when what was to come over it does not. */
+	bus_protect(data, PAGE, 0);
+	assert_int_equal(run(NVME_IO_WRITE, 103, 1, data), NVME_DATA_TRANSFER_ERROR);
+	assert_int_equal(run(NVME_IO_READ, 103, 5, data + PAGE), 0);
+	for (uint32_t i = 0; i < 5 * 512; i++)
+		assert_int_equal(bytes[PAGE + i], 0xaa);
 }
 
 static void translations_are_given_back(void **state)
