@@ -420,11 +420,17 @@ static void only_zeroes_make_a_file_grow(void **state)
 	driver_close(&drv);
 }
 
-/* Nothing to compare with, but something to read from memory. */
-static void a_null_drive_compares_equal(void **state)
+/* Nothing to compare with or to make stable, but something to read from memory. */
+static void a_null_drive_does_nothing_at_all(void **state)
 {
 	begin("null");
 	assert_int_equal(run(C, 0), 0);
+	assert_int_equal(run(Z, FUA), 0);
+	assert_int_equal(
+		driver_run(&drv, 0, (struct nvme_cmd){.opcode = NVME_ADM_SET_FEATURES, .cdw10 = 6}),
+		0);
+	assert_int_equal(run(D, 0), 0);
+	assert_int_equal(run(Z, 0), 0);
 	bus_protect(data + 2 * 4096, 4096, 0);
 	assert_int_equal(run(C, 0), NO_DATA);
 	driver_close(&drv);
@@ -476,7 +482,7 @@ int main(void)
 		cmocka_unit_test(a_cache_lies_over_what_is_read),
 		cmocka_unit_test(a_read_goes_where_it_was_told_to),
 		cmocka_unit_test(only_zeroes_make_a_file_grow),
-		cmocka_unit_test(a_null_drive_compares_equal),
+		cmocka_unit_test(a_null_drive_does_nothing_at_all),
 		cmocka_unit_test(units_are_counted_in_sectors),
 	};
 
