@@ -35,6 +35,7 @@ static _Atomic unsigned refusals; /* of the next entries, with */
 static _Atomic int refusal;
 static _Atomic unsigned most; /* entries at a time */
 static _Atomic uint32_t part; /* bytes of a vector that are done at a time; 0: all */
+static _Atomic bool then_not; /* behind the first of them the kernel may not go on */
 static struct iovec less[PAGES];
 
 static void note(uint8_t op, uint32_t flags, uint64_t off)
@@ -70,6 +71,8 @@ static void note_entry(struct io_uring_sqe *sqe)
 	if (vector && part) {
 		sqe->len = first_of((const struct iovec *)(uintptr_t)sqe->addr, sqe->len, part);
 		sqe->addr = (uintptr_t)less;
+		if (then_not && asked_nr > 1)
+			less[0].iov_base = (void *)8;
 	}
 }
 
@@ -363,7 +366,7 @@ static void what_is_done_in_parts_goes_on_behind_them(void **state)
 		.opcode = NVME_IO_WRITE, .nsid = 1, .prp2 = list, .cdw10 = 16, .cdw12 = 63};
 	uint8_t now[PAGES * 4096];
 
-	for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+	for (unsigned i = 0; i < 2 * sizeof(parts) / sizeof(parts[0]); i++) {
 		uint64_t *prp = bus_at(list);
 		uint8_t *bytes = bus_at(data);
 
@@ -375,10 +378,12 @@ static void what_is_done_in_parts_goes_on_behind_them(void **state)
 		cmd.opcode = NVME_IO_WRITE;
 		cmd.cdw12 = 63;
 		asked_nr = 0;
-		part = parts[i];
+		part = parts[i / 2];
+		then_not = i % 2;
 		assert_int_equal(driver_run(&drv, 1, cmd), 0);
-		assert_int_equal(asked_nr, (PAGES * 4096 + part - 1) / part);
-		for (unsigned a = 0; a < asked_nr; a++)
+		if (!then_not)
+			assert_int_equal(asked_nr, (PAGES * 4096 + part - 1) / part);
+		for (unsigned a = 0; a < asked_nr && !then_not; a++)
 			expect(a, (struct asked){IORING_OP_WRITEV, 0, 16 * 512 + a * part});
 		assert_int_equal(pread(drv.fd, now, sizeof(now), 16 * 512), sizeof(now));
 		for (unsigned p = 0; p < PAGES; p++)
@@ -387,11 +392,14 @@ static void what_is_done_in_parts_goes_on_behind_them(void **state)
 			prp[p - 1] = data + (2 * PAGES - 1 - p) * 4096;
 		cmd.prp1 = data + (2 * PAGES - 1) * 4096;
 		cmd.opcode = NVME_IO_READ;
+		asked_nr = 0;
 		assert_int_equal(driver_run(&drv, 1, cmd), 0);
 		assert_memory_equal(bytes + PAGES * 4096, bytes, PAGES * 4096);
 		part = 0;
+		assert_int_equal(by_call != 0, i % 2);
+		by_call = 0;
 	}
-	assert_int_equal(by_call, 0);
+	then_not = false;
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
