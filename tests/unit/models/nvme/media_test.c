@@ -425,6 +425,7 @@ static void a_null_drive_does_nothing_at_all(void **state)
 {
 	begin("null");
 	assert_int_equal(run(C, 0), 0);
+	assert_int_equal(bus.lent, 0);
 	assert_int_equal(run(Z, FUA), 0);
 	assert_int_equal(
 		driver_run(&drv, 0, (struct nvme_cmd){.opcode = NVME_ADM_SET_FEATURES, .cdw10 = 6}),
