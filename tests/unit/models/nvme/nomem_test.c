@@ -160,6 +160,39 @@ static void commands_end_while_memory_is_short(void **state)
 	driver_close(&drv);
 }
 
+/* A command that says so has its zeroes; else it says that there was no memory. */
+static void zeroes_are_there_or_refused(void **state)
+{
+	static const uint8_t none[4096];
+	struct driver drv;
+	unsigned refused = 0;
+	bool more = true;
+	iova_t data;
+
+	driver_open(&drv, 1 << 20, "volatile=on");
+	driver_enable(&drv, 16, 0);
+	driver_pair(&drv, 1, 16);
+	data = driver_alloc(&drv, 4096);
+	for (int nth = 1; more; nth++) {
+		struct nvme_cmd zero = {
+			.opcode = NVME_IO_WRITE_ZEROES, .nsid = 1, .cdw10 = 64, .cdw12 = 7};
+		struct nvme_cmd read = {
+			.opcode = NVME_IO_READ, .nsid = 1, .prp1 = data, .cdw10 = 64, .cdw12 = 7};
+		uint16_t status;
+
+		atomic_store(&fuse, nth);
+		status = driver_run(&drv, 1, zero);
+		more = atomic_load(&fuse) <= 0;
+		atomic_store(&fuse, 0);
+		refused += status != 0;
+		assert_true(!status || status == NVME_INTERNAL_ERROR);
+		assert_int_equal(driver_run(&drv, 1, read), 0);
+		assert_int_equal(!memcmp(bus_at(data), none, 4096), !status);
+	}
+	assert_true(refused > 0);
+	driver_close(&drv);
+}
+
 /* Nothing else is under way whose end would wake the controller. */
 static void the_first_command_waits_for_memory(void **state)
 {
@@ -234,6 +267,7 @@ int main(void)
 		cmocka_unit_test(a_controller_that_goes_leaves_nothing_open),
 		cmocka_unit_test(the_first_command_waits_for_memory),
 		cmocka_unit_test(commands_end_while_memory_is_short),
+		cmocka_unit_test(zeroes_are_there_or_refused),
 		cmocka_unit_test(zeroes_that_have_no_room_are_not_promised),
 	};
 
