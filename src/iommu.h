@@ -69,12 +69,11 @@ struct ioas_iommu {
 	struct ioas_space *dmabuf_spaces; /* spaces that have shown dma-bufs */
 	pthread_mutex_t nest_lock;	  /* src/space/nest.c: spaces nested in software */
 	pthread_mutex_t pages_lock;	  /* src/space/pages.c: pages that several areas share */
-	struct pool pages,
-		firsts; /* src/space/: memory for pages, by themselves and with a first pin */
-	struct fault_log *faults;	 /* src/tlp/fault.c */
-	struct check_dirty *check_dirty; /* src/tlp/check_dirty.c; NULL: not asked for */
-	struct pci_bus *pci;		 /* src/pci/topology.c: functions by requester ID */
-	struct uapi *uapi;		 /* src/uapi/: nodes, groups, ioctl counters */
+	struct pool pages, firsts;	  /* src/space/: memory for pages; those with a first pin */
+	struct fault_log *faults;	  /* src/tlp/fault.c */
+	struct check_dirty *check_dirty;  /* src/tlp/check_dirty.c; NULL: not asked for */
+	struct pci_bus *pci;		  /* src/pci/topology.c: functions by requester ID */
+	struct uapi *uapi;		  /* src/uapi/: nodes, groups, ioctl counters */
 };
 
 /* Zeroed memory for counters: from the host's hook, else the heap. NULL: no memory. */

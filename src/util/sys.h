@@ -4,6 +4,7 @@
 #define UTIL_SYS_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,7 +29,7 @@ static inline long sys_call_long(long nr, long a, long b, long c, long d, long e
 	sys_call_long(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* Of a call whose result is an address: is it an error? */
-static inline int sys_failed(long result)
+static inline bool sys_failed(long result)
 {
 	return (unsigned long)result > -4096ul;
 }

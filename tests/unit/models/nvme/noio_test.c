@@ -6,7 +6,6 @@
  * is not made, and leaves nothing open. The linker puts the __wrap_ functions in front of the C
  * library (see meson.build).
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 #include "models/nvme/driver.h"
 #include "tests/soak.h"
+#include "tests/unit/fds.h"
 
 #define BLOCKS 64u
 #define LEN    (BLOCKS * 512u)
@@ -135,17 +135,6 @@ static bool disarm(void)
 	return struck_once;
 }
 
-static unsigned open_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned nr = 0;
-
-	while (readdir(dir))
-		nr++;
-	closedir(dir);
-	return nr;
-}
-
 /* ---- making a controller ---- */
 
 static void nothing_is_left_of_what_could_not_be_made(void **state)
@@ -157,7 +146,7 @@ static void nothing_is_left_of_what_could_not_be_made(void **state)
 
 	assert_int_equal(ftruncate(file, 1 << 20), 0);
 	bus_open();
-	files = open_files();
+	files = fds_open();
 	for (nth = 1; rc; nth++) {
 		struct ioas_why why = {0};
 
@@ -167,11 +156,11 @@ static void nothing_is_left_of_what_could_not_be_made(void **state)
 		assert_true(rc == 0 || rc == -EMFILE);
 		assert_int_equal(rc != 0, why.text[0] != '\0');
 		if (rc)
-			assert_int_equal(open_files(), files);
+			assert_int_equal(fds_open(), files);
 	}
 	assert_true(nth > 2);
 	bus_remove();
-	assert_int_equal(open_files(), files);
+	assert_int_equal(fds_open(), files);
 	bus_close();
 	close(file);
 	unlink(path);

@@ -3,7 +3,6 @@
  * Description: an instance and a controller are made whole or not at all, whichever allocation
  * fails, and commands end while memory is short: with a status, and carried out when it is back.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -14,6 +13,8 @@
 #include <ioas/iommu.h>
 #include "models/nvme/driver.h"
 #include "nvme/volatile.h"
+#include "tests/unit/alloc_fail.h"
+#include "tests/unit/fds.h"
 
 /* The nth allocation from now fails (0: none), and then each `every`th (0: no more). */
 static _Atomic int fuse;
@@ -29,50 +30,10 @@ static bool should_fail(void)
 	return true;
 }
 
-void *__real_calloc(size_t nr, size_t len);
-void *__real_malloc(size_t len);
-void *__real_realloc(void *old, size_t len);
-void *__real_aligned_alloc(size_t align, size_t len);
-void *__wrap_calloc(size_t nr, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_realloc(void *old, size_t len);
-void *__wrap_aligned_alloc(size_t align, size_t len);
-
-void *__wrap_calloc(size_t nr, size_t len)
-{
-	return should_fail() ? NULL : __real_calloc(nr, len);
-}
-
-void *__wrap_malloc(size_t len)
-{
-	return should_fail() ? NULL : __real_malloc(len);
-}
-
-void *__wrap_realloc(void *old, size_t len)
-{
-	return should_fail() ? NULL : __real_realloc(old, len);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t len)
-{
-	return should_fail() ? NULL : __real_aligned_alloc(align, len);
-}
-
-static unsigned open_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned nr = 0;
-
-	while (readdir(dir))
-		nr++;
-	closedir(dir);
-	return nr;
-}
-
 /* Neither of its rings nor of its threads. */
 static void a_controller_that_goes_leaves_nothing_open(void **state)
 {
-	unsigned files = open_files();
+	unsigned files = fds_open();
 	struct driver drv;
 	iova_t data;
 
@@ -85,7 +46,7 @@ static void a_controller_that_goes_leaves_nothing_open(void **state)
 				 0);
 		assert_int_equal(driver_run(&drv, 1, driver_rw(&drv, NVME_IO_READ, 0, 8, data)), 0);
 		driver_close(&drv);
-		assert_int_equal(open_files(), files);
+		assert_int_equal(fds_open(), files);
 	}
 }
 
@@ -107,7 +68,7 @@ static void a_controller_is_made_whole_or_not_at_all(void **state)
 {
 	char path[] = "/tmp/ioas-nomem-XXXXXX", device[128];
 	int fd = mkstemp(path), rc = -ENOMEM;
-	unsigned files = open_files();
+	unsigned files = fds_open();
 	int nth;
 
 	assert_int_equal(ftruncate(fd, 1 << 20), 0);
@@ -117,7 +78,7 @@ static void a_controller_is_made_whole_or_not_at_all(void **state)
 		rc = make(device);
 		atomic_store(&fuse, 0);
 		assert_true(!rc || rc == -ENOMEM);
-		assert_int_equal(open_files(), files);
+		assert_int_equal(fds_open(), files);
 	}
 	assert_true(nth > 8);
 	close(fd);

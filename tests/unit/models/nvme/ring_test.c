@@ -4,7 +4,6 @@
  * entries or does a part of them; and a kernel that has none, where plain calls do the same. The
  * linker puts the __wrap_ functions in front of liburing and the C library (see meson.build).
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -15,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include "models/nvme/driver.h"
+#include "tests/unit/fds.h"
 
 #define LEN   (1u << 20)
 #define PAGES 8u
@@ -260,17 +260,6 @@ static void a_ring_gets_what_a_command_wants(void **state)
 	assert_int_equal(by_call, 2); /* and one before there is no cache */
 }
 
-static unsigned open_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned nr = 0;
-
-	while (readdir(dir))
-		nr++;
-	closedir(dir);
-	return nr;
-}
-
 /* No ring, or one that cannot tell of ends: the calls want the same, and no ring stays open. */
 static void without_a_ring_calls_do_the_same(void **state)
 {
@@ -284,7 +273,7 @@ static void without_a_ring_calls_do_the_same(void **state)
 		ask_all_without_cache();
 		assert_true(by_call > 4);
 		assert_int_equal(most, 0);
-		files[i] = open_files();
+		files[i] = fds_open();
 		driver_close(&drv);
 	}
 	no_eventfd = false;
