@@ -7,7 +7,7 @@
 #define BENCH_BARE_H
 
 #include <string.h>
-#include <ioas/tlp.h>
+#include <ioas/batch.h>
 
 extern uintptr_t bare_to_host;
 
@@ -49,8 +49,10 @@ static inline int bare_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64
 static inline int bare_words(struct ioas_batch *batch, const struct ioas_tlp *tlp,
 			     const uint64_t *words)
 {
-	for (uint64_t i = 0; i < tlp->len; i += 8)
-		bare_dma_store(NULL, tlp->addr + i, words[i / 8], 8);
+	uint64_t *at = (uint64_t *)(tlp->addr + bare_to_host);
+
+	for (uint64_t i = 0; i < tlp->len / 8; i++)
+		__atomic_store_n(&at[i], words[i], __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -74,16 +76,38 @@ static inline void bare_end(struct ioas_batch *batch)
 {
 }
 
-#define ioas_batch_begin bare_begin
-#define ioas_batch_end	 bare_end
-#define ioas_batch_renew bare_end
-#define ioas_batch_at	 bare_at
-#define ioas_batch_move	 bare_move
-#define ioas_batch_copy	 bare_copy
-#define ioas_batch_words bare_words
-#define ioas_tlp_issue	 bare_issue
-#define ioas_dma_read	 bare_read
-#define ioas_dma_write	 bare_write
-#define ioas_dma_store	 bare_dma_store
+static inline void bare_swap(struct ioas_batch *batch)
+{
+}
+
+static inline struct ioas_window bare_window(struct ioas_batch *batch, unsigned op)
+{
+	return (struct ioas_window){0};
+}
+
+static inline bool bare_holds(const struct ioas_window *window, iova_t addr)
+{
+	return true;
+}
+
+static inline void bare_passed(struct ioas_batch *batch, unsigned op, uint32_t nr, uint64_t len)
+{
+}
+
+#define ioas_batch_swap	  bare_swap
+#define ioas_batch_window bare_window
+#define ioas_window_holds bare_holds
+#define ioas_batch_passed bare_passed
+#define ioas_batch_begin  bare_begin
+#define ioas_batch_end	  bare_end
+#define ioas_batch_renew  bare_end
+#define ioas_batch_at	  bare_at
+#define ioas_batch_move	  bare_move
+#define ioas_batch_copy	  bare_copy
+#define ioas_batch_words  bare_words
+#define ioas_tlp_issue	  bare_issue
+#define ioas_dma_read	  bare_read
+#define ioas_dma_write	  bare_write
+#define ioas_dma_store	  bare_dma_store
 
 #endif

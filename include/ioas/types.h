@@ -25,6 +25,9 @@
 #define IOAS_END   _Pragma("GCC visibility pop")
 #endif
 
+/* Of an inline function: at each place, however long it is. */
+#define IOAS_INLINED __attribute__((always_inline))
+
 /* An address as a device puts it on the bus. */
 typedef uint64_t iova_t;
 /* An address in an IOMMU instance's own physical map (src/mem), never a pointer of the program. */

@@ -82,13 +82,19 @@ static __attribute__((noinline)) int find_all(struct direct *d, const struct nvm
 	return rc ? rc : find_rest(d, cmd->prp2, len - first, op);
 }
 
-/* The same. Nearly all data is one page that lies in one piece. */
+/* Is its data well-formed, and part of one page? So is nearly all. */
+static inline bool is_plain(const struct nvme_cmd *cmd, uint64_t len)
+{
+	return !(cmd->prp1 & 3) && len <= 4096 - (cmd->prp1 & 4095);
+}
+
+/* Where it is, as find_all: mostly in one piece. */
 static inline int find_data(struct direct *d, const struct nvme_cmd *cmd, uint64_t len, unsigned op)
 {
 	int64_t rc;
 
 	d->span_nr = 0;
-	if (__builtin_expect((cmd->prp1 & 3) || len > 4096 - (cmd->prp1 & 4095), 0))
+	if (__builtin_expect(!is_plain(cmd, len), 0))
 		return find_all(d, cmd, len, op);
 	rc = find(d, cmd->prp1, len, op);
 	if (__builtin_expect(rc == (int64_t)len, 1))
@@ -136,13 +142,24 @@ static bool suits(struct nvme *nvme, const struct nvme_cmd *cmd)
 	return !nvme_check_range(nvme, cmd, true, write);
 }
 
+static uint64_t len_of(const struct nvme *nvme, const struct nvme_cmd *cmd)
+{
+	return (uint64_t)((cmd->cdw12 & 0xffff) + 1) << nvme->drive.lba_lg2;
+}
+
+/* What its data's TLPs do. */
+static enum ioas_tlp_op op_of(uint8_t opcode)
+{
+	return opcode == NVME_IO_WRITE ? IOAS_TLP_READ : IOAS_TLP_WRITE;
+}
+
 static nvme_status run(struct direct *d, const struct nvme_cmd *cmd)
 {
 	struct nvme *nvme = d->nvme;
 	struct nvme_drive *drive = &nvme->drive;
 	uint64_t off = nvme_slba(cmd) << drive->lba_lg2;
-	uint64_t len = (uint64_t)((cmd->cdw12 & 0xffff) + 1) << drive->lba_lg2;
-	unsigned op = cmd->opcode == NVME_IO_WRITE ? IOAS_TLP_READ : IOAS_TLP_WRITE;
+	uint64_t len = len_of(nvme, cmd);
+	enum ioas_tlp_op op = op_of(cmd->opcode);
 	nvme_status status = NVME_SUCCESS;
 	int rc;
 
@@ -158,7 +175,7 @@ static nvme_status run(struct direct *d, const struct nvme_cmd *cmd)
 	if (!drive_is_null(drive))
 		ioas_batch_renew(&d->batch); /* an UNMAP waits for one command */
 	if (!status)
-		nvme_count_io(nvme, cmd->opcode, len);
+		nvme_count_io(nvme, cmd->opcode, 1, len);
 	return status;
 }
 
@@ -184,8 +201,11 @@ static uint32_t may_run(const struct nvme_sq *sq)
 static int write_words(struct direct *d, iova_t addr, const uint64_t *words, uint32_t nr)
 {
 	struct ioas_tlp tlp = {.addr = addr, .len = nr * 8ul, .op = IOAS_TLP_WRITE};
-	int rc = ioas_batch_words(&d->batch, &tlp, words);
+	int rc;
 
+	ioas_batch_swap(&d->batch);
+	rc = ioas_batch_words(&d->batch, &tlp, words);
+	ioas_batch_swap(&d->batch);
 	if (__builtin_expect(rc != -EAGAIN, 1))
 		return rc;
 	ioas_batch_end(&d->batch);
@@ -237,8 +257,12 @@ static int fetch(struct direct *d, const struct nvme_sq *sq, uint32_t nr)
 		.len = (uint64_t)nr << NVME_SQE_LEN_LG2,
 		.op = IOAS_TLP_READ,
 	};
+	int rc;
 
-	return ioas_batch_copy(&d->batch, &tlp, d->nvme->fetch);
+	ioas_batch_swap(&d->batch);
+	rc = ioas_batch_copy(&d->batch, &tlp, d->nvme->fetch);
+	ioas_batch_swap(&d->batch);
+	return rc;
 }
 
 /* Queue memory that is not there is the end of a controller. */
@@ -248,10 +272,43 @@ static void die(struct nvme *nvme)
 	nvme_fail(nvme);
 }
 
-/* Does commands `from`..`to` of those fetched, up to the first that is not of this kind: which. */
-static inline uint32_t run_some(struct direct *d, nvme_status *status, uint32_t from, uint32_t to)
+/*
+ * Of a null drive's commands nothing is left but that their TLPs pass. So those in a row that are
+ * alike, and whose data lies where the newest translation is, are looked at with that in registers,
+ * and counted together: up to the first that is another, which.
+ */
+static uint32_t pass(struct direct *d, nvme_status *status, uint32_t from, uint32_t to)
 {
+	struct nvme *nvme = d->nvme;
+	uint8_t opcode = nvme->fetch[from].opcode;
+	struct ioas_window window = ioas_batch_window(&d->batch, op_of(opcode));
+	uint64_t all = 0, len;
+	uint32_t at = from;
+
+	for (; at < to; at++, all += len) {
+		const struct nvme_cmd *cmd = &nvme->fetch[at];
+
+		len = len_of(nvme, cmd);
+		if (cmd->opcode != opcode || !is_plain(cmd, len) ||
+		    !ioas_window_holds(&window, cmd->prp1) || !suits(nvme, cmd))
+			break;
+		status[at] = NVME_SUCCESS;
+	}
+	ioas_batch_passed(&d->batch, op_of(opcode), at - from, all);
+	nvme_count_io(nvme, opcode, at - from, all);
+	return at;
+}
+
+/* Does commands `from`..`to` of those fetched, up to the first that is not of this kind: which. */
+static uint32_t run_some(struct direct *d, nvme_status *status, uint32_t from, uint32_t to)
+{
+	bool null = drive_is_null(&d->nvme->drive);
+
 	for (; from < to; from++) {
+		if (null)
+			from = pass(d, status, from, to);
+		if (from == to)
+			break;
 		status[from] = run(d, &d->nvme->fetch[from]);
 		if (status[from] == NVME_LATER)
 			break;
@@ -259,33 +316,46 @@ static inline uint32_t run_some(struct direct *d, nvme_status *status, uint32_t 
 	return from;
 }
 
-uint32_t nvme_direct(struct nvme *nvme, struct nvme_sq *sq)
+/* Up to `n` commands: how many were done. *rc: 0 or -EFAULT. */
+static uint32_t burst(struct direct *d, struct nvme_sq *sq, uint32_t n, int *rc)
 {
-	uint32_t n = may_run(sq), done = 0, end = 0;
-	uint32_t at_once = drive_is_null(&nvme->drive) ? POST_ALL : POST_NR;
+	uint32_t at_once = drive_is_null(&d->nvme->drive) ? POST_ALL : POST_NR;
 	nvme_status status[NVME_FETCH];
-	struct direct d;
-	int rc;
+	uint32_t done = 0, end = 0;
 
-	if (!n || nvme->failed)
-		return 0;
-	d.nvme = nvme;
-	ioas_batch_begin(&d.batch, nvme->issuer);
-	rc = fetch(&d, sq, n);
-	while (!rc && done == end && done < n) {
+	*rc = fetch(d, sq, n);
+	while (!*rc && done == end && done < n) {
 		uint32_t from = done;
 
 		end = n - from < at_once ? n : from + at_once;
-		done = run_some(&d, status, from, end);
-		rc = post(&d, sq, status, from, done);
-		ioas_batch_renew(&d.batch);
+		done = run_some(d, status, from, end);
+		*rc = post(d, sq, status, from, done);
+		ioas_batch_renew(&d->batch);
+	}
+	return done;
+}
+
+/* One batch for all rounds, renewed where somebody waits: what it remembers serves the next one. */
+unsigned nvme_direct(struct nvme *nvme, struct nvme_sq *sq, unsigned rounds)
+{
+	unsigned round = 0;
+	struct direct d;
+	uint32_t n;
+	int rc = 0;
+
+	if (nvme->failed || !may_run(sq))
+		return 0;
+	d.nvme = nvme;
+	ioas_batch_begin(&d.batch, nvme->issuer);
+	while (!rc && round < rounds && (n = may_run(sq)) && burst(&d, sq, n, &rc)) {
+		if (!rc)
+			nvme_mask_set(nvme->irq, sq->cq->id);
+		round++;
 	}
 	ioas_batch_end(&d.batch);
 	if (rc == -EFAULT)
 		die(nvme);
-	else if (done)
-		nvme_mask_set(nvme->irq, sq->cq->id);
-	return done;
+	return round;
 }
 
 /* Has the queue commands that were not fetched? */
@@ -307,8 +377,8 @@ static bool run_one(struct nvme *nvme, struct nvme_sq *sq)
 	unsigned round = 0;
 
 	do
-		for (; sq->id && round < ROUNDS && holds(sq) && nvme_direct(nvme, sq); round++)
-			;
+		if (sq->id)
+			round += nvme_direct(nvme, sq, ROUNDS - round);
 	while (sq->id && !holds(sq) && nvme_shadow_ask_one(nvme, sq) && round < ROUNDS);
 	return holds(sq) && leave(nvme, sq);
 }

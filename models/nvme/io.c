@@ -59,20 +59,20 @@ static nvme_status check_range(struct nvme *nvme, struct nvme_req *req, bool dat
 	return data ? nvme_prp(nvme, req, len) : NVME_SUCCESS;
 }
 
-void nvme_count_io(struct nvme *nvme, uint8_t opcode, uint64_t len)
+void nvme_count_io(struct nvme *nvme, uint8_t opcode, uint32_t nr, uint64_t len)
 {
 	if (opcode == NVME_IO_WRITE) {
-		nvme->host_writes++;
+		nvme->host_writes += nr;
 		nvme->written_sectors += len >> 9;
 	} else {
-		nvme->host_reads++;
+		nvme->host_reads += nr;
 		nvme->read_sectors += len >> 9;
 	}
 }
 
 static void count(struct nvme *nvme, const struct nvme_req *req)
 {
-	nvme_count_io(nvme, req->cmd.opcode, req->len);
+	nvme_count_io(nvme, req->cmd.opcode, 1, req->len);
 }
 
 /*

@@ -21,7 +21,7 @@
 #include <stdatomic.h>
 #include <ioas/model.h>
 #include <ioas/pci.h>
-#include <ioas/tlp.h>
+#include <ioas/batch.h>
 #include <liburing.h>
 #include "nvme/drive.h"
 #include "nvme/spec.h"
@@ -282,8 +282,11 @@ void nvme_bad_doorbell(struct nvme *nvme, enum nvme_event what);
 uint64_t nvme_bar_read(void *model, unsigned bar, uint64_t off, unsigned size);
 void nvme_bar_write(void *model, unsigned bar, uint64_t off, uint64_t value, unsigned size);
 
-/* direct.c: with the turn. Fetches, does and completes what can be done at once; how many. */
-uint32_t nvme_direct(struct nvme *nvme, struct nvme_sq *sq);
+/*
+ * direct.c: with the turn. Fetches, does and completes what can be done at once, at most so many
+ * times; how many times it did.
+ */
+unsigned nvme_direct(struct nvme *nvme, struct nvme_sq *sq, unsigned rounds);
 /* A doorbell has been rung: does what can be done at once, or has it done. Any thread. */
 void nvme_rung(struct nvme *nvme, struct nvme_sq *sq);
 
@@ -375,8 +378,8 @@ static inline uint64_t nvme_slba(const struct nvme_cmd *cmd)
 }
 /* Checks of a command on a range of blocks. */
 nvme_status nvme_check_range(struct nvme *nvme, const struct nvme_cmd *cmd, bool data, bool write);
-/* A read or write, or the like, of so many bytes is done. */
-void nvme_count_io(struct nvme *nvme, uint8_t opcode, uint64_t len);
+/* `nr` reads or writes, or the like, are done, of so many bytes together. */
+void nvme_count_io(struct nvme *nvme, uint8_t opcode, uint32_t nr, uint64_t len);
 /* An I/O of the request's spans ended: result bytes or -errno. */
 void nvme_io_done(struct nvme *nvme, struct nvme_req *req, int64_t result);
 

@@ -214,7 +214,7 @@ bool nvme_sq_run(struct nvme *nvme, struct nvme_sq *sq)
 	/* tail >= size: a doorbell that raced with the queue's making. */
 	if (!size || tail >= size || tail == sq->head || sq->cq->backlog)
 		return false; /* a doorbell or a queue with room sets it ready again */
-	if (sq->id && nvme->drive.at_hand && nvme_direct(nvme, sq)) {
+	if (sq->id && nvme->drive.at_hand && nvme_direct(nvme, sq, 1)) {
 		if (sq->head != tail)
 			nvme_mask_set(nvme->ready, sq->id);
 		return true;

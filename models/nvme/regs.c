@@ -162,6 +162,9 @@ bool nvme_cq_head(struct nvme *nvme, struct nvme_cq *cq, uint32_t value, const u
 
 	if (!can_point(nvme, size, value))
 		return false;
+	/* It has moved since the value was stored: who moved it was later. */
+	if (known && head != *known)
+		return false;
 	/* May the head come this far, or would entries be taken that are not there? */
 	tail = atomic_load_explicit(&cq->tail, memory_order_acquire);
 	if ((value + size - head) % size > (tail + size - head) % size) {

@@ -189,7 +189,7 @@ int amd_attach(struct kind_device *dev, const pasid_t *pasid, struct obj_hwpt *h
 			"page table %u has a table of PASIDs: it is attached for all of them, "
 			"without one",
 			hwpt->obj.id);
-	return kind_unit_attach(dev, pasid, hwpt, old, why);
+	return kind_unit_suits(dev, hwpt, why);
 }
 
 /* 2.4: which bits of a command may be set, beside the opcode in bits 63:60. */

@@ -158,7 +158,7 @@ int smmuv3_attach(struct kind_device *dev, const pasid_t *pasid, struct obj_hwpt
 	if (hwpt->parent && own->unit != unit)
 		return why_set(why, -EINVAL, "page table %u is nested for %s, the device's is %s",
 			       hwpt->obj.id, own->unit->name, unit->name);
-	return kind_unit_attach(dev, pasid, hwpt, old, why);
+	return kind_unit_suits(dev, hwpt, why);
 }
 
 static const struct kind_viommu_ops ops = {

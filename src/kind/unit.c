@@ -111,8 +111,7 @@ static unsigned leaf_of(const struct pt_config *table, unsigned max)
 {
 	uint64_t sizes = pt_format_page_sizes(table->format, table->aw);
 
-	if (max < 63)
-		sizes &= (2ull << max) - 1;
+	sizes &= (2ull << max) - 1;
 	return 63 - (unsigned)__builtin_clzll(sizes);
 }
 
@@ -133,7 +132,7 @@ static int set_pages(struct kind_unit *unit, struct ioas_why *why)
 			       "out",
 			       unit->type->ops->name, unit->number, min);
 	max = 63 - (unsigned)__builtin_clzll(want);
-	unit->page_sizes = max < 63 ? has & ((2ull << max) - 1) : has;
+	unit->page_sizes = has & ((2ull << max) - 1); /* of 63: all */
 	unit->table.max_leaf_lg2 = leaf_of(&unit->table, max);
 	unit->pasid_table.max_leaf_lg2 = leaf_of(&unit->pasid_table, max);
 	unit->nest_table.max_leaf_lg2 = leaf_of(&unit->nest_table, max);
@@ -329,8 +328,7 @@ int kind_unit_paging(struct kind_device *dev, uint32_t flags, const struct kind_
 }
 
 /* What another unit of the kind made need not suit this one. route_attach looks at the rest. */
-int kind_unit_attach(struct kind_device *dev, const pasid_t *pasid, struct obj_hwpt *hwpt,
-		     struct obj_hwpt *old, struct ioas_why *why)
+int kind_unit_suits(const struct kind_device *dev, struct obj_hwpt *hwpt, struct ioas_why *why)
 {
 	const struct kind_unit *unit = unit_of(dev);
 	const struct obj_hwpt *paging = obj_hwpt_paging(hwpt);
@@ -354,6 +352,12 @@ int kind_unit_attach(struct kind_device *dev, const pasid_t *pasid, struct obj_h
 			       paging->obj.id, paging->coherent ? "enforces" : "does not enforce",
 			       unit->name, paging->coherent ? "cannot" : "does");
 	return 0;
+}
+
+int kind_unit_attach(struct kind_device *dev, const pasid_t *pasid, struct obj_hwpt *hwpt,
+		     struct obj_hwpt *old, struct ioas_why *why)
+{
+	return kind_unit_suits(dev, hwpt, why);
 }
 
 void kind_own_init(struct kind_own *own, struct ioas_device *dev)

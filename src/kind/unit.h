@@ -118,6 +118,8 @@ int kind_unit_paging(struct kind_device *dev, uint32_t flags, const struct kind_
 		     bool small_pages, struct kind_paging *out, struct ioas_why *why);
 int kind_unit_attach(struct kind_device *dev, const pasid_t *pasid, struct obj_hwpt *hwpt,
 		     struct obj_hwpt *old, struct ioas_why *why);
+/* The same for kinds that look at more: it is all the same for which PASID. */
+int kind_unit_suits(const struct kind_device *dev, struct obj_hwpt *hwpt, struct ioas_why *why);
 
 /* A register's field `high:low` with that value. */
 static inline uint64_t kind_field(unsigned high, unsigned low, uint64_t value)

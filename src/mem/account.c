@@ -20,7 +20,8 @@
 #include "util/tree.h"
 #include "util/why.h"
 
-#define PAGE 4096ull
+#define PAGE	 4096ull
+#define SPARE_NR (ACCOUNT_SPARE_MAX / 2) /* references that a purse takes at once */
 
 /* An entry of one of the trees. It lives as long as a payer has it. */
 struct entry {
@@ -195,7 +196,7 @@ static uint64_t start_of(pid_t pid)
 	for (int field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
 	if (at)
-		start = strtoull(at + 1, NULL, 10);
+		start = strtoull(at, NULL, 10);
 	return start;
 }
 
@@ -308,12 +309,18 @@ struct account_share *account_share_get(struct account_share *share)
 	return share;
 }
 
-void account_share_put(struct account_share *share)
+static void put_some(struct account_share *share, uint32_t nr)
 {
-	if (!share || atomic_fetch_sub_explicit(&share->refs, 1, memory_order_acq_rel) != 1)
+	if (atomic_fetch_sub_explicit(&share->refs, nr, memory_order_acq_rel) != nr)
 		return;
 	account_payer_fini(&share->payer);
 	free(share);
+}
+
+void account_share_put(struct account_share *share)
+{
+	if (share)
+		put_some(share, 1);
 }
 
 static struct account_share *share_new(struct account *account, enum account_rule rule,
@@ -349,21 +356,44 @@ static bool same_again(struct account *account, enum account_rule rule, bool lim
 	       (rule != ACCOUNT_USER || last->user->entry.key[0] == caller->ops->uid(caller));
 }
 
-int account_share_again(struct account *account, enum account_rule rule, struct ioas_caller *caller,
-			struct account_share **last, struct account_share **out)
+void account_purse_fini(struct account_purse *purse)
+{
+	if (purse->share)
+		put_some(purse->share, purse->spare + 1);
+	*purse = (struct account_purse){NULL};
+}
+
+int account_purse_take(struct account *account, enum account_rule rule, struct ioas_caller *caller,
+		       struct account_purse *purse, struct account_share **out)
 {
 	bool limited = limits(caller, &rule);
 
-	if (!*last || !same_again(account, rule, limited, caller, &(*last)->payer)) {
+	if (!purse->share || !same_again(account, rule, limited, caller, &purse->share->payer)) {
 		struct account_share *share = share_new(account, rule, limited, caller);
 
 		if (!share)
 			return -ENOMEM;
-		account_share_put(*last);
-		*last = share;
+		account_purse_fini(purse);
+		purse->share = share;
 	}
-	*out = account_share_get(*last);
+	if (!purse->spare) {
+		atomic_fetch_add_explicit(&purse->share->refs, SPARE_NR, memory_order_relaxed);
+		purse->spare = SPARE_NR;
+	}
+	purse->spare--;
+	*out = purse->share;
 	return 0;
+}
+
+/* With that one, half of what there are at most go back at once. */
+void account_purse_put(struct account_purse *purse, struct account_share *share)
+{
+	if (share != purse->share) {
+		account_share_put(share);
+		return;
+	}
+	put_some(share, SPARE_NR + 1);
+	purse->spare -= SPARE_NR;
 }
 
 /* Adds to a counter that has a limit. The limit's odd bytes are worth no page. */

@@ -62,12 +62,32 @@ struct account_share {
 };
 
 /*
- * A share for one who maps again and again, with a reference: *last (NULL at first), which has a
- * reference too, if it would be made alike, else a new one, which *last is then. Asks for nothing
- * that has not changed. 0; -ENOMEM.
+ * The share of one who maps again and again, and references to it that nobody has yet: so one comes
+ * and goes without a locked instruction. Its owner locks; it begins as zeros.
  */
-int account_share_again(struct account *account, enum account_rule rule, struct ioas_caller *caller,
-			struct account_share **last, struct account_share **out);
+struct account_purse {
+	struct account_share *share;
+	unsigned spare; /* up to ACCOUNT_SPARE_MAX */
+};
+#define ACCOUNT_SPARE_MAX 128u
+
+/*
+ * A share with a reference: the purse's, if it would be made alike, else a new one, which the
+ * purse's is then. Asks for nothing that has not changed. 0; -ENOMEM. And back, by way of a purse
+ * or of account_share_put.
+ */
+int account_purse_take(struct account *account, enum account_rule rule, struct ioas_caller *caller,
+		       struct account_purse *purse, struct account_share **out);
+void account_purse_put(struct account_purse *purse, struct account_share *share);
+static inline void account_purse_give(struct account_purse *purse, struct account_share *share)
+{
+	if (__builtin_expect(share == purse->share && purse->spare < ACCOUNT_SPARE_MAX, 1))
+		purse->spare++;
+	else
+		account_purse_put(purse, share);
+}
+/* It ends. */
+void account_purse_fini(struct account_purse *purse);
 /* One that pays by exactly that rule and is limited, whatever the caller may do. NULL: no memory.
  */
 struct account_share *account_share_new_as(struct account *account, enum account_rule rule,

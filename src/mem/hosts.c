@@ -1,39 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A B+ tree of windows by host address, with the highest end below each node. */
-#include "mem/hosts.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include "mem/hosts_tree.h"
 
-#define LEAF_MAX   40u
-#define INNER_MAX  30u /* takes as much memory */
 #define LEVELS_MAX 24u /* more than memory has room for */
-
-/* Windows that begin at one address are in the order of their own. */
-struct key {
-	uintptr_t start;
-	const struct mem_window *window;
-};
-
-/*
- * An inner node says of each child below which key nothing is in it, nor will be; what is below all
- * of these is in the first.
- */
-struct hosts_node {
-	uint32_t nr;
-	uint32_t level; /* 0: a leaf */
-	union {
-		struct {
-			struct key key[LEAF_MAX];
-			uintptr_t end[LEAF_MAX];
-		} leaf;
-		struct {
-			struct key key[INNER_MAX];
-			uintptr_t high[INNER_MAX]; /* of the children's ends the highest */
-			struct hosts_node *child[INNER_MAX];
-		} inner;
-	};
-};
 
 /* The nodes from a leaf up to the root, and in each inner one the slot of the one below. */
 struct path {
@@ -51,17 +23,11 @@ void hosts_init(struct hosts *hosts, struct pool *nodes)
 	*hosts = (struct hosts){.nodes = nodes};
 }
 
-static bool above(const struct key *a, const struct key *b)
-{
-	return a->start > b->start ||
-	       (a->start == b->start && (uintptr_t)a->window > (uintptr_t)b->window);
-}
-
 /*
  * How many of `nr` keys, which rise, are not above one: by where they begin, which is hardly ever
  * the same, and without a branch that nobody could foresee.
  */
-static unsigned upto(const struct key *keys, unsigned nr, const struct key *key)
+static unsigned upto(const struct hosts_key *keys, unsigned nr, const struct hosts_key *key)
 {
 	unsigned at = 0;
 
@@ -78,26 +44,11 @@ static unsigned upto(const struct key *keys, unsigned nr, const struct key *key)
 }
 
 /* The child that has a key. */
-static unsigned slot_of(const struct hosts_node *node, const struct key *key)
+static unsigned slot_of(const struct hosts_node *node, const struct hosts_key *key)
 {
 	unsigned at = upto(node->inner.key, node->nr, key);
 
 	return at ? at - 1 : 0;
-}
-
-static uintptr_t high_of(const struct hosts_node *node)
-{
-	const uintptr_t *end = node->level ? node->inner.high : node->leaf.end;
-	uintptr_t high = 0;
-
-	for (unsigned i = 0; i < node->nr; i++)
-		high = end[i] > high ? end[i] : high;
-	return high;
-}
-
-static unsigned room_of(const struct hosts_node *node)
-{
-	return node->level ? INNER_MAX : LEAF_MAX;
 }
 
 static struct hosts_node *node_new(struct hosts *hosts, uint32_t level)
@@ -105,95 +56,102 @@ static struct hosts_node *node_new(struct hosts *hosts, uint32_t level)
 	struct hosts_node *node = pool_take(hosts->nodes);
 
 	if (node) {
-		node->nr = 0;
-		node->level = level;
+		node->nr = node->begin = node->newest = 0;
+		node->most = 0;
+		node->level = (uint16_t)level;
 	}
 	return node;
 }
 
-static void put_child(struct hosts_node *node, unsigned at, const struct key *key, uintptr_t high,
-		      struct hosts_node *child)
-{
-	size_t behind = node->nr++ - at;
-
-	memmove(&node->inner.key[at + 1], &node->inner.key[at], behind * sizeof(*key));
-	memmove(&node->inner.high[at + 1], &node->inner.high[at], behind * sizeof(high));
-	memmove(&node->inner.child[at + 1], &node->inner.child[at], behind * sizeof(child));
-	node->inner.key[at] = *key;
-	node->inner.high[at] = high;
-	node->inner.child[at] = child;
-}
-
-static void take_child(struct hosts_node *node, unsigned at)
-{
-	size_t behind = --node->nr - at;
-
-	memmove(&node->inner.key[at], &node->inner.key[at + 1], behind * sizeof(struct key));
-	memmove(&node->inner.high[at], &node->inner.high[at + 1], behind * sizeof(uintptr_t));
-	memmove(&node->inner.child[at], &node->inner.child[at + 1], behind * sizeof(void *));
-}
-
-static void put_window(struct hosts_node *leaf, unsigned at, const struct key *key, uintptr_t end)
-{
-	size_t behind = leaf->nr++ - at;
-
-	memmove(&leaf->leaf.key[at + 1], &leaf->leaf.key[at], behind * sizeof(*key));
-	memmove(&leaf->leaf.end[at + 1], &leaf->leaf.end[at], behind * sizeof(end));
-	leaf->leaf.key[at] = *key;
-	leaf->leaf.end[at] = end;
-}
-
-static void take_window(struct hosts_node *leaf, unsigned at)
-{
-	size_t behind = --leaf->nr - at;
-
-	memmove(&leaf->leaf.key[at], &leaf->leaf.key[at + 1], behind * sizeof(struct key));
-	memmove(&leaf->leaf.end[at], &leaf->leaf.end[at + 1], behind * sizeof(uintptr_t));
-}
-
-/* Moves what `from` has from slot `at` on to the end of `to`, of the same level. */
-static void move(struct hosts_node *to, struct hosts_node *from, unsigned at)
-{
-	size_t nr = from->nr - at;
-
-	if (to->level) {
-		memcpy(&to->inner.key[to->nr], &from->inner.key[at], nr * sizeof(struct key));
-		memcpy(&to->inner.high[to->nr], &from->inner.high[at], nr * sizeof(uintptr_t));
-		memcpy(&to->inner.child[to->nr], &from->inner.child[at], nr * sizeof(void *));
-	} else {
-		memcpy(&to->leaf.key[to->nr], &from->leaf.key[at], nr * sizeof(struct key));
-		memcpy(&to->leaf.end[to->nr], &from->leaf.end[at], nr * sizeof(uintptr_t));
-	}
-	to->nr += nr;
-	from->nr = at;
-}
-
-/*
- * Divides the full child in slot `at`, to which a key is to go. Where that is the last of it nearly
- * all stays: what is entered in order leaves full nodes behind. An inner node is never empty.
- */
-static int divide(struct hosts *hosts, struct hosts_node *node, unsigned at, const struct key *key)
+/* Divides the full child in slot `at`, which keeps so many; what is behind begins with `first`. */
+static int divide(struct hosts *hosts, struct hosts_node *node, unsigned at, unsigned keep,
+		  struct hosts_key first)
 {
 	struct hosts_node *child = node->inner.child[at], *behind = node_new(hosts, child->level);
-	const struct key *keys = child->level ? child->inner.key : child->leaf.key;
-	unsigned keep = child->nr / 2;
-	struct key first;
 
 	if (!behind)
 		return -ENOMEM;
-	if (!above(&keys[child->nr - 1], key))
-		keep = child->level ? child->nr - 1 : child->nr;
-	first = keep < child->nr ? keys[keep] : *key;
-	move(behind, child, keep);
+	if (child->level)
+		move_children(behind, child, keep);
+	else
+		pass_on(child, behind, child->nr - keep);
 	node->inner.high[at] = high_of(child);
 	put_child(node, at + 1, &first, high_of(behind), behind);
+	return 0;
+}
+
+/* The same for an inner one. What is entered in order leaves full ones behind, and none is empty.
+ */
+static int divide_inner(struct hosts *hosts, struct hosts_node *node, unsigned at,
+			const struct hosts_key *key)
+{
+	const struct hosts_key *keys = node->inner.child[at]->inner.key;
+	unsigned keep = above(&keys[INNER_MAX - 1], key) ? INNER_MAX / 2 : INNER_MAX - 1;
+
+	return divide(hosts, node, at, keep, keys[keep]);
+}
+
+/* The leaves in slots `at` and the next one have passed windows to each other. */
+static void passed(struct hosts_node *node, unsigned at)
+{
+	struct hosts_node *behind = node->inner.child[at + 1];
+
+	node->inner.key[at + 1] = leaf_key(behind)[0];
+	node->inner.high[at] = high_of(node->inner.child[at]);
+	node->inner.high[at + 1] = high_of(behind);
+}
+
+/* Makes three leaves of two. */
+static int divide_two(struct hosts *hosts, struct hosts_node *node, unsigned at)
+{
+	struct hosts_node *leaf = node->inner.child[at], *behind = node->inner.child[at + 1];
+	struct hosts_node *between = node_new(hosts, 0);
+	unsigned third = (leaf->nr + behind->nr) / 3u;
+
+	if (!between)
+		return -ENOMEM;
+	pass_on(leaf, between, leaf->nr - third);
+	pass_back(between, behind, behind->nr - third);
+	put_child(node, at + 1, leaf_key(between), 0, between);
+	passed(node, at);
+	passed(node, at + 1);
+	return 0;
+}
+
+/* What room the leaf in a slot has; -1: there is no such slot. */
+static int room_at(const struct hosts_node *node, unsigned at)
+{
+	return at < node->nr ? (int)LEAF_MAX - node->inner.child[at]->nr : -1;
+}
+
+/* Makes room for a key in the full leaf in slot `at`, or beside it. */
+static __attribute__((noinline)) int relieve(struct hosts *hosts, struct hosts_node *node,
+					     unsigned at, const struct hosts_key *key)
+{
+	struct hosts_node *leaf = node->inner.child[at];
+	const struct hosts_key *keys = leaf_key(leaf);
+	struct row_relief by = row_relieve(LEAF_MAX, upto(keys, LEAF_MAX, key), leaf->newest,
+					   room_at(node, at - 1), room_at(node, at + 1));
+
+	switch (by.how) {
+	case ROW_CUT:
+		return divide(hosts, node, at, by.nr, by.to_second ? *key : keys[by.nr]);
+	case ROW_THIRD:
+		return divide_two(hosts, node, at + 1 < node->nr ? at : at - 1);
+	case ROW_BACK:
+		pass_back(node->inner.child[--at], leaf, by.nr);
+		break;
+	case ROW_ON:
+		pass_on(leaf, node->inner.child[at + 1], by.nr);
+	}
+	passed(node, at);
 	return 0;
 }
 
 /* The root has no room: another one above it, which has. */
 static int grow(struct hosts *hosts)
 {
-	static const struct key lowest;
+	static const struct hosts_key lowest;
 	struct hosts_node *root = hosts->root;
 	struct hosts_node *above = node_new(hosts, root ? root->level + 1 : 0);
 
@@ -206,7 +164,7 @@ static int grow(struct hosts *hosts)
 }
 
 /* The way to the leaf that has a key, or will. */
-static void descend(const struct hosts *hosts, const struct key *key, struct path *path)
+static void descend(const struct hosts *hosts, const struct hosts_key *key, struct path *path)
 {
 	struct hosts_node *node = hosts->root;
 
@@ -218,8 +176,8 @@ static void descend(const struct hosts *hosts, const struct key *key, struct pat
 	path->node[0] = node;
 }
 
-/* The same; and in the end the leaf has room. Full nodes on the way are divided. */
-static int descend_with_room(struct hosts *hosts, const struct key *key, struct path *path)
+/* The same; and in the end the leaf has room. There is some in all nodes on the way. */
+static int descend_with_room(struct hosts *hosts, const struct hosts_key *key, struct path *path)
 {
 	struct hosts_node *node = hosts->root, *child;
 
@@ -230,7 +188,8 @@ static int descend_with_room(struct hosts *hosts, const struct key *key, struct 
 
 		child = node->inner.child[at];
 		if (child->nr == room_of(child)) {
-			if (divide(hosts, node, at, key))
+			if (child->level ? divide_inner(hosts, node, at, key)
+					 : relieve(hosts, node, at, key))
 				return -ENOMEM;
 			at = slot_of(node, key);
 			child = node->inner.child[at];
@@ -245,7 +204,7 @@ static int descend_with_room(struct hosts *hosts, const struct key *key, struct 
 int hosts_insert(struct hosts *hosts, uintptr_t start, uintptr_t end,
 		 const struct mem_window *window)
 {
-	struct key key = {start, window};
+	struct hosts_key key = {start, window};
 	struct hosts_node *leaf;
 	struct path path;
 	int rc = descend_with_room(hosts, &key, &path);
@@ -253,7 +212,9 @@ int hosts_insert(struct hosts *hosts, uintptr_t start, uintptr_t end,
 	if (rc)
 		return rc;
 	leaf = path.node[0];
-	put_window(leaf, upto(leaf->leaf.key, leaf->nr, &key), &key, end);
+	hosts->near = leaf;
+	hosts->near_at = upto(leaf_key(leaf), leaf->nr, &key);
+	put_window(leaf, hosts->near_at, (struct hosts_key){start, window}, end - start);
 	for (unsigned i = 1; i <= hosts->root->level; i++) {
 		uintptr_t *high = &path.node[i]->inner.high[path.at[i]];
 
@@ -290,14 +251,25 @@ static bool join(struct hosts *hosts, struct hosts_node *node, unsigned at)
 	behind = node->inner.child[at + 1];
 	if (child->nr + behind->nr > room_of(child) / 4 * 3)
 		return false;
-	if (child->level)
+	if (child->level) {
 		behind->inner.key[0] = node->inner.key[at + 1];
-	move(child, behind, 0);
+		move_children(child, behind, 0);
+	} else {
+		pass_back(child, behind, behind->nr);
+	}
+	hosts->near = NULL;
 	if (node->inner.high[at] < node->inner.high[at + 1])
 		node->inner.high[at] = node->inner.high[at + 1];
 	take_child(node, at + 1);
 	pool_give(hosts->nodes, behind);
 	return true;
+}
+
+/* Is it the time to see whether it goes into another: as it sinks to a quarter, and to an eighth?
+ */
+static bool sparse(unsigned nr, unsigned room)
+{
+	return nr <= room / 4 && nr % (room / 8) == 0;
 }
 
 /* A leaf has less than it had. */
@@ -309,9 +281,10 @@ static void shrink(struct hosts *hosts, const struct path *path)
 		struct hosts_node *node = path->node[i], *child = path->node[i - 1];
 		unsigned at = path->at[i];
 
-		if (child->nr > room_of(child) / 4)
+		if (!sparse(child->nr, room_of(child)))
 			break;
 		if (!child->nr) {
+			hosts->near = NULL;
 			take_child(node, at);
 			pool_give(hosts->nodes, child);
 		} else if (!join(hosts, node, at) && at) {
@@ -324,14 +297,50 @@ static void shrink(struct hosts *hosts, const struct path *path)
 		root = hosts->root;
 	}
 	if (!root->nr) {
-		hosts->root = NULL;
+		hosts->root = hosts->near = NULL;
+		hosts->high = 0;
 		pool_give(hosts->nodes, root);
 	}
 }
 
-void hosts_remove(struct hosts *hosts, uintptr_t start, const struct mem_window *window)
+/* Apart, as what follows remove_near, so that the usual way saves no registers. */
+static __attribute__((noinline)) void take_window(struct hosts_node *leaf, unsigned at)
 {
-	struct key key = {start, window};
+	slide(leaf, row_close(&leaf->begin, leaf->nr--, at));
+}
+
+/*
+ * Is it where the last one was? Then it goes, if that concerns no other node: the leaf has enough
+ * others, one of which begins where it ends, or behind that.
+ */
+static bool remove_near(struct hosts *hosts, const struct mem_window *window)
+{
+	struct hosts_node *leaf = hosts->near;
+	unsigned at = hosts->near_at;
+	const struct hosts_key *key;
+	uint64_t pages;
+
+	if (!leaf || at >= leaf->nr || leaf_key(leaf)[at].window != window)
+		return false;
+	key = &leaf_key(leaf)[at];
+	pages = leaf_pages(leaf)[at];
+	if (sparse(leaf->nr - 1u, LEAF_MAX) || !pages ||
+	    leaf_key(leaf)[leaf->nr - 1].start < key->start + pages * HOSTS_PAGE)
+		return false;
+	if (at) {
+		take_window(leaf, at);
+	} else {
+		leaf->begin++;
+		leaf->nr--;
+	}
+	return true;
+}
+
+/* Apart as well. */
+static __attribute__((noinline)) void remove_far(struct hosts *hosts, uintptr_t start,
+						 const struct mem_window *window)
+{
+	struct hosts_key key = {start, window};
 	struct hosts_node *leaf;
 	struct path path;
 	uintptr_t end;
@@ -339,41 +348,71 @@ void hosts_remove(struct hosts *hosts, uintptr_t start, const struct mem_window 
 
 	descend(hosts, &key, &path);
 	leaf = path.node[0];
-	at = upto(leaf->leaf.key, leaf->nr, &key) - 1;
-	end = leaf->leaf.end[at];
+	at = upto(leaf_key(leaf), leaf->nr, &key) - 1;
+	end = leaf_end(leaf, at);
+	hosts->near = leaf;
+	hosts->near_at = at;
 	take_window(leaf, at);
-	lower(hosts, &path, end);
+	if (hosts->root->nr)
+		lower(hosts, &path, end);
 	shrink(hosts, &path);
+}
+
+void hosts_remove(struct hosts *hosts, uintptr_t start, const struct mem_window *window)
+{
+	if (!remove_near(hosts, window))
+		remove_far(hosts, start, window);
 }
 
 uintptr_t hosts_low(const struct hosts *hosts)
 {
-	const struct hosts_node *node = hosts->root;
+	struct hosts_node *node = hosts->root;
 
 	while (node && node->level)
 		node = node->inner.child[0];
-	return node ? node->leaf.key[0].start : UINTPTR_MAX;
+	return node ? leaf_key(node)[0].start : UINTPTR_MAX;
+}
+
+/* How many in a leaf are known to end at or below an address: by where they begin. */
+static unsigned ended(struct hosts_node *leaf, uintptr_t addr)
+{
+	uint64_t most = (uint64_t)leaf->most * HOSTS_PAGE;
+	struct hosts_key key = {addr - most, (const struct mem_window *)UINTPTR_MAX};
+
+	return leaf->most == UINT32_MAX || addr < most ? 0 : upto(leaf_key(leaf), leaf->nr, &key);
+}
+
+/* The first key in a leaf that meets the walk's range, and comes after its newest. */
+static const struct hosts_key *seek_leaf(struct hosts_node *leaf, const struct hosts_walk *walk,
+					 bool behind)
+{
+	struct hosts_key newest = {walk->at, walk->window};
+	unsigned at;
+
+	if (behind)
+		at = upto(leaf_key(leaf), leaf->nr, &newest);
+	else
+		at = ended(leaf, walk->start);
+	while (at < leaf->nr && leaf_end(leaf, at) <= walk->start)
+		at++;
+	if (at == leaf->nr || leaf_key(leaf)[at].start >= walk->end)
+		return NULL;
+	return &leaf_key(leaf)[at];
 }
 
 /*
  * The first key below a node that meets the walk's range, and comes after its newest, which may be
  * there, too (`behind`).
  */
-static const struct key *seek(const struct hosts_node *node, const struct hosts_walk *walk,
-			      bool behind)
+static const struct hosts_key *seek(struct hosts_node *node, const struct hosts_walk *walk,
+				    bool behind)
 {
-	struct key newest = {walk->at, walk->window};
-	const struct key *found = NULL;
+	struct hosts_key newest = {walk->at, walk->window};
+	const struct hosts_key *found = NULL;
 	unsigned at = 0;
 
-	if (!node->level) {
-		if (behind)
-			at = upto(node->leaf.key, node->nr, &newest);
-		while (at < node->nr && node->leaf.end[at] <= walk->start)
-			at++;
-		return at < node->nr && node->leaf.key[at].start < walk->end ? &node->leaf.key[at]
-									     : NULL;
-	}
+	if (!node->level)
+		return seek_leaf(node, walk, behind);
 	if (behind)
 		at = slot_of(node, &newest);
 	do {
@@ -386,7 +425,7 @@ static const struct key *seek(const struct hosts_node *node, const struct hosts_
 
 struct mem_window *hosts_next(const struct hosts *hosts, struct hosts_walk *walk)
 {
-	const struct key *found = hosts->root ? seek(hosts->root, walk, true) : NULL;
+	const struct hosts_key *found = hosts->root ? seek(hosts->root, walk, walk->window) : NULL;
 
 	if (!found)
 		return NULL;

@@ -11,8 +11,6 @@
 #include "mem/mem.h"
 #include "util/sys.h"
 
-#define PAGE 4096ul
-
 /* Pieces in the making: counted first, then written. */
 struct pieces {
 	struct mem_piece **out; /* NULL: only count */
@@ -66,7 +64,7 @@ static void put_part(struct pieces *pieces, const struct mem_part *part)
 	if (!split)
 		put(pieces,
 		    atomic_load_explicit(&part->from->host, memory_order_relaxed) + part->start,
-		    part->len, part->from->pieces && part->from->pieces->node.tag);
+		    part->len, !mem_window_is_one(part->from) && part->from->pieces->node.tag);
 	for (size_t i = split ? pins_piece_index(split, part->start) : 0; split && i < split->nr;
 	     i++) {
 		if (split->at[i].start >= part->start + part->len)
@@ -75,13 +73,10 @@ static void put_part(struct pieces *pieces, const struct mem_part *part)
 	}
 }
 
-static struct pieces put_all(struct mem_piece **out, const struct mem_part *parts, size_t nr)
+static void put_all(struct pieces *pieces, const struct mem_part *parts, size_t nr)
 {
-	struct pieces pieces = {.out = out};
-
 	for (size_t i = 0; i < nr; i++)
-		put_part(&pieces, &parts[i]);
-	return pieces;
+		put_part(pieces, &parts[i]);
 }
 
 static void give_back(struct mem_pins *pins, struct mem_piece **pieces, size_t nr)
@@ -108,16 +103,18 @@ static int add_several(struct mem_pins *pins, struct mem_window *window,
 		       const struct mem_part *parts, size_t parts_nr, size_t nr)
 {
 	struct mem_split *split;
-	size_t bytes = (sizeof(*split) + nr * sizeof(split->at[0]) + PAGE - 1) & ~(PAGE - 1);
-	size_t list = (nr * sizeof(struct mem_piece *) + PAGE - 1) & ~(PAGE - 1);
+	size_t bytes = sizeof(*split) + nr * sizeof(split->at[0]);
+	size_t list = nr * sizeof(struct mem_piece *);
 	struct mem_piece **pieces = pins_map_pages(list);
+	struct pieces put = {.out = pieces};
 	int rc = -ENOMEM;
 
 	split = pieces ? pins_map_pages(bytes) : NULL;
 	if (split)
 		rc = get_pieces(pins, window, pieces, nr);
 	if (!rc) {
-		put_all(pieces, parts, parts_nr);
+		put_all(&put, parts, parts_nr);
+		window->pieces = NULL;
 		split->nr = nr;
 		split->bytes = bytes;
 		for (size_t i = 0; i < nr; i++) {
@@ -139,11 +136,15 @@ static int add_several(struct mem_pins *pins, struct mem_window *window,
 int pins_add(struct mem_pins *pins, struct mem_window *window, const struct mem_part *parts,
 	     size_t nr)
 {
-	struct pieces pieces = put_all(NULL, parts, nr);
+	struct pieces pieces = {.out = NULL};
 
-	window->pieces = NULL;
-	window->shown = (struct mem_shown){0};
-	/* Memory that the program knows, in one place: nearly always. */
+	window->shown = MEM_SHOWN;
+	/* As nearly always: memory that the program knows, in one place; also what others show. */
+	if (nr == 1 && !parts->from) {
+		atomic_init(&window->host, (uintptr_t)parts->host);
+		return pins_enter_window(pins, window);
+	}
+	put_all(&pieces, parts, nr);
 	if (pieces.nr == 1 && !pieces.hidden) {
 		atomic_init(&window->host, pieces.host - pieces.end);
 		return pins_enter_window(pins, window);

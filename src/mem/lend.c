@@ -2,53 +2,71 @@
 /*
  * Counting what is lent out.
  *
- * Why both sides are waited for: a borrower reads `side`, is delayed, and counts itself on that
+ * Why both sides are waited for: a borrower reads the side, is delayed, and counts itself on that
  * side after an earlier waiter has found it zero. It is still in flight then, so a later waiter,
  * which called inflight_wait first, finds it on one side or the other, and looks at both.
+ *
+ * Who sleeps on a word sleeps for one of its bits. That another one changes, or the count, only
+ * makes the kernel say so before he is asleep: he looks again. Who wakes, wakes all on the word.
  */
 #include <linux/futex.h>
 #include <time.h>
 #include "mem/lend.h"
 #include "util/sys.h"
 
-#define WAITED (1u << 31)
-#define SPINS  200
-
-enum { FREE, TAKEN, WANTED };
+#define WAITED	MEM_LEND_WAITED
+#define HOLDS	MEM_LEND_HOLDS
+#define TURNING MEM_LEND_TURNING
+#define WANTED	MEM_LEND_WANTED
+#define SPINS	200
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value)
 {
 	sys_call(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
-static void futex_wake(_Atomic uint32_t *word, int32_t nr)
+static void futex_wake(_Atomic uint32_t *word)
 {
-	sys_call(SYS_futex, word, FUTEX_WAKE_PRIVATE, nr, NULL, NULL, 0);
+	sys_call(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
 void mem_lend_init(struct mem_lend *lend)
 {
-	atomic_init(&lend->side, 0);
 	atomic_init(&lend->count[0], 0);
 	atomic_init(&lend->count[1], 0);
-	atomic_init(&lend->turning, FREE);
 }
 
-/* A word instead of a mutex: there is one in every window, hardly ever taken by two. */
+static bool turn_try(struct mem_lend *lend)
+{
+	return !(atomic_fetch_or(&lend->count[1], TURNING) & TURNING);
+}
+
+/* Two bits instead of a mutex: they are in every window, and hardly ever taken by two. */
 static void turn_begin(struct mem_lend *lend)
 {
-	uint32_t is = FREE;
+	uint32_t was;
 
-	if (atomic_compare_exchange_strong(&lend->turning, &is, TAKEN))
+	if (turn_try(lend))
 		return;
-	while (atomic_exchange(&lend->turning, WANTED) != FREE)
-		futex_wait(&lend->turning, WANTED);
+	while ((was = atomic_fetch_or(&lend->count[1], TURNING | WANTED)) & TURNING)
+		futex_wait(&lend->count[1], was | WANTED);
 }
 
 static void turn_end(struct mem_lend *lend)
 {
-	if (atomic_exchange(&lend->turning, FREE) == WANTED)
-		futex_wake(&lend->turning, 1);
+	if (atomic_fetch_and(&lend->count[1], ~(TURNING | WANTED)) & WANTED)
+		futex_wake(&lend->count[1]);
+}
+
+/* New holds go to the other side from now on; the one they went to. */
+static _Atomic uint32_t *turn(struct mem_lend *lend)
+{
+	return &lend->count[atomic_fetch_xor(&lend->count[0], MEM_LEND_SIDE) / MEM_LEND_SIDE];
+}
+
+static bool is_zero(_Atomic uint32_t *count)
+{
+	return !(atomic_load_explicit(count, memory_order_acquire) & HOLDS);
 }
 
 /*
@@ -60,49 +78,35 @@ void mem_lend_release(mem_hold_t hold)
 	struct mem_lend *lend = mem_hold_lend(hold);
 	_Atomic uint32_t *count = &lend->count[hold & 1];
 
-	if (atomic_fetch_sub_explicit(count, 1, memory_order_acq_rel) == (WAITED | 1))
-		futex_wake(count, INT32_MAX);
+	uint32_t was = atomic_fetch_sub_explicit(count, 1, memory_order_acq_rel);
+
+	if ((was & (WAITED | HOLDS)) == (WAITED | 1))
+		futex_wake(count);
 }
 
+/* In the caller's turn: nobody else sets the bit. */
 static void wait_zero(_Atomic uint32_t *count)
 {
-	for (unsigned i = 0;; i++) {
-		uint32_t value = atomic_load_explicit(count, memory_order_acquire);
-
-		if (!(value & ~WAITED)) {
-			atomic_fetch_and_explicit(count, ~WAITED, memory_order_relaxed);
+	for (unsigned i = 0; i < SPINS; i++)
+		if (is_zero(count))
 			return;
-		}
-		if (i < SPINS)
-			continue;
-		if (!(value & WAITED)) {
-			if (!atomic_compare_exchange_strong(count, &value, value | WAITED))
-				continue;
-			value |= WAITED;
-		}
-		futex_wait(count, value);
-	}
-}
+	for (;;) {
+		uint32_t was = atomic_fetch_or(count, WAITED);
 
-/* A hold stays on the side where it was taken: no hold of before hides from both looks. */
-static bool none_held(const struct mem_lend *lend)
-{
-	return !((atomic_load_explicit(&lend->count[0], memory_order_acquire) |
-		  atomic_load_explicit(&lend->count[1], memory_order_acquire)) &
-		 ~WAITED);
+		if (!(was & HOLDS))
+			break;
+		futex_wait(count, was | WAITED);
+	}
+	atomic_fetch_and_explicit(count, ~WAITED, memory_order_relaxed);
 }
 
 void mem_lend_idle(struct mem_lend *lend)
 {
-	if (none_held(lend))
+	if (mem_lend_none(lend))
 		return;
 	turn_begin(lend);
-	for (int i = 0; i < 2; i++) {
-		uint32_t side = atomic_load_explicit(&lend->side, memory_order_relaxed);
-
-		atomic_store_explicit(&lend->side, side ^ 1, memory_order_seq_cst);
-		wait_zero(&lend->count[side]);
-	}
+	for (int i = 0; i < 2; i++)
+		wait_zero(turn(lend));
 	turn_end(lend);
 }
 
@@ -118,17 +122,15 @@ static bool nap(_Atomic uint32_t *stop)
 
 bool mem_lend_drain(struct mem_lend *lend, _Atomic uint32_t *stop)
 {
-	uint32_t is = FREE;
 	bool done = true;
 
-	for (; !atomic_compare_exchange_strong(&lend->turning, &is, TAKEN); is = FREE)
+	while (!turn_try(lend))
 		if (!nap(stop))
 			return false;
 	for (int i = 0; i < 2 && done; i++) {
-		uint32_t side = atomic_load_explicit(&lend->side, memory_order_relaxed);
+		_Atomic uint32_t *count = turn(lend);
 
-		atomic_store_explicit(&lend->side, side ^ 1, memory_order_seq_cst);
-		while (done && atomic_load_explicit(&lend->count[side], memory_order_acquire))
+		while (done && !is_zero(count))
 			done = nap(stop);
 	}
 	turn_end(lend);

@@ -15,11 +15,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * The engine has one for each mapping: two words, whose upper bits are not counted. What is left
+ * for holds is 2^29, which took 4 GiB of the lists that remember them (struct ioas_dma).
+ */
 struct mem_lend {
-	_Atomic uint32_t side;	   /* 0 or 1: where new holds are counted */
-	_Atomic uint32_t count[2]; /* holds; the top bit: somebody waits for zero */
-	_Atomic uint32_t turning;  /* a lock: one waiter at a time turns sides */
+	_Atomic uint32_t count[2]; /* changed by atomic read-modify-write only */
 };
+
+#define MEM_LEND_HOLDS	((1u << 29) - 1)
+#define MEM_LEND_WAITED (1u << 30) /* somebody waits for no holds (futex) */
+/* Of the first word: where new holds are counted. At the top, so that it is one shift away. */
+#define MEM_LEND_SIDE (1u << 31)
+#define MEM_LEND_MARK (1u << 29) /* likewise: mem_lend_mark */
+/* Of the second one, a lock: one waiter at a time turns sides; and others want to (futex). */
+#define MEM_LEND_TURNING (1u << 31)
+#define MEM_LEND_WANTED	 (1u << 29)
 
 /* What mem_lend_hold gives: the mem_lend and, in bit 0, the side. */
 typedef uintptr_t mem_hold_t;
@@ -27,10 +38,26 @@ typedef uintptr_t mem_hold_t;
 /* There is no end: when nothing is lent and nobody waits, there is nothing to free. */
 void mem_lend_init(struct mem_lend *lend);
 
+/* Says of whoever has it what he has no other room for: once, as it begins. */
+static inline void mem_lend_mark(struct mem_lend *lend)
+{
+	atomic_fetch_or_explicit(&lend->count[0], MEM_LEND_MARK, memory_order_relaxed);
+}
+
+static inline bool mem_lend_marked(const struct mem_lend *lend)
+{
+	return atomic_load_explicit(&lend->count[0], memory_order_relaxed) & MEM_LEND_MARK;
+}
+
+static inline uint32_t mem_lend_side(const struct mem_lend *lend)
+{
+	return atomic_load_explicit(&lend->count[0], memory_order_relaxed) / MEM_LEND_SIDE;
+}
+
 /* One more hold. Called in flight. Never fails, never blocks. */
 static inline mem_hold_t mem_lend_hold(struct mem_lend *lend)
 {
-	uint32_t side = atomic_load_explicit(&lend->side, memory_order_relaxed);
+	uint32_t side = mem_lend_side(lend);
 
 	atomic_fetch_add_explicit(&lend->count[side], 1, memory_order_relaxed);
 	return (uintptr_t)lend | side;
@@ -44,6 +71,14 @@ static inline struct mem_lend *mem_hold_lend(mem_hold_t hold)
 
 /* Gives a hold back; what it kept alive may be gone on return. From any thread. */
 void mem_lend_release(mem_hold_t hold);
+
+/* Is nothing held? One on a side stays there: no hold of before hides from both looks. */
+static inline bool mem_lend_none(const struct mem_lend *lend)
+{
+	return !((atomic_load_explicit(&lend->count[0], memory_order_acquire) |
+		  atomic_load_explicit(&lend->count[1], memory_order_acquire)) &
+		 MEM_LEND_HOLDS);
+}
 
 /*
  * Waits until every hold taken before the call is back. To be called after inflight_wait; later

@@ -52,7 +52,7 @@ static uintptr_t free_link(uint64_t slot)
 /* Segment 0 holds slots 0..63, segment s > 0 slots 2^(s+5) .. 2^(s+6) - 1. */
 static unsigned segment_of(uint64_t slot)
 {
-	return 64 - (unsigned)__builtin_clzll(slot >> SEGMENT_LG2 << 1 | 1) - 1;
+	return 63 ^ (unsigned)__builtin_clzll(slot >> SEGMENT_LG2 << 1 | 1);
 }
 
 static uint64_t segment_first(unsigned segment)
@@ -153,8 +153,11 @@ int mem_window_begin(struct mem_map *map, iova_t iova, const struct mem_part *pa
 		return rc;
 	window->pa = (pa_t)lg2 << map->shift | slot << lg2 | (iova & ((1ull << (lg2 - 1)) - 1));
 	window->len = len;
-	window->owner = owner ? owner : window;
 	mem_lend_init(&window->lend);
+	if (owner) {
+		((struct mem_window_owned *)window)->owner = owner;
+		mem_lend_mark(&window->lend);
+	}
 	rc = pins_add(&map->pins, window, parts, nr);
 	if (rc)
 		slot_give(map, window);
@@ -188,7 +191,8 @@ void mem_window_end(struct mem_map *map, struct mem_window *window)
 	slot_give(map, window);
 	pins_remove(&map->pins, window);
 	pthread_mutex_unlock(&map->pins.lock);
-	pins_free_splits(pins_split_of(window));
+	if (!mem_window_whole(window))
+		pins_free_splits(pins_split_of(window));
 }
 
 void mem_window_destroy(struct mem_map *map, struct mem_window *window)

@@ -26,10 +26,17 @@ struct mem_window {
 	uint64_t len; /* constant */
 	/* Where this process sees its first byte; or, odd, a struct mem_split + MEM_SPLIT. */
 	_Atomic uintptr_t host;
-	const void *owner;	  /* constant: what counts as one pin of a page, see owners.c */
-	struct mem_piece *pieces; /* (pins lock) those not released; NULL: it is one, in `hosts` */
-	struct mem_shown shown;	  /* (pins lock) what is known of that one */
-	struct mem_lend lend;	  /* spans lent out */
+	union {				  /* (pins lock) */
+		struct mem_piece *pieces; /* those not released */
+		uintptr_t shown;	  /* odd: it is one, in `hosts`, of which that is known */
+	};
+	struct mem_lend lend; /* spans lent out; marked: it is a mem_window_owned */
+};
+
+/* One that counts as a pin of a page together with others, see owners.c. */
+struct mem_window_owned {
+	struct mem_window window;
+	const void *owner; /* constant */
 };
 
 #define MEM_SPLIT ((uintptr_t)1)
@@ -40,6 +47,12 @@ struct mem_window {
  */
 int mem_map_narrow(struct mem_map *map, unsigned pa_bits);
 
+/* Is it in `hosts`? Else it has pieces. With the pins' lock. */
+static inline bool mem_window_is_one(const struct mem_window *window)
+{
+	return window->shown & MEM_SHOWN;
+}
+
 /* What a new window shows: memory of this process, or what another window stands for just now. */
 struct mem_part {
 	struct mem_window *from; /* NULL: `host` */
@@ -49,7 +62,8 @@ struct mem_part {
 };
 /*
  * Makes a window, in the caller's memory, for several parts one after the other, whose PA is
- * congruent with iova, a multiple of 4096. Windows with one `owner` count as one pin of a page.
+ * congruent with iova, a multiple of 4096. Windows with one `owner` count as one pin of a page; it
+ * is the window itself (NULL), or `window` is a mem_window_owned's. An address, nothing else.
  * What another window has hidden from the program stays hidden, and stays until both end. 0;
  * -ENOMEM; -ENOSPC the physical map is full, or it is more than 32 TiB (2 TiB where page tables
  * hold PAs of 48 bits only). Takes the pins' lock.

@@ -16,10 +16,16 @@ struct owners {
 	size_t nr, cap;
 };
 
+static const void *owner_of(const struct mem_window *window)
+{
+	return mem_lend_marked(&window->lend) ? ((const struct mem_window_owned *)window)->owner
+					      : window;
+}
+
 static void add(struct owners *owners, const struct mem_window *window)
 {
 	if (owners->nr < owners->cap)
-		owners->owner[owners->nr] = window->owner;
+		owners->owner[owners->nr] = owner_of(window);
 	owners->nr++;
 }
 

@@ -11,8 +11,6 @@
 #include "util/lock.h"
 #include "util/sys.h"
 
-#define PAGE 4096ul
-
 static struct mem_piece *piece_of(const struct tree_node *node)
 {
 	return tree_entry((struct tree_node *)(uintptr_t)node, struct mem_piece, node);
@@ -159,6 +157,7 @@ struct mem_piece *pins_piece_new(struct mem_pins *pins, struct mem_window *windo
 	if (piece) {
 		memset(piece, 0, sizeof(*piece));
 		piece->window = window;
+		piece->shown = MEM_SHOWN;
 	}
 	return piece;
 }
@@ -230,15 +229,21 @@ int pins_enter_window(struct mem_pins *pins, struct mem_window *window)
 	return rc;
 }
 
-void pins_remove(struct mem_pins *pins, struct mem_window *window)
+static __attribute__((noinline)) void drop_all(struct mem_pins *pins, struct mem_window *window)
 {
-	if (!window->pieces) {
-		hosts_remove(&pins->hosts, window_host(window), window);
-		bounds(pins, UINTPTR_MAX);
-		pins->changes++;
-	}
 	while (window->pieces)
 		drop(pins, window->pieces);
+}
+
+void pins_remove(struct mem_pins *pins, struct mem_window *window)
+{
+	if (!mem_window_is_one(window)) {
+		drop_all(pins, window);
+		return;
+	}
+	hosts_remove(&pins->hosts, window_host(window), window);
+	bounds(pins, UINTPTR_MAX);
+	pins->changes++;
 }
 
 /* A window by itself becomes a piece, which can be cut, moved and hidden. 0; -ENOMEM. */
@@ -252,6 +257,7 @@ static int to_piece(struct mem_pins *pins, struct mem_window *window)
 	piece->shown = window->shown;
 	atomic_init(&piece->host, window_host(window));
 	hosts_remove(&pins->hosts, piece_host(piece), window);
+	window->pieces = NULL;
 	pins_link(window, NULL, piece);
 	pins_enter(pins, piece);
 	return 0;
@@ -297,7 +303,7 @@ static int publish(struct mem_window *window, struct mem_piece *extra, struct me
 
 	for (piece = window->pieces; piece; piece = piece->after)
 		nr++;
-	bytes = (sizeof(*split) + nr * sizeof(split->at[0]) + PAGE - 1) & ~(PAGE - 1);
+	bytes = sizeof(*split) + nr * sizeof(split->at[0]);
 	split = pins_map_pages(bytes);
 	if (!split)
 		return -ENOMEM;
@@ -394,7 +400,7 @@ int pins_cut(struct mem_pins *pins, struct mem_window *window, uint64_t off, str
 	if (!off || off == window->len)
 		return 0;
 	pthread_mutex_lock(&pins->lock);
-	if (!window->pieces)
+	if (mem_window_is_one(window))
 		rc = to_piece(pins, window);
 	if (!rc) {
 		piece = piece_at(pins, window, off);

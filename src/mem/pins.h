@@ -17,7 +17,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 #include "mem/hosts.h"
 #include "util/tree.h"
 
@@ -27,12 +26,11 @@ struct mem_part;
 struct mem_shared;
 struct mem_window;
 
-/* What is known of memory that a window or a piece shows: proof.h. */
-struct mem_shown {
-	pid_t proven;	   /* in which process; 0: not */
-	bool proven_write; /* for writing, too */
-	bool unprovable;
-};
+/* What is known of memory that a window or a piece shows (proof.h), in one word. */
+#define MEM_SHOWN	 ((uintptr_t)1) /* always: so it is no pointer */
+#define MEM_UNPROVABLE	 ((uintptr_t)2)
+#define MEM_PROVEN_WRITE ((uintptr_t)4) /* for writing, too */
+#define MEM_PROVEN_SHIFT 32		/* in which process; 0: not */
 
 struct mem_piece {
 	struct tree_node node; /* by host; node.tag: hidden */
@@ -44,7 +42,7 @@ struct mem_piece {
 	_Atomic uintptr_t host;		 /* of its first byte */
 	uintptr_t to;			 /* where it is going, 0: it stays */
 	_Atomic bool moving;		 /* readers: try again later */
-	struct mem_shown shown;
+	uintptr_t shown;		 /* MEM_SHOWN and more */
 };
 
 /*

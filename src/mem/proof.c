@@ -2,6 +2,7 @@
 /* Proofs that memory is there, by pieces that show it. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <ioas/door.h>
 #include "iommu.h"
 #include "mem/account.h"
@@ -35,16 +36,21 @@ static struct mem_piece *piece_of(struct tree_node *node)
 	return tree_entry(node, struct mem_piece, node);
 }
 
+static bool has_proof(const struct look *look, uintptr_t shown, bool write)
+{
+	return (pid_t)(shown >> MEM_PROVEN_SHIFT) == look->self &&
+	       (!write || shown & MEM_PROVEN_WRITE);
+}
+
 /* false: that is enough. */
-static bool see(struct look *look, uintptr_t start, uintptr_t end, const struct mem_shown *shown)
+static bool see(struct look *look, uintptr_t start, uintptr_t end, uintptr_t shown)
 {
 	if (!look->left--)
 		return false;
-	if (start >= look->start && end <= look->end && !shown->unprovable &&
+	if (start >= look->start && end <= look->end && !(shown & MEM_UNPROVABLE) &&
 	    start <= look->covered && end > look->covered)
 		look->covered = end;
-	if (shown->proven == look->self && (shown->proven_write || !look->write) &&
-	    start <= look->proven && end > look->proven)
+	if (has_proof(look, shown, look->write) && start <= look->proven && end > look->proven)
 		look->proven = end;
 	return look->proven < look->end;
 }
@@ -55,7 +61,7 @@ static bool see_windows(struct look *look, uintptr_t upto)
 	while (look->window && look->walk.at <= upto) {
 		uintptr_t start = look->walk.at;
 
-		if (!see(look, start, start + look->window->len, &look->window->shown))
+		if (!see(look, start, start + look->window->len, look->window->shown))
 			return false;
 		look->window = hosts_next(look->hosts, &look->walk);
 	}
@@ -76,7 +82,7 @@ static bool see_pieces(struct look *look, struct tree_node *node)
 		return true;
 	if (piece_end(piece) > look->start && !node->tag &&
 	    !(see_windows(look, piece_host(piece)) &&
-	      see(look, piece_host(piece), piece_end(piece), &piece->shown)))
+	      see(look, piece_host(piece), piece_end(piece), piece->shown)))
 		return false;
 	return see_pieces(look, node->child[1]);
 }
@@ -133,16 +139,23 @@ static bool all_private(uintptr_t start, uintptr_t end)
 	return start >= end;
 }
 
+static void disprove(uintptr_t *shown)
+{
+	*shown &= MEM_SHOWN | MEM_UNPROVABLE;
+}
+
 /* The kernel has said yes: what has been there all the while has a proof, or never will. */
 static void note(const struct look *look, uintptr_t start, uintptr_t end, bool private,
-		 struct mem_shown *shown)
+		 uintptr_t *shown)
 {
 	if (!private) {
-		shown->unprovable = true;
+		*shown |= MEM_UNPROVABLE;
 	} else if (start >= look->start && end <= look->end) {
-		shown->proven_write =
-			look->write || (shown->proven == look->self && shown->proven_write);
-		shown->proven = look->self;
+		bool write = look->write || has_proof(look, *shown, true);
+
+		disprove(shown);
+		*shown |= (uintptr_t)look->self << MEM_PROVEN_SHIFT;
+		*shown |= write ? MEM_PROVEN_WRITE : 0;
 	}
 }
 
@@ -196,12 +209,12 @@ void pins_doubt(struct mem_pins *pins, uintptr_t start, uintptr_t end)
 	lock_must_hold(&pins->lock);
 	pins->changes++;
 	while ((window = hosts_next(&pins->hosts, &walk)))
-		window->shown.proven = 0;
+		disprove(&window->shown);
 	pins_collect(pins->tree.root, start, end, true, &list);
 	if (!list && !walk.window)
 		pins_bound(pins);
 	for (; list; list = list->next)
-		list->shown.proven = 0;
+		disprove(&list->shown);
 }
 
 void ioas_memory_protected(struct ioas_iommu *iommu, uint64_t start, uint64_t end)

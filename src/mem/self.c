@@ -76,14 +76,11 @@ static int file_install(struct ioas_caller *caller, struct ioas_file *file)
 
 static int eventfd_get(struct ioas_caller *caller, int fd)
 {
-	char path[32], link[32];
-	long len;
+	char path[32], link[32] = "";
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	len = sys_call(SYS_readlinkat, AT_FDCWD, path, link, sizeof(link) - 1);
-	if (len < 0)
+	if (sys_call(SYS_readlinkat, AT_FDCWD, path, link, sizeof(link) - 1) < 0)
 		return -EBADF;
-	link[len] = '\0';
 	if (strcmp(link, "anon_inode:[eventfd]"))
 		return -EINVAL;
 	return (int)sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);

@@ -184,6 +184,7 @@ struct obj *obj_peek(struct obj_ctx *ctx, uint32_t id, enum obj_type type)
 {
 	struct obj *obj;
 
+	lock_must_hold(&ctx->lock);
 	if (inject())
 		return NULL;
 	pthread_mutex_lock(&ctx->ids_lock);

@@ -47,7 +47,6 @@ int obj_hw_queue_alloc_locked(struct obj_viommu *viommu, uint32_t type, uint32_t
 		return why_set(why, rc, "no memory for a hardware queue");
 	queue = (struct obj_hw_queue *)obj;
 	queue->viommu = viommu;
-	queue->type = type;
 	queue->index = index;
 	queue->iova = iova;
 	queue->len = len;

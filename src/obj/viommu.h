@@ -115,7 +115,7 @@ ssize_t obj_veventq_read(struct obj_veventq *veventq, size_t room,
 struct obj_hw_queue {
 	struct obj obj;
 	struct obj_viommu *viommu;   /* constant; this is one of its users */
-	uint32_t type, index;	     /* constant */
+	uint32_t index;		     /* constant */
 	iova_t iova;		     /* constant: in the parent's space, locked there */
 	uint64_t len;		     /* constant */
 	void *kind;		     /* constant: the kind's part */

@@ -91,6 +91,10 @@ int machine_device_new(struct pci_machine *machine, struct ioas_pci *pci);
 const struct ioas_topology_function *
 machine_next_member(const struct pci_machine *machine, uint32_t group, const struct ioas_pci *prev);
 void pci_machine_free(struct pci_machine *machine);
+/* place.c. (bus lock) No BAR has a place; */
+void place_none(struct pci_bus *bus);
+/* each of the function's has one. 0; -ENOSPC: the address map is full. */
+int place_bars(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why *why);
 /* peer.c. (bus lock) */
 int peers_enter(struct pci_bus *bus, struct ioas_pci *pci); /* 0; -ENOMEM */
 void peers_leave(struct pci_bus *bus, struct ioas_pci *pci);

@@ -10,6 +10,7 @@
 #include "iommu.h"
 #include "pci/bus.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 
 static struct pci_group *find_or_add(struct pci_bus *bus, uint32_t key, bool is_port)
 {
@@ -89,6 +90,7 @@ void group_destroy_all(struct pci_bus *bus)
 /* Numbers whatever has none yet, in order of address. (bus lock) */
 static void number_groups(struct pci_bus *bus)
 {
+	lock_must_hold(&bus->lock);
 	if (bus->group_nr == bus->group_total)
 		return;
 	for (struct pci_group *group = bus->groups; group; group = group->next) {

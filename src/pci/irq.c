@@ -89,7 +89,6 @@ static int intx_set(struct ioas_pci *pci, int fd)
 	replace(&intx->trigger, fd);
 	if (!intx->enabled) {
 		intx->enabled = true;
-		intx->masked = intx->disabled;
 		intx_update(pci);
 	}
 	return 0;

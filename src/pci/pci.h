@@ -93,9 +93,9 @@ struct ioas_pci {
 	struct pci_config config;  /* (control) */
 	_Atomic bool memory_on;	   /* registers answer: memory decoding on and in D0 */
 	_Atomic uint8_t low_power; /* asked for by the user (power.c); written under control */
-	int wakeup;		   /* (control) the eventfd that is told when it ends; -1 none */
-	_Atomic bool in_reset;	   /* register accesses wait; written under control */
-	_Atomic bool master_on;	   /* written under control */
+	int wakeup; /* (control) in low power: the eventfd that is told when it ends; -1 none */
+	_Atomic bool in_reset;	/* register accesses wait; written under control */
+	_Atomic bool master_on; /* written under control */
 	pthread_mutex_t irq;
 	struct pci_msix msix;
 	struct pci_intx intx;

@@ -19,7 +19,6 @@ static void leave(struct ioas_pci *pci, bool tell)
 	if (tell)
 		irq_add_one(pci->wakeup);
 	irq_close(pci->wakeup);
-	pci->wakeup = -1;
 	atomic_store(&pci->low_power, AWAKE);
 }
 

@@ -11,22 +11,6 @@
 #include "util/lock.h"
 #include "util/why.h"
 
-/* Holes of the machine's address map that firmware places BARs in. */
-#define MEMORY32_FIRST 0xc0000000ull
-#define MEMORY32_LAST  0xfdffffffull
-#define MEMORY64_FIRST 0x380000000000ull
-#define MEMORY64_LAST  0x3fffffffffffull
-#define IO_FIRST       0x2000ull
-#define IO_LAST	       0xffffull
-
-/* Nothing has a BAR. */
-static void clear_map(struct pci_bus *bus)
-{
-	bus->next_memory32 = MEMORY32_FIRST;
-	bus->next_memory64 = MEMORY64_FIRST;
-	bus->next_io = IO_FIRST;
-}
-
 int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out)
 {
 	struct pci_bus *bus = alloc_zero(1, sizeof(*bus));
@@ -36,7 +20,7 @@ int pci_bus_new(struct ioas_iommu *iommu, struct pci_bus **out)
 	bus->iommu = iommu;
 	lock_init(&bus->lock, LOCK_PCI_BUS);
 	lock_guards(&bus->lock, &bus->root, bus + 1);
-	clear_map(bus);
+	place_none(bus);
 	*out = bus;
 	return 0;
 }
@@ -51,13 +35,23 @@ static void level_free(struct bus_level *level, unsigned depth)
 	}
 }
 
+static struct ioas_pci *first_of_all(struct pci_bus *bus)
+{
+	struct ioas_pci *pci;
+
+	pthread_mutex_lock(&bus->lock);
+	pci = bus_first(bus, 0, UINT32_MAX);
+	pthread_mutex_unlock(&bus->lock);
+	return pci;
+}
+
 void pci_bus_destroy(struct pci_bus *bus)
 {
 	struct ioas_pci *pci;
 
 	if (!bus)
 		return;
-	while ((pci = bus_first(bus, 0, UINT32_MAX)))
+	while ((pci = first_of_all(bus)))
 		ioas_pci_remove(pci);
 	level_free(&bus->root, 1);
 	group_destroy_all(bus);
@@ -140,6 +134,7 @@ static struct ioas_pci *level_first(struct bus_level *level, unsigned depth, uin
 
 struct ioas_pci *bus_first(struct pci_bus *bus, uint32_t first, uint32_t last)
 {
+	lock_must_hold(&bus->lock);
 	return first > last ? NULL : level_first(&bus->root, 1, first, last);
 }
 
@@ -203,42 +198,6 @@ static int check_free(struct pci_bus *bus, struct ioas_pci_addr addr, struct ioa
 	    bus_first(bus, segment | (uint32_t)below << 8, segment | (uint32_t)below << 8 | 0xff))
 		return why_set(why, -EEXIST, "%s: the root port of bus %02x is here", name, below);
 	return below ? 0 : why_set(why, -EEXIST, "%s: the host bridge is at this address", name);
-}
-
-static int place(uint64_t *next, uint64_t last, uint64_t len, uint64_t *out)
-{
-	uint64_t base = (*next + len - 1) & ~(len - 1);
-
-	if (base < *next || base > last || len - 1 > last - base)
-		return -ENOSPC;
-	*next = base + len;
-	*out = base;
-	return 0;
-}
-
-/* As firmware does: only what is prefetchable goes above 4 GiB if it need not. */
-static int place_bars(struct pci_bus *bus, struct ioas_pci *pci, struct ioas_why *why)
-{
-	for (unsigned i = 0; i < 6; i++) {
-		uint64_t len = pci->desc.bar[i].len;
-		uint32_t flags = pci->desc.bar[i].flags;
-		int rc;
-
-		if (!len)
-			continue;
-		if (flags & IOAS_PCI_BAR_IO)
-			rc = place(&bus->next_io, IO_LAST, len, &pci->bar_base[i]);
-		else if (flags & IOAS_PCI_BAR_PREFETCH && flags & IOAS_PCI_BAR_64)
-			rc = place(&bus->next_memory64, MEMORY64_LAST, len, &pci->bar_base[i]);
-		else
-			rc = place(&bus->next_memory32, MEMORY32_LAST, len, &pci->bar_base[i]);
-		if (rc && flags & IOAS_PCI_BAR_64)
-			rc = place(&bus->next_memory64, MEMORY64_LAST, len, &pci->bar_base[i]);
-		if (rc)
-			return why_set(why, rc, "%s: no room in the address map for BAR %u",
-				       pci->name, i);
-	}
-	return 0;
 }
 
 static void function_free(struct ioas_pci *pci)
@@ -377,7 +336,7 @@ void ioas_pci_remove(struct ioas_pci *pci)
 		bus->cdev_total--;
 	group_leave(pci);
 	if (!bus_first(bus, 0, UINT32_MAX))
-		clear_map(bus);
+		place_none(bus);
 	pthread_mutex_unlock(&bus->lock);
 	/* The model may have issuers of the device until it is gone. */
 	if (pci->ops->destroy)
@@ -437,6 +396,7 @@ static void number_cdevs(struct pci_bus *bus)
 {
 	struct ioas_pci *pci = NULL;
 
+	lock_must_hold(&bus->lock);
 	if (bus->cdev_nr == bus->cdev_total)
 		return;
 	while ((pci = bus_after(bus, pci))) {

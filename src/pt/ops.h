@@ -7,7 +7,8 @@
  * clears its last entry takes it out. So where a leaf fits there is no table in the way.
  *
  * Both begin at the lowest table that the whole range lies in: mostly that is the table of the
- * smallest pages which the call before used, and then nothing above it is looked at.
+ * smallest pages which the call before used, and then nothing above it is looked at. One page there
+ * does not come here at all (pt.c).
  */
 #ifndef PT_OPS_H
 #define PT_OPS_H
@@ -16,9 +17,6 @@
 #include "pt/pt_private.h"
 
 #define PT_PAGE_LEN (1ull << PT_GRANULE_LG2)
-
-/* What a page in a table that is there must not pay for: registers saved, a frame. */
-#define PT_APART __attribute__((noinline))
 
 /* What is left to map. */
 struct mapping {
@@ -72,14 +70,28 @@ static struct pt_table *table_at(uint64_t entry)
 	return (struct pt_table *)(uintptr_t)FMT(table_pa)(entry);
 }
 
+static unsigned lg2_of(uint64_t len)
+{
+	return 63 - (unsigned)__builtin_clzll(len);
+}
+
 /* The largest leaf of the level that can begin here; 0: none. */
 static unsigned best_lg2(const struct mapping *m, unsigned level)
 {
-	unsigned lg2 = 63 - (unsigned)__builtin_clzll(m->len);
+	unsigned lg2 = lg2_of(m->len);
 
 	if (m->iova | m->pa)
 		lg2 = min_lg2(lg2, (unsigned)__builtin_ctzll(m->iova | m->pa));
 	return FMT(leaf_fit)(level, min_lg2(lg2, m->max_leaf_lg2));
+}
+
+/* Is all of it one leaf, which needs no table? */
+static bool is_leaf(const struct mapping *m, unsigned level)
+{
+	unsigned lg2 = lg2_of(m->len);
+
+	return !((m->iova | m->pa | m->len) & (m->len - 1)) && lg2 <= m->max_leaf_lg2 &&
+	       FMT(leaf_fit)(level, lg2) == lg2;
 }
 
 static struct pt_table *child_of(const struct pt_table *table, unsigned level, unsigned index)
@@ -118,72 +130,78 @@ static void missing(struct mapping *m, const struct pt_table *table, unsigned le
 	}
 }
 
-static void put_leaf(struct mapping *m, struct pt_table *table, unsigned level, unsigned index,
-		     unsigned leaf_lg2)
+/* Returns how many entries it takes. */
+static inline __attribute__((always_inline)) unsigned put_leaf(struct mapping *m,
+							       struct pt_table *table,
+							       unsigned level, unsigned index,
+							       unsigned leaf_lg2)
 {
 	unsigned nr = 1u << (leaf_lg2 - PT_LEVEL_LG2(level));
 	uint64_t entry = FMT(make_leaf)(level, leaf_lg2, m->pa, m->prot);
 
 	for (unsigned i = index; i < index + nr; i++, entry += FMT(leaf_step)(level))
 		atomic_store_explicit(&table->entry[i], entry, memory_order_release);
-	meta_of(m->pt, table)->live += nr;
 	advance(m, 1ull << leaf_lg2);
+	return nr;
 }
 
-/* The table at an entry, taken from the spare ones where there is none. */
-static struct pt_table *get_child(struct mapping *m, struct pt_table *table, unsigned level,
+/* Of the spare tables the next, at an entry. */
+static struct pt_table *put_child(struct mapping *m, struct pt_table *table, unsigned level,
 				  unsigned index)
 {
-	struct pt_table *child = child_of(table, level, index);
 	struct pt_meta *meta = m->spare[level > 2];
 
-	if (child)
-		return child;
-	child = meta->table;
 	m->spare[level > 2] = meta->next;
 	meta->next = NULL;
 	meta->up = &table->entry[index];
-	atomic_store_explicit(&table->entry[index], FMT(make_table)((uintptr_t)child, level - 1),
+	atomic_store_explicit(&table->entry[index],
+			      FMT(make_table)((uintptr_t)meta->table, level - 1),
 			      memory_order_release);
-	meta_of(m->pt, table)->live++;
-	return child;
+	return meta->table;
 }
 
 /* Writes the part of *m that lies below `table`. */
 static void fill(struct mapping *m, struct pt_table *table, unsigned level)
 {
-	unsigned lg2 = PT_LEVEL_LG2(level);
-	unsigned end = entries_of(m->pt, level);
+	unsigned end = entries_of(m->pt, level), live = 0;
 
 	for (unsigned i = index_of(m->pt, m->iova, level); m->len && i < end;) {
-		unsigned leaf_lg2 = best_lg2(m, level);
+		unsigned leaf_lg2 = best_lg2(m, level), nr;
+		struct pt_table *child;
 
 		if (leaf_lg2) {
-			put_leaf(m, table, level, i, leaf_lg2);
-			i += 1u << (leaf_lg2 - lg2);
-		} else {
-			fill(m, get_child(m, table, level, i), level - 1);
-			i++;
+			nr = put_leaf(m, table, level, i, leaf_lg2);
+			live += nr;
+			i += nr;
+			continue;
 		}
+		child = child_of(table, level, i);
+		if (!child) {
+			child = put_child(m, table, level, i);
+			live++;
+		}
+		fill(m, child, level - 1);
+		i++;
 	}
+	meta_of(m->pt, table)->live += live;
 }
 
 static bool in_recent(const struct pt *pt, iova_t first, iova_t last)
 {
-	return pt->recent && !((pt->recent_first ^ first) >> PT_LEVEL_LG2(2)) &&
-	       !((first ^ last) >> PT_LEVEL_LG2(2));
+	return first - pt->recent.first < pt->recent.len &&
+	       last - pt->recent.first < pt->recent.len;
 }
 
 /* The lowest table there is that has all of first..last in more than one entry, or in part of one.
  */
-PT_APART static struct pt_table *descend(struct pt *pt, iova_t first, iova_t last, unsigned *level)
+static struct pt_table *descend(struct pt *pt, iova_t first, iova_t last, unsigned *level)
 {
 	struct pt_table *table = pt->root, *child;
 	unsigned at = pt->levels;
 
 	if (in_recent(pt, first, last)) {
 		*level = 1;
-		return pt->recent;
+		return pt->recent.table;
 	}
 	while (at > 1 && !((first ^ last) >> PT_LEVEL_LG2(at))) {
 		child = child_of(table, at, index_of(pt, first, at));
@@ -193,9 +211,10 @@ PT_APART static struct pt_table *descend(struct pt *pt, iova_t first, iova_t las
 		at--;
 	}
 	if (at == 1) {
-		pt->recent = table;
-		pt->recent_meta = meta_of(pt, table);
-		pt->recent_first = first;
+		pt->recent.table = table;
+		pt->recent.meta = meta_of(pt, table);
+		pt->recent.len = (uint64_t)entries_of(pt, 1) << PT_GRANULE_LG2;
+		pt->recent.first = first & ~(pt->recent.len - 1);
 	}
 	*level = at;
 	return table;
@@ -217,12 +236,20 @@ static bool spare_tables(struct mapping *m, bool upper, uint64_t nr)
 	return true;
 }
 
-PT_APART static int map_range(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
+static int map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
 {
-	struct mapping m = {pt, iova, pa, len, prot, pt->max_leaf_lg2, {NULL}, {0}};
+	struct mapping m = {pt, iova, pa, len, prot | pt->prot_all, pt->max_leaf_lg2, {NULL}, {0}};
+	struct pt_table *table;
 	unsigned level;
-	struct pt_table *table = descend(pt, iova, iova + (len - 1), &level);
 
+	if ((pa + (len - 1)) >> PT_PA_BITS)
+		return -ERANGE;
+	table = descend(pt, iova, iova + (len - 1), &level);
+	if (is_leaf(&m, level)) {
+		meta_of(pt, table)->live +=
+			put_leaf(&m, table, level, index_of(pt, iova, level), lg2_of(len));
+		return 0;
+	}
 	if (level > 1) {
 		struct mapping dry = m;
 
@@ -239,23 +266,9 @@ PT_APART static int map_range(struct pt *pt, iova_t iova, pa_t pa, uint64_t len,
 	return 0;
 }
 
-/* One page in the table used last is most of what there is to do: no call, nothing saved. */
-static int map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
-{
-	if ((pa + (len - 1)) >> PT_PA_BITS)
-		return -ERANGE;
-	prot |= pt->prot_all;
-	if (len != PT_PAGE_LEN || !in_recent(pt, iova, iova))
-		return map_range(pt, iova, pa, len, prot);
-	atomic_store_explicit(&pt->recent->entry[index_of(pt, iova, 1)],
-			      FMT(make_leaf)(1, PT_GRANULE_LG2, pa, prot), memory_order_release);
-	pt->recent_meta->live++;
-	return 0;
-}
-
 /* Clears the leaf that entry `index` belongs to; returns the index after it. */
-static unsigned clear_leaf(struct pt *pt, struct pt_table *table, unsigned level, unsigned index,
-			   uint64_t entry, uint64_t *bytes)
+static unsigned clear_leaf(struct pt_meta *meta, struct pt_table *table, unsigned level,
+			   unsigned index, uint64_t entry, uint64_t *bytes)
 {
 	unsigned leaf_lg2 = FMT(leaf_lg2)(entry, level);
 	unsigned nr = 1u << (leaf_lg2 - PT_LEVEL_LG2(level));
@@ -263,7 +276,7 @@ static unsigned clear_leaf(struct pt *pt, struct pt_table *table, unsigned level
 	index &= ~(nr - 1);
 	for (unsigned i = index; i < index + nr; i++)
 		atomic_store_explicit(&table->entry[i], 0, memory_order_release);
-	meta_of(pt, table)->live -= nr;
+	meta->live -= nr;
 	*bytes += 1ull << leaf_lg2;
 	return index + nr;
 }
@@ -274,7 +287,7 @@ static void take_out(struct pt *pt, struct pt_table *table, unsigned index, stru
 	atomic_store_explicit(&table->entry[index], 0, memory_order_release);
 	meta_of(pt, table)->live--;
 	pt->tables--;
-	pt->recent = NULL;
+	pt->recent.len = 0;
 	child->next = pt->gone;
 	pt->gone = child;
 	pt_gather_add(gather, pt);
@@ -284,7 +297,7 @@ static void take_out(struct pt *pt, struct pt_table *table, unsigned index, stru
 static uint64_t clear(struct pt *pt, struct pt_table *table, unsigned level, iova_t first,
 		      iova_t last, struct pt_gather *gather)
 {
-	const struct pt_meta *meta = meta_of(pt, table);
+	struct pt_meta *meta = meta_of(pt, table);
 	unsigned lg2 = PT_LEVEL_LG2(level);
 	unsigned end = index_of(pt, last, level);
 	uint64_t mask = (1ull << lg2) - 1;
@@ -301,7 +314,7 @@ static uint64_t clear(struct pt *pt, struct pt_table *table, unsigned level, iov
 			continue;
 		}
 		if (FMT(is_leaf)(entry, level)) {
-			i = clear_leaf(pt, table, level, i, entry, &bytes);
+			i = clear_leaf(meta, table, level, i, entry, &bytes);
 			continue;
 		}
 		child = table_at(entry);
@@ -314,24 +327,8 @@ static uint64_t clear(struct pt *pt, struct pt_table *table, unsigned level, iov
 	return bytes;
 }
 
-/* A page's own leaf, if it is not its table's last. */
-static bool clear_page(struct pt *pt, iova_t iova)
-{
-	struct pt_meta *meta = pt->recent_meta;
-	struct pt_table *table = pt->recent;
-	unsigned index = index_of(pt, iova, 1);
-	uint64_t entry = peek(table, index);
-
-	if (!FMT(present)(entry) || FMT(leaf_lg2)(entry, 1) != PT_GRANULE_LG2 || meta->live == 1)
-		return false;
-	atomic_store_explicit(&table->entry[index], 0, memory_order_release);
-	meta->live--;
-	return true;
-}
-
 /* A table left empty is taken out by its parent: for that it takes a way from the root. */
-PT_APART static uint64_t unmap_range(struct pt *pt, iova_t first, iova_t last,
-				     struct pt_gather *gather)
+static uint64_t unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather)
 {
 	unsigned level;
 	struct pt_table *table = descend(pt, first, last, &level);
@@ -340,13 +337,6 @@ PT_APART static uint64_t unmap_range(struct pt *pt, iova_t first, iova_t last,
 	if (table != pt->root && !meta_of(pt, table)->live)
 		clear(pt, pt->root, pt->levels, first, last, gather);
 	return bytes;
-}
-
-static uint64_t unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather)
-{
-	if (last - first == PT_PAGE_LEN - 1 && in_recent(pt, first, first) && clear_page(pt, first))
-		return PT_PAGE_LEN;
-	return unmap_range(pt, first, last, gather);
 }
 
 /* Leaves below a table. */

@@ -125,6 +125,7 @@ static void configure(struct pt *pt, const struct pt_config *config, const struc
 	pt->dirty_possible = config->dirty;
 	pt->tables = 1;
 	pt->gone_first = UINT64_MAX;
+	ops->page(pt->prot_all, &pt->page);
 }
 
 int pt_new(const struct pt_config *config, struct pt **out)
@@ -147,21 +148,64 @@ int pt_new(const struct pt_config *config, struct pt **out)
 	return 0;
 }
 
+/* Whatever is mapped: all tables go with the store. */
 void pt_destroy(struct pt *pt)
 {
-	struct pt_gather gather = {NULL};
-
 	if (!pt)
 		return;
-	pt_unmap(pt, 0, UINT64_MAX, &gather);
-	pt_gather_free(&gather);
 	pt_store_fini(&pt->store);
 	free(pt);
 }
 
+/*
+ * One page in the table used last is most of what there is to do: no call, nothing saved, and not
+ * by way of its format, since a jump that leads to many costs as much as all the rest.
+ */
+static inline bool map_page(struct pt *pt, iova_t iova, pa_t pa, uint32_t prot)
+{
+	const struct pt_page *page = &pt->page;
+	uint64_t at = iova - pt->recent.first;
+
+	if (at >= pt->recent.len || pa >= page->pa_end || prot > PT_PROT_RW)
+		return false;
+	atomic_store_explicit(&pt->recent.table->entry[at >> page->lg2],
+			      page->leaf[prot] + pt_rotate(pa, page->turn), memory_order_release);
+	pt->recent.meta->live++;
+	return true;
+}
+
 int pt_map(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot)
 {
+	if (len == pt->page.len && map_page(pt, iova, pa, prot))
+		return 0;
 	return len ? pt->ops->map(pt, iova, pa, len, prot) : 0;
+}
+
+/* The same the other way: a page's own leaf, if it is not its table's last. */
+static inline bool unmap_page(struct pt *pt, iova_t iova)
+{
+	uint64_t at = iova - pt->recent.first, entry;
+	_Atomic uint64_t *leaf;
+
+	if (at >= pt->recent.len || pt->recent.meta->live == 1)
+		return false;
+	leaf = &pt->recent.table->entry[at >> pt->page.lg2];
+	entry = atomic_load_explicit(leaf, memory_order_relaxed);
+	if (!entry || entry & pt->page.sized)
+		return false;
+	atomic_store_explicit(leaf, 0, memory_order_release);
+	pt->recent.meta->live--;
+	return true;
+}
+
+/* Its bits are for pt_gather_free to forget. */
+static void note_gone(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather)
+{
+	pt_gather_add(gather, pt);
+	if (first < pt->gone_first)
+		pt->gone_first = first;
+	if (last > pt->gone_last)
+		pt->gone_last = last;
 }
 
 uint64_t pt_unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather)
@@ -170,13 +214,10 @@ uint64_t pt_unmap(struct pt *pt, iova_t first, iova_t last, struct pt_gather *ga
 		return 0;
 	if (last > pt->last)
 		last = pt->last;
-	if (pt->dirty_possible) {
-		pt_gather_add(gather, pt);
-		if (first < pt->gone_first)
-			pt->gone_first = first;
-		if (last > pt->gone_last)
-			pt->gone_last = last;
-	}
+	if (pt->dirty_possible)
+		note_gone(pt, first, last, gather);
+	if (last - first == pt->page.len - 1 && unmap_page(pt, first))
+		return pt->page.len;
 	return pt->ops->unmap(pt, first, last, gather);
 }
 

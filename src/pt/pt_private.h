@@ -32,6 +32,19 @@
 /* What may be asked of an entry by itself. */
 enum foreign_question { FOREIGN_PRESENT, FOREIGN_LEAF, FOREIGN_GLOBAL };
 
+/*
+ * A leaf of one page in a table of level 1, for who does not ask its format: page numbers have
+ * their bits in one piece, and nothing else depends on the address (way.h). Constant.
+ */
+struct pt_page {
+	uint64_t len;	  /* bytes of the page */
+	uint64_t leaf[4]; /* that of output address 0, by IOAS_PROT_READ and _WRITE */
+	uint64_t sized;	  /* bits that a leaf has which is larger */
+	pa_t pa_end;	  /* from here on addresses may have bits elsewhere, or there are none */
+	uint8_t lg2;	  /* of len */
+	uint8_t turn;	  /* an address rotated right by so many bits stands where a leaf has it */
+};
+
 /* One format, compiled from ops.h, walk.h, dirty.h and foreign.h. */
 struct pt_ops {
 	const char *name;
@@ -50,6 +63,7 @@ struct pt_ops {
 	int (*map)(struct pt *pt, iova_t iova, pa_t pa, uint64_t len, uint32_t prot);
 	uint64_t (*unmap)(struct pt *pt, iova_t first, iova_t last, struct pt_gather *gather);
 	uint64_t (*leaves)(const struct pt *pt);
+	void (*page)(uint32_t prot_all, struct pt_page *out);
 	int (*walk)(const struct pt *pt, iova_t iova, struct pt_walk *out);
 	struct pt_shape (*shape)(void);
 	int (*walk_way)(const struct pt *pt, iova_t iova, struct pt_walk *out, struct pt_way *way);
@@ -98,10 +112,14 @@ struct pt {
 	_Atomic bool dirty_tracked;
 	_Atomic unsigned dirty_busy[2]; /* who marks in it without being in flight */
 	struct pt_table *root;		/* constant; its entries are what readers follow */
-	/* Writers only, as what follows: the level 1 table used last, NULL: none. */
-	struct pt_table *recent;
-	struct pt_meta *recent_meta;
-	iova_t recent_first;	/* where it begins */
+	struct pt_page page;		/* constant */
+	/* Writers only, as what follows: the level 1 table used last. */
+	struct {
+		iova_t first; /* where it begins */
+		uint64_t len; /* bytes of IOVA; 0: there is none */
+		struct pt_table *table;
+		struct pt_meta *meta;
+	} recent;
 	uint64_t tables;	/* how many there are */
 	struct pt_meta *gone;	/* tables taken out, not freed yet */
 	iova_t gone_first;	/* what was unmapped since lies from here */

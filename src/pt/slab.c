@@ -14,6 +14,10 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, len) ((void)(at), (void)(len))
 #endif
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
 #define NEAR_NR	    7u	 /* tables besides the root */
 #define SLAB_LG2    21u	 /* bytes, or so many that it has SLAB_TABLES */
 #define SLAB_TABLES 128u /* at least */
@@ -251,7 +255,8 @@ static struct pt_slab *new_slab(struct pt_store *store, bool upper)
 			sys_call(SYS_munmap, slab, len);
 		return NULL;
 	}
-	if (store->slab_nr >= HUGE_FROM)
+	slab->huge = store->slab_nr >= HUGE_FROM;
+	if (slab->huge)
 		sys_call(SYS_madvise, slab, len, MADV_HUGEPAGE);
 	while (head + meta_len(nr) + nr * table_len(store) > len)
 		nr--;
@@ -294,6 +299,22 @@ static struct pt_meta *take_fresh(struct pt_store *store, struct pt_slab *slab)
 	return meta;
 }
 
+/*
+ * One page of the processor's for all of a slab: lookups far apart miss its TLB less. Where that
+ * takes no more memory, because all of it is in use.
+ */
+static void make_huge(struct pt_store *store, struct pt_slab *slab)
+{
+	uint64_t len = slab_len(store);
+
+	if (slab->huge || slab == &store->near)
+		return;
+	slab->huge = true;
+	/* For now, if the kernel can (Linux 6.1); or when it comes to it. */
+	sys_call(SYS_madvise, slab, len, MADV_HUGEPAGE);
+	sys_call(SYS_madvise, slab, len, MADV_COLLAPSE);
+}
+
 struct pt_meta *pt_store_take(struct pt_store *store, bool upper)
 {
 	struct pt_slab *slab;
@@ -319,6 +340,7 @@ struct pt_meta *pt_store_take(struct pt_store *store, bool upper)
 	if (slab == store->unused[slab->upper])
 		store->unused[slab->upper] = NULL;
 	if (++slab->used == slab->nr) {
+		make_huge(store, slab);
 		unlist(slab);
 		LIST_INSERT_HEAD(&store->full, slab, list);
 	}

@@ -64,6 +64,7 @@ struct pt_slab {
 	struct pt_meta *free;	   /* used once, free now */
 	bool listed;		   /* has a free table */
 	bool upper;		   /* constant: for tables that point to tables */
+	bool huge;		   /* the kernel was asked for one large page */
 	LIST_ENTRY(pt_slab) list;  /* of those that have, or of those that have none */
 };
 

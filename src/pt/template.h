@@ -23,6 +23,7 @@ const struct pt_ops FMT_CAT(pt_ops, PT_FMT) = {
 	.map = map,
 	.unmap = unmap,
 	.leaves = leaves,
+	.page = page,
 	.walk = walk,
 	.shape = shape,
 	.walk_way = walk_way,

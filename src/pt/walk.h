@@ -177,6 +177,23 @@ static struct pt_shape shape(void)
 	};
 }
 
+/* `sized` from the largest leaf of level 1: it differs in more than its address, or there is none.
+ */
+static void page(uint32_t prot_all, struct pt_page *out)
+{
+	unsigned lg2 = leaf_number_lg2(), nr_bits = linear_bits() - PT_GRANULE_LG2;
+	uint64_t one = FMT(make_leaf)(1, PT_GRANULE_LG2, 0, PT_PROT_RW);
+	uint64_t most = FMT(make_leaf)(1, FMT(leaf_fit)(1, PT_LEVEL_LG2(2) - 1), 0, PT_PROT_RW);
+
+	out->len = PT_PAGE_LEN;
+	out->lg2 = PT_GRANULE_LG2;
+	out->turn = (PT_GRANULE_LG2 - lg2) & 63;
+	out->pa_end = 1ull << linear_bits();
+	out->sized = (one ^ most) & ~(((1ull << nr_bits) - 1) << lg2);
+	for (uint32_t prot = 0; prot <= PT_PROT_RW; prot++)
+		out->leaf[prot] = FMT(make_leaf)(1, PT_GRANULE_LG2, 0, prot | prot_all);
+}
+
 /*
  * The leaf must be one page's in a table of level 1, to which the entry of level 2 leads. A root of
  * level 2 that has more entries than other tables has as many ways as it is tables.

@@ -71,7 +71,7 @@ static inline unsigned pt_way_lg2(struct pt_shape shape)
 
 static inline uint64_t pt_rotate(uint64_t value, unsigned bits)
 {
-	return value >> bits | value << (64 - bits);
+	return value >> bits | value << (-bits & 63);
 }
 
 /* The entry of level 1 for an address near by; NULL: that of level 2 leads elsewhere. */

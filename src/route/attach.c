@@ -261,8 +261,6 @@ static int attach_locked(const struct change *c)
 			return rc;
 	}
 	rc = is_wide(c->dev, c->pasid) ? change_wide(c) : change(c);
-	if (rc < 0)
-		route_entry_trim(c->dev->set, c->pasid);
 	return rc == -ENOMEM ? why_set(c->why, rc, "%s: no memory for a route", c->dev->name) : rc;
 }
 

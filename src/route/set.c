@@ -155,6 +155,7 @@ void route_entry_trim(struct route_set *set, const pasid_t *pasid)
 	struct mid *mid = pasid && top ? top->mid[top_index(*pasid)] : NULL;
 	struct leaf *leaf = mid ? mid->leaf[mid_index(*pasid)] : NULL;
 
+	lock_must_hold(&set->lock);
 	if (!mid || (leaf ? leaf_used(leaf) : mid->used))
 		return;
 	if (leaf) {

@@ -84,6 +84,12 @@ static void link_del(struct ioas_space *space, struct access_link *link)
 	pthread_mutex_unlock(&space->lock);
 }
 
+static void begin_call(struct ioas_space *space, struct access_link *link)
+{
+	lock_must_hold(&space->lock);
+	link->calls++;
+}
+
 /* A link that is being called stays in the list, so that the walk can go on from it. */
 void access_tell(struct ioas_space *space, iova_t first, iova_t last)
 {
@@ -93,7 +99,7 @@ void access_tell(struct ioas_space *space, iova_t first, iova_t last)
 		struct ioas_access *access = link->access;
 
 		if (access->pinning) {
-			link->calls++;
+			begin_call(space, link);
 			pthread_mutex_unlock(&space->lock);
 			access->ops->unmap(access->arg, first, last);
 			pthread_mutex_lock(&space->lock);
@@ -141,7 +147,7 @@ static int begin_move(struct ioas_access *access, struct ioas_space *to, struct 
 static int move(struct ioas_access *access, struct ioas_space *to, struct ioas_why *why)
 {
 	struct ioas_space *from;
-	unsigned at = access->at;
+	unsigned at;
 	int rc = begin_move(access, to, &from, why);
 
 	if (rc)
@@ -218,7 +224,7 @@ int access_allowed(const struct space_area *area, bool write, struct ioas_why *w
 		return why_set(why, -EPERM,
 			       "mapping %#" PRIx64 "-%#" PRIx64 " does not allow to %s it",
 			       area->first, area->last, write ? "write" : "read");
-	if (pages_dmabuf(area->pages))
+	if (pages_dmabuf(area_pages(area)))
 		return why_set(why, -EINVAL,
 			       "mapping %#" PRIx64 "-%#" PRIx64 " is a dma-buf's memory",
 			       area->first, area->last);

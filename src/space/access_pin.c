@@ -38,7 +38,7 @@ static int pin_area(struct ioas_access_pin *pin, struct space_area *area, iova_t
 		    struct ioas_why *why)
 {
 	struct ioas_iommu *iommu = pin->space->iommu;
-	uint64_t start = area->offset + (iova - area->first), end;
+	uint64_t start = area_offset(area) + (iova - area->first), end;
 	struct access_part *part = part_new(pin);
 	struct ioas_why inner = {""};
 	bool locked;
@@ -51,8 +51,8 @@ static int pin_area(struct ioas_access_pin *pin, struct space_area *area, iova_t
 	part->area = area;
 	part->len = last - iova + 1;
 	end = (start + part->len + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1);
-	locked = pages_lock(iommu, area->pages);
-	rc = pages_pin(pin->space, area->pages, start, end - start, iova, &part->pin, &inner);
+	locked = pages_lock(iommu, area_pages(area));
+	rc = pages_pin(pin->space, area_pages(area), start, end - start, iova, &part->pin, &inner);
 	pages_unlock(iommu, locked);
 	if (!rc)
 		part->skip = pin_skip(part->pin);
@@ -92,7 +92,7 @@ static void unpin_all(struct ioas_access_pin *pin)
 	while (pin->nr) {
 		struct access_part *part = &pin->parts[--pin->nr];
 
-		pages_unpin(pin->space, part->area->pages, part->pin);
+		pages_unpin(pin->space, area_pages(part->area), part->pin);
 		part->area->accesses--;
 	}
 }

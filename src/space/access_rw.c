@@ -34,7 +34,7 @@ static int find(struct ioas_space *space, struct space_pages *pages, uint64_t at
 	int rc;
 
 	*out = (struct stretch){.len = end - at};
-	if (!pin && pages->file) {
+	if (!pin && pages_file(pages)) {
 		uint64_t start = at & ~(SPACE_PAGE - 1);
 
 		end = (end + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1);
@@ -106,15 +106,15 @@ static int copy_stretch(const struct copy *copy, struct space_pages *pages, uint
 
 static int copy_area(struct copy *copy, struct space_area *area, iova_t iova, iova_t last)
 {
-	uint64_t at = area->offset + (iova - area->first);
-	uint64_t end = area->offset + (last - area->first) + 1;
+	uint64_t at = area_offset(area) + (iova - area->first);
+	uint64_t end = area_offset(area) + (last - area->first) + 1;
 	int rc = 0;
 
 	area->busy++;
 	while (!rc && at < end) {
 		uint64_t len = 0;
 
-		rc = copy_stretch(copy, area->pages, at, end, &len);
+		rc = copy_stretch(copy, area_pages(area), at, end, &len);
 		copy->buf += len;
 		at += len;
 	}

@@ -42,12 +42,15 @@ static struct areas_node *take(struct areas *areas, uint32_t level)
 	areas->spare = node->parent;
 	areas->spare_nr--;
 	node->parent = node->side[0] = node->side[1] = NULL;
-	node->nr = 0;
-	node->level = level;
+	node->nr = node->begin = node->slot = node->newest = 0;
+	node->level = (uint8_t)level;
 	return node;
 }
 
-/* Of areas in a row not every one divides a leaf: one of half a leaf's, and the first. */
+/*
+ * Of areas in a row few divide a leaf: the first, one that cuts off what is behind, one that comes
+ * to its end then, and one of a leaf's. Three are not among the first few.
+ */
 int areas_reserve(struct areas *areas, size_t nr)
 {
 	const struct areas_node *root = areas->root;
@@ -76,23 +79,48 @@ static struct areas_node *leaf_of(const struct areas *areas, iova_t iova)
 	return node;
 }
 
-static unsigned slot_of(const struct areas_node *node)
+/* How many areas of the leaf begin below. */
+static unsigned below(struct areas_node *leaf, iova_t iova)
 {
-	unsigned slot = 0;
+	return iova ? areas_upto(leaf_first(leaf), leaf->nr, iova - 1) : 0;
+}
 
-	while (node->parent->inner.child[slot] != node)
-		slot++;
+static unsigned slot_of(struct areas_node *node)
+{
+	const struct areas_node *parent = node->parent;
+	unsigned slot = node->slot;
+
+	if (slot < parent->nr && parent->inner.child[slot] == node)
+		return slot;
+	for (slot = 0; parent->inner.child[slot] != node; slot++)
+		;
+	node->slot = (uint16_t)slot;
 	return slot;
 }
 
-static void add_area(struct areas_node *leaf, unsigned at, struct space_area *area)
+/* An area that begins at `first` is, or would be, in slot `at` of the leaf. */
+static void remember(struct areas *areas, struct areas_node *leaf, unsigned at, iova_t first)
 {
-	size_t behind = leaf->nr++ - at;
+	areas->near = leaf;
+	areas->near_at = at;
+	areas->near_iova = first;
+}
 
-	memmove(&leaf->leaf.first[at + 1], &leaf->leaf.first[at], behind * sizeof(iova_t));
-	memmove(&leaf->leaf.area[at + 1], &leaf->leaf.area[at], behind * sizeof(void *));
-	leaf->leaf.first[at] = area->first;
-	leaf->leaf.area[at] = area;
+/* Nodes are about to change. */
+static void forget(struct areas *areas)
+{
+	areas->near = NULL;
+}
+
+static void take_area(struct areas_node *leaf, unsigned at)
+{
+	unsigned nr = leaf->nr--;
+
+	/* In order it is mostly the first. */
+	if (at)
+		slide(leaf, row_close(&leaf->begin, nr, at));
+	else
+		leaf->begin++;
 }
 
 static void add_child(struct areas_node *node, unsigned at, struct areas_node *child, iova_t first,
@@ -109,21 +137,13 @@ static void add_child(struct areas_node *node, unsigned at, struct areas_node *c
 	child->parent = node;
 }
 
-/* Moves what `from` has from slot `at` on to the end of `to`, of the same level. */
-static void move(struct areas_node *to, struct areas_node *from, unsigned at)
+/* Moves what an inner node has from slot `at` on to the end of `to`. */
+static void move_children(struct areas_node *to, struct areas_node *from, unsigned at)
 {
-	size_t nr = from->nr - at;
-
-	if (!to->level) {
-		memcpy(&to->leaf.first[to->nr], &from->leaf.first[at], nr * sizeof(iova_t));
-		memcpy(&to->leaf.area[to->nr], &from->leaf.area[at], nr * sizeof(void *));
-		to->nr += nr;
-	} else {
-		for (unsigned i = at; i < from->nr; i++)
-			add_child(to, to->nr, from->inner.child[i], from->inner.first[i],
-				  &from->inner.fit[i]);
-	}
-	from->nr = at;
+	for (unsigned i = at; i < from->nr; i++)
+		add_child(to, to->nr, from->inner.child[i], from->inner.first[i],
+			  &from->inner.fit[i]);
+	from->nr = (uint16_t)at;
 }
 
 /* There is such a gap below a node: what is above may not say less. */
@@ -138,23 +158,57 @@ static void raise(struct areas_node *node, const struct areas_fit *fit)
 	}
 }
 
+/*
+ * There is such a gap before the first area of a leaf, or another one of it. What is large gets
+ * more than it is: it mostly grows, as its neighbours go.
+ */
+static __attribute__((noinline)) void raise_more(struct areas_node *leaf, iova_t first, iova_t last)
+{
+	struct areas_fit fit;
+	uint32_t more;
+
+	areas_fit_gap(first, last, &fit);
+	more = fit.pages / 8;
+	if (more > AREAS_FIT_FAR)
+		fit.pages = fit.pages < UINT32_MAX - more ? fit.pages + more : UINT32_MAX;
+	raise(leaf, &fit);
+}
+
+static inline void raise_to_gap(struct areas_node *leaf, iova_t first, iova_t last)
+{
+	if (leaf->parent && !areas_fit_has(&leaf->parent->inner.fit[slot_of(leaf)], first, last))
+		raise_more(leaf, first, last);
+}
+
 static void link_behind(struct areas *areas, struct areas_node *node, struct areas_node *behind,
 			iova_t first, bool empty);
 
-/*
- * Divides a full node before slot `at`, where `first` is to go, and says where that is now. What is
- * filled in order is not divided in the middle, so that it stays full.
- */
-static struct areas_node *divide(struct areas *areas, struct areas_node *node, unsigned *at,
+/* Divides a full node, which keeps so many; what is behind begins with `first`, or will. */
+static struct areas_node *divide(struct areas *areas, struct areas_node *node, unsigned keep,
 				 iova_t first)
 {
-	unsigned max = node->nr, keep = *at == max ? max : max / 2;
 	struct areas_node *behind = take(areas, node->level);
-	const iova_t *keys = node->level ? node->inner.first : node->leaf.first;
 
-	link_behind(areas, node, behind, keep == max ? first : keys[keep], keep == max);
-	move(behind, node, keep);
-	if (*at <= keep && keep < max)
+	link_behind(areas, node, behind, first, keep == node->nr);
+	if (node->level)
+		move_children(behind, node, keep);
+	else
+		pass_on(node, behind, node->nr - keep);
+	return behind;
+}
+
+/*
+ * Makes room for a child in slot `at` of a full inner node, and says where that is now. What is
+ * filled in order is not divided in the middle, so that it stays full.
+ */
+static struct areas_node *divide_inner(struct areas *areas, struct areas_node *node, unsigned *at,
+				       iova_t first)
+{
+	unsigned keep = *at == INNER_MAX ? INNER_MAX : INNER_MAX / 2;
+	struct areas_node *behind;
+
+	behind = divide(areas, node, keep, keep == INNER_MAX ? first : node->inner.first[keep]);
+	if (*at <= keep && keep < INNER_MAX)
 		return node;
 	*at -= keep;
 	return behind;
@@ -181,7 +235,7 @@ static void link_behind(struct areas *areas, struct areas_node *node, struct are
 	if (!empty)
 		fit = parent->inner.fit[at - 1];
 	if (parent->nr == INNER_MAX)
-		parent = divide(areas, parent, &at, first);
+		parent = divide_inner(areas, parent, &at, first);
 	add_child(parent, at, behind, first, &fit);
 	raise(parent, &fit);
 	if (node->level)
@@ -193,25 +247,88 @@ static void link_behind(struct areas *areas, struct areas_node *node, struct are
 	node->side[1] = behind;
 }
 
+/* Two leaves of one parent: `to` got some of what `from` had, with the gaps before them. */
+static void passed(struct areas_node *from, struct areas_node *to)
+{
+	struct areas_node *parent = to->parent, *behind = to->side[1] == from ? from : to;
+
+	parent->inner.first[slot_of(behind)] = leaf_first(behind)[0];
+	areas_fit_merge(&parent->inner.fit[slot_of(to)], &parent->inner.fit[slot_of(from)]);
+}
+
+/* The leaf has a neighbour, both are full: they become three. The first of these. */
+static struct areas_node *relieve_two(struct areas *areas, struct areas_node *leaf, unsigned *at)
+{
+	struct areas_node *between, *behind;
+	unsigned slot = slot_of(leaf), third;
+
+	/* All three are to have one parent, as two that pass something on have. */
+	if (leaf->parent->nr == INNER_MAX)
+		divide_inner(areas, leaf->parent, &slot, 0);
+	if (!beside(leaf, 1)) {
+		leaf = leaf->side[0];
+		*at += leaf->nr;
+	}
+	behind = leaf->side[1];
+	third = (leaf->nr + behind->nr) / 3u;
+	between = divide(areas, leaf, third, leaf_first(leaf)[third]);
+	pass_back(between, behind, behind->nr - third);
+	passed(behind, between);
+	return leaf;
+}
+
+/* Makes room in slot `at` of a full leaf, where `first` is to go, and says where that is now. */
+static __attribute__((noinline)) struct areas_node *
+relieve(struct areas *areas, struct areas_node *leaf, unsigned *at, iova_t first)
+{
+	struct areas_node *before = beside(leaf, 0), *behind = beside(leaf, 1);
+	struct row_relief by =
+		row_relieve(LEAF_MAX, *at, leaf->newest, room_of(before), room_of(behind));
+
+	switch (by.how) {
+	case ROW_CUT:
+		behind = divide(areas, leaf, by.nr, by.to_second ? first : leaf_first(leaf)[by.nr]);
+		if (!by.to_second)
+			break;
+		*at = 0;
+		return behind;
+	case ROW_THIRD:
+		leaf = relieve_two(areas, leaf, at);
+		break;
+	case ROW_BACK:
+		*at += before->nr;
+		pass_back(before, leaf, by.nr);
+		passed(leaf, before);
+		leaf = before;
+		break;
+	case ROW_ON:
+		pass_on(leaf, behind, by.nr);
+		passed(leaf, behind);
+	}
+	for (; *at > leaf->nr; leaf = leaf->side[1])
+		*at -= leaf->nr;
+	return leaf;
+}
+
 void areas_insert(struct areas *areas, struct space_area *area)
 {
-	struct areas_node *leaf;
-	struct areas_fit fit;
-	unsigned at;
+	struct areas_node *leaf = areas->near;
+	unsigned at = areas->near_at;
 
 	if (!areas->root)
 		areas->root = take(areas, 0);
-	leaf = leaf_of(areas, area->first);
-	at = areas_upto(leaf->leaf.first, leaf->nr, area->first);
+	if (!leaf || areas->near_iova != area->first) {
+		leaf = leaf_of(areas, area->first);
+		at = below(leaf, area->first);
+	}
 	if (leaf->nr == LEAF_MAX)
-		leaf = divide(areas, leaf, &at, area->first);
+		leaf = relieve(areas, leaf, &at, area->first);
 	add_area(leaf, at, area);
 	areas->nr++;
+	remember(areas, leaf, at, area->first);
 	/* The gap before it was that of an area in the next leaf, or of none. */
-	if (at == leaf->nr - 1 && areas_gap_first(leaf, at) < area->first) {
-		areas_fit_gap(areas_gap_first(leaf, at), area->first - 1, &fit);
-		raise(leaf, &fit);
-	}
+	if (at == leaf->nr - 1u && areas_gap_first(leaf, at) < area->first)
+		raise_to_gap(leaf, areas_gap_first(leaf, at), area->first - 1);
 }
 
 static void shrink(struct areas *areas, struct areas_node *node);
@@ -231,6 +348,7 @@ static void take_out_child(struct areas *areas, struct areas_node *child)
 /* A node that has become empty. */
 static void unlink_node(struct areas *areas, struct areas_node *node)
 {
+	forget(areas);
 	for (int i = 0; i < 2; i++)
 		if (node->side[i])
 			node->side[i]->side[!i] = node->side[!i];
@@ -248,11 +366,14 @@ static bool join(struct areas *areas, struct areas_node *parent, unsigned at)
 	unsigned max = node->level ? INNER_MAX : LEAF_MAX;
 
 	behind = at + 1 < parent->nr ? parent->inner.child[at + 1] : NULL;
-	if (!behind || node->nr + behind->nr > max / 4 * 3)
+	if (!behind || node->nr + behind->nr > (int)(max / 4 * 3))
 		return false;
-	if (node->level)
+	if (node->level) {
 		behind->inner.first[0] = parent->inner.first[at + 1];
-	move(node, behind, 0);
+		move_children(node, behind, 0);
+	} else {
+		pass_back(node, behind, behind->nr);
+	}
 	areas_fit_merge(&parent->inner.fit[at], &parent->inner.fit[at + 1]);
 	unlink_node(areas, behind);
 	return true;
@@ -279,45 +400,78 @@ static void shrink(struct areas *areas, struct areas_node *node)
 
 void areas_remove(struct areas *areas, struct space_area *area)
 {
-	struct areas_node *leaf = leaf_of(areas, area->first), *next;
-	unsigned at = areas_upto(leaf->leaf.first, leaf->nr, area->first) - 1;
-	iova_t gap_first = areas_gap_first(leaf, at), gap_end;
-	struct areas_fit fit;
-	size_t behind = leaf->nr - at - 1;
+	struct areas_node *leaf = areas->near, *next;
+	unsigned at = areas->near_at;
+	iova_t gap_first, gap_end;
+	bool behind;
 
-	next = behind ? leaf : leaf->side[1];
-	gap_end = next ? next->leaf.first[behind ? at + 1 : 0] : 0;
-	if (gap_first < gap_end) {
-		areas_fit_gap(gap_first, gap_end - 1, &fit);
-		raise(next, &fit);
+	if (!leaf || at >= leaf->nr || leaf_area(leaf)[at] != area) {
+		areas_seek(areas, area->first);
+		leaf = areas->near;
+		at = areas->near_at;
 	}
-	memmove(&leaf->leaf.first[at], &leaf->leaf.first[at + 1], behind * sizeof(iova_t));
-	memmove(&leaf->leaf.area[at], &leaf->leaf.area[at + 1], behind * sizeof(void *));
-	leaf->nr--;
+	gap_first = areas_gap_first(leaf, at);
+	behind = at + 1 < leaf->nr;
+	next = behind ? leaf : leaf->side[1];
+	gap_end = next ? leaf_first(next)[behind ? at + 1 : 0] : 0;
+	if (gap_first < gap_end)
+		raise_to_gap(next, gap_first, gap_end - 1);
+	take_area(leaf, at);
 	areas->nr--;
-	shrink(areas, leaf);
+	remember(areas, leaf, at, area->first);
+	if (leaf->nr <= LEAF_MAX / 4)
+		shrink(areas, leaf);
+}
+
+/* What is in slot `at` of the leaf, or comes after; `iova` lies there, above what is before. */
+static struct space_area *found_at(struct areas_node *leaf, unsigned at, iova_t iova)
+{
+	struct areas_node *before = at ? leaf : leaf->side[0];
+	struct space_area *area;
+
+	if (at < leaf->nr && leaf_first(leaf)[at] == iova)
+		return leaf_area(leaf)[at];
+	/* What begins before may end here, also what is in the leaf before. */
+	area = before ? leaf_area(before)[(at ? at : before->nr) - 1] : NULL;
+	if (area && area->last >= iova)
+		return area;
+	if (at < leaf->nr)
+		return leaf_area(leaf)[at];
+	return leaf->side[1] ? leaf_area(leaf->side[1])[0] : NULL;
 }
 
 struct space_area *areas_find(const struct areas *areas, iova_t iova)
 {
-	const struct areas_node *leaf = leaf_of(areas, iova);
-	unsigned at;
+	struct areas_node *leaf = leaf_of(areas, iova);
 
-	if (!leaf)
-		return NULL;
-	at = areas_upto(leaf->leaf.first, leaf->nr, iova);
-	if (at && leaf->leaf.area[at - 1]->last >= iova)
-		return leaf->leaf.area[at - 1];
-	/* What begins in the leaf before may end here. */
-	if (!at && leaf->side[0]) {
-		const struct areas_node *before = leaf->side[0];
+	return leaf ? found_at(leaf, below(leaf, iova), iova) : NULL;
+}
 
-		if (before->leaf.area[before->nr - 1]->last >= iova)
-			return before->leaf.area[before->nr - 1];
+/* Does the address come right after the area in that slot, before what is next in the leaf? */
+static bool is_next(struct areas_node *leaf, unsigned at, iova_t iova)
+{
+	if (at >= leaf->nr || leaf_first(leaf)[at] >= iova)
+		return false;
+	return at + 1 < leaf->nr ? leaf_first(leaf)[at + 1] >= iova : !leaf->side[1];
+}
+
+struct space_area *areas_seek(struct areas *areas, iova_t iova)
+{
+	struct areas_node *leaf = areas->near;
+	unsigned at = areas->near_at;
+
+	if (leaf && at < leaf->nr && leaf_first(leaf)[at] == iova)
+		return leaf_area(leaf)[at];
+	if (leaf && is_next(leaf, at, iova)) {
+		at++;
+	} else {
+		leaf = leaf_of(areas, iova);
+		if (!leaf)
+			return NULL;
+		at = below(leaf, iova);
 	}
-	if (at < leaf->nr)
-		return leaf->leaf.area[at];
-	return leaf->side[1] ? leaf->side[1]->leaf.area[0] : NULL;
+	remember(areas, leaf, at, iova);
+	return found_at(leaf, at, iova);
 }
 
 struct space_area *areas_next(const struct areas *areas, const struct space_area *area)
@@ -327,7 +481,7 @@ struct space_area *areas_next(const struct areas *areas, const struct space_area
 
 struct space_area *areas_last(const struct areas *areas)
 {
-	const struct areas_node *leaf = leaf_of(areas, UINT64_MAX);
+	struct areas_node *leaf = leaf_of(areas, UINT64_MAX);
 
-	return leaf ? leaf->leaf.area[leaf->nr - 1] : NULL;
+	return leaf ? leaf_area(leaf)[leaf->nr - 1] : NULL;
 }

@@ -7,7 +7,11 @@
  * what could be mapped in the best gap below, once for each alignment a map can ask for; so the
  * lowest gap in which a request fits is found without looking at most others, however fragmented
  * the space is. Bounds may be too high: mapping does not touch them, unmapping raises those above
- * the gap that it leaves, and a search that fails below one makes it exact.
+ * the gap that it leaves, if that is large for more than it needs, and a search that fails below
+ * one makes it exact.
+ *
+ * Where the last one was found, entered or taken out is remembered: UNMAP finds an area and takes
+ * it out, then mostly the next one, MAP looks whether there is room and enters one there.
  */
 #ifndef SPACE_AREAS_H
 #define SPACE_AREAS_H
@@ -34,31 +38,42 @@ struct space_pages;
  * pages. The best gap for a larger alignment has hardly fewer pages than the best of all, less than
  * the alignment: only the difference is kept, and where it is more than there are nothing fits.
  */
+#define AREAS_FIT_FAR 1024 /* larger than any difference within one */
 struct areas_fit {
 	int16_t skip[AREAS_ORDERS - 2]; /* 16 KiB and more: one vector of the processor's */
 	int32_t skip_odd;		/* 8 KiB */
 	uint32_t pages;			/* 4 KiB */
 };
 
-/* One mapping. Belongs to the space whose tree it is in; protected by that space's lock. */
+/*
+ * One mapping. Belongs to the space whose tree it is in; protected by that space's lock. Mostly it
+ * is part of the page object that it shows (private.h), which then says all that is not here.
+ */
 struct space_area {
 	iova_t first, last;
-	struct space_pages *pages;
-	uint64_t offset;	 /* of its first byte in the pages */
-	struct pages_pin *pin;	 /* for page tables; NULL: the space has none */
-	struct space_area *next; /* in a list of such that are in no tree */
-	uint32_t accesses;	 /* parts of accesses' pins */
-	uint32_t locks;		 /* it cannot be unmapped: lock.c */
-	uint32_t busy;		 /* copies of accesses at work */
-	uint8_t prot;		 /* enum ioas_prot */
-	bool closing;		 /* being unmapped: nothing new may use it */
+	union {
+		struct {		   /* in a tree: */
+			uint32_t accesses; /* parts of accesses' pins */
+			uint32_t locks;	   /* it cannot be unmapped: lock.c */
+		};
+		struct space_area *next; /* or in a list of such that are in none */
+	};
+	uint32_t busy;	  /* copies of accesses at work */
+	uint16_t offset;  /* of its first byte in the pages, unless it is apart */
+	uint8_t prot;	  /* enum ioas_prot */
+	bool closing : 1; /* being unmapped: nothing new may use it */
+	bool pinned : 1;  /* for page tables; else the space has none */
+	bool apart : 1;	  /* constant: it is an area_apart */
 };
 
 struct areas {
 	struct areas_node *root;  /* NULL: there are none */
 	struct areas_node *spare; /* for areas_insert */
 	unsigned spare_nr;
+	unsigned near_at; /* so many of the leaf `near`'s begin below `near_iova`, */
 	uint64_t nr;
+	struct areas_node *near; /* which belongs there; NULL: nothing is remembered */
+	iova_t near_iova;
 };
 
 /* What to find room for. */
@@ -78,6 +93,8 @@ void areas_insert(struct areas *areas, struct space_area *area);
 void areas_remove(struct areas *areas, struct space_area *area);
 /* The first area that ends at or after iova, or NULL. */
 struct space_area *areas_find(const struct areas *areas, iova_t iova);
+/* The same, by who is going to take it out, or to enter one there. */
+struct space_area *areas_seek(struct areas *areas, iova_t iova);
 /* The area after, or NULL. */
 struct space_area *areas_next(const struct areas *areas, const struct space_area *area);
 
@@ -93,6 +110,8 @@ bool areas_room(const struct areas *areas, const struct areas_request *req, iova
 void areas_fit_range(const struct areas *areas, iova_t first, iova_t last, struct areas_fit *out);
 /* The bound of one empty range. */
 void areas_fit_gap(iova_t first, iova_t last, struct areas_fit *out);
+/* What it says for an alignment of 4 KiB << order, in pages; none fit where it is below 1. */
+int64_t areas_fit_pages(const struct areas_fit *fit, unsigned order);
 /* Can a request fit where this is the bound? */
 bool areas_fits(const struct areas_fit *fit, const struct areas_request *req);
 /* *fit becomes the larger of the two, alignment by alignment. */

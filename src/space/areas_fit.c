@@ -17,11 +17,7 @@ static unsigned order_of(uint64_t align)
 	return align > AREAS_ALIGN_MIN ? (unsigned)__builtin_ctzll(align) - PAGE_LG2 : 0;
 }
 
-/* Larger than any difference within one bound. */
-#define FAR 1024
-
-/* Order 0 also serves alignments below a page. */
-static int64_t pages_at(const struct areas_fit *fit, unsigned order)
+int64_t areas_fit_pages(const struct areas_fit *fit, unsigned order)
 {
 	int skip = order > 1 ? fit->skip[order - 2] : order ? fit->skip_odd : 0;
 
@@ -55,9 +51,9 @@ void areas_fit_merge(struct areas_fit *restrict fit, const struct areas_fit *res
 	int64_t more = (int64_t)other->pages - fit->pages;
 	int16_t ours = 0, theirs = 0;
 
-	if (more <= -FAR)
+	if (more <= -AREAS_FIT_FAR)
 		return;
-	if (more >= FAR) {
+	if (more >= AREAS_FIT_FAR) {
 		*fit = *other;
 		return;
 	}
@@ -79,7 +75,7 @@ void areas_fit_merge(struct areas_fit *restrict fit, const struct areas_fit *res
 
 bool areas_fits(const struct areas_fit *fit, const struct areas_request *req)
 {
-	return pages_at(fit, order_of(req->align)) >= pages_up(req->len);
+	return areas_fit_pages(fit, order_of(req->align)) >= pages_up(req->len);
 }
 
 /*

@@ -14,12 +14,12 @@ struct search {
 	iova_t *out;
 };
 
-static enum found room_in_leaf(const struct areas_node *leaf, const struct search *search)
+static enum found room_in_leaf(struct areas_node *leaf, const struct search *search)
 {
-	unsigned at = areas_upto(leaf->leaf.first, leaf->nr, search->first);
+	unsigned at = areas_upto(leaf_first(leaf), leaf->nr, search->first);
 
 	for (; at < leaf->nr; at++) {
-		iova_t first = areas_gap_first(leaf, at), next = leaf->leaf.first[at];
+		iova_t first = areas_gap_first(leaf, at), next = leaf_first(leaf)[at];
 		iova_t last = next - 1 < search->last ? next - 1 : search->last;
 
 		/* Only the first one may begin before the range. */
@@ -33,13 +33,12 @@ static enum found room_in_leaf(const struct areas_node *leaf, const struct searc
 	return NOT_HERE;
 }
 
-static void merge_gaps(struct areas_fit *fit, const struct areas_node *leaf, iova_t first,
-		       iova_t last)
+static void merge_gaps(struct areas_fit *fit, struct areas_node *leaf, iova_t first, iova_t last)
 {
-	unsigned at = areas_upto(leaf->leaf.first, leaf->nr, first);
+	unsigned at = areas_upto(leaf_first(leaf), leaf->nr, first);
 
 	for (; at < leaf->nr; at++) {
-		iova_t gap_first = areas_gap_first(leaf, at), next = leaf->leaf.first[at];
+		iova_t gap_first = areas_gap_first(leaf, at), next = leaf_first(leaf)[at];
 		iova_t gap_last = next - 1 < last ? next - 1 : last;
 		struct areas_fit gap;
 
@@ -54,7 +53,7 @@ static void merge_gaps(struct areas_fit *fit, const struct areas_node *leaf, iov
 	}
 }
 
-void areas_fit_node(const struct areas_node *node, struct areas_fit *out)
+void areas_fit_node(struct areas_node *node, struct areas_fit *out)
 {
 	*out = (struct areas_fit){.pages = 0};
 	if (!node->level)
@@ -105,8 +104,7 @@ bool areas_room(const struct areas *areas, const struct areas_request *req, iova
 }
 
 /* Of what lies wholly in the range the bounds will do. */
-static void merge_range(struct areas_fit *fit, const struct areas_node *node, iova_t first,
-			iova_t last)
+static void merge_range(struct areas_fit *fit, struct areas_node *node, iova_t first, iova_t last)
 {
 	unsigned start, end;
 

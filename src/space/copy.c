@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "space/private.h"
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 struct pieces {
@@ -25,8 +26,8 @@ static int add_piece(struct pieces *pieces, const struct space_area *area, iova_
 		pieces->cap = cap;
 	}
 	pieces->piece[pieces->nr++] = (struct space_piece){
-		.pages = pages_get(area->pages),
-		.offset = area->offset + (first - area->first),
+		.pages = pages_get(area_pages(area)),
+		.offset = area_offset(area) + (first - area->first),
 		.len = last - first + 1,
 	};
 	return 0;
@@ -38,6 +39,7 @@ static int collect(struct ioas_space *space, iova_t first, iova_t last, struct p
 {
 	struct space_area *area = areas_find(&space->areas, first);
 
+	lock_must_hold(&space->lock);
 	for (;; area = areas_next(&space->areas, area)) {
 		if (!area || area->first > first)
 			return why_set(why, -ENOENT, "nothing is mapped at source IOVA %#" PRIx64,

@@ -8,7 +8,7 @@
 static int check(const struct ioas_space *space, const struct space_area *area, iova_t last,
 		 struct ioas_why *why)
 {
-	uint64_t start = area->offset + (last - area->first) + 1;
+	uint64_t start = area_offset(area) + (last - area->first) + 1;
 
 	if (area->locks)
 		return why_set(why, -EBUSY,
@@ -36,34 +36,34 @@ static int cut_pin(struct ioas_space *space, struct space_area *area, struct spa
 	bool locked;
 	int rc;
 
-	if (!area->pin)
+	if (!area->pinned)
 		return 0;
-	locked = pages_lock(space->iommu, area->pages);
-	rc = pages_cut(space, area->pages, area->pin, rest->offset, half);
+	locked = pages_lock(space->iommu, area_pages(area));
+	rc = pages_cut(space, area_pages(area), area_pinned(area), area_offset(rest), half);
 	pages_unlock(space->iommu, locked);
 	if (rc)
 		return rc;
-	area->pin = half[0];
-	rest->pin = half[1];
+	area_shown_by(area, half[0]);
+	area_shown_by(rest, half[1]);
 	return 0;
 }
 
 /* The page tables stay as they are: their leaves are small, and what they lead to does not move. */
 static int cut(struct ioas_space *space, struct space_area *area, iova_t last, struct ioas_why *why)
 {
-	struct space_area *rest = area_new(pages_get(area->pages));
+	uint64_t offset = area_offset(area) + (last + 1 - area->first);
+	struct space_area *rest = area_new(pages_get(area_pages(area)), offset);
 
 	if (rest && areas_reserve(&space->areas, 1)) {
 		area_free(space, rest);
 		return why_set(why, -ENOMEM, "out of memory");
 	}
 	if (!rest) {
-		pages_put_locked(space, area->pages);
+		pages_put_locked(space, area_pages(area));
 		return why_set(why, -ENOMEM, "out of memory");
 	}
 	rest->first = last + 1;
 	rest->last = area->last;
-	rest->offset = area->offset + (rest->first - area->first);
 	rest->prot = area->prot;
 	if (cut_pin(space, area, rest)) {
 		area_free(space, rest);

@@ -68,7 +68,7 @@ static int fill_domain(struct ioas_space *space, struct space_domain *domain, st
 		       rc == -EFAULT ? "memory of mapping %#llx-%#llx is not all there%s"
 				     : "out of memory at mapping %#llx-%#llx%s",
 		       (unsigned long long)area->first, (unsigned long long)area->last,
-		       rc == -EFAULT && area->pages->writable ? " and writable" : "");
+		       rc == -EFAULT && area_pages(area)->writable ? " and writable" : "");
 }
 
 /* What lies outside the table's aperture, on both sides. */
@@ -165,7 +165,7 @@ int ioas_space_iova_to_phys(struct ioas_space *space, iova_t iova, pa_t *out)
 
 	pthread_mutex_lock(&space->lock);
 	area = areas_find(&space->areas, iova);
-	if (space->domains && area && area->first <= iova && !pages_revoked(area->pages)) {
+	if (space->domains && area && area->first <= iova && !pages_revoked(area_pages(area))) {
 		*out = area_pa(area) + (iova - area->first);
 		rc = 0;
 	}

@@ -89,7 +89,7 @@ static void take_out_idle(struct ioas_space *space, const struct space_area *are
 	for (struct space_domain *d = space->domains; d; d = d->next)
 		ats_take_back(space->iommu, d->pt, area->first, area->last, false,
 			      IOAS_ATS_BY_REVOKE);
-	mem_window_idle(pin_window(area->pin));
+	mem_window_idle(pin_window(area_pinned(area)));
 	for (struct space_domain *d = space->domains; d; d = d->next)
 		check_dirty_forget(space->iommu->check_dirty, d->pt, area->first, area->last);
 }
@@ -102,7 +102,7 @@ static void take_out(struct ioas_space *space, const struct mem_file *file)
 
 	lock_must_hold(&space->lock);
 	for (; area && space->domains; area = areas_next(&space->areas, area)) {
-		if (area->pages->file != file)
+		if (pages_file(area_pages(area)) != file)
 			continue;
 		for (struct space_domain *d = space->domains; d; d = d->next)
 			pt_unmap(d->pt, area->first, area->last, &gather);
@@ -110,7 +110,7 @@ static void take_out(struct ioas_space *space, const struct mem_file *file)
 	inflight_wait(&space->iommu->inflight);
 	for (area = areas_find(&space->areas, 0); area && space->domains;
 	     area = areas_next(&space->areas, area))
-		if (area->pages->file == file)
+		if (pages_file(area_pages(area)) == file)
 			take_out_idle(space, area);
 	pt_gather_free(&gather);
 }

@@ -17,29 +17,21 @@
  */
 int area_pin(struct ioas_space *space, struct space_area *area, struct ioas_why *why)
 {
-	uint64_t start = area->offset & ~(SPACE_PAGE - 1);
-	uint64_t end = area->offset + (area->last - area->first) + 1;
-	bool locked = pages_lock(space->iommu, area->pages);
+	struct space_pages *pages = area_pages(area);
+	uint64_t offset = area_offset(area), start = offset & ~(SPACE_PAGE - 1);
+	uint64_t end = offset + (area->last - area->first) + 1;
+	bool locked = pages_lock(space->iommu, pages);
+	struct pages_pin *pin;
 	int rc;
 
 	end = (end + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1);
-	rc = pages_pin(space, area->pages, start, end - start,
-		       (area->first - (area->offset - start)) & ~(SPACE_PAGE - 1), &area->pin, why);
+	rc = pages_pin(space, pages, start, end - start,
+		       (area->first - (offset - start)) & ~(SPACE_PAGE - 1), &pin, why);
+	if (!rc && __builtin_expect(area->apart || pages_others(pages), 0))
+		area_shown_by(area, pin);
+	area->pinned = !rc;
 	pages_unlock(space->iommu, locked);
 	return rc;
-}
-
-void area_unpin(struct ioas_space *space, struct space_area *area)
-{
-	pages_unpin(space, area->pages, area->pin);
-	area->pin = NULL;
-}
-
-pa_t area_pa(const struct space_area *area)
-{
-	const struct pages_pin *pin = area->pin;
-
-	return pin_window(pin)->pa + pin_skip(pin) + (area->offset - pin_start(pin));
 }
 
 /*
@@ -57,7 +49,7 @@ int fill_enter(const struct ioas_space *space, struct pt *pt, const struct space
 		page = SPACE_PAGE;
 	if (!area->prot)
 		return -EINVAL;
-	if (pages_revoked(area->pages))
+	if (pages_revoked(area_pages(area)))
 		return 0;
 	if (!space->small_pages)
 		return pt_map(pt, area->first, area_pa(area), len, area->prot);
@@ -107,17 +99,8 @@ void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, 
 	fill_settle(space, first, last, IOAS_ATS_BY_UNMAP);
 	for (; list; list = list->next)
 		area_unpin(space, list);
-	for (struct space_domain *domain = space->domains; domain; domain = domain->next)
-		check_dirty_forget(space->iommu->check_dirty, domain->pt, first, last);
+	if (space->iommu->check_dirty)
+		for (struct space_domain *domain = space->domains; domain; domain = domain->next)
+			check_dirty_forget(space->iommu->check_dirty, domain->pt, first, last);
 	pt_gather_free(&gather);
-}
-
-void fill_free(struct ioas_space *space, struct space_area *list)
-{
-	while (list) {
-		struct space_area *next = list->next;
-
-		area_free(space, list);
-		list = next;
-	}
 }

@@ -12,11 +12,11 @@ static int check_area(const struct space_area *area, struct ioas_why *why)
 	if (area->closing)
 		return why_set(why, -EINVAL, "mapping %#" PRIx64 "-%#" PRIx64 " is being unmapped",
 			       area->first, area->last);
-	if (pages_dmabuf(area->pages))
+	if (pages_dmabuf(area_pages(area)))
 		return why_set(why, -EINVAL,
 			       "mapping %#" PRIx64 "-%#" PRIx64 " is a dma-buf's memory",
 			       area->first, area->last);
-	if ((area->first ^ area->offset) & (SPACE_PAGE - 1))
+	if ((area->first ^ area_offset(area)) & (SPACE_PAGE - 1))
 		return why_set(why, -EINVAL,
 			       "mapping %#" PRIx64 "-%#" PRIx64 " and its memory lie differently "
 			       "in their pages",

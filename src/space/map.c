@@ -59,7 +59,7 @@ int space_check_fixed(struct ioas_space *space, iova_t iova, uint64_t len, struc
 			       "%#" PRIx64 "-%#" PRIx64 " touches the reserved range %#" PRIx64
 			       "-%#" PRIx64,
 			       iova, last, hit.first, hit.last);
-	area = areas_find(&space->areas, iova);
+	area = areas_seek(&space->areas, iova);
 	if (area && area->first <= last)
 		return why_set(why, -EEXIST,
 			       "%#" PRIx64 "-%#" PRIx64 " overlaps mapping %#" PRIx64 "-%#" PRIx64,
@@ -113,16 +113,15 @@ static struct space_area *make_areas(struct ioas_space *space, iova_t iova,
 	struct space_area *list = NULL, **tail = &list;
 
 	for (size_t i = 0; i < nr; i++) {
-		struct space_area *area = area_new(pieces[i].pages);
+		struct space_area *area = area_new(pieces[i].pages, pieces[i].offset);
 
 		if (!area) {
 			if (list)
-				fill_free(space, list);
+				areas_free(space, list);
 			return NULL;
 		}
 		area->first = iova;
 		area->last = iova + pieces[i].len - 1;
-		area->offset = pieces[i].offset;
 		area->prot = prot;
 		pieces[i].pages = NULL;
 		iova += pieces[i].len;
@@ -138,7 +137,7 @@ static int fill_list(struct ioas_space *space, struct space_area *list, struct i
 	struct space_area *prev = NULL;
 
 	for (struct space_area *area = list; area; prev = area, area = area->next) {
-		uint64_t va = area->pages->va + area->offset;
+		uint64_t va = area_pages(area)->va + area_offset(area);
 		struct ioas_why inner;
 		int rc;
 
@@ -157,7 +156,7 @@ static int fill_list(struct ioas_space *space, struct space_area *list, struct i
 			return why_set(why, rc,
 				       "memory %#" PRIx64 "-%#" PRIx64 " is not all there%s", va,
 				       va + (area->last - area->first),
-				       area->pages->writable ? " and writable" : "");
+				       area_pages(area)->writable ? " and writable" : "");
 		if (rc == -EINVAL)
 			return why_set(why, rc, "a page table entry allows reading or writing");
 		return why_set(why, rc, "out of memory");
@@ -184,12 +183,13 @@ static int map_locked(struct ioas_space *space, iova_t *out, uint64_t va,
 		return why_set(why, -ENOMEM, "out of memory");
 	rc = fill_list(space, list, why);
 	if (rc) {
-		fill_free(space, list);
+		areas_free(space, list);
 		return rc;
 	}
 	while (list) {
 		struct space_area *next = list->next;
 
+		list->accesses = list->locks = 0; /* where `next` was */
 		areas_insert(&space->areas, list);
 		list = next;
 	}

@@ -45,8 +45,8 @@ static struct shown look(struct ioas_space *space, iova_t first, iova_t last, bo
 	if (area && area->first <= last) {
 		shown.first = whole || area->first > first ? area->first : first;
 		shown.last = whole || area->last < last ? area->last : last;
-		shown.pages = pages_get(area->pages);
-		shown.offset = area->offset + (shown.first - area->first);
+		shown.pages = pages_get(area_pages(area));
+		shown.offset = area_offset(area) + (shown.first - area->first);
 		shown.prot = area->prot;
 	}
 	pthread_mutex_unlock(&space->lock);

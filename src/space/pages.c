@@ -8,24 +8,26 @@
 #include "util/alloc.h"
 #include "util/inject.h"
 
-/* With a first pin, if there is a page table to show it. All zeros but for that. */
-static struct space_pages *pages_take(struct ioas_space *space)
+/* With a first pin, if there is a page table to show it. The rest is filled in by pages_new. */
+static struct space_pages *pages_take(struct ioas_space *space, uint64_t len)
 {
 	struct pages_first *first;
-	struct space_pages *pages;
+	struct pages_plain *plain;
 
 	if (!space->domains) {
-		pages = pool_shelf_take(&space->iommu->pages, &space->pages_shelf);
-		if (pages)
-			memset(pages, 0, sizeof(*pages));
-		return pages;
+		plain = pool_shelf_take(&space->iommu->pages, &space->pages_shelf);
+		if (!plain)
+			return NULL;
+		plain->pages.has_first = false;
+		plain->len = len;
+		return &plain->pages;
 	}
 	first = pool_shelf_take(&space->iommu->firsts, &space->first_shelf);
 	if (!first)
 		return NULL;
-	memset(&first->pages, 0, sizeof(first->pages));
 	first->pages.has_first = true;
-	first->pin = (struct pages_pin){0};
+	first->pin = (struct pages_pin){.tag = PIN_FIRST};
+	first->window.len = len;
 	return &first->pages;
 }
 
@@ -37,27 +39,65 @@ static void pages_give(struct ioas_space *space, struct space_pages *pages)
 		pool_shelf_give(&space->iommu->pages, &space->pages_shelf, pages);
 }
 
+/* Whose memory it is. 0; -ENOMEM. */
+static int begin_of(struct space_pages *pages, const struct pages_spec *spec,
+		    struct ioas_caller *caller)
+{
+	struct pages_dmabuf *dmabuf;
+
+	if (__builtin_expect(!spec->file, 1)) {
+		pages->of = PAGES_OF_CALLER;
+		pages->caller = caller;
+		return 0;
+	}
+	if (!mem_file_is_dmabuf(spec->file)) {
+		pages->of = PAGES_OF_FILE;
+		pages->file = mem_file_get(spec->file);
+		return 0;
+	}
+	dmabuf = alloc_raw(sizeof(*dmabuf));
+	if (!dmabuf)
+		return -ENOMEM;
+	*dmabuf = (struct pages_dmabuf){mem_file_get(spec->file), spec->epoch};
+	pages->of = PAGES_OF_DMABUF;
+	pages->dmabuf = dmabuf;
+	return 0;
+}
+
+static void end_of(struct space_pages *pages)
+{
+	if (__builtin_expect(pages->of == PAGES_OF_CALLER, 1))
+		return;
+	mem_file_put(pages_file(pages));
+	if (pages_dmabuf(pages))
+		free(pages->dmabuf);
+}
+
 int pages_new(struct ioas_space *space, const struct pages_spec *spec, struct space_pages **out)
 {
 	struct ioas_caller *caller = spec->caller ? spec->caller : mem_self_caller();
-	struct space_pages *pages = pages_take(space);
-	uint64_t end = spec->va + spec->len;
+	uint64_t va = spec->va & ~(SPACE_PAGE - 1), end = spec->va + spec->len;
+	/* The end may be the very top, 0 when rounded up: the difference is right all the same. */
+	uint64_t len = ((end + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1)) - va;
+	struct space_pages *pages = pages_take(space, len);
 
 	if (!pages)
 		return -ENOMEM;
-	if (account_share_again(space->iommu->account, space->rule, caller, &space->payer,
-				&pages->payer)) {
+	if (begin_of(pages, spec, caller)) {
 		pages_give(space, pages);
 		return -ENOMEM;
 	}
-	pages->refs = 1;
+	if (account_purse_take(space->iommu->account, space->rule, caller, &space->payer,
+			       &pages->payer)) {
+		end_of(pages);
+		pages_give(space, pages);
+		return -ENOMEM;
+	}
+	atomic_init(&pages->refs, 1);
+	pages->va = va;
+	atomic_init(&pages->others, NULL);
 	pages->writable = spec->writable;
-	pages->epoch = spec->epoch;
-	pages->caller = caller;
-	pages->file = spec->file ? mem_file_get(spec->file) : NULL;
-	pages->va = spec->va & ~(SPACE_PAGE - 1);
-	/* The end may be the very top, 0 when rounded up: the difference is right all the same. */
-	pages->len = ((end + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1)) - pages->va;
+	pages->moving = pages->area_used = false;
 	*out = pages;
 	return 0;
 }
@@ -68,66 +108,106 @@ struct space_pages *pages_get(struct space_pages *pages)
 	return pages;
 }
 
-/* Was it the last reference? Then all it had is given back. */
-static bool ended(struct space_pages *pages)
+/* Was it the last reference? */
+static inline bool ended(struct space_pages *pages)
 {
 	/* Who has the only one is alone, and need not lock the bus to find out. */
-	if (!pages || (atomic_load_explicit(&pages->refs, memory_order_acquire) != 1 &&
-		       atomic_fetch_sub_explicit(&pages->refs, 1, memory_order_acq_rel) != 1))
-		return false;
-	account_share_put(pages->payer);
-	mem_file_put(pages->file);
-	return true;
+	return pages && (atomic_load_explicit(&pages->refs, memory_order_acquire) == 1 ||
+			 atomic_fetch_sub_explicit(&pages->refs, 1, memory_order_acq_rel) == 1);
 }
 
 void pages_put(struct ioas_iommu *iommu, struct space_pages *pages)
 {
-	if (ended(pages))
-		pool_give(pages->has_first ? &iommu->firsts : &iommu->pages, pages);
+	if (!ended(pages))
+		return;
+	account_share_put(pages->payer);
+	end_of(pages);
+	free(pages_others(pages));
+	pool_give(pages->has_first ? &iommu->firsts : &iommu->pages, pages);
 }
 
 void pages_put_locked(struct ioas_space *space, struct space_pages *pages)
 {
-	if (ended(pages))
-		pages_give(space, pages);
+	if (!ended(pages))
+		return;
+	account_purse_give(&space->payer, pages->payer);
+	end_of(pages);
+	if (__builtin_expect(pages_others(pages) != NULL, 0))
+		free(pages_others(pages));
+	pages_give(space, pages);
 }
 
 /* Who has the only reference is alone in looking whether the first area is free. */
-struct space_area *area_new(struct space_pages *pages)
+struct space_area *area_new(struct space_pages *pages, uint64_t offset)
 {
-	struct space_area *area;
+	struct area_apart *apart;
 
-	if (atomic_load_explicit(&pages->refs, memory_order_acquire) == 1 && !pages->area_used) {
+	if (atomic_load_explicit(&pages->refs, memory_order_acquire) == 1 && !pages->area_used &&
+	    offset < SPACE_PAGE) {
 		pages->area_used = true;
-		area = &pages->area;
-	} else {
-		area = alloc_zero(1, sizeof(*area));
+		pages->area = (struct space_area){.offset = (uint16_t)offset};
+		return &pages->area;
 	}
-	if (area)
-		area->pages = pages;
-	return area;
+	apart = alloc_raw(sizeof(*apart));
+	if (!apart)
+		return NULL;
+	*apart = (struct area_apart){{.apart = true}, pages, offset, NULL};
+	return &apart->area;
+}
+
+struct pages_pin *area_pinned_apart(const struct space_area *area)
+{
+	const struct pages_others *others = pages_others(area_pages(area));
+
+	if (!area->pinned)
+		return NULL;
+	if (area->apart)
+		return area_apart(area)->pin;
+	return others->shown ? others->shown : &pages_first(area_pages(area))->pin;
+}
+
+void area_shown_by(struct space_area *area, struct pages_pin *pin)
+{
+	struct pages_others *others = pages_others(area_pages(area));
+
+	area->pinned = true;
+	if (area->apart)
+		area_apart(area)->pin = pin;
+	else if (others)
+		others->shown = pin->tag & PIN_FIRST ? NULL : pin;
 }
 
 void area_free(struct ioas_space *space, struct space_area *area)
 {
-	struct space_pages *pages = area->pages;
+	struct space_pages *pages = area_pages(area);
 
-	if (area != &pages->area)
-		free(area);
+	if (__builtin_expect(area->apart, 0))
+		free(area_apart(area));
 	pages_put_locked(space, pages);
+}
+
+void areas_free(struct ioas_space *space, struct space_area *list)
+{
+	while (list) {
+		struct space_area *next = list->next;
+
+		area_free(space, list);
+		list = next;
+	}
 }
 
 int pages_memory_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t start,
 		     uint64_t len, void **host, struct ioas_why *why)
 {
-	struct ioas_caller *caller = pages->caller;
+	struct mem_file *file = pages_file(pages);
+	struct ioas_caller *caller;
 	int rc;
 
 	if (inject())
 		return -EFAULT;
-	if (pages->file)
-		return mem_file_pin(pages->file, pages->va + start, len, pages->writable, host,
-				    why);
+	if (file)
+		return mem_file_pin(file, pages->va + start, len, pages->writable, host, why);
+	caller = pages->caller;
 	if (len >= MEM_PROOF_MIN && iommu->config.memory_told && caller->ops->host)
 		rc = mem_proof_pin(iommu, caller, pages->va + start, len, pages->writable, host);
 	else
@@ -138,43 +218,38 @@ int pages_memory_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64
 /* Of a file with larger pages a part cannot be given back: all of it is, in the end. */
 static bool in_parts(const struct space_pages *pages)
 {
-	return !pages->file || mem_file_page(pages->file) <= SPACE_PAGE;
+	const struct mem_file *file = pages_file(pages);
+
+	return !file || mem_file_page(file) <= SPACE_PAGE;
 }
 
-static void memory_unpin(struct space_pages *pages, const struct pages_memory *memory,
-			 uint64_t start, uint64_t len)
+void pages_memory_give(struct space_pages *pages, uint64_t start, uint64_t len, void *host)
 {
-	struct ioas_caller *caller = pages->caller;
+	struct mem_file *file = pages_file(pages);
 	uint64_t va = pages->va + start;
-	void *host = (char *)memory->host + (start - memory_start(memory));
 
-	if (pages->file)
-		mem_file_unpin(pages->file, va, len, host);
+	if (file)
+		mem_file_unpin(file, va, len, host);
 	else
-		caller->ops->unpin(caller, va, len, host);
+		pages->caller->ops->unpin(pages->caller, va, len, host);
 }
 
 void pages_memory_unpin(struct space_pages *pages, const struct pages_memory *memory,
 			uint64_t start, uint64_t len)
 {
 	if (in_parts(pages))
-		memory_unpin(pages, memory, start, len);
+		pages_memory_give(pages, start, len,
+				  (char *)memory->host + (start - memory->start));
 }
 
 void pages_memory_end(struct space_pages *pages, const struct pages_memory *memory)
 {
 	if (!in_parts(pages))
-		memory_unpin(pages, memory, memory_start(memory), memory_len(memory));
+		pages_memory_give(pages, memory->start, memory->len, memory->host);
 }
 
 /* A dma-buf's memory is its exporter's, who has it pinned and pays for it. */
 int pages_charge(struct space_pages *pages, uint64_t len, struct ioas_why *why)
 {
 	return pages_dmabuf(pages) ? 0 : account_charge(&pages->payer->payer, len, why);
-}
-
-void pages_uncharge(struct space_pages *pages, uint64_t len)
-{
-	if (!pages_dmabuf(pages))
-		account_uncharge(&pages->payer->payer, len);
 }

@@ -10,11 +10,7 @@
 #include <stdlib.h>
 #include "space/pin.h"
 #include "util/alloc.h"
-
-static struct pages_first *first_of(struct space_pages *pages)
-{
-	return (struct pages_first *)pages;
-}
+#include "util/lock.h"
 
 static void block_put(struct pin_block *block)
 {
@@ -24,18 +20,19 @@ static void block_put(struct pin_block *block)
 
 static struct pin_block *window_block(struct mem_window *window)
 {
-	return tree_entry(window, struct pin_block, window);
+	return tree_entry(window, struct pin_block, own.window);
 }
 
 static bool is_firsts(struct space_pages *pages, const struct mem_window *window)
 {
-	return pages->has_first && window == &first_of(pages)->window;
+	return pages->has_first && window == &pages_first(pages)->window;
 }
 
 /* How many pins show a window. */
 static uint32_t *shared(struct space_pages *pages, struct mem_window *window)
 {
-	return is_firsts(pages, window) ? &pages->first_shared : &window_block(window)->shared;
+	return is_firsts(pages, window) ? &pages_others(pages)->shared
+					: &window_block(window)->shared;
 }
 
 static void memory_put(struct space_pages *pages, struct pages_memory *memory)
@@ -43,7 +40,7 @@ static void memory_put(struct space_pages *pages, struct pages_memory *memory)
 	if (--memory->refs)
 		return;
 	pages_memory_end(pages, memory);
-	if (!memory->first)
+	if (memory != &pages_others(pages)->memory)
 		free(memory);
 }
 
@@ -62,10 +59,12 @@ static size_t held_nr(const struct pages_pin *pin)
 	return pin->tag & PIN_FIRST ? 1 : pin_block(pin)->held_nr;
 }
 
+/* Of a first pin only where there are others. */
 static struct pages_held held_at(const struct pages_pin *pin, size_t i)
 {
 	if (pin->tag & PIN_FIRST)
-		return (struct pages_held){&pin_first(pin)->memory, 0, pin_end(pin)};
+		return (struct pages_held){&pages_others(&pin_first(pin)->pages)->memory, 0,
+					   pin_end(pin)};
 	return pin_block(pin)->held[i];
 }
 
@@ -113,17 +112,17 @@ static void give_back(struct space_pages *pages, const struct pages_pin *pin, ui
 static int memory_new(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t start,
 		      uint64_t len, struct pages_memory **out, struct ioas_why *why)
 {
-	struct pages_memory_apart *apart = alloc_raw(sizeof(*apart));
+	struct pages_memory *memory = alloc_raw(sizeof(*memory));
 	int rc;
 
-	if (!apart)
+	if (!memory)
 		return -ENOMEM;
-	*apart = (struct pages_memory_apart){{.refs = 1}, start, len};
-	rc = pages_memory_pin(iommu, pages, start, len, &apart->memory.host, why);
+	*memory = (struct pages_memory){.start = start, .len = len, .refs = 1};
+	rc = pages_memory_pin(iommu, pages, start, len, &memory->host, why);
 	if (rc)
-		free(apart);
+		free(memory);
 	else
-		*out = &apart->memory;
+		*out = memory;
 	return rc;
 }
 
@@ -158,6 +157,14 @@ static int gather(struct ioas_iommu *iommu, struct space_pages *pages, struct pi
 	return 0;
 }
 
+/* What the pins of a page object count as together: the first one's window need not say so. */
+static const void *owner(struct space_pages *pages, const struct mem_window *window)
+{
+	if (!pages->has_first)
+		return pages;
+	return is_firsts(pages, window) ? NULL : &pages_first(pages)->window;
+}
+
 /* Pays for what is pinned first, and makes the window. */
 static int finish(struct ioas_space *space, struct space_pages *pages, const struct mem_part *parts,
 		  size_t nr, iova_t iova, uint64_t fresh, struct mem_window *window,
@@ -168,12 +175,11 @@ static int finish(struct ioas_space *space, struct space_pages *pages, const str
 	if (rc)
 		return rc;
 	/* -ENOSPC would say that there is no room for an IOVA. */
-	if (mem_window_begin(space->iommu->mem, iova, parts, nr, pages, window)) {
+	if (mem_window_begin(space->iommu->mem, iova, parts, nr, owner(pages, window), window)) {
 		if (fresh)
 			pages_uncharge(pages, fresh);
 		return -ENOMEM;
 	}
-	*shared(pages, window) = 1;
 	return 0;
 }
 
@@ -254,8 +260,9 @@ static void pin_undo(struct space_pages *pages, struct pages_pin *pin)
 }
 
 /* Where others have pins, and of a part. */
-static int pin_among(struct ioas_space *space, struct space_pages *pages, uint64_t start,
-		     uint64_t len, iova_t iova, struct pages_pin **out, struct ioas_why *why)
+static __attribute__((noinline)) int pin_among(struct ioas_space *space, struct space_pages *pages,
+					       uint64_t start, uint64_t len, iova_t iova,
+					       struct pages_pin **out, struct ioas_why *why)
 {
 	struct pin_block *block;
 	struct mem_part *parts;
@@ -269,15 +276,16 @@ static int pin_among(struct ioas_space *space, struct space_pages *pages, uint64
 		return rc;
 	rc = gather(space->iommu, pages, block, parts, &fresh, why);
 	if (!rc)
-		rc = finish(space, pages, parts, nr, iova, fresh, &block->window, why);
+		rc = finish(space, pages, parts, nr, iova, fresh, &block->own.window, why);
 	free(parts);
 	if (rc) {
 		pin_undo(pages, &block->pin);
 		return rc;
 	}
 	block->window_used = true;
+	block->shared = 1;
 	block->skip = 0;
-	block->shows = &block->window;
+	block->shows = &block->own.window;
 	pin_enter(pages, block);
 	*out = &block->pin;
 	return 0;
@@ -288,37 +296,50 @@ static int pin_all(struct ioas_space *space, struct pages_first *first, iova_t i
 		   struct pages_pin **out, struct ioas_why *why)
 {
 	struct space_pages *pages = &first->pages;
-	struct mem_part part = {.len = pages->len};
+	struct mem_part part = {.len = first->window.len};
+	struct pages_others *others = pages_others(pages);
 	int rc = pages_memory_pin(space->iommu, pages, 0, part.len, &part.host, why);
 
 	if (rc)
 		return rc;
-	first->memory = (struct pages_memory){.host = part.host, .refs = 1, .first = true};
-	first->pin = (struct pages_pin){.users = 1, .tag = PIN_FIRST};
 	rc = finish(space, pages, &part, 1, iova, part.len, &first->window, why);
 	if (rc) {
-		pin_undo(pages, &first->pin);
+		pages_memory_give(pages, 0, part.len, part.host);
 		return rc;
 	}
-	first->pin.tag |= PIN_IN;
-	first->entry = NULL;
+	first->host = part.host;
+	if (__builtin_expect(others != NULL, 0)) {
+		others->memory = pin_first_memory(first);
+		others->shared = 1;
+	}
+	first->pin = (struct pages_pin){.users = 1, .tag = PIN_FIRST | PIN_IN};
 	*out = &first->pin;
 	return 0;
+}
+
+/* What pages_lock was asked for: where there are others, they are locked out. */
+static void must_be_locked(struct ioas_iommu *iommu, const struct space_pages *pages)
+{
+#ifdef IOAS_LOCK_ORDER
+	if (atomic_load_explicit(&pages->refs, memory_order_relaxed) > 1)
+		lock_must_hold(&iommu->pages_lock);
+#endif
 }
 
 int pages_pin(struct ioas_space *space, struct space_pages *pages, uint64_t start, uint64_t len,
 	      iova_t iova, struct pages_pin **out, struct ioas_why *why)
 {
-	struct pages_pin *pin = pin_find(pages, start, len);
+	struct pages_pin *pin;
 
-	if (pin) {
-		pin->users++;
-		*out = pin;
-		return 0;
-	}
-	if (pages->has_first && len == pages->len && pins_none(pages))
-		return pin_all(space, first_of(pages), iova, out, why);
-	return pin_among(space, pages, start, len, iova, out, why);
+	must_be_locked(space->iommu, pages);
+	if (pages->has_first && len == pages_len(pages) && pins_none(pages))
+		return pin_all(space, pages_first(pages), iova, out, why);
+	pin = pin_find(pages, start, len);
+	if (!pin)
+		return pin_among(space, pages, start, len, iova, out, why);
+	pin->users++;
+	*out = pin;
+	return 0;
 }
 
 /* Of a pin, with what it holds there; it does not count as a user of the window yet. */
@@ -347,11 +368,16 @@ static void leave(struct space_pages *pages, struct pages_pin *pin)
 int pages_cut(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin,
 	      uint64_t at, struct pages_pin *half[2])
 {
-	struct pin_block *part[2] = {part_of(pin, pin_start(pin), at),
-				     part_of(pin, at, pin_end(pin))};
+	struct pin_block *part[2] = {NULL, NULL};
 	struct mem_window *window = pin_window(pin);
-	int rc = part[0] && part[1] ? pins_reserve(pages) : -ENOMEM;
+	int rc = pins_reserve(pages);
 
+	must_be_locked(space->iommu, pages);
+	if (!rc) {
+		part[0] = part_of(pin, pin_start(pin), at);
+		part[1] = part_of(pin, at, pin_end(pin));
+		rc = part[0] && part[1] ? 0 : -ENOMEM;
+	}
 	if (!rc)
 		rc = mem_window_cut(space->iommu->mem, &space->iommu->inflight, window,
 				    pin_skip(pin) + (at - pin_start(pin)));
@@ -369,24 +395,38 @@ int pages_cut(struct ioas_space *space, struct space_pages *pages, struct pages_
 	return rc;
 }
 
+/* A first pin, beside which there never was another. */
+static void end_first(struct ioas_space *space, struct pages_first *first)
+{
+	first->pin.tag = PIN_FIRST;
+	mem_window_end(space->iommu->mem, &first->window);
+	pages_uncharge(&first->pages, first->window.len);
+	pages_memory_give(&first->pages, 0, first->window.len, first->host);
+}
+
 /* Out of the tree: nobody uses it, and nothing of the window is lent that others do not show. */
 static void end_pin(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin)
 {
 	struct mem_window *window = pin_window(pin);
 
+	if (!pages_others(pages)) {
+		end_first(space, pin_first(pin));
+		return;
+	}
 	pin_remove(pages, pin);
 	/* First the window: who gets the memory back asks what is still held. */
 	if (--*shared(pages, window))
 		each_gap(space, pages, pin, window, gap_in_window);
 	else
 		window_put(space, pages, window);
-	if (pages->pins)
+	if (pages_others(pages)->pins)
 		each_gap(space, pages, pin, NULL, gap);
 	else
 		gap(space, pages, pin, pin_start(pin), pin_end(pin));
 	pin_free(pages, pin);
 }
 
+/* As long as others may use it. */
 void pages_unpin(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin)
 {
 	struct mem_window *window = pin_window(pin);
@@ -406,4 +446,36 @@ void pages_unpin(struct ioas_space *space, struct space_pages *pages, struct pag
 	locked = pages_lock(space->iommu, pages);
 	end_pin(space, pages, pin);
 	pages_unlock(space->iommu, locked);
+}
+
+/*
+ * As mostly: the only user of the only pin of pages that nobody else has, or can get at. So it is
+ * for one look whether all that was lent is back, too, and for no lock.
+ */
+static inline bool is_alone(const struct space_area *area)
+{
+	const struct space_pages *pages = area_pages(area);
+
+	/* First `refs`: while others have the pages, what follows is theirs as well. */
+	return !area->apart && atomic_load_explicit(&pages->refs, memory_order_acquire) == 1 &&
+	       !pages_others(pages) && pages_first(pages)->pin.users == 1;
+}
+
+void area_unpin(struct ioas_space *space, struct space_area *area)
+{
+	struct space_pages *pages = area_pages(area);
+	struct pages_pin *pin;
+
+	if (__builtin_expect(is_alone(area), 1)) {
+		struct pages_first *first = pages_first(pages);
+
+		area->pinned = false;
+		if (__builtin_expect(!mem_lend_none(&first->window.lend), 0))
+			mem_window_idle(&first->window);
+		end_first(space, first);
+		return;
+	}
+	pin = area_pinned(area);
+	area->pinned = false;
+	pages_unpin(space, pages, pin);
 }

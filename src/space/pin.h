@@ -13,13 +13,21 @@ static inline uint64_t pin_end(const struct pages_pin *pin)
 /* Has nothing of the pages been pinned? */
 static inline bool pins_none(const struct space_pages *pages)
 {
-	return !pages->pins &&
-	       !(pages->has_first && ((const struct pages_first *)pages)->pin.tag & PIN_IN);
+	const struct pages_others *others = pages_others(pages);
+
+	return !(others && others->pins) &&
+	       !(pages->has_first && pages_first(pages)->pin.tag & PIN_IN);
+}
+
+/* All of a page object's memory, as its first pin is about to hold it, or does alone. */
+static inline struct pages_memory pin_first_memory(const struct pages_first *first)
+{
+	return (struct pages_memory){.host = first->host, .len = first->window.len, .refs = 1};
 }
 
 /* A pin of exactly that range that is not ending, or NULL. O(log n). */
 struct pages_pin *pin_find(const struct space_pages *pages, uint64_t start, uint64_t len);
-/* Makes room for others beside a first one. 0; -ENOMEM. */
+/* Makes room for others, beside a first one if there is that. 0; -ENOMEM. */
 int pins_reserve(struct space_pages *pages);
 /* Adds a block's pin, after pins_reserve. */
 void pin_enter(struct space_pages *pages, struct pin_block *block);

@@ -34,30 +34,30 @@ static bool update(struct tree_node *node)
 /* The pin of all the pages, if it stands alone. */
 static struct pages_pin *lonely(const struct space_pages *pages)
 {
-	struct pages_first *first = (struct pages_first *)(uintptr_t)pages;
+	struct pages_first *first = pages_first(pages);
+	const struct pages_others *others = pages_others(pages);
 
-	if (!pages->has_first || !(first->pin.tag & PIN_IN) || first->entry)
+	if (!pages->has_first || !(first->pin.tag & PIN_IN) || (others && others->first.pin))
 		return NULL;
 	return &first->pin;
 }
 
+/* NULL: it is lonely. */
 static struct pin_entry *entry_of_pin(const struct pages_pin *pin)
 {
-	return pin->tag & PIN_FIRST ? pin_first(pin)->entry : &pin_block(pin)->entry;
+	struct pages_others *others;
+
+	if (!(pin->tag & PIN_FIRST))
+		return &pin_block(pin)->entry;
+	others = pages_others(&pin_first(pin)->pages);
+	return others && others->first.pin ? &others->first : NULL;
 }
 
-bool pages_lock(struct ioas_iommu *iommu, struct space_pages *pages)
+static struct tree_node *root_of(const struct space_pages *pages)
 {
-	if (atomic_load_explicit(&pages->refs, memory_order_acquire) == 1)
-		return false;
-	pthread_mutex_lock(&iommu->pages_lock);
-	return true;
-}
+	const struct pages_others *others = pages_others(pages);
 
-void pages_unlock(struct ioas_iommu *iommu, bool locked)
-{
-	if (locked)
-		pthread_mutex_unlock(&iommu->pages_lock);
+	return others ? others->pins : NULL;
 }
 
 /* The first pin, in order, of a subtree that ends beyond `at`. */
@@ -83,7 +83,7 @@ static struct pages_pin *first_of_all(const struct space_pages *pages, uint64_t 
 
 	if (alone)
 		return pin_end(alone) > at ? alone : NULL;
-	return first_beyond(pages->pins, at);
+	return first_beyond(root_of(pages), at);
 }
 
 /* The next one, in order, that ends beyond `at`. O(log n). */
@@ -134,7 +134,7 @@ static bool is(const struct pages_pin *pin, uint64_t start, uint64_t len)
 
 struct pages_pin *pin_find(const struct space_pages *pages, uint64_t start, uint64_t len)
 {
-	struct tree_node *node = pages->pins;
+	struct tree_node *node = root_of(pages);
 	struct pages_pin *alone = lonely(pages);
 
 	if (alone)
@@ -146,7 +146,7 @@ struct pages_pin *pin_find(const struct space_pages *pages, uint64_t start, uint
 
 static void enter(struct space_pages *pages, struct pin_entry *entry, struct pages_pin *pin)
 {
-	struct tree_node *parent = NULL, *node = pages->pins;
+	struct tree_node *parent = NULL, *node = root_of(pages);
 	struct tree tree = {node, update};
 	int side = 0;
 
@@ -157,21 +157,26 @@ static void enter(struct space_pages *pages, struct pin_entry *entry, struct pag
 	}
 	entry->pin = pin;
 	tree_insert(&tree, &entry->node, parent, side);
-	pages->pins = tree.root;
+	pages_others(pages)->pins = tree.root;
 }
 
 int pins_reserve(struct space_pages *pages)
 {
 	struct pages_pin *alone = lonely(pages);
-	struct pin_entry *entry;
+	struct pages_others *others = pages_others(pages);
 
-	if (!alone)
-		return 0;
-	entry = alloc_raw(sizeof(*entry));
-	if (!entry)
-		return -ENOMEM;
-	pin_first(alone)->entry = entry;
-	enter(pages, entry, alone);
+	if (!others) {
+		others = alloc_zero(1, sizeof(*others));
+		if (!others)
+			return -ENOMEM;
+		if (alone) {
+			others->memory = pin_first_memory(pin_first(alone));
+			others->shared = 1;
+		}
+		atomic_store_explicit(&pages->others, others, memory_order_release);
+	}
+	if (alone)
+		enter(pages, &others->first, alone);
 	return 0;
 }
 
@@ -183,16 +188,15 @@ void pin_enter(struct space_pages *pages, struct pin_block *block)
 void pin_remove(struct space_pages *pages, struct pages_pin *pin)
 {
 	struct pin_entry *entry = entry_of_pin(pin);
-	struct tree tree = {pages->pins, update};
+	struct tree tree = {root_of(pages), update};
 
-	if (entry)
-		tree_remove(&tree, &entry->node);
-	pages->pins = tree.root;
-	if (!(pin->tag & PIN_FIRST))
+	if (pin->tag & PIN_FIRST)
+		pin->tag &= ~PIN_IN;
+	if (!entry)
 		return;
-	pin->tag &= ~PIN_IN;
-	pin_first(pin)->entry = NULL;
-	free(entry);
+	tree_remove(&tree, &entry->node);
+	pages_others(pages)->pins = tree.root;
+	entry->pin = NULL;
 }
 
 static void pass_others(struct pin_walk *walk)
@@ -230,7 +234,7 @@ struct pin_walk pin_walk_begin(const struct space_pages *pages, const struct mem
 
 uint64_t pages_pinned(const struct space_pages *pages)
 {
-	struct pin_walk walk = pin_walk_begin(pages, NULL, 0, pages->len);
+	struct pin_walk walk = pin_walk_begin(pages, NULL, 0, pages_len(pages));
 	struct pages_pin *pin;
 	uint64_t sum = 0, len;
 

@@ -4,7 +4,7 @@
 
 void space_pools_init(struct ioas_iommu *iommu)
 {
-	pool_init(&iommu->pages, sizeof(struct space_pages));
+	pool_init(&iommu->pages, sizeof(struct pages_plain));
 	pool_init(&iommu->firsts, sizeof(struct pages_first));
 }
 

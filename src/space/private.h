@@ -17,14 +17,9 @@
 
 /* What one call of the caller's pin answered. Lives while a pin shows some of it. */
 struct pages_memory {
-	void *host;    /* constant */
-	uint32_t refs; /* of pins that hold some of it */
-	bool first;    /* constant: a pages_first's, of all its pages; else pages_memory_apart */
-};
-
-struct pages_memory_apart {
-	struct pages_memory memory;
+	void *host;	     /* constant */
 	uint64_t start, len; /* constant: in the pages, whole pages */
+	uint32_t refs;	     /* of pins that hold some of it */
 };
 
 /* A part of such memory that a pin shows. */
@@ -61,7 +56,7 @@ struct pin_entry {
 struct pin_block {
 	uint32_t shared; /* pins that show the window */
 	bool pin_used, window_used;
-	struct mem_window window;
+	struct mem_window_owned own;
 	struct pages_pin pin;
 	uint64_t start, len;	  /* constant: in the pages, whole pages */
 	uint64_t skip;		  /* constant: where it begins in the window */
@@ -71,38 +66,88 @@ struct pin_block {
 	struct pages_held held[]; /* by start, all of it */
 };
 
+struct pages_others;
+
+/* Whose memory a page object is of. */
+enum pages_of {
+	PAGES_OF_CALLER,
+	PAGES_OF_FILE,
+	PAGES_OF_DMABUF,
+};
+
+struct pages_dmabuf {
+	struct mem_file *file;
+	uint32_t epoch; /* as it was mapped */
+};
+
 /*
  * A piece of caller memory, or of a file. Only COPY shares one, perhaps between two spaces; so the
  * fields below `refs` are protected by the lock of its only area's space, or by the instance's
  * pages lock while there is more than one reference. Who pays changes only with the locks of all
  * spaces of a context held.
+ *
+ * There is one for each mapping. So it has no field for what another one says, or for what only
+ * some need: its length is at the end, or in a pages_first; pins that are not alone, and what goes
+ * with them, are in `others`.
  */
 struct space_pages {
-	_Atomic uint32_t refs;	    /* areas, and COPYs at work */
-	uint32_t epoch;		    /* constant once mapped: a dma-buf's at that time */
-	struct ioas_caller *caller; /* constant */
-	struct mem_file *file;	    /* constant; NULL: the caller's own memory */
-	uint64_t va, len;	    /* constant, whole pages; in a file: offset */
-	struct tree_node *pins;	    /* all pins of it, a lonely first one excepted */
+	_Atomic uint32_t refs; /* areas, and COPYs at work */
+	bool writable;	       /* constant: mapped with WRITE */
+	bool moving;	       /* CHANGE_PROCESS has counted it */
+	bool area_used;	       /* `area` is one, or was */
+	uint8_t of : 2;	       /* constant: enum pages_of */
+	bool has_first : 1;    /* constant: it is a pages_first; else a pages_plain */
+	union {		       /* constant */
+		struct ioas_caller *caller;
+		struct mem_file *file;
+		struct pages_dmabuf *dmabuf;
+	};
+	uint64_t va;			       /* constant, of a whole page; in a file: offset */
+	_Atomic(struct pages_others *) others; /* NULL: there is no pin, or a lonely first one */
 	struct account_share *payer;
-	bool writable;		/* constant: mapped with WRITE */
-	bool moving;		/* CHANGE_PROCESS has counted it */
-	bool area_used;		/* `area` is one, or was */
-	bool has_first;		/* constant: it is a pages_first */
-	uint32_t first_shared;	/* pins that show the first one's window */
 	struct space_area area; /* the first that shows it; COPY's are by themselves */
+};
+
+struct pages_plain {
+	struct space_pages pages;
+	uint64_t len; /* constant, whole pages */
 };
 
 /*
  * A page object with what it mostly needs in a space that has page tables: the pin of all of it,
- * made when there is no other, with its window and its memory.
+ * made when there is no other, with its window, whose length is always that of the pages, and its
+ * memory.
  */
 struct pages_first {
 	struct space_pages pages;
 	struct mem_window window;
-	struct pages_memory memory;
+	void *host; /* what the caller's pin answered */
 	struct pages_pin pin;
-	struct pin_entry *entry; /* the pin's, where there are others; or NULL */
+};
+
+/*
+ * The pins of a page object, since there was one beside a lonely first one; until the pages go.
+ * What it says of the first pin is right as long as it is there.
+ */
+struct pages_others {
+	struct tree_node *pins; /* all, a lonely first one excepted */
+	/* What the first pin has no room for: */
+	struct pin_entry first;	    /* `pin` is NULL: it is not among them */
+	struct pages_memory memory; /* of which others may hold some */
+	uint32_t shared;	    /* pins that show its window */
+	/*
+	 * (lock of the space of the page object's own area) What shows that, if it is pinned; NULL:
+	 * the first pin.
+	 */
+	struct pages_pin *shown;
+};
+
+/* An area that is not part of its pages. */
+struct area_apart {
+	struct space_area area;
+	struct space_pages *pages;
+	uint64_t offset;
+	struct pages_pin *pin;
 };
 
 static inline struct pages_first *pin_first(const struct pages_pin *pin)
@@ -123,7 +168,7 @@ static inline uint64_t pin_start(const struct pages_pin *pin)
 
 static inline uint64_t pin_len(const struct pages_pin *pin)
 {
-	return pin->tag & PIN_FIRST ? pin_first(pin)->pages.len : pin_block(pin)->len;
+	return pin->tag & PIN_FIRST ? pin_first(pin)->window.len : pin_block(pin)->len;
 }
 
 /* which window shows it, and where it begins there. */
@@ -137,18 +182,75 @@ static inline uint64_t pin_skip(const struct pages_pin *pin)
 	return pin->tag & PIN_FIRST ? 0 : pin_block(pin)->skip;
 }
 
-/* Where memory begins and how long it is, in the pages. */
-static inline uint64_t memory_start(const struct pages_memory *memory)
+static inline struct pages_first *pages_first(const struct space_pages *pages)
 {
-	return memory->first ? 0 : ((const struct pages_memory_apart *)memory)->start;
+	return tree_entry((uintptr_t)pages, struct pages_first, pages);
 }
 
-static inline uint64_t memory_len(const struct pages_memory *memory)
+static inline struct pages_plain *pages_plain(const struct space_pages *pages)
 {
-	if (memory->first)
-		return tree_entry((uintptr_t)memory, struct pages_first, memory)->pages.len;
-	return ((const struct pages_memory_apart *)memory)->len;
+	return tree_entry((uintptr_t)pages, struct pages_plain, pages);
 }
+
+static inline uint64_t pages_len(const struct space_pages *pages)
+{
+	return pages->has_first ? pages_first(pages)->window.len : pages_plain(pages)->len;
+}
+
+static inline bool pages_dmabuf(const struct space_pages *pages)
+{
+	return pages->of == PAGES_OF_DMABUF;
+}
+
+static inline struct pages_others *pages_others(const struct space_pages *pages)
+{
+	return atomic_load_explicit(&pages->others, memory_order_acquire);
+}
+
+/* The file they are of, or NULL. */
+static inline struct mem_file *pages_file(const struct space_pages *pages)
+{
+	if (__builtin_expect(pages->of == PAGES_OF_CALLER, 1))
+		return NULL;
+	return pages_dmabuf(pages) ? pages->dmabuf->file : pages->file;
+}
+
+static inline struct area_apart *area_apart(const struct space_area *area)
+{
+	return tree_entry((uintptr_t)area, struct area_apart, area);
+}
+
+/* What an area shows, */
+static inline struct space_pages *area_pages(const struct space_area *area)
+{
+	return __builtin_expect(area->apart, 0)
+		       ? area_apart(area)->pages
+		       : tree_entry((uintptr_t)area, struct space_pages, area);
+}
+
+/* where its first byte is in these, */
+static inline uint64_t area_offset(const struct space_area *area)
+{
+	return __builtin_expect(area->apart, 0) ? area_apart(area)->offset : area->offset;
+}
+
+/*
+ * and the pin for page tables, if the space has any; else NULL. Mostly it is the first one, beside
+ * which there never was another; pages.c knows the rest.
+ */
+static inline bool area_by_first(const struct space_area *area)
+{
+	return __builtin_expect(!area->apart && area->pinned && !pages_others(area_pages(area)), 1);
+}
+
+struct pages_pin *area_pinned_apart(const struct space_area *area);
+static inline struct pages_pin *area_pinned(const struct space_area *area)
+{
+	return area_by_first(area) ? &pages_first(area_pages(area))->pin : area_pinned_apart(area);
+}
+
+/* From now on that pin shows it. */
+void area_shown_by(struct space_area *area, struct pages_pin *pin);
 
 /* A page table that is kept filled. */
 struct space_domain {
@@ -166,7 +268,7 @@ struct ioas_space {
 	bool small_pages;		 /* IOMMU_OPTION_HUGE_PAGES is off */
 	struct areas areas;
 	struct pool_shelf pages_shelf, first_shelf; /* memory for more */
-	struct account_share *payer;		    /* who mapped last */
+	struct account_purse payer;		    /* who mapped last */
 	struct reserved reserved;
 	struct ioas_range *allowed; /* sorted, disjoint */
 	size_t allowed_nr;
@@ -218,21 +320,26 @@ struct space_pages *pages_get(struct space_pages *pages);
  */
 void pages_put(struct ioas_iommu *iommu, struct space_pages *pages);
 void pages_put_locked(struct ioas_space *space, struct space_pages *pages);
-/* An area that shows them and takes over a reference, zeroed but for that. NULL: no memory. */
-struct space_area *area_new(struct space_pages *pages);
-/* Puts its pages. Space locked. */
+/*
+ * An area that shows them, `offset` on, and takes over a reference, zeroed but for that. NULL: no
+ * memory.
+ */
+struct space_area *area_new(struct space_pages *pages, uint64_t offset);
+/* Puts its pages; and those of a list. Space locked. */
 void area_free(struct ioas_space *space, struct space_area *area);
+void areas_free(struct ioas_space *space, struct space_area *list);
 /* `len` more bytes of the pages are pinned, or no longer. Locked. 0; -ENOMEM, and why. */
 int pages_charge(struct space_pages *pages, uint64_t len, struct ioas_why *why);
-void pages_uncharge(struct space_pages *pages, uint64_t len);
-static inline bool pages_dmabuf(const struct space_pages *pages)
+static inline void pages_uncharge(struct space_pages *pages, uint64_t len)
 {
-	return pages->file && mem_file_is_dmabuf(pages->file);
+	if (!pages_dmabuf(pages))
+		account_uncharge(&pages->payer->payer, len);
 }
 /* Has the dma-buf been revoked since it was mapped? Then no table may show it. */
 static inline bool pages_revoked(const struct space_pages *pages)
 {
-	return pages_dmabuf(pages) && mem_dmabuf_epoch(pages->file, NULL) != pages->epoch;
+	return pages_dmabuf(pages) &&
+	       mem_dmabuf_epoch(pages->dmabuf->file, NULL) != pages->dmabuf->epoch;
 }
 /*
  * Makes `len` bytes at `start` of the pages (whole pages) present: the only way to their memory,
@@ -248,6 +355,8 @@ int pages_memory_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64
 void pages_memory_unpin(struct space_pages *pages, const struct pages_memory *memory,
 			uint64_t start, uint64_t len);
 void pages_memory_end(struct space_pages *pages, const struct pages_memory *memory);
+/* Both at once, of memory that is pinned whole. */
+void pages_memory_give(struct space_pages *pages, uint64_t start, uint64_t len, void *host);
 
 /* pin.c: all with the lock of a space held that has them; "locked" is pages_lock. */
 
@@ -255,8 +364,19 @@ void pages_memory_end(struct space_pages *pages, const struct pages_memory *memo
  * Who holds the lock of the space of the only reference keeps others from getting one: then there
  * is nobody to lock out, and the answer is false.
  */
-bool pages_lock(struct ioas_iommu *iommu, struct space_pages *pages);
-void pages_unlock(struct ioas_iommu *iommu, bool locked);
+static inline bool pages_lock(struct ioas_iommu *iommu, struct space_pages *pages)
+{
+	if (atomic_load_explicit(&pages->refs, memory_order_acquire) == 1)
+		return false;
+	pthread_mutex_lock(&iommu->pages_lock);
+	return true;
+}
+
+static inline void pages_unlock(struct ioas_iommu *iommu, bool locked)
+{
+	if (locked)
+		pthread_mutex_unlock(&iommu->pages_lock);
+}
 /*
  * Pins whole pages start .. start + len - 1, with a window congruent with `iova`. What other pins
  * cover is not looked at again, nor paid for. Locked. Errors and `why` as pages_memory_pin.
@@ -275,6 +395,11 @@ int pages_cut(struct ioas_space *space, struct space_pages *pages, struct pages_
  */
 void pages_unpin(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin);
 /*
+ * The reverse of area_pin, with the space's lock held, after the area's entries are gone and
+ * inflight_wait: waits for spans lent out, never fails.
+ */
+void area_unpin(struct ioas_space *space, struct space_area *area);
+/*
  * A pin that shows byte `at` of the pages, or NULL: none does, and *end receives where the next one
  * begins, if it is below *end. Locked; O(log n).
  */
@@ -284,15 +409,18 @@ uint64_t pages_pinned(const struct space_pages *pages);
 
 /* fill.c: all with the space's lock held. A list of areas is linked by `next`. */
 
-/*
- * Pins what an area shows, for the page tables that the space has; errors as pages_pin. And the
- * reverse, after the area's entries are gone and inflight_wait: waits for spans lent out, never
- * fails.
- */
+/* Pins what an area shows, for the page tables that the space has; errors as pages_pin. */
 int area_pin(struct ioas_space *space, struct space_area *area, struct ioas_why *why);
-void area_unpin(struct ioas_space *space, struct space_area *area);
 /* Where an area that is pinned begins in the physical map. */
-pa_t area_pa(const struct space_area *area);
+static inline pa_t area_pa(const struct space_area *area)
+{
+	const struct pages_pin *pin;
+
+	if (area_by_first(area))
+		return pages_first(area_pages(area))->window.pa + area->offset;
+	pin = area_pinned(area);
+	return pin_window(pin)->pa + pin_skip(pin) + (area_offset(area) - pin_start(pin));
+}
 
 /*
  * Enters an area, which is pinned, in one table. 0, or -ENOMEM and some of it may be in: the
@@ -311,8 +439,6 @@ int fill_area(struct ioas_space *space, struct space_area *area, struct ioas_why
  * domains, and unpins them. On return no transaction uses them. Never fails.
  */
 void fill_undo(struct ioas_space *space, struct space_area *list, iova_t first, iova_t last);
-/* Frees a list of areas and puts their pages. */
-void fill_free(struct ioas_space *space, struct space_area *list);
 
 /* map.c */
 

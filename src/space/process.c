@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include "space/private.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 #define RULE_NR (ACCOUNT_VFIO + 1)
@@ -24,7 +25,7 @@ static void each(struct ioas_space *const *spaces, size_t nr, struct payers *pay
 	for (size_t i = 0; i < nr; i++)
 		for (struct space_area *area = areas_find(&spaces[i]->areas, 0); area;
 		     area = areas_next(&spaces[i]->areas, area))
-			fn(payers, area->pages);
+			fn(payers, area_pages(area));
 }
 
 /* What nobody limits stays with who pinned it. */
@@ -106,12 +107,13 @@ static int check_files(struct ioas_space *space, struct ioas_why *why)
 	struct space_area *area = areas_find(&space->areas, 0);
 
 	for (; area; area = areas_next(&space->areas, area))
-		if (!area->pages->file || pages_dmabuf(area->pages))
+		if (!pages_file(area_pages(area)) || pages_dmabuf(area_pages(area)))
 			return why_set(why, -EINVAL,
 				       "mapping %#" PRIx64 "-%#" PRIx64
 				       " is of %s, not of a file (IOMMU_IOAS_MAP_FILE)",
 				       area->first, area->last,
-				       area->pages->file ? "a dma-buf" : "a process' memory");
+				       pages_file(area_pages(area)) ? "a dma-buf"
+								    : "a process' memory");
 	return 0;
 }
 
@@ -120,6 +122,7 @@ static int change_locked(struct ioas_space *const *spaces, size_t nr, struct pay
 {
 	int rc = 0;
 
+	lock_must_hold(&spaces[0]->iommu->pages_lock);
 	for (size_t i = 0; !rc && i < nr; i++)
 		rc = check_files(spaces[i], why);
 	if (rc)

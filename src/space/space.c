@@ -66,7 +66,7 @@ void ioas_space_put(struct ioas_space *space)
 	reserved_fini(&space->reserved);
 	zones_fini(&space->zones);
 	free(space->allowed);
-	account_share_put(space->payer);
+	account_purse_fini(&space->payer);
 	pool_shelf_clear(&space->iommu->pages, &space->pages_shelf);
 	pool_shelf_clear(&space->iommu->firsts, &space->first_shelf);
 	pthread_cond_destroy(&space->idle);
@@ -88,6 +88,7 @@ uint64_t space_alignment(const struct ioas_space *space)
 {
 	bool cpu_pages = space->small_pages || space->locks || space->pinning;
 
+	lock_must_hold(&space->lock);
 	return cpu_pages && space->domain_page < SPACE_PAGE ? SPACE_PAGE : space->domain_page;
 }
 
@@ -108,12 +109,18 @@ int space_check_alignment(struct ioas_space *space, uint64_t alignment, struct i
 	if (alignment <= space_alignment(space))
 		return 0;
 	for (area = areas_find(&space->areas, 0); area; area = areas_next(&space->areas, area))
-		if ((area->first | (area->last + 1) | area->offset) & (alignment - 1))
+		if ((area->first | (area->last + 1) | area_offset(area)) & (alignment - 1))
 			return why_set(why, -EADDRINUSE,
 				       "mapping %#" PRIx64 "-%#" PRIx64
 				       " or its memory is not aligned to %" PRIu64,
 				       area->first, area->last, alignment);
 	return 0;
+}
+
+static size_t holes_locked(const struct ioas_space *space, struct ioas_range *out, size_t max)
+{
+	lock_must_hold(&space->lock);
+	return reserved_holes(&space->reserved, out, max);
 }
 
 /* Remakes the zones; never fails, since prepared for as many as there can be. */
@@ -125,8 +132,7 @@ static void remake_zones(struct ioas_space *space)
 		zones_set(zones, space->allowed, space->allowed_nr, false);
 		return;
 	}
-	zones_set(zones, zones->range, reserved_holes(&space->reserved, zones->range, zones->cap),
-		  true);
+	zones_set(zones, zones->range, holes_locked(space, zones->range, zones->cap), true);
 }
 
 int reserve_locked(struct ioas_space *space, iova_t first, iova_t last, const void *owner,
@@ -186,7 +192,7 @@ size_t ioas_space_ranges(struct ioas_space *space, struct ioas_range *out, size_
 	size_t nr;
 
 	pthread_mutex_lock(&space->lock);
-	nr = reserved_holes(&space->reserved, out, max);
+	nr = holes_locked(space, out, max);
 	pthread_mutex_unlock(&space->lock);
 	return nr;
 }

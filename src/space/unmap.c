@@ -50,13 +50,9 @@ static bool refused(const struct space_area *area, const struct unmap *unmap)
 static struct space_area *take_out(struct unmap *unmap, struct space_area **list, iova_t *done)
 {
 	struct ioas_space *space = unmap->space;
-	struct space_area *area = areas_find(&space->areas, unmap->first);
+	struct space_area *area = areas_seek(&space->areas, unmap->first);
 
 	while (area && area->first <= unmap->last) {
-		struct space_area *next = NULL;
-
-		if (area->last < unmap->last)
-			next = areas_next(&space->areas, area);
 		if (refused(area, unmap) || area->accesses || area->busy)
 			return area;
 		areas_remove(&space->areas, area);
@@ -66,7 +62,7 @@ static struct space_area *take_out(struct unmap *unmap, struct space_area **list
 		area->next = NULL;
 		*list = area;
 		list = &area->next;
-		area = next;
+		area = *done < unmap->last ? areas_seek(&space->areas, *done + 1) : NULL;
 	}
 	return NULL;
 }
@@ -80,7 +76,7 @@ static struct space_area *unmap_run(struct unmap *unmap)
 	stop = take_out(unmap, &list, &done);
 	if (list) {
 		fill_undo(unmap->space, list, list->first, done);
-		fill_free(unmap->space, list);
+		areas_free(unmap->space, list);
 	}
 	/* What others map behind us is not meant. */
 	if (stop && list)

@@ -269,6 +269,18 @@ static struct ats_use *use_get(struct ats *ats, uint32_t form, const struct tlp_
 	return use;
 }
 
+/* What an entry is told each time that it is handed out. (lock) */
+static void entry_handed(struct ats *ats, struct ats_entry *entry, const struct ioas_tlp *tlp,
+			 iova_t table_first, uint64_t generation)
+{
+	lock_must_hold(&ats->lock);
+	entry->plain |= !(tlp->flags & IOAS_TLP_PRIV);
+	entry->priv |= (tlp->flags & IOAS_TLP_PRIV) != 0;
+	entry->told = false;
+	entry->table_first = table_first;
+	entry->marked = generation;
+}
+
 /* Notes what is handed out; in flight, so that who changes the table finds it here. */
 static void enter(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
 		  const struct tlp_route *route, const struct ioas_ats_translation *found,
@@ -295,11 +307,7 @@ static void enter(struct ioas_issuer *issuer, const struct ioas_tlp *tlp,
 		entry->ops = ops;
 		ats_track_add(&ats->track, use, entry);
 	}
-	entry->plain |= !(tlp->flags & IOAS_TLP_PRIV);
-	entry->priv |= (tlp->flags & IOAS_TLP_PRIV) != 0;
-	entry->told = false;
-	entry->table_first = table_first;
-	entry->marked = issuer->tlb.generation;
+	entry_handed(ats, entry, tlp, table_first, issuer->tlb.generation);
 	pthread_mutex_unlock(&ats->lock);
 }
 

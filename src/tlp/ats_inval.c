@@ -289,19 +289,28 @@ static struct ats *next_user(struct ats_tables *tables, const struct pt *pt, uin
 	return found ? found->ats : NULL;
 }
 
-void ats_take_back(struct ioas_iommu *iommu, const struct pt *pt, iova_t first, iova_t last,
-		   bool writes, enum ioas_ats_cause cause)
+/* Apart, so that who has nothing to take back saves no registers. */
+static __attribute__((noinline)) void take_back(struct ioas_iommu *iommu, const struct pt *pt,
+						const struct ask *all)
 {
-	const struct ask all = {.first = first, .last = last, .writes = writes, .cause = cause};
 	struct ask ask;
 	struct ats *ats;
 	uint64_t id = 0;
 
-	if (!atomic_load_explicit(&iommu->ats.nr, memory_order_acquire))
-		return;
-	while ((ats = next_user(&iommu->ats, pt, &id, &all, &ask))) {
+	while ((ats = next_user(&iommu->ats, pt, &id, all, &ask))) {
 		take(ats, &ask);
 		ats_put(ats);
+	}
+}
+
+void ats_take_back(struct ioas_iommu *iommu, const struct pt *pt, iova_t first, iova_t last,
+		   bool writes, enum ioas_ats_cause cause)
+{
+	if (atomic_load_explicit(&iommu->ats.nr, memory_order_acquire)) {
+		const struct ask all = {
+			.first = first, .last = last, .writes = writes, .cause = cause};
+
+		take_back(iommu, pt, &all);
 	}
 }
 

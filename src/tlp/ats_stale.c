@@ -60,6 +60,7 @@ static bool find_stale(struct ats *ats, pa_t pa, unsigned op, struct ioas_fault 
 	struct ats_entry *entry = ats_track_at(&ats->track, NULL, pa, op), *stale = NULL;
 	struct ioas_fault note = {0};
 
+	lock_must_hold(&ats->lock);
 	for (; entry; entry = ats_track_at(&ats->track, entry, pa, op)) {
 		struct ioas_fault *to = stale ? &note : fault;
 

@@ -13,13 +13,26 @@
 #include "route/route.h"
 #include "tlp/tlp.h"
 
+/* For the batch that comes after this one. */
+static void keep(const struct ioas_batch *batch)
+{
+	struct iotlb *tlb = &batch->issuer->tlb;
+
+	tlb->ended.generation = tlb->generation;
+	tlb->ended.newest = (struct ioas_batch_place){batch->form, batch->first, batch->reach,
+						      batch->to_host, batch->ops};
+	tlb->ended.aside = batch->aside;
+	tlb->ended.way = batch->way;
+}
+
 void ioas_batch_end(struct ioas_batch *batch)
 {
 	struct ioas_device *dev = batch->issuer->dev;
 
 	tlp_leave(batch->issuer);
+	keep(batch);
 	tlp_count_batch(dev, batch->tlps, batch->tlps + batch->pieces, batch->len);
-	batch->ops = 0;
+	batch->ops = batch->aside.ops = 0;
 }
 
 /*
@@ -56,6 +69,34 @@ static void remember(struct ioas_batch *batch, const struct ioas_tlp *tlp)
 		batch->ops = 0;
 }
 
+/* NULL: none. Only tables of the plain shape are looked at by ioas_batch_near. */
+static void set_near(struct ioas_batch *batch, const struct psc_context *near)
+{
+	batch->near = near;
+	batch->number = near && near->plain ? near->number : UINT64_MAX;
+}
+
+/* What the batch before has ended with, as good as in the IOTLB. false: with nothing. In flight. */
+static bool go_on(struct ioas_batch *batch)
+{
+	struct ioas_issuer *issuer = batch->issuer;
+	const struct ioas_batch_place *newest = &issuer->tlb.ended.newest;
+
+	if (issuer->tlb.ended.generation != issuer->tlb.generation || !newest->ops ||
+	    atomic_load_explicit(&issuer->dev->bus_ops, memory_order_relaxed))
+		return false;
+	batch->form = newest->form;
+	batch->first = newest->first;
+	batch->reach = newest->reach;
+	batch->to_host = newest->to_host;
+	batch->ops = newest->ops;
+	batch->aside = issuer->tlb.ended.aside;
+	batch->way = issuer->tlb.ended.way;
+	set_near(batch,
+		 psc_context(&issuer->tlb.psc, batch->form | IOTLB_FORM, issuer->tlb.generation));
+	return true;
+}
+
 /*
  * The newest of the batch before, which is as good as in the IOTLB; and of its form, where the
  * tables are. In flight.
@@ -65,20 +106,27 @@ static void recall(struct ioas_batch *batch)
 	struct ioas_issuer *issuer = batch->issuer;
 	const struct iotlb_entry *entry = issuer->tlb.hot;
 
+	batch->form = batch->first = batch->reach = batch->to_host = 0;
+	batch->ops = 0;
+	batch->way = &issuer->tlb.psc.entry[0].way;
+	set_near(batch, NULL);
+	batch->aside = (struct ioas_batch_place){0};
 	if (entry->generation != issuer->tlb.generation || !iotlb_untranslated(entry->form) ||
 	    !can_remember(issuer->dev, entry))
 		return;
 	take(batch, entry);
 	batch->form = entry->form & ~IOTLB_FORM;
-	if (!issuer->check)
-		batch->near = psc_context(&issuer->tlb.psc, entry->form, entry->generation);
+	set_near(batch, psc_context(&issuer->tlb.psc, entry->form, entry->generation));
 }
 
 void ioas_batch_begin(struct ioas_batch *batch, struct ioas_issuer *issuer)
 {
-	*batch = (struct ioas_batch){.issuer = issuer};
+	batch->issuer = issuer;
+	batch->pieces = batch->tlps = 0;
+	batch->len[0] = batch->len[1] = 0;
 	tlp_enter(issuer);
-	recall(batch);
+	if (!go_on(batch))
+		recall(batch);
 }
 
 /* Who waits has counted that before. A mark that nobody waits for may as well go on. */
@@ -90,8 +138,8 @@ void ioas_batch_renew(struct ioas_batch *batch)
 		return;
 	tlp_leave(issuer);
 	tlp_enter(issuer);
-	batch->ops = 0;
-	batch->near = NULL;
+	batch->ops = batch->aside.ops = 0;
+	set_near(batch, NULL);
 }
 
 /*
@@ -102,11 +150,11 @@ static void keep_near(struct ioas_batch *batch, const struct tlp_route *route)
 {
 	struct ioas_issuer *issuer = batch->issuer;
 
-	batch->near = NULL;
+	set_near(batch, NULL);
 	if (route->form && !route->stage1 && !route->tlp->at && !issuer->check &&
 	    !atomic_load_explicit(&issuer->dev->bus_ops, memory_order_relaxed))
-		batch->near =
-			psc_enter(&issuer->tlb.psc, route->form, issuer->tlb.generation, route->pt);
+		set_near(batch, psc_enter(&issuer->tlb.psc, route->form, issuer->tlb.generation,
+					  route->pt));
 }
 
 static struct ioas_batch_found find(struct ioas_batch *batch, iova_t addr, uint64_t len,
@@ -138,7 +186,7 @@ near_page(struct ioas_batch *batch, iova_t addr, uint64_t len, uint32_t what,
 	  const struct psc_found *found)
 {
 	uint64_t rest = found->first + found->reach - addr;
-	uint32_t ops = found->entry->ops, op = what & 1;
+	uint32_t ops = found->entry->way.ops, op = what & 1;
 
 	if (__builtin_expect(!(ops >> op & 1), 0))
 		return near_range(batch, addr, len, what);
@@ -147,6 +195,7 @@ near_page(struct ioas_batch *batch, iova_t addr, uint64_t len, uint32_t what,
 	batch->reach = found->reach;
 	batch->to_host = found->to_host;
 	batch->ops = ops;
+	batch->way = &found->entry->way;
 	batch->tlps++;
 	batch->len[op] += len;
 	return (struct ioas_batch_found){(void *)(addr + found->to_host), len};
@@ -154,45 +203,21 @@ near_page(struct ioas_batch *batch, iova_t addr, uint64_t len, uint32_t what,
 
 /* Of another window than the page before. */
 static inline __attribute__((always_inline)) struct ioas_batch_found
-turn(struct ioas_batch *batch, struct pt_shape shape, iova_t addr, uint64_t len, uint32_t what,
-     struct psc_entry *entry, uint64_t leaf)
+turn(struct ioas_batch *batch, iova_t addr, uint64_t len, uint32_t what, struct psc_entry *entry,
+     uint64_t leaf)
 {
+	const struct psc_context *near = batch->near;
 	struct mem_map *map = batch->issuer->dev->iommu->mem;
 	struct psc_found found;
 
-	if (!psc_turn(map, shape, addr, entry, leaf, &found))
+	if (!psc_turn(map, near->plain ? psc_plain(near) : near->shape, addr, entry, leaf, &found))
 		return find(batch, addr, len, batch->form, what);
 	return near_page(batch, addr, len, what, &found);
 }
 
+/* By the tables that are remembered, whatever they look like. */
 static __attribute__((noinline)) struct ioas_batch_found
-turn_plain(struct ioas_batch *batch, iova_t addr, uint64_t len, uint32_t what,
-	   struct psc_entry *entry, uint64_t leaf)
-{
-	return turn(batch, psc_plain(batch->near), addr, len, what, entry, leaf);
-}
-
-/* In tables of an uncommon shape. */
-static __attribute__((noinline)) struct ioas_batch_found
-near_uncommon(struct ioas_batch *batch, iova_t addr, uint64_t len, uint32_t what)
-{
-	const struct psc_context *near = batch->near;
-	struct psc_found found;
-	enum psc_answer answer = psc_look(&batch->issuer->tlb.psc, near, near->shape, addr, &found);
-
-	if (answer == PSC_FOUND)
-		return near_page(batch, addr, len, what, &found);
-	return answer == PSC_OTHER
-		       ? turn(batch, near->shape, addr, len, what, found.entry, found.leaf)
-		       : near_range(batch, addr, len, what);
-}
-
-/*
- * By the tables that are remembered, by which nearly all misses are found: without a call on the
- * way, and what can be a constant is one.
- */
-struct ioas_batch_found ioas_batch_find(struct ioas_batch *batch, iova_t addr, uint64_t len,
-					uint64_t form, uint32_t what)
+near_tables(struct ioas_batch *batch, iova_t addr, uint64_t len, uint64_t form, uint32_t what)
 {
 	const struct psc_context *near = batch->near;
 	enum psc_answer answer;
@@ -204,13 +229,31 @@ struct ioas_batch_found ioas_batch_find(struct ioas_batch *batch, iova_t addr, u
 				     tlp_meets_interrupts(batch->issuer->dev->msi, addr, len),
 			     0))
 		return find(batch, addr, len, form, what);
-	if (__builtin_expect(!near->plain, 0))
-		return near_uncommon(batch, addr, len, what);
-	answer = psc_look(&batch->issuer->tlb.psc, near, pt_shape_plain(), addr, &found);
-	if (__builtin_expect(answer == PSC_FOUND, 1))
+	answer = psc_find(&batch->issuer->tlb.psc, near, addr, &found);
+	if (answer == PSC_FOUND)
 		return near_page(batch, addr, len, what, &found);
-	return answer == PSC_OTHER ? turn_plain(batch, addr, len, what, found.entry, found.leaf)
+	return answer == PSC_OTHER ? turn(batch, addr, len, what, found.entry, found.leaf)
 				   : near_range(batch, addr, len, what);
+}
+
+/* Of another way than the one before, which ioas_batch_at has tried, nearly all are found at once.
+ */
+struct ioas_batch_found ioas_batch_find(struct ioas_batch *batch, iova_t addr, uint64_t len,
+					uint64_t form, uint32_t what)
+{
+	uint64_t tag = batch->number | addr >> pt_way_lg2(pt_shape_plain());
+	const struct ioas_batch_way *way = &psc_place(&batch->issuer->tlb.psc, tag)->way;
+	void *host;
+
+	if (__builtin_expect(way->tag == tag && way != batch->way && form == batch->form &&
+				     (uint16_t)what <= IOAS_TLP_WRITE,
+			     1)) {
+		batch->way = way;
+		host = ioas_batch_near(batch, way, addr, len, what & 1);
+		if (__builtin_expect(host != NULL, 1))
+			return (struct ioas_batch_found){host, len};
+	}
+	return near_tables(batch, addr, len, form, what);
 }
 
 static struct ioas_batch_found refused(int rc)
@@ -284,14 +327,29 @@ int ioas_batch_move(struct ioas_batch *batch, const struct ioas_tlp *tlp, uint64
 	return __builtin_expect(copied == len, 1) ? 0 : lost(batch, tlp, off + copied);
 }
 
-int ioas_batch_words(struct ioas_batch *batch, const struct ioas_tlp *tlp, const uint64_t *words)
+/* Where all of a TLP is, which passed, if the newest translation serves; NULL: nothing happened. */
+static inline void *hit(struct ioas_batch *batch, const struct ioas_tlp *tlp)
+{
+	uint64_t off = tlp->addr - batch->first;
+
+	if (__builtin_expect(((uint64_t)tlp->flags << 32 | tlp->pasid) != batch->form ||
+				     off > batch->reach || tlp->len - 1 > batch->reach - off ||
+				     (tlp->op | tlp->at << 8) > IOAS_TLP_WRITE ||
+				     !(batch->ops >> tlp->op & 1),
+			     0))
+		return NULL;
+	batch->tlps++;
+	batch->len[tlp->op] += tlp->len;
+	return (void *)(tlp->addr + batch->to_host);
+}
+
+static __attribute__((noinline)) int
+words_by_pieces(struct ioas_batch *batch, const struct ioas_tlp *tlp, const uint64_t *words)
 {
 	bool told = batch->issuer->dev->iommu->config.memory_told;
 	struct ioas_tlp rest = *tlp;
 	int rc = 0;
 
-	if (tlp->op != IOAS_TLP_WRITE || !tlp->len || (tlp->len | tlp->addr) % 8)
-		return -EINVAL;
 	while (!rc && rest.len) {
 		uint64_t len, done;
 		void *host;
@@ -311,7 +369,23 @@ int ioas_batch_words(struct ioas_batch *batch, const struct ioas_tlp *tlp, const
 	return rc;
 }
 
-int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *buf)
+int ioas_batch_words(struct ioas_batch *batch, const struct ioas_tlp *tlp, const uint64_t *words)
+{
+	uint64_t done;
+	void *host;
+
+	if (tlp->op != IOAS_TLP_WRITE || !tlp->len || (tlp->len | tlp->addr) % 8)
+		return -EINVAL;
+	host = hit(batch, tlp);
+	if (__builtin_expect(!host, 0))
+		return words_by_pieces(batch, tlp, words);
+	done = 8 * mem_pinned_words(host, words, tlp->len / 8,
+				    batch->issuer->dev->iommu->config.memory_told);
+	return __builtin_expect(done == tlp->len, 1) ? 0 : lost(batch, tlp, done);
+}
+
+static __attribute__((noinline)) int copy_by_pieces(struct ioas_batch *batch,
+						    const struct ioas_tlp *tlp, void *buf)
 {
 	struct ioas_tlp rest = *tlp;
 	char *own = buf;
@@ -334,4 +408,12 @@ int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *
 			another_piece(batch);
 	}
 	return rc;
+}
+
+int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *buf)
+{
+	void *host = hit(batch, tlp);
+
+	return __builtin_expect(!host, 0) ? copy_by_pieces(batch, tlp, buf)
+					  : ioas_batch_move(batch, tlp, 0, host, buf, tlp->len);
 }

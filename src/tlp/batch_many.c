@@ -8,8 +8,8 @@
 #include "route/route.h"
 #include "tlp/tlp.h"
 
-/* So many on their way together: about what one core can have. */
-#define TOGETHER 32u
+/* So many on their way together, and as many more: about what one core can have. */
+#define TOGETHER 16u
 
 /* Where the leaf of a TLP is; NULL: it is not known. */
 struct lane {
@@ -60,9 +60,9 @@ static void begin(struct ioas_batch *batch, const struct ioas_tlp *tlps, unsigne
 			uint64_t tag = psc_tag(near, shape, tlps[i].addr);
 			const struct psc_entry *entry = psc_place(psc, tag);
 
-			if (entry->tag == tag)
-				lane[i].leaf = pt_way_leaf(entry->table, entry->pointer, shape,
-							   tlps[i].addr);
+			if (entry->way.tag == tag)
+				lane[i].leaf = pt_way_leaf(entry->way.table, entry->way.pointer,
+							   shape, tlps[i].addr);
 			lane[i].entry = entry;
 			lane[i].tag = tag;
 		}
@@ -83,15 +83,15 @@ static inline bool end(struct ioas_batch *batch, const struct ioas_tlp *tlp,
 	const struct psc_entry *entry = lane->entry;
 	uint64_t nr, rest;
 
-	if (!lane->leaf || entry->tag != lane->tag || !(entry->ops >> tlp->op & 1))
+	if (!lane->leaf || entry->way.tag != lane->tag || !(entry->way.ops >> tlp->op & 1))
 		return false;
-	nr = pt_way_pages(atomic_load_explicit(lane->leaf, memory_order_acquire), entry->leaf,
+	nr = pt_way_pages(atomic_load_explicit(lane->leaf, memory_order_acquire), entry->way.leaf,
 			  shape);
-	if (__builtin_expect(nr > entry->last, 0))
+	if (__builtin_expect(nr > entry->way.last, 0))
 		return false;
 	rest = (~tlp->addr & ((1ull << shape.page_lg2) - 1)) + 1;
 	*len = tlp->len < rest ? tlp->len : rest;
-	*host = (void *)(entry->to_host + ((nr + 1) << shape.page_lg2) - rest);
+	*host = (void *)(entry->way.to_host + ((nr + 1) << shape.page_lg2) - rest);
 	batch->tlps++;
 	batch->len[tlp->op] += *len;
 	return true;

@@ -20,7 +20,7 @@
 #ifndef TLP_IOTLB_H
 #define TLP_IOTLB_H
 
-#include <ioas/tlp.h>
+#include <ioas/batch.h>
 #include "tlp/inflight.h"
 #include "tlp/psc.h"
 
@@ -66,10 +66,21 @@ struct iotlb_entry {
 	uint64_t to_table;
 };
 
-/* Smaller leaves are many, larger ones have room for what they are a part of. */
-#define IOTLB_PAGES_LG2 6 /* below 2 MiB */
-#define IOTLB_LARGE_LG2 5 /* below 1 GiB */
-#define IOTLB_HUGE_LG2	5
+/*
+ * By how long a range is it has its place, each kind its own entries, of which the address chooses
+ * one: 1 << index_lg2, one for each 1 << page_lg2 bytes side by side. Pages are few, since most are
+ * found by their tables (psc.h).
+ */
+struct iotlb_kind {
+	uint8_t page_lg2;
+	uint8_t index_lg2;
+	uint16_t first; /* the entry that is the first of the kind */
+};
+
+static const struct iotlb_kind iotlb_kinds[] = {
+	{12, 6, 0}, {21, 8, 64}, {27, 6, 320}, {30, 7, 384}};
+#define IOTLB_KINDS (sizeof(iotlb_kinds) / sizeof(iotlb_kinds[0]))
+#define IOTLB_NR    512
 
 struct iotlb {
 	uint64_t generation;	 /* of the batch */
@@ -79,34 +90,40 @@ struct iotlb {
 		struct pt *pt;
 		struct stage1 *stage1;
 	} route; /* the newest */
-	struct iotlb_entry pages[1 << IOTLB_PAGES_LG2];
-	struct iotlb_entry large[1 << IOTLB_LARGE_LG2];
-	struct iotlb_entry huge[1 << IOTLB_HUGE_LG2];
+	struct iotlb_entry entry[IOTLB_NR];
 	struct iotlb_entry by_psc; /* the page that psc found last */
 	struct psc psc;
+	struct {
+		uint64_t generation;
+		struct ioas_batch_place newest, aside;
+		const struct ioas_batch_way *way;
+	} ended; /* what the last batch ended with; newest.ops 0: with nothing */
 };
 
 static inline void iotlb_init(struct iotlb *tlb)
 {
-	tlb->hot = &tlb->pages[0];
+	tlb->hot = &tlb->entry[0];
 }
 
-static inline unsigned iotlb_index(uint64_t form, iova_t addr, unsigned page_lg2, unsigned lg2)
+static inline struct iotlb_entry *iotlb_at(struct iotlb *tlb, struct iotlb_kind kind, uint64_t form,
+					   iova_t addr)
 {
 	/* PASIDs next to one another, at the same address, must not meet in one entry. */
-	return (unsigned)((addr >> page_lg2) ^ (form * 0x9e3779b97f4a7c15ull >> (64 - lg2))) &
-	       ((1u << lg2) - 1);
+	uint64_t hash = form * 0x9e3779b97f4a7c15ull >> 48;
+
+	return &tlb->entry[kind.first +
+			   (((addr >> kind.page_lg2) ^ hash) & ((1u << kind.index_lg2) - 1))];
 }
 
-/* Where a leaf of that length is remembered. */
+/* Where a range of that length around addr is remembered. */
 static inline struct iotlb_entry *iotlb_place(struct iotlb *tlb, uint64_t form, iova_t addr,
-					      uint64_t leaf_len)
+					      uint64_t len)
 {
-	if (leaf_len < 1ull << 21)
-		return &tlb->pages[iotlb_index(form, addr, 12, IOTLB_PAGES_LG2)];
-	if (leaf_len < 1ull << 30)
-		return &tlb->large[iotlb_index(form, addr, 21, IOTLB_LARGE_LG2)];
-	return &tlb->huge[iotlb_index(form, addr, 30, IOTLB_HUGE_LG2)];
+	unsigned i = IOTLB_KINDS - 1;
+
+	while (i && len >> iotlb_kinds[i].page_lg2 == 0)
+		i--;
+	return iotlb_at(tlb, iotlb_kinds[i], form, addr);
 }
 
 static inline bool iotlb_hits(const struct iotlb *tlb, const struct iotlb_entry *entry,
@@ -127,12 +144,11 @@ static inline struct iotlb_entry *iotlb_hot(struct iotlb *tlb, uint64_t form, io
 static inline struct iotlb_entry *iotlb_find(struct iotlb *tlb, uint64_t form, iova_t addr,
 					     unsigned op)
 {
-	static const uint64_t lens[] = {1ull << 12, 1ull << 21, 1ull << 30};
-
 	if (iotlb_hot(tlb, form, addr, op))
 		return tlb->hot;
-	for (unsigned i = 0; i < 3; i++) {
-		struct iotlb_entry *entry = iotlb_place(tlb, form, addr, lens[i]);
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < IOTLB_KINDS; i++) {
+		struct iotlb_entry *entry = iotlb_at(tlb, iotlb_kinds[i], form, addr);
 
 		if (iotlb_hits(tlb, entry, form, addr, op)) {
 			tlb->hot = entry;

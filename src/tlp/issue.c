@@ -18,11 +18,12 @@
 #define BATCH_LEN  (256ul << 10)
 #define CACHE_LINE 64
 
+_Static_assert(sizeof(struct ioas_issuer) % CACHE_LINE == 0, "what it remembers is aligned");
+
 int ioas_issuer_new(struct ioas_device *dev, struct ioas_issuer **out)
 {
-	/* A line of its own: its thread writes it twice a batch. */
-	size_t len = (sizeof(struct ioas_issuer) + CACHE_LINE - 1) & ~(CACHE_LINE - 1ul);
-	struct ioas_issuer *issuer = aligned_alloc(CACHE_LINE, len);
+	/* Lines of its own: its thread writes them twice a batch. */
+	struct ioas_issuer *issuer = aligned_alloc(CACHE_LINE, sizeof(*issuer));
 
 	if (!issuer)
 		return -ENOMEM;

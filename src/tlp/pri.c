@@ -345,7 +345,7 @@ int ioas_page_request(struct ioas_device *dev, const struct ioas_page_request *r
 		begin_to_wait(pri, tag, request->group);
 	if (last && (rc || lost))
 		answer(pri, tag, request->group, rc > 0 ? IOAS_PAGE_INVALID : IOAS_PAGE_FAILURE,
-		       rc <= 0);
+		       false);
 	return 0;
 }
 

@@ -31,8 +31,17 @@ const struct psc_context *psc_enter(struct psc *psc, uint64_t form, uint64_t gen
 	return context;
 }
 
+/* Are the way's addresses nothing but memory? */
+static bool apart(struct pt_shape shape, iova_t iova, struct ioas_range msi)
+{
+	iova_t rest = (1ull << pt_way_lg2(shape)) - 1;
+
+	return (iova | rest) < msi.first || (iova & ~rest) > msi.last;
+}
+
 void psc_keep(struct psc *psc, uint64_t form, uint64_t generation, const struct pt *pt, iova_t iova,
-	      const struct pt_way *way, struct mem_window *window, uint32_t ops)
+	      const struct pt_way *way, struct mem_window *window, uint32_t ops,
+	      struct ioas_range msi)
 {
 	const struct psc_context *context = psc_enter(psc, form, generation, pt);
 	struct psc_entry *entry;
@@ -40,11 +49,11 @@ void psc_keep(struct psc *psc, uint64_t form, uint64_t generation, const struct 
 
 	tag = psc_tag(context, context->shape, iova);
 	entry = psc_place(psc, tag);
-	entry->tag = 0;
 	if (!psc_show(entry, context->shape, window, way->leaf, way->pa))
 		return;
-	entry->tag = tag;
-	entry->table = way->table;
-	entry->pointer = way->pointer;
-	entry->ops = ops;
+	entry->way.tag = tag;
+	entry->way.table = way->table;
+	entry->way.pointer = way->pointer;
+	entry->way.ops = ops;
+	entry->way.alone = apart(context->shape, iova, msi) ? ops : 0;
 }

@@ -13,6 +13,9 @@
  * changed or cleared since is seen. The tables and the window are as in that generation; who
  * unpublishes either begins another, and waits for those in flight.
  *
+ * Of a batch, the way that was used last and is plain is looked through by ioas_batch_near, in
+ * <ioas/batch.h>, without a call.
+ *
  * Kept out of it, and so walked or looked for in the IOTLB: stage 1 of the program's, writes to
  * tables that track dirty bits, --check-dirty, windows in several pieces, and leaves that are not
  * one page.
@@ -20,6 +23,7 @@
 #ifndef TLP_PSC_H
 #define TLP_PSC_H
 
+#include <ioas/batch.h>
 #include "mem/mem.h"
 #include "pt/way.h"
 
@@ -36,14 +40,10 @@ struct psc_context {
 
 /* A way, and the window that the newest leaf by it led to. */
 struct psc_entry {
-	uint64_t tag; /* number of a context, and the way's addresses; 0: none */
-	const _Atomic uint64_t *table;
-	uint64_t pointer;
-	uint64_t leaf;	   /* of the window's first page: there need be none such */
-	uint64_t last;	   /* pages of the window, less one */
-	uintptr_t to_host; /* where this process sees the first of them */
+	/* tag: number of a context, and the way's addresses; 0: none. leaf: there need be none
+	 * such. */
+	struct ioas_batch_way way;
 	struct mem_window *window;
-	uint32_t ops; /* 1 << enum ioas_tlp_op: of such leaves */
 };
 
 struct psc {
@@ -96,10 +96,12 @@ const struct psc_context *psc_enter(struct psc *psc, uint64_t form, uint64_t gen
 
 /*
  * A walk by this form in this generation has found a leaf, which leads to `window` and is good for
- * these operations, and this way, with a table. Remembers it. In flight only.
+ * these operations, and this way, with a table. Remembers it. `msi`: addresses that are none of
+ * memory; a context's are always the same. In flight only.
  */
 void psc_keep(struct psc *psc, uint64_t form, uint64_t generation, const struct pt *pt, iova_t iova,
-	      const struct pt_way *way, struct mem_window *window, uint32_t ops);
+	      const struct pt_way *way, struct mem_window *window, uint32_t ops,
+	      struct ioas_range msi);
 
 /* What entries say of the page at iova, read once. Whether it may be used out->entry says. */
 static inline __attribute__((always_inline)) enum psc_answer
@@ -110,19 +112,19 @@ psc_look(struct psc *psc, const struct psc_context *context, struct pt_shape sha
 	struct psc_entry *entry = psc_place(psc, tag);
 	const _Atomic uint64_t *at;
 
-	if (__builtin_expect(entry->tag != tag, 0))
+	if (__builtin_expect(entry->way.tag != tag, 0))
 		return PSC_NOTHING;
-	at = pt_way_leaf(entry->table, entry->pointer, shape, iova);
+	at = pt_way_leaf(entry->way.table, entry->way.pointer, shape, iova);
 	if (__builtin_expect(!at, 0))
 		return PSC_NOTHING;
 	out->entry = entry;
 	out->leaf = atomic_load_explicit(at, memory_order_acquire);
-	nr = pt_way_pages(out->leaf, entry->leaf, shape);
-	if (__builtin_expect(nr > entry->last, 0))
+	nr = pt_way_pages(out->leaf, entry->way.leaf, shape);
+	if (__builtin_expect(nr > entry->way.last, 0))
 		return PSC_OTHER;
 	out->first = iova & ~mask;
 	out->reach = mask;
-	out->to_host = entry->to_host + (nr << shape.page_lg2) - out->first;
+	out->to_host = entry->way.to_host + (nr << shape.page_lg2) - out->first;
 	return PSC_FOUND;
 }
 
@@ -163,9 +165,9 @@ static inline bool psc_show(struct psc_entry *entry, struct pt_shape shape,
 
 	if (host & MEM_SPLIT || nr >= whole)
 		return false;
-	entry->leaf = leaf - (nr << shape.leaf_lg2);
-	entry->last = whole - 1;
-	entry->to_host = host + (first - window->pa);
+	entry->way.leaf = leaf - (nr << shape.leaf_lg2);
+	entry->way.last = whole - 1;
+	entry->way.to_host = host + (first - window->pa);
 	entry->window = window;
 	return true;
 }
@@ -184,14 +186,14 @@ static inline __attribute__((always_inline)) bool psc_turn(struct mem_map *map,
 	pa_t pa = psc_first_page(entry->window, shape);
 	struct mem_window *window;
 
-	if (!pt_way_pa(leaf, entry->leaf, shape, &pa))
+	if (!pt_way_pa(leaf, entry->way.leaf, shape, &pa))
 		return false;
 	window = mem_window_find(map, pa);
 	if (!window || !psc_show(entry, shape, window, leaf, pa))
 		return false;
 	out->first = iova & ~mask;
 	out->reach = mask;
-	out->to_host = entry->to_host + (pa - psc_first_page(window, shape)) - out->first;
+	out->to_host = entry->way.to_host + (pa - psc_first_page(window, shape)) - out->first;
 	out->entry = entry;
 	return true;
 }

@@ -72,11 +72,11 @@ struct tlp_span {
 
 /*
  * Where a device's IOMMU has a window for that, writes are interrupts, and reads nothing; neither
- * is translated.
+ * is translated. `len` is not 0.
  */
 static inline bool tlp_meets_interrupts(struct ioas_range msi, iova_t addr, uint64_t len)
 {
-	return addr <= msi.last && len > 0 && (addr >= msi.first || len > msi.first - addr);
+	return addr <= msi.last && (addr >= msi.first || len > msi.first - addr);
 }
 
 static inline bool tlp_valid(const struct ioas_tlp *tlp)

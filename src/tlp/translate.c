@@ -59,12 +59,10 @@ static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, 
 		     iova_t addr, const struct nested_found *found, const struct tlp_span *span)
 {
 	const struct pt_walk *walk = &found->walk;
-	struct iotlb_entry *entry = iotlb_place(&issuer->tlb, route->form, addr, walk->leaf_len);
 	bool whole = mem_window_whole(span->window);
 	uint64_t before = whole ? addr - walk->leaf_first : 0;
 	uint64_t rest = whole ? walk->leaf_len - before : span->len;
-
-	*entry = (struct iotlb_entry){
+	struct iotlb_entry entry = {
 		.generation = issuer->tlb.generation,
 		.form = route->form,
 		.first = addr - before,
@@ -73,17 +71,21 @@ static void remember(struct ioas_issuer *issuer, const struct tlp_route *route, 
 		.window = span->window,
 		.ops = ops_of(walk, op == IOAS_TLP_WRITE || !(walk->tracked || found->clean)),
 	};
+	struct iotlb_entry *place;
+
 	if (__builtin_expect(route->stage1 != NULL, 0)) {
-		entry->to_table = found->gpa - addr;
+		entry.to_table = found->gpa - addr;
 		/* With IOAS_TLP_EXEC reads are fetches: neither's permission says what the other's
 		 * is. */
-		entry->ops = route->tlp->flags & IOAS_TLP_EXEC ? 1u << op : entry->ops | 1u << op;
+		entry.ops = route->tlp->flags & IOAS_TLP_EXEC ? 1u << op : entry.ops | 1u << op;
 		/* Each request is to be walked. */
 		if (route->stage1->check)
-			entry->form = 0;
+			entry.form = 0;
 	} else if (whole && !walk->tracked && walk->leaf_len >= WIDEN_LEN)
-		widen(route->pt, walk, span->window, entry);
-	issuer->tlb.hot = entry;
+		widen(route->pt, walk, span->window, &entry);
+	place = iotlb_place(&issuer->tlb, route->form, addr, entry.last - entry.first + 1);
+	*place = entry;
+	issuer->tlb.hot = place;
 }
 
 static inline __attribute__((always_inline)) enum ioas_fault_reason judge(int rc, unsigned op,
@@ -245,7 +247,7 @@ static enum ioas_fault_reason miss(struct ioas_issuer *issuer, const struct tlp_
 	/* Each write is to be noted where that is asked for. */
 	if (route->form && way.table && !issuer->check)
 		psc_keep(&issuer->tlb.psc, route->form, issuer->tlb.generation, route->pt, addr,
-			 &way, window, ops_of(&found.walk, !found.walk.tracked));
+			 &way, window, ops_of(&found.walk, !found.walk.tracked), issuer->dev->msi);
 	return IOAS_FAULT_NONE;
 }
 
@@ -265,7 +267,7 @@ static const struct iotlb_entry *find_near(struct ioas_issuer *issuer,
 	if (answer == PSC_OTHER && psc_turn(issuer->dev->iommu->mem, context->shape, addr,
 					    found.entry, found.leaf, &found))
 		answer = PSC_FOUND;
-	if (answer != PSC_FOUND || !(found.entry->ops >> op & 1))
+	if (answer != PSC_FOUND || !(found.entry->way.ops >> op & 1))
 		return NULL;
 	*entry = (struct iotlb_entry){
 		.generation = tlb->generation,
@@ -274,7 +276,7 @@ static const struct iotlb_entry *find_near(struct ioas_issuer *issuer,
 		.last = found.first + found.reach,
 		.to_host = found.to_host,
 		.window = found.entry->window,
-		.ops = found.entry->ops,
+		.ops = found.entry->way.ops,
 	};
 	tlb->hot = entry;
 	return entry;

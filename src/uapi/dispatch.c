@@ -234,6 +234,19 @@ static int copy_struct(struct uapi_call *call)
 	return uapi_copy_from(call, call->cmd, call->arg, size);
 }
 
+/*
+ * Reads a struct that is as long as it must be at least, which most are, at one go. false: it is
+ * not, or not all there; or a trace wants it in the order in which it is read.
+ */
+static bool read_at_once(struct uapi_call *call, void *buf)
+{
+	if (!call->op || call->trace ||
+	    uapi_caller_read(call->caller, buf, call->arg, call->op->min))
+		return false;
+	memcpy(&call->user_size, buf, sizeof(call->user_size));
+	return call->user_size == call->op->min;
+}
+
 /* An extensible struct: its size comes first, before even the number is looked at. */
 static long dispatch_sized(struct uapi_call *call, uint32_t cmd)
 {
@@ -241,6 +254,8 @@ static long dispatch_sized(struct uapi_call *call, uint32_t cmd)
 	int rc;
 
 	call->cmd = buf;
+	if (read_at_once(call, buf))
+		return call->op->handler(call);
 	rc = uapi_copy_from(call, &call->user_size, call->arg, sizeof(call->user_size));
 	if (rc)
 		return rc;

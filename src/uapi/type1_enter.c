@@ -4,6 +4,7 @@
 #include <ioas/uapi/vfio.h>
 #include "space/space.h"
 #include "uapi/type1.h"
+#include "util/lock.h"
 #include "util/why.h"
 #include "vfio/vfio.h"
 
@@ -67,18 +68,27 @@ void type1_leave(struct type1 *type1)
 		pthread_mutex_unlock(&type1->container->lock);
 }
 
+static long all_coherent_locked(const struct obj_ioas *ioas)
+{
+	const struct obj_hwpt *hwpt;
+	long all = 1;
+
+	lock_must_hold(&ioas->obj.ctx->lock);
+	TAILQ_FOREACH(hwpt, &ioas->hwpts, in_ioas) all &= hwpt->coherent;
+	return all;
+}
+
 /* Do all page tables there enforce it? */
 long type1_compat_coherent(struct uapi_call *call)
 {
 	struct obj_ctx *ctx = call->file->priv;
 	struct obj_ioas *ioas = compat_get(ctx);
-	struct obj_hwpt *hwpt;
-	long all = 1;
+	long all;
 
 	if (!ioas)
 		return no_compat(call);
 	pthread_mutex_lock(&ctx->lock);
-	TAILQ_FOREACH(hwpt, &ioas->hwpts, in_ioas) all &= hwpt->coherent;
+	all = all_coherent_locked(ioas);
 	pthread_mutex_unlock(&ctx->lock);
 	obj_put(&ioas->obj);
 	return all;

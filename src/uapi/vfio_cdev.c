@@ -4,6 +4,7 @@
 #include <ioas/uapi/vfio.h>
 #include "uapi/device_file.h"
 #include "uapi/handlers.h"
+#include "util/lock.h"
 #include "util/why.h"
 
 static int bind_device(struct uapi_call *call, struct vfio_file *vfile, struct obj_ctx *ctx)
@@ -64,6 +65,7 @@ static int bind_locked(struct uapi_call *call, struct ioas_file *file, int file_
 	struct vfio_group *group = ids_get(&call->file->iommu->uapi->groups, number);
 	int rc;
 
+	lock_must_hold(&call->file->iommu->uapi->vfio_lock);
 	if (group && group->opened)
 		return why_set(call->why, -EBUSY, "group %u is open", number);
 	if (vfile->granted)

@@ -29,6 +29,7 @@ static int container_open(struct ioas_file *file, struct ioas_why *why)
 
 static void container_put(struct vfio_container *container)
 {
+	lock_must_hold(&container->iommu->uapi->vfio_lock);
 	if (--container->refs)
 		return;
 	pthread_mutex_destroy(&container->lock);
@@ -193,6 +194,7 @@ err_space:
 
 static long set_iommu_locked(struct uapi_call *call, struct vfio_container *container)
 {
+	lock_must_hold(&container->iommu->uapi->vfio_lock);
 	if (!container->group_nr)
 		return why_set(call->why, -EINVAL,
 			       "no group is in the container (VFIO_GROUP_SET_CONTAINER)");

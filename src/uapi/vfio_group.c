@@ -6,6 +6,7 @@
 #include "uapi/device_file.h"
 #include "uapi/handlers.h"
 #include "uapi/type1.h"
+#include "util/lock.h"
 #include "util/why.h"
 #include "vfio/vfio.h"
 
@@ -17,6 +18,7 @@ static int group_open_locked(struct ioas_file *file, struct ioas_why *why)
 	struct vfio_group *group;
 	int rc;
 
+	lock_must_hold(&file->iommu->uapi->vfio_lock);
 	if (!pci_group_find(file->iommu, file->node.index))
 		return why_set(why, -ENODEV, "group %u has no device", file->node.index);
 	rc = vfio_group_get(file->iommu->uapi, file->node.index, &group);
@@ -49,6 +51,7 @@ static int group_open(struct ioas_file *file, struct ioas_why *why)
 
 static bool in_space(const struct vfio_group *group)
 {
+	lock_must_hold(&group->uapi->vfio_lock);
 	return group->container || group->ctx;
 }
 
@@ -62,6 +65,7 @@ static int viable(const struct vfio_group *group, struct ioas_why *why)
 
 static void leave_space(struct vfio_group *group)
 {
+	lock_must_hold(&group->uapi->vfio_lock);
 	if (group->container)
 		vfio_container_leave(group);
 	if (group->ctx)

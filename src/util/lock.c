@@ -160,6 +160,15 @@ static void changed(unsigned rank)
 		       "uiommufd: what \"%s\" protects was changed without it\n", names[rank]));
 }
 
+/* Its lock_init was forgotten, and with it the check of its order. */
+static void must_be_ranked(unsigned rank)
+{
+	static const char text[] = "uiommufd: a lock without a rank is to guard bytes\n";
+
+	if (rank == LOCK_UNRANKED)
+		wrong(text, (int)sizeof(text) - 1);
+}
+
 void *lock_self(void)
 {
 	return held;
@@ -239,6 +248,7 @@ void lock_rank(pthread_mutex_t *lock, enum lock_rank rank)
 
 void lock_guards(pthread_mutex_t *lock, const void *from, const void *to)
 {
+	must_be_ranked(rank_of(lock));
 	*about(lock) = pack(rank_of(lock), (const char *)from - (const char *)lock,
 			    (uint64_t)((const char *)to - (const char *)from), PLACE_BITS);
 	*sum_of(lock) = 0;
@@ -246,6 +256,7 @@ void lock_guards(pthread_mutex_t *lock, const void *from, const void *to)
 
 void lock_guards_rw(pthread_rwlock_t *lock, const void *from, const void *to)
 {
+	must_be_ranked(rank_of_rw(lock));
 	*about_rw(lock) =
 		(unsigned)pack(rank_of_rw(lock), (const char *)from - (const char *)lock,
 			       (uint64_t)((const char *)to - (const char *)from), PLACE_BITS_RW);

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "util/alloc.h"
+#include "util/lock.h"
 #include "vfio/vfio.h"
 
 int vfio_group_get(struct uapi *uapi, uint32_t number, struct vfio_group **out)
 {
 	struct vfio_group *group = ids_get(&uapi->groups, number);
 
+	lock_must_hold(&uapi->vfio_lock);
 	if (!group) {
 		int rc = ids_take_at(&uapi->groups, number);
 
@@ -30,6 +32,7 @@ int vfio_group_get(struct uapi *uapi, uint32_t number, struct vfio_group **out)
 
 void vfio_group_put(struct vfio_group *group)
 {
+	lock_must_hold(&group->uapi->vfio_lock);
 	if (--group->refs)
 		return;
 	ids_drop(&group->uapi->groups, group->number);

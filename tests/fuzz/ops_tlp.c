@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <ioas/batch.h>
 #include <ioas/device.h>
 #include "ops.h"
 

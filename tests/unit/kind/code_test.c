@@ -216,6 +216,32 @@ static void of_translation_requests(void **state)
 	check_told(told, NR_OF(told));
 }
 
+/* A fetch is a read that says so, and no other flag does. */
+static void only_a_fetch_is_one(void **state)
+{
+	static const uint32_t others[] = {0, IOAS_TLP_PASID, IOAS_TLP_PRIV,
+					  IOAS_TLP_PASID | IOAS_TLP_PRIV};
+	static const uint16_t reasons[] = {IOAS_FAULT_NOT_MAPPED, IOAS_FAULT_WIDTH,
+					   IOAS_FAULT_NO_READ};
+
+	for (unsigned i = 0; i < 24; i++) {
+		uint32_t fetch = i & 1 ? IOAS_TLP_EXEC : 0;
+		const struct told told = {
+			{.kind = "riscv", .pasid_lg2 = 8},
+			{.reason = reasons[i / 2 % 3], .tlp.flags = fetch | others[i / 6]},
+			fetch ? 12 : 13};
+
+		check_told(&told, 1);
+		if (reasons[i / 2 % 3] != IOAS_FAULT_NO_READ) {
+			struct told write = told;
+
+			write.fault.tlp.op = IOAS_TLP_WRITE;
+			write.code = 15;
+			check_told(&write, 1);
+		}
+	}
+}
+
 #define OF_TABLE(_stage, _reason, ...)                                         \
 	{                                                                      \
 		.stage = (_stage), .reason = IOAS_FAULT_##_reason, __VA_ARGS__ \
@@ -290,6 +316,7 @@ int main(void)
 		cmocka_unit_test(of_nothing_attached),
 		cmocka_unit_test(of_both_modes),
 		cmocka_unit_test(of_translation_requests),
+		cmocka_unit_test(only_a_fetch_is_one),
 		cmocka_unit_test(of_both_stages_of_vtd),
 		cmocka_unit_test(of_both_stages_of_others),
 		cmocka_unit_test(what_has_no_name_is_null),

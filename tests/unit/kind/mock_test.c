@@ -96,6 +96,8 @@ static void flags_are_those_of_the_device_and_the_time(void **state)
 	assert_int_equal(paging(0, dirty, NULL, false, &out), 0);
 	assert_true(out.dirty);
 	assert_int_equal(paging(TESTCMD_DEVICE_NO_DIRTY, dirty, NULL, false, &out), -EOPNOTSUPP);
+	assert_int_equal(paging(TESTCMD_DEVICE_HUGE, dirty, NULL, false, &out), 0);
+	assert_int_equal(paging(TESTCMD_DEVICE_PASID, dirty, NULL, false, &out), 0);
 	assert_int_equal(paging(TESTCMD_DEVICE_NO_DIRTY, 0, NULL, false, &out), 0);
 	assert_int_equal(paging(0, IOMMU_HWPT_ALLOC_NEST_PARENT, NULL, false, &out), 0);
 	assert_int_equal(paging(0, IOMMU_HWPT_ALLOC_PASID, NULL, false, &out), 0);
@@ -106,6 +108,37 @@ static void flags_are_those_of_the_device_and_the_time(void **state)
 	assert_int_equal(paging(0, 0, &data, false, &out), -EOPNOTSUPP);
 	iommu.config.abi_6_12 = false;
 	assert_int_equal(kind_mock_new(&iommu, 8, &mock, NULL), -EINVAL);
+}
+
+/* Each flag of a device for itself; and in Linux 6.12 nothing was told of ATS. */
+static void a_device_tells_what_it_is(void **state)
+{
+	for (uint32_t flags = 0; flags < 8; flags++) {
+		uint64_t dirty = flags & TESTCMD_DEVICE_NO_DIRTY ? 0 : IOMMU_HW_CAP_DIRTY_TRACKING;
+		struct testcmd_hw_info info;
+		struct kind_hw_info out;
+		struct mock_device *mock;
+
+		iommu.config.abi_6_12 = flags & 1;
+		assert_int_equal(kind_mock_new(&iommu, flags, &mock, NULL), 0);
+		assert_int_equal(mock->kind.ops->hw_info(&mock->kind, 0, &out, NULL), 0);
+		assert_int_equal(out.type, TESTCMD_TYPE_HW_INFO);
+		assert_int_equal(out.len, sizeof(info));
+		memcpy(&info, out.data, sizeof(info));
+		assert_int_equal(info.test_reg, TESTCMD_HW_INFO_REG);
+		assert_int_equal(
+			out.capabilities,
+			dirty | (iommu.config.abi_6_12 ? 0 : IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED));
+		assert_int_equal(out.max_pasid_lg2,
+				 flags & TESTCMD_DEVICE_PASID ? TESTCMD_PASID_LG2 : 0);
+		assert_int_equal(
+			mock->kind.ops->hw_info(&mock->kind, TESTCMD_TYPE_HW_INFO, &out, NULL), 0);
+		assert_int_equal(
+			mock->kind.ops->hw_info(&mock->kind, TESTCMD_TYPE_HW_INFO + 1, &out, NULL),
+			-EOPNOTSUPP);
+		kind_mock_free(mock);
+	}
+	iommu.config.abi_6_12 = false;
 }
 
 static struct testcmd_hwpt_invalidate entries[3];
@@ -218,6 +251,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_are_as_small_as_asked_for),
+		cmocka_unit_test(a_device_tells_what_it_is),
 		cmocka_unit_test(flags_are_those_of_the_device_and_the_time),
 		cmocka_unit_test(words_are_invalidated_one_by_one),
 		cmocka_unit_test(an_attachment_fails_on_purpose),

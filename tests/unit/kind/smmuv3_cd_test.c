@@ -4,6 +4,7 @@
  * field; which half translates an address, and by which table.
  */
 #include "smmuv3_guest.h"
+#include "tests/unit/rnd.h"
 
 #define LOW  0x0000123456789000ull
 #define HIGH 0xffff923456789000ull
@@ -210,9 +211,7 @@ static void halves_by_bit_55(void **state)
 		struct nested_table table;
 		enum ioas_fault_reason got;
 
-		seed ^= seed << 13;
-		seed ^= seed >> 7;
-		seed ^= seed << 17;
+		rnd_next(&seed);
 		for (unsigned k = 0; k < 2; k++) {
 			size[k] = 16 + (unsigned)(seed >> (8 * k)) % 24;
 			tbi[k] = seed >> (20 + k) & 1;

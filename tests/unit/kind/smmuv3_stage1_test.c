@@ -4,6 +4,7 @@
  * 5.2, 5.3), against a walk by the book; and the event that it gets where it is led nowhere (7.3).
  */
 #include "smmuv3_guest.h"
+#include "tests/unit/rnd.h"
 
 #define DATA 0x3f0000ul /* where the tables lead */
 #define ROOTS                                                                               \
@@ -16,10 +17,7 @@ static uint64_t seed = 88172645463325252ull;
 
 static uint64_t rnd(uint64_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
+	return rnd_next(&seed) % below;
 }
 
 /* A descriptor at `at` whose one page, IOVA 0, is page `n` of 16 of the data: T0SZ 39, a root

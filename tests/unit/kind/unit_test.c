@@ -243,6 +243,59 @@ static void parents_have_the_granule(void **state)
 	}
 }
 
+/* Each flag by itself and with the others: dirty bits are for who asks, and are of single pages. */
+static void tables_are_as_asked_for(void **state)
+{
+	const struct ioas_topology_iommu spec = {
+		.kind = "vtd", .dirty = true, .nested = true, .pasid_lg2 = 8};
+	struct kind_paging paging;
+	struct rig rig;
+
+	rig_begin(&rig, &spec);
+	for (unsigned i = 0; i < 16; i++) {
+		uint32_t flags = (i & 1 ? DIRTY : 0) | (i & 2 ? PASID : 0) | (i & 4 ? NEST : 0);
+		bool small = i & 8;
+		const struct pt_config *of = flags & NEST    ? &rig.unit.nest_table
+					     : flags & PASID ? &rig.unit.pasid_table
+							     : &rig.unit.table;
+
+		assert_int_equal(kind_unit_paging(&rig.own.base, flags, NULL, small, &paging, &why),
+				 0);
+		assert_int_equal(paging.dirty, !!(flags & DIRTY));
+		assert_int_equal(paging.coherent, spec.coherency);
+		assert_int_equal(paging.pt.format, of->format);
+		assert_int_equal(paging.pt.max_leaf_lg2,
+				 small || flags & DIRTY ? 12 : of->max_leaf_lg2);
+		assert_true(of->max_leaf_lg2 > 12);
+	}
+	rig_end(&rig);
+}
+
+/* Of the format that was asked for, for PASIDs too; named by their number. */
+static void soft_ones_have_any_format(void **state)
+{
+	static const enum pt_format formats[] = {PT_RISCV_SV48, PT_AMDV1, PT_X86_64};
+	static const char *const names[] = {"riscv-sv48", "amdv1", "x86-64"};
+	const struct ioas_topology_iommu spec = {.kind = "soft", .pasid_lg2 = 8};
+
+	for (unsigned i = 0; i < 3; i++) {
+		const struct ioas_iommu_config config = {.pt = names[i]};
+		struct ioas_iommu *iommu;
+		struct kind_unit unit;
+		char name[16];
+
+		assert_int_equal(ioas_iommu_new(&config, &iommu), 0);
+		assert_int_equal(kind_unit_init(&unit, iommu, &spec, i, NULL), 0);
+		assert_int_equal(unit.table.format, formats[i]);
+		assert_int_equal(unit.pasid_table.format, formats[i]);
+		assert_int_equal(unit.nest_table.format, formats[i]);
+		snprintf(name, sizeof(name), "ioas%u", i);
+		assert_string_equal(unit.name, name);
+		kind_unit_fini(&unit);
+		ioas_iommu_destroy(iommu);
+	}
+}
+
 /* Attribute `index` of the third IOMMU of a kind, "name=value". "": there is none. */
 static void is_shown(const char *kind, unsigned index, const char *want)
 {
@@ -307,6 +360,8 @@ int main(void)
 		cmocka_unit_test(attach_what_suits),
 		cmocka_unit_test(formats_meet_routes),
 		cmocka_unit_test(parents_have_the_granule),
+		cmocka_unit_test(soft_ones_have_any_format),
+		cmocka_unit_test(tables_are_as_asked_for),
 		cmocka_unit_test(what_sysfs_shows),
 		cmocka_unit_test(narrow_output),
 	};

@@ -332,19 +332,19 @@ static void payers_are_the_same_where_their_counters_are(void **state)
 	account_payer_fini(&first);
 }
 
-static struct account_share *last;
+static struct account_purse purse;
 
 /* Is it the one of before? */
 static bool again(struct person *caller, enum account_rule rule)
 {
-	struct account_share *before = last, *share;
+	struct account_share *before = purse.share, *share;
 
 	if (before)
 		account_share_get(before);
-	assert_int_equal(account_share_again(account, rule, &caller->caller, &last, &share), 0);
-	assert_ptr_equal(share, last);
+	assert_int_equal(account_purse_take(account, rule, &caller->caller, &purse, &share), 0);
+	assert_ptr_equal(share, purse.share);
 	assert_ptr_equal(share->payer.caller, &caller->caller);
-	assert_int_equal(share->refs, share == before ? 3 : 2);
+	assert_int_equal(share->refs - purse.spare, share == before ? 3 : 2);
 	account_share_put(share);
 	account_share_put(before);
 	return share == before;
@@ -358,12 +358,11 @@ static void a_share_serves_until_something_has_changed(void **state)
 	/* Where a child's memory cannot be wiped each is another one. */
 	assert_int_equal(again(&self, ACCOUNT_USER), account_self(account) != 0);
 	if (!account_self(account)) {
-		account_share_put(last);
-		last = NULL;
+		account_purse_fini(&purse);
 		skip();
 	}
-	assert_int_equal(last->payer.rule, ACCOUNT_USER);
-	assert_true(last->payer.limited);
+	assert_int_equal(purse.share->payer.rule, ACCOUNT_USER);
+	assert_true(purse.share->payer.limited);
 	self.uid = 8;
 	assert_false(again(&self, ACCOUNT_USER));
 	assert_true(again(&self, ACCOUNT_USER));
@@ -374,18 +373,39 @@ static void a_share_serves_until_something_has_changed(void **state)
 	assert_false(again(&self, ACCOUNT_VFIO));
 	self.privileged = true;
 	assert_false(again(&self, ACCOUNT_VFIO));
-	assert_false(last->payer.limited);
+	assert_false(purse.share->payer.limited);
 	assert_true(again(&self, ACCOUNT_VFIO));
 	assert_false(again(&self, ACCOUNT_USER));
-	assert_int_equal(last->payer.rule, ACCOUNT_UNLIMITED);
+	assert_int_equal(purse.share->payer.rule, ACCOUNT_UNLIMITED);
 	assert_true(again(&self, ACCOUNT_PROCESS));
 	self.privileged = false;
 	assert_false(again(&self, ACCOUNT_PROCESS));
 	/* Whether the number of another one still means the same is not known here. */
 	assert_false(again(&other, ACCOUNT_PROCESS));
 	assert_false(again(&other, ACCOUNT_PROCESS));
-	account_share_put(last);
-	last = NULL;
+	account_purse_fini(&purse);
+}
+
+/* However many come and go, by the purse or past it: the last one ends the share. */
+static void a_purse_has_as_many_as_it_takes(void **state)
+{
+	struct person self = person(0, 7, 10);
+	struct account_share *shares[300];
+
+	for (unsigned i = 0; i < 300; i++)
+		assert_int_equal(
+			account_purse_take(account, ACCOUNT_USER, &self.caller, &purse, &shares[i]),
+			0);
+	assert_int_equal(purse.share->refs - purse.spare, account_self(account) ? 301 : 2);
+	for (unsigned i = 0; i < 290; i++)
+		account_purse_give(&purse, shares[i]);
+	assert_int_equal(purse.share->refs - purse.spare, account_self(account) ? 11 : 2);
+	assert_in_range(purse.spare, 0, 200);
+	account_purse_fini(&purse);
+	for (unsigned i = 290; i < 300; i++) {
+		assert_in_range(shares[i]->refs, 1, 300 - i);
+		account_purse_give(&purse, shares[i]);
+	}
 }
 
 static void a_share_of_a_rule_is_limited_by_it(void **state)
@@ -425,6 +445,7 @@ int main(void)
 		TEST(the_report_has_all_of_it),
 		TEST(payers_are_the_same_where_their_counters_are),
 		TEST(a_share_serves_until_something_has_changed),
+		TEST(a_purse_has_as_many_as_it_takes),
 		TEST(a_share_of_a_rule_is_limited_by_it),
 	};
 

@@ -244,7 +244,8 @@ static int account_life(void)
 {
 	struct ioas_caller caller = {.ops = &ops, .pid = 0x7000001}, self = {.ops = &ops};
 	static struct ioas_iommu iommu;
-	struct account_share *last = NULL, *again = NULL, *other = NULL;
+	struct account_share *again = NULL, *other = NULL;
+	struct account_purse purse = {NULL};
 	struct account_payer payer = {NULL};
 	struct account *account;
 	int rc = account_new(&iommu, &account);
@@ -253,18 +254,18 @@ static int account_life(void)
 		return rc;
 	rc = account_payer_init(account, ACCOUNT_USER, &caller, &payer);
 	if (!rc)
-		rc = account_share_again(account, ACCOUNT_USER, &self, &last, &again);
+		rc = account_purse_take(account, ACCOUNT_USER, &self, &purse, &again);
 	account_share_put(again);
 	again = NULL;
 	if (!rc)
-		rc = account_share_again(account, ACCOUNT_PROCESS, &self, &last, &again);
+		rc = account_purse_take(account, ACCOUNT_PROCESS, &self, &purse, &again);
 	if (!rc) {
 		other = account_share_new_as(account, ACCOUNT_USER, &caller);
 		rc = other ? 0 : -ENOMEM;
 	}
 	account_share_put(other);
 	account_share_put(again);
-	account_share_put(last);
+	account_purse_fini(&purse);
 	account_payer_fini(&payer);
 	account_destroy(account);
 	return rc;

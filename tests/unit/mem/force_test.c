@@ -95,9 +95,47 @@ static void what_may_not_be_written_is_not(void **arg)
 	close(fd);
 }
 
+/* Past a protection only where the instance would know of other memory there. */
+static void only_who_is_told_passes_by(void **arg)
+{
+	static const uint64_t words[4] = {1, 2, 3, 4};
+	char buf[2 * PAGE];
+
+	for (unsigned told = 0; told < 2; told++) {
+		char *at = pages(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+		uint64_t *word = (uint64_t *)(at + 2 * PAGE);
+
+		memset(at + PAGE, 0, 3 * PAGE);
+		assert_int_equal(mprotect(at + 2 * PAGE, PAGE, PROT_NONE), 0);
+		memset(buf, 7, sizeof(buf));
+		assert_int_equal(mem_pinned_copy(at + PAGE, buf, 2 * PAGE, true, told),
+				 told ? 2 * PAGE : PAGE);
+		memset(buf, 0, sizeof(buf));
+		assert_int_equal(mem_pinned_copy(at + PAGE, buf, 2 * PAGE, false, told),
+				 told ? 2 * PAGE : PAGE);
+		for (size_t i = 0; i < 2 * PAGE; i++)
+			assert_int_equal(buf[i], told || i < PAGE ? 7 : 0);
+		assert_int_equal(mem_pinned_store(word, 5, 8, told), told ? 0 : -EFAULT);
+		assert_int_equal(mem_pinned_exchange(word, 5, 6, told), told ? 0 : -EFAULT);
+		assert_int_equal(mem_pinned_exchange(word, 5, 7, told), told ? -EAGAIN : -EFAULT);
+		assert_int_equal(mem_pinned_words(word - 2, words, 4, told), told ? 4 : 2);
+		assert_int_equal(mprotect(at, 4 * PAGE, PROT_READ | PROT_WRITE), 0);
+		assert_int_equal(word[0], told ? 3 : 0);
+		assert_int_equal(word[-1], 2);
+		/* Where nothing is forbidden both are the same. */
+		assert_int_equal(mem_pinned_copy(at, buf, PAGE, true, told), PAGE);
+		assert_int_equal(mem_pinned_store(word, 5, 8, told), 0);
+		assert_int_equal(mem_pinned_exchange(word, 4, 6, told), -EAGAIN);
+		assert_int_equal(mem_pinned_exchange(word, 5, 6, told), 0);
+		assert_int_equal(mem_pinned_words(word, words, 4, told), 4);
+		munmap(at, 4 * PAGE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_who_is_told_passes_by),
 		cmocka_unit_test(private_memory),
 		cmocka_unit_test(shared_memory),
 		cmocka_unit_test(files),

@@ -13,12 +13,13 @@
 #include <cmocka.h>
 #include "mem/hosts.h"
 #include "mem/mem.h"
+#include "tests/unit/rnd.h"
 #include "util/inject.h"
 
 #define MAX	 4000
 #define PAGE	 4096ull
 #define SPACE	 4096u /* pages: several windows begin at some of them */
-#define LEAF_MAX 40
+#define LEAF_MAX 48
 
 static struct pool nodes;
 static struct hosts hosts;
@@ -32,10 +33,7 @@ static uint64_t seed;
 
 static uint64_t rnd(uint64_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
+	return rnd_next(&seed) % below;
 }
 
 static int setup(void **state)
@@ -74,6 +72,7 @@ static void note(uintptr_t start, uintptr_t end, struct mem_window *of)
 
 static void insert(uintptr_t start, uintptr_t end, struct mem_window *of)
 {
+	of->len = end - start;
 	assert_int_equal(hosts_insert(&hosts, start, end, of), 0);
 	note(start, end, of);
 }
@@ -205,6 +204,58 @@ static void the_highest_end_is_that_of_what_is_left(void **state)
 	}
 }
 
+/* Also one that is no number of pages, or of more than a leaf can count. */
+static void any_length_is_kept(void **state)
+{
+	static const uint64_t lens[] = {1,
+					PAGE - 1,
+					PAGE,
+					PAGE + 1,
+					(UINT32_MAX - 1) * PAGE,
+					(UINT32_MAX - 1) * PAGE + 1,
+					UINT32_MAX * PAGE,
+					(UINT32_MAX + 1ull) * PAGE,
+					(UINT32_MAX + 2ull) * PAGE,
+					1ull << 60};
+
+	for (unsigned i = 0; i < sizeof(lens) / sizeof(*lens); i++) {
+		uintptr_t start = 500 * PAGE;
+
+		for (unsigned k = 0; k < 1000; k++)
+			insert((k + 1) * PAGE, (k + 2) * PAGE, &window[k]);
+		insert(start, start + lens[i], &window[1000]);
+		check_walk(start + lens[i] - 1, start + lens[i]);
+		check_walk(start + lens[i], start + lens[i] + 1);
+		check_walk(2000 * PAGE, 2001 * PAGE);
+		check_ends();
+		/* One that begins where it does, itself, and one behind it. */
+		for (unsigned k = 0; k < 3; k++) {
+			drop(place_of(start, &window[k < 2 ? 499 + 501 * k : 1001]));
+			check_walk(start + lens[i] - 1, start + lens[i] + 1);
+			check_all();
+		}
+		while (nr)
+			drop(0);
+	}
+}
+
+/* What is shorter than a long one of its leaf is not passed over, nor the long one. */
+static void long_and_short_ones_are_found(void **state)
+{
+	for (unsigned i = 0; i < MAX; i++) {
+		uintptr_t start = (1 + i * 2741 % MAX) * PAGE;
+
+		insert(start, start + PAGE * (i % 32 ? 1 + i % 3 : 1 + i % 300), &window[i]);
+	}
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 100; i++)
+			check_random();
+		for (unsigned i = 0; i < MAX / 20; i++)
+			drop(rnd(nr));
+	}
+	assert_null(hosts.root);
+}
+
 static void nodes_are_full_and_go(void **state)
 {
 	for (unsigned i = 0; i < MAX; i++)
@@ -219,13 +270,36 @@ static void nodes_are_full_and_go(void **state)
 	while (nr)
 		drop(0);
 	assert_int_equal(nodes.used, 0);
-	/* In any order two thirds of each are. */
+	/* In any order four fifths of each are. */
 	for (unsigned i = 0; i < MAX; i++)
 		insert((1 + i * 2741 % MAX) * PAGE, (2 + i * 2741 % MAX) * PAGE, &window[i]);
-	assert_in_range(nodes.used, MAX / LEAF_MAX, MAX / LEAF_MAX * 5 / 3);
+	assert_in_range(nodes.used, MAX / LEAF_MAX, MAX / LEAF_MAX * 4 / 3);
 	while (nr)
 		drop(rnd(nr));
 	assert_int_equal(nodes.used, 0);
+}
+
+/* From the front, from the end, and some in a row, among which long ones reach over others. */
+static void what_goes_in_order_is_the_right_one(void **state)
+{
+	for (unsigned round = 0; round < 12; round++) {
+		for (unsigned i = 0; i < MAX / 4; i++) {
+			uintptr_t start = (1 + i * (round & 1 ? 1 : 7u) % (MAX / 4)) * PAGE;
+
+			insert(start, start + (rnd(8) ? PAGE : some_len()), &window[i]);
+		}
+		while (nr) {
+			size_t at = round % 3 == 0 ? 0 : round % 3 == 1 ? nr - 1 : rnd(nr);
+
+			for (unsigned i = 0; i < 30 && at < nr; i++) {
+				drop(at);
+				check_ends();
+				if (i % 8 == 0)
+					check_random();
+			}
+		}
+		assert_int_equal(nodes.used, 0);
+	}
 }
 
 static void fill_two_leaves(void)
@@ -270,6 +344,7 @@ static void without_memory_nothing_has_changed(void **state)
 		uintptr_t start = PAGE * (1 + rnd(SPACE)), end = start + some_len();
 		int rc = -ENOMEM;
 
+		window[i].len = end - start;
 		/* The first node that it takes, then the second: up to where it needs no more. */
 		for (unsigned n = 1; rc; n++) {
 			inject_arm(n);
@@ -300,7 +375,10 @@ int main(void)
 		TEST(finds_what_a_list_does),
 		TEST(many_show_the_same),
 		TEST(the_highest_end_is_that_of_what_is_left),
+		TEST(any_length_is_kept),
+		TEST(long_and_short_ones_are_found),
 		TEST(nodes_are_full_and_go),
+		TEST(what_goes_in_order_is_the_right_one),
 		TEST(leaves_that_are_nearly_empty_are_joined),
 		TEST(without_memory_nothing_has_changed),
 	};

@@ -10,15 +10,14 @@
 #include "iommu.h"
 #include "mem/mem.h"
 #include "mem/same.h"
+#include "tests/unit/rnd.h"
+#include "util/inject.h"
 
 static uint64_t state = 88172645463325252ull;
 
 static uint64_t next_random(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return rnd_next(&state);
 }
 
 static uint64_t round_up_pow2(uint64_t len)
@@ -294,6 +293,31 @@ static void bounds_never_leave_a_window_out(void **arg)
 	mem_map_destroy(map);
 }
 
+/* Neither a map, nor room for the first window of a length, whose place stays free. */
+static void without_memory_there_is_none(void **arg)
+{
+	struct mem_part part = {.host = (void *)0x100000, .len = 4096};
+	struct mem_map *map = NULL;
+	struct mem_window window;
+
+	inject_arm(1);
+	assert_int_equal(mem_map_new(52, &map), -ENOMEM);
+	assert_null(map);
+	assert_int_equal(mem_map_new(52, &map), 0);
+	for (unsigned nth = 1, rc = 1; rc; nth++) {
+		inject_arm(nth);
+		rc = (unsigned)-mem_window_begin(map, 0, &part, 1, NULL, &window);
+		inject_arm(0);
+		assert_true(!rc || rc == ENOMEM);
+		assert_true(nth > 1 || rc);
+	}
+	assert_ptr_equal(mem_window_find(map, window.pa), &window);
+	assert_int_equal(window.pa & ((1ull << 46) - 1), 0);
+	mem_window_end(map, &window);
+	assert_null(mem_window_find(map, window.pa));
+	mem_map_destroy(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +328,7 @@ int main(void)
 		cmocka_unit_test(a_map_is_narrowed_before_its_first_window),
 		cmocka_unit_test(many_windows_of_one_class_stay_apart),
 		cmocka_unit_test(parts_between_cuts_are_released),
+		cmocka_unit_test(without_memory_there_is_none),
 		cmocka_unit_test(bounds_never_leave_a_window_out),
 	};
 

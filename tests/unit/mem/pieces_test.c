@@ -15,6 +15,8 @@
 #include "iommu.h"
 #include "mem/mem.h"
 #include "mem/same.h"
+#include "tests/unit/mem/replace.h"
+#include "tests/unit/rnd.h"
 
 #define PAGE	4096ull
 #define PAGES	96
@@ -39,10 +41,7 @@ static uint64_t ids;
 
 static uint64_t rnd(uint64_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
+	return rnd_next(&seed) % below;
 }
 
 static void new_page(unsigned page)
@@ -100,25 +99,13 @@ static void release(struct shown *of)
 		of->gone[i] = true;
 }
 
-static long replace(void *arg, uint64_t *to)
-{
-	const struct ioas_memory_range *range = arg;
-
-	return mmap((void *)(uintptr_t)range->start, range->end - range->start,
-		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-		    0) == MAP_FAILED;
-}
-
 /* The program maps something else there. */
 static void give_up(void)
 {
 	unsigned nr = 1 + (unsigned)rnd(rnd(2) ? 3 : PAGES / 4);
 	unsigned first = (unsigned)rnd(PAGES - nr + 1);
-	struct ioas_memory_range range = {(uintptr_t)mem + first * PAGE,
-					  (uintptr_t)mem + (first + nr) * PAGE};
-	struct ioas_memory_change change = {.gone = {range}, .call = replace, .arg = &range};
 
-	assert_int_equal(pins_change(mem_map_pins(map), &inflight, &change), 0);
+	replace(map, &inflight, mem + first * PAGE, nr * PAGE);
 	for (unsigned i = first; i < first + nr; i++)
 		new_page(i);
 }

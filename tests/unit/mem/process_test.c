@@ -5,6 +5,7 @@
  * The linker puts __wrap_syscall in front of the system's calls (see meson.build).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,6 +47,7 @@ static long open_stat(void)
 long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
 	closed += nr == SYS_close;
+	assert_true(nr != SYS_openat || c & O_CLOEXEC);
 	if (nr == SYS_openat && !strcmp((const char *)b, "/proc/117440513/stat"))
 		return open_stat();
 	return __real_syscall(nr, a, b, c, d, e, f);

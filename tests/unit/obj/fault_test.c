@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Description: page requests of a device in a queue: whole groups, as they came, or none. */
 #include "rig.h"
+#include "route/route.h"
 #include "util/inject.h"
 
 struct answers {
@@ -163,12 +164,51 @@ static void what_is_left_is_refused_with_the_route(void **state)
 	assert_int_equal(answers.nr, 2);
 }
 
+/* The group stays the next one. */
+static void without_memory_for_a_cookie_nothing_is_read(void **state)
+{
+	static const uint64_t want[] = {0x1000};
+	struct rig *r = *state;
+	struct obj_fault *fault = queue_for(r);
+	struct obj_fault_group *group;
+	struct answers answers = {0};
+
+	assert_int_equal(send(r, 5, 1, 0x1000, true, &answers), 0);
+	inject_arm(1);
+	assert_int_equal(obj_fault_read(fault, 1, &group), -ENOMEM);
+	assert_int_equal(inject_remaining(), 0);
+	expect_group(fault, 5, want, 1);
+	assert_int_equal(answers.nr, 1);
+}
+
+/* Where PASID 0 is none, requests with it are requests without one; no other's are. */
+static void pasid_0_is_none_where_they_are_the_same(void **state)
+{
+	const struct obj_page_request request = {.last = true};
+	struct ioas_device same = {.pasid_0_same = true}, apart = {.pasid_0_same = false};
+	struct rig *r = *state;
+	struct obj_device *device = r->device[0];
+
+	queue_for(r);
+	for (pasid_t pasid = 0; pasid < 2; pasid++) {
+		device->dev = &same;
+		assert_int_equal(obj_fault_take(device, true, pasid, &request, NULL, NULL), pasid);
+		device->dev = &apart;
+		assert_int_equal(obj_fault_take(device, true, pasid, &request, NULL, NULL), 1);
+		assert_int_equal(obj_fault_take(device, false, pasid, &request, NULL, NULL), 0);
+		device->dev = NULL;
+		assert_int_equal(obj_fault_take(device, true, pasid, &request, NULL, NULL), 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_group_comes_when_it_is_whole),
 		T(what_was_begun_anew_has_no_old_part),
 		T(a_request_without_memory_ends_its_group),
+		T(without_memory_for_a_cookie_nothing_is_read),
+		T(pasid_0_is_none_where_they_are_the_same),
 		T(what_is_left_is_refused_with_the_route),
 	};
 

@@ -91,6 +91,22 @@ static void masked_in_the_table_becomes_pending(void **state)
 	close(a);
 }
 
+/* Unmasked by the program, it is sent to nobody, and so waits for nobody. */
+static void without_mask_and_eventfd_nothing_waits(void **state)
+{
+	struct toy *toy = ((struct toy_world *)*state)->toy;
+	int event = event_new();
+
+	assert_int_equal(set_irq(toy, PCI_IRQ_MSIX, 0, event), 0);
+	set_bar(toy, TOY_TABLE + 16 + 12, 0, 4);
+	ioas_pci_msix_send(toy->pci, 1);
+	assert_int_equal(bar(toy, TOY_PBA, 8), 0);
+	set_bar(toy, TOY_TABLE + 16 + 12, 1, 4);
+	ioas_pci_msix_send(toy->pci, 1);
+	assert_int_equal(bar(toy, TOY_PBA, 8), 2);
+	close(event);
+}
+
 static void a_reset_keeps_eventfds_and_drops_what_is_pending(void **state)
 {
 	struct toy *toy = ((struct toy_world *)*state)->toy;
@@ -462,6 +478,7 @@ int main(void)
 		WITH_TOY(vectors_signal_their_eventfds),
 		WITH_TOY(a_vector_without_eventfd_waits_for_one),
 		WITH_TOY(masked_in_the_table_becomes_pending),
+		WITH_TOY(without_mask_and_eventfd_nothing_waits),
 		WITH_TOY(a_reset_keeps_eventfds_and_drops_what_is_pending),
 		WITH_TOY(a_reset_makes_the_table_anew),
 		WITH_TOY(pending_bits_are_each_vectors_own),

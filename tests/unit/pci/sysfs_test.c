@@ -44,12 +44,17 @@ static const char *target(const char *name)
 
 static int setup(void **state)
 {
+	unsigned fds;
+
 	assert_non_null(mkdtemp(root));
 	machine = toy_iommu();
 	assert_int_equal(toy_add(machine, "0000:01:00.0", NULL, NULL), 0);
 	assert_int_equal(toy_add(machine, "0000:01:00.1", NULL, NULL), 0);
 	assert_int_equal(toy_add(machine, "0000:00:1d.0", NULL, NULL), 0);
+	fds = fds_open();
 	assert_int_equal(ioas_pci_sysfs_write(machine, root), 0);
+	assert_int_equal(fds_open(), fds);
+	assert_int_equal(ioas_pci_sysfs_write(machine, "/no/such"), -ENOENT);
 	return 0;
 }
 

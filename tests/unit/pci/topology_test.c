@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Where functions are, how they are numbered and grouped, and what is refused. */
+#include <ioas/device.h>
+#include <ioas/space.h>
 #include <ioas/topology.h>
 #include "pci/bus.h"
+#include "space/space.h"
 #include "toy.h"
 
 struct order {
@@ -343,6 +346,58 @@ static void an_instance_describes_its_ports(void **state)
 	ioas_iommu_destroy(iommu);
 }
 
+/* By its number, and not by another. */
+static void a_pasid_is_attached_by_its_number(void **state)
+{
+	const pasid_t five = 5, zero = 0;
+	struct ioas_iommu *iommu = toy_iommu();
+	struct ioas_space *space;
+	struct ioas_device *dev;
+	struct toy *toy;
+
+	assert_int_equal(toy_add(iommu, "0000:01:00.0", &toy, NULL), 0);
+	assert_int_equal(ioas_space_new(iommu, &space), 0);
+	dev = ioas_pci_device(toy->pci);
+	assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID | IOAS_FORM_PASID, 16, NULL), 0);
+	assert_int_equal(ioas_pci_attach_pasid(toy->pci, five, space, NULL), 0);
+	assert_non_null(route_entry_find(dev->set, &five)->to);
+	assert_null(route_entry_find(dev->set, &zero)->to);
+	assert_null(route_entry_find(dev->set, NULL)->to);
+	assert_int_equal(ioas_pci_attach(toy->pci, space, NULL), 0);
+	assert_non_null(route_entry_find(dev->set, NULL)->to);
+	ioas_device_detach_pasid(dev, five);
+	assert_null(route_entry_find(dev->set, &five));
+	assert_non_null(route_entry_find(dev->set, NULL)->to);
+	ioas_device_detach(dev);
+	ioas_device_unbind(dev);
+	ioas_space_put(space);
+	ioas_iommu_destroy(iommu);
+}
+
+/* A table for a space that is to have no huge pages has none. */
+static void tables_are_as_fine_as_their_space(void **state)
+{
+	for (unsigned huge = 0; huge < 2; huge++) {
+		struct ioas_iommu *iommu = toy_iommu();
+		struct ioas_space *space;
+		struct ioas_device *dev;
+		struct toy *toy;
+
+		assert_int_equal(toy_add(iommu, "0000:01:00.0", &toy, NULL), 0);
+		assert_int_equal(ioas_space_new(iommu, &space), 0);
+		assert_int_equal(space_set_huge_pages(space, huge, NULL), 0);
+		dev = ioas_pci_device(toy->pci);
+		assert_int_equal(ioas_device_bind(dev, IOAS_FORM_RID, 0, NULL), 0);
+		assert_int_equal(ioas_pci_attach(toy->pci, space, NULL), 0);
+		assert_int_equal(pt_page_sizes(route_entry_find(dev->set, NULL)->to->pt) == 4096,
+				 !huge);
+		ioas_device_detach(dev);
+		ioas_device_unbind(dev);
+		ioas_space_put(space);
+		ioas_iommu_destroy(iommu);
+	}
+}
+
 static void what_was_never_made_can_go(void **state)
 {
 	pci_bus_destroy(NULL);
@@ -362,6 +417,8 @@ int main(void)
 		cmocka_unit_test(a_strict_group_has_one_way),
 		cmocka_unit_test(groups_of_functions_are_gone_through),
 		cmocka_unit_test(an_instance_describes_its_ports),
+		cmocka_unit_test(a_pasid_is_attached_by_its_number),
+		cmocka_unit_test(tables_are_as_fine_as_their_space),
 		cmocka_unit_test(what_was_never_made_can_go),
 	};
 

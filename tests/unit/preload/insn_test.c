@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include "doors/preload/insn.h"
 #include "insn_cases.h"
+#include "tests/unit/rnd.h"
 
 #define PAGE   4096
 #define MEM_AT 512 /* where instructions work: room on both sides */
@@ -142,10 +143,7 @@ static uint64_t seed = 88172645463325252ull;
 
 static uint64_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return rnd_next(&seed);
 }
 
 static void fill(void *dst, size_t len)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "formats.h"
+#include "tests/unit/rnd.h"
 
 #define R  PT_ACCESS_READ
 #define W  PT_ACCESS_WRITE
@@ -18,10 +19,7 @@ static uint64_t seed = 88172645463325252ull;
 
 static inline uint64_t rnd(uint64_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
+	return rnd_next(&seed) % below;
 }
 
 #define ARENA_LEN (1u << 21)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "formats.h"
+#include "tests/unit/rnd.h"
 
 #define TWIN_NR	  (1u << 14) /* pages: 64 MiB, so that leaves of several levels occur */
 #define PA_BASE	  (1ull << 40)
@@ -32,10 +33,7 @@ static uint64_t seed;
 
 static uint64_t rnd(uint64_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
+	return rnd_next(&seed) % below;
 }
 
 static bool overlaps(const struct twin *twin, uint64_t page, uint64_t nr)
@@ -88,16 +86,32 @@ static void random_unmap(struct pt *pt, struct twin *twin)
 	memset(&twin->pa[area.page], 0, area.nr * sizeof(twin->pa[0]));
 }
 
+/* From the root to what is there, or to where nothing is. */
+static void check_trace(struct pt *pt, iova_t iova, bool mapped)
+{
+	struct pt_step steps[8], few[8];
+	unsigned nr = pt_trace(pt, iova, steps, 8);
+
+	assert_in_range(nr, 1, 5);
+	assert_int_equal(pt_trace(pt, iova, few, nr - 1), nr - 1);
+	assert_memory_equal(few, steps, (nr - 1) * sizeof(steps[0]));
+	for (unsigned i = 0; i + 1 < nr; i++) {
+		assert_int_equal(steps[i].kind, IOAS_FAULT_ENTRY_TABLE);
+		assert_true(steps[i].level > steps[i + 1].level);
+	}
+	assert_int_equal(steps[nr - 1].kind,
+			 mapped ? IOAS_FAULT_ENTRY_LEAF : IOAS_FAULT_ENTRY_EMPTY);
+}
+
 static void check_page(struct pt *pt, const struct twin *twin, uint64_t page)
 {
 	iova_t iova = twin->base + page * page_len + rnd(page_len);
 	struct pt_walk walk;
-	struct pt_step steps[8];
 	int rc = pt_walk(pt, iova, &walk);
 
 	/* Whatever is there, to fetch it changes nothing. */
 	pt_prefetch(pt, &iova, 1);
-	assert_true(pt_trace(pt, iova, steps, 8) > 0);
+	check_trace(pt, iova, !rc);
 	if (!twin->pa[page]) {
 		assert_int_equal(rc, -ENOENT);
 		return;
@@ -117,8 +131,9 @@ static void check_page(struct pt *pt, const struct twin *twin, uint64_t page)
 static void check_nearest(struct pt *pt, const struct twin *twin)
 {
 	uint64_t page = rnd(TWIN_NR), below = 0, above = 0;
-	iova_t iova = twin->base + page * page_len;
+	iova_t iova = twin->base + page * page_len + (rnd(2) ? rnd(page_len) : 0);
 	struct ioas_range range;
+	struct pt_walk leaf;
 	uint32_t prot;
 	int rc = pt_nearest(pt, iova, &range, &prot);
 	uint64_t gap;
@@ -137,6 +152,11 @@ static void check_nearest(struct pt *pt, const struct twin *twin)
 		return;
 	}
 	assert_int_equal(rc, 0);
+	/* It is a leaf, and all of it. */
+	assert_int_equal(pt_walk(pt, range.first, &leaf), 0);
+	assert_int_equal(range.first, leaf.leaf_first);
+	assert_int_equal(range.last - range.first, leaf.leaf_len - 1);
+	iova &= ~(page_len - 1);
 	if (!gap)
 		assert_true(range.first <= iova && iova <= range.last);
 	else if (range.first > iova)
@@ -276,6 +296,30 @@ static void a_gather_holds_every_table_taken_out(void **state)
 	pt_destroy(pt);
 }
 
+/* Whatever was mapped and is no more has left no memory behind. */
+static void tables_that_were_taken_out_serve_again(void **state)
+{
+	for (size_t c = 0; c < config_nr; c++) {
+		struct pt *pt = pt_make(&configs[c]);
+		const iova_t end = pt_aperture(pt).last + 1;
+		uint64_t bytes = 0;
+
+		for (unsigned round = 0; round < 40; round++) {
+			const iova_t iova = end / 64 * (round + 3) & ~(page_len - 1);
+			struct pt_stats stats;
+
+			assert_int_equal(pt_map(pt, iova, PA_BASE, page_len, IOAS_PROT_READ), 0);
+			stats = stats_of(pt);
+			assert_int_equal(stats.leaves, 1);
+			bytes = round ? bytes : stats.bytes;
+			assert_int_equal(stats.bytes, bytes);
+			unmap_all(pt);
+			assert_int_equal(stats_of(pt).tables, 1);
+		}
+		pt_destroy(pt);
+	}
+}
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -318,6 +362,7 @@ int main(void)
 		cmocka_unit_test(honours_the_largest_leaf_allowed),
 		cmocka_unit_test(sizes_are_those_of_the_format),
 		cmocka_unit_test(a_gather_holds_every_table_taken_out),
+		cmocka_unit_test(tables_that_were_taken_out_serve_again),
 		cmocka_unit_test(ends_at_its_width),
 	};
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include "formats.h"
 #include "pt/mark.h"
+#include "tests/unit/rnd.h"
 #include "tlp/inflight.h"
 
 #define PA_BASE (1ull << 40)
@@ -44,10 +45,7 @@ struct writer {
 
 static uint64_t next(uint64_t *seed)
 {
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
+	return rnd_next(seed);
 }
 
 /* Ranges lie far apart, so that each has tables of its own at several levels. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "formats.h"
 #include "pt/pt_private.h"
+#include "tests/unit/rnd.h"
 
 #define LEAF_NR	  600u /* of as many tables, or a large leaf each */
 #define PA_BASE	  (1ull << 40)
@@ -26,10 +27,7 @@ static uint64_t seed, table_len; /* bytes that a table maps */
 
 static uint64_t rnd(uint64_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
+	return rnd_next(&seed) % below;
 }
 
 /* Bytes that a table of the smallest pages maps: as many as the next larger kind of table entry. */

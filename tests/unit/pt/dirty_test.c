@@ -10,6 +10,7 @@
 #include <string.h>
 #include "formats.h"
 #include "pt/mark.h"
+#include "tests/unit/rnd.h"
 #include "tlp/inflight.h"
 
 #define TWIN_NR	  (1u << 13)
@@ -31,10 +32,7 @@ static struct twin twin;
 
 static uint64_t rnd(uint64_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
+	return rnd_next(&seed) % below;
 }
 
 static struct pt *random_table(const struct pt_config *of)

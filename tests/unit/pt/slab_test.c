@@ -4,106 +4,15 @@
  * knows its slab and its bits of the dirty maps, and is counted; what is given back comes again
  * first, and no more than one slab is kept for nothing.
  */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <cmocka.h>
-#include "pt/pt_private.h"
-#include "pt/slab.h"
-#include "util/inject.h"
-
-long __real_syscall(long nr, ...);
-long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f);
-
-static unsigned refuse; /* this mapping from now on: there is no memory; 0: none */
-static long mapped;	/* mappings that are there */
-
-long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
-{
-	if (nr == SYS_mmap && refuse && !--refuse) {
-		errno = ENOMEM;
-		return -1;
-	}
-	mapped += nr == SYS_mmap ? b : nr == SYS_munmap ? -b : 0;
-	return __real_syscall(nr, a, b, c, d, e, f);
-}
-
-#define MANY 2000u
-
-/* Tables of 4, 16 and 64 KiB, and roots of one and of several. */
-static const struct {
-	unsigned table_lg2;
-	uint64_t root_len;
-	bool dirty;
-} shapes[] = {
-	{12, 4096, true},   {12, 4096, false}, {12, 4 * 4096, true}, {14, 16384, true},
-	{14, 32768, false}, {16, 65536, true}, {16, 65536, false},
-};
-#define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
-
-static struct pt_store store;
-static struct pt_table *root;
-static struct pt_meta *taken[MANY];
-
-static void begin(unsigned shape)
-{
-	assert_int_equal(pt_store_init(&store, shapes[shape].table_lg2, shapes[shape].root_len,
-				       shapes[shape].dirty, &root),
-			 0);
-}
-
-static uint64_t table_len(void)
-{
-	return 1ull << store.table_lg2;
-}
-
-static bool is_zero(const void *at, uint64_t len)
-{
-	const uint64_t *word = at;
-
-	for (uint64_t i = 0; i < len / 8; i++)
-		if (word[i])
-			return false;
-	return true;
-}
-
-static struct pt_meta *take_of(bool upper)
-{
-	struct pt_meta *meta = pt_store_take(&store, upper);
-
-	assert_non_null(meta);
-	assert_int_equal((uintptr_t)meta->table % table_len(), 0);
-	assert_true(is_zero(meta->table, table_len()));
-	assert_null(meta->next);
-	assert_null(meta->up);
-	assert_int_equal(meta->live, 0);
-	return meta;
-}
-
-static struct pt_meta *take(void)
-{
-	return take_of(false);
-}
-
-/* As a page table does: it has cleared its entries. */
-static void give(struct pt_meta *meta)
-{
-	memset((void *)meta->table, 0, table_len());
-	pt_store_give(&store, meta);
-}
+#include "slab_rig.h"
 
 static void a_root_is_there_from_the_beginning(void **state)
 {
 	for (unsigned i = 0; i < SHAPES; i++) {
-		unsigned nr;
+		uint64_t nr, len, meta_len;
 
 		begin(i);
-		nr = (unsigned)(shapes[i].root_len >> shapes[i].table_lg2);
+		nr = shapes[i].root_len >> shapes[i].table_lg2;
 		assert_int_equal((uintptr_t)root % shapes[i].root_len, 0);
 		assert_true(is_zero(root, shapes[i].root_len));
 		for (unsigned k = 0; k < nr; k++)
@@ -111,10 +20,12 @@ static void a_root_is_there_from_the_beginning(void **state)
 		assert_int_equal(store.near.used, nr);
 		assert_int_equal(store.slab_nr, 0);
 		assert_null(store.unused[0]);
-		/* The root, seven more, and what belongs to them. */
+		/* The root, seven more, and what belongs to them, in lines. */
 		assert_int_equal(store.near.nr, nr + 7);
-		assert_true(store.len >= (nr + 7) * (table_len() + sizeof(struct pt_meta)));
-		assert_true(store.len < (nr + 7) * (table_len() + table_len() / 32 + 64) + 256);
+		nr += 7;
+		meta_len = (nr * sizeof(struct pt_meta) + 63) / 64 * 64;
+		len = table_len() + (shapes[i].dirty ? table_len() / 32 : 0);
+		assert_int_equal(store.len, nr * len + meta_len);
 		assert_int_equal(store.near.bits[0] != NULL, shapes[i].dirty);
 		assert_int_equal(store.near.bits[1] != NULL, shapes[i].dirty);
 		pt_store_fini(&store);
@@ -393,94 +304,47 @@ static void blocks_of_maps_are_full_and_idle(void **state)
 		many[nr++] = take();
 	assert_ptr_equal(pt_slab_of(&store, many[nr - 1]->table)->maps, next);
 	assert_true(LIST_EMPTY(&store.idle_maps));
-	/* At the end of the reading what is idle by then goes. */
+	/* What is idle goes with the store, though the reading has no end. */
 	while (nr)
 		give(many[--nr]);
 	assert_non_null(LIST_FIRST(&store.idle_maps));
-	pt_store_release(&store);
 	pt_store_fini(&store);
 	assert_int_equal(mapped, before);
 	assert_true(LIST_EMPTY(&store.maps) && LIST_EMPTY(&store.idle_maps));
 }
 
-static void without_memory_there_is_none(void **state)
+/* Once, when it is full, so that it takes no more than before; later ones are from the beginning.
+ */
+static void full_slabs_are_one_large_page(void **state)
 {
-	for (unsigned fail = 1; fail <= 2; fail++) {
-		inject_arm(fail);
-		assert_int_equal(pt_store_init(&store, 12, 4096, true, &root), -12);
-		assert_int_equal(inject_remaining(), 0);
-	}
+	struct pt_meta *last = NULL;
+	unsigned before = joined, slabs = 0, per_slab;
+	const struct pt_slab *slab;
+
 	begin(0);
-	taken[0] = take();
-	inject_arm(1);
-	assert_null(pt_store_take(&store, false));
-	taken[1] = take();
-	assert_int_equal(store.near.used, 3);
-	pt_store_fini(&store);
-}
-
-/* Neither of a slab nor of its maps; and what there was goes on. */
-static void the_kernel_has_no_memory(void **state)
-{
-	unsigned nr = 0;
-	struct pt_meta *last;
-
-	for (unsigned shape = 0; shape < 2; shape++) {
-		long before = mapped;
-
-		begin(shape);
-		for (nr = 0; store.near.used < store.near.nr; nr++)
-			taken[nr] = take();
-		for (unsigned n = 1; n <= (shapes[shape].dirty ? 2 : 1); n++) {
-			uint64_t len = store.len;
-
-			refuse = n;
-			assert_null(pt_store_take(&store, false));
-			assert_int_equal(refuse, 0);
-			assert_int_equal(store.slab_nr, 0);
-			assert_int_equal(store.len, len);
-			assert_true(LIST_EMPTY(&store.slabs[0]));
-		}
+	for (unsigned i = 0; i < 7; i++)
+		take();
+	last = take();
+	slab = pt_slab_of(&store, last->table);
+	per_slab = slab->nr;
+	assert_int_equal(store.slab_nr, 1);
+	for (unsigned i = 2; i < per_slab; i++)
+		take();
+	assert_int_equal(joined, before);
+	for (slabs = 1; slabs < 20; slabs++) {
 		last = take();
-		assert_int_equal(store.slab_nr, 1);
+		assert_ptr_equal(pt_slab_of(&store, last->table), slab);
+		assert_int_equal(slab->used, per_slab);
+		assert_int_equal(joined - before, slabs < 16 ? slabs : 16);
 		give(last);
-		while (nr)
-			give(taken[--nr]);
-		pt_store_fini(&store);
-		assert_int_equal(mapped, before);
+		assert_ptr_equal(take(), last);
+		assert_int_equal(joined - before, slabs < 16 ? slabs : 16);
+		last = take();
+		slab = pt_slab_of(&store, last->table);
+		for (unsigned i = 2; i < per_slab; i++)
+			take();
 	}
-}
-
-/* What a mapping had already got when there is no more for the rest of it. */
-static void tables_for_nothing_are_given_back(void **state)
-{
-	const struct pt_config config = {.format = PT_AMDV1, .aw = 48};
-	struct pt_gather gather = {NULL};
-	unsigned fail = 1;
-	uint32_t used;
-	struct pt *pt;
-
-	assert_int_equal(pt_new(&config, &pt), 0);
-	used = pt->store.near.used;
-	for (;; fail++) {
-		int rc;
-
-		inject_arm(fail);
-		/* Small pages, in two tables of them, with tables of tables above. */
-		rc = pt_map(pt, (1ull << 40) - 4096, 1ull << 30, 8192, IOAS_PROT_READ);
-		inject_arm(0);
-		if (!rc)
-			break;
-		assert_int_equal(rc, -ENOMEM);
-		assert_int_equal(pt->store.near.used, used);
-		assert_int_equal(pt->tables, 1);
-	}
-	assert_int_equal(fail, 2 + 4 + 1);
-	assert_int_equal(pt->store.near.used, used + 6);
-	assert_int_equal(pt_unmap(pt, 0, UINT64_MAX, &gather), 8192);
-	pt_gather_free(&gather);
-	assert_int_equal(pt->store.near.used, used);
-	pt_destroy(pt);
+	pt_store_fini(&store);
 }
 
 int main(void)
@@ -494,9 +358,7 @@ int main(void)
 		cmocka_unit_test(upper_tables_are_apart),
 		cmocka_unit_test(maps_stay_as_long_as_they_are_read),
 		cmocka_unit_test(blocks_of_maps_are_full_and_idle),
-		cmocka_unit_test(without_memory_there_is_none),
-		cmocka_unit_test(the_kernel_has_no_memory),
-		cmocka_unit_test(tables_for_nothing_are_given_back),
+		cmocka_unit_test(full_slabs_are_one_large_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

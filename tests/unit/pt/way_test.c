@@ -8,6 +8,7 @@
 #include <string.h>
 #include "tests/unit/pt/formats.h"
 #include "pt/way.h"
+#include "tests/unit/rnd.h"
 
 #define NR     (3u << 9) /* pages, beginning in the middle of a table */
 #define ROUNDS 12
@@ -16,10 +17,7 @@ static uint64_t rng = 88172645463325252ull;
 
 static uint64_t rnd(uint64_t below)
 {
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (rng >> 11) % below;
+	return (rnd_next(&rng) >> 11) % below;
 }
 
 /* The widest any format has, so that bits which it keeps apart from the others are set, too. */

@@ -2,6 +2,7 @@
 /* Description: which functions reach each other past the IOMMU; copies of a machine, without memory
  * too. */
 #include <stdio.h>
+#include "tests/unit/heap.h"
 #include "tests/unit/route/tree.h"
 #include "util/inject.h"
 
@@ -128,19 +129,12 @@ static void a_copy_is_independent(void **arg)
 	ioas_topology_destroy(copy);
 }
 
-static void no_memory_is_an_error_and_no_more(void **arg)
+/* With the 1st, 2nd, ... allocation failing, until all is there. */
+static unsigned copy_without_memory(const struct ioas_topology *from)
 {
-	struct ioas_topology *from = two_ports(), *copy;
-	struct ioas_topology_function many = {.addr = at("00:03.0"), .alias_nr = 20};
-	rid_t alias[20];
+	struct ioas_topology *copy;
 	unsigned nth = 0;
 	int rc;
-
-	/* More requester IDs than have room without memory. */
-	for (unsigned i = 0; i < many.alias_nr; i++)
-		alias[i] = (rid_t)(0x0019 + i);
-	many.alias = alias;
-	tree_add(from, many);
 
 	do {
 		inject_arm(++nth);
@@ -156,8 +150,46 @@ static void no_memory_is_an_error_and_no_more(void **arg)
 	} while (rc);
 	assert_true(inject_remaining() > 0);
 	inject_arm(0);
-	assert_true(nth > 50);
+	return nth;
+}
+
+/* And leaves nothing, but for what glibc keeps. */
+static void no_memory_is_an_error_and_no_more(void **arg)
+{
+	struct ioas_topology *from = two_ports();
+	struct ioas_topology_function many = {.addr = at("00:03.0"), .alias_nr = 20};
+	size_t used = 0;
+	rid_t alias[20];
+
+	/* More requester IDs than have room without memory. */
+	for (unsigned i = 0; i < many.alias_nr; i++)
+		alias[i] = (rid_t)(0x0019 + i);
+	many.alias = alias;
+	tree_add(from, many);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_true(copy_without_memory(from) > 50);
+		if (i == 10)
+			used = heap_used();
+	}
+	assert_false(heap_grew(used, 9));
 	ioas_topology_destroy(from);
+}
+
+static void resolved_anew_a_topology_takes_no_more(void **arg)
+{
+	struct ioas_topology *t = two_ports();
+	size_t used = 0;
+
+	leaf(t, "00:04.0", IOAS_TOPOLOGY_ENDPOINT);
+	for (unsigned i = 0; i < 20; i++) {
+		resolve(t);
+		assert_int_equal(ioas_topology_set_acs(t, at("00:01.0"), i & 1, NULL), 0);
+		resolve(t);
+		if (i == 10)
+			used = heap_used();
+	}
+	assert_false(heap_grew(used, 9));
+	ioas_topology_destroy(t);
 }
 
 /* A virtual function is at the root that its physical one is at, by whatever bus number. */
@@ -186,6 +218,7 @@ int main(void)
 		cmocka_unit_test(peers_meet_where_acs_is_off),
 		cmocka_unit_test(a_quirk_keeps_apart_as_acs_does),
 		cmocka_unit_test(a_copy_is_independent),
+		cmocka_unit_test(resolved_anew_a_topology_takes_no_more),
 		cmocka_unit_test(no_memory_is_an_error_and_no_more),
 	};
 

@@ -103,10 +103,30 @@ static void stream_ids_and_requester_ids_are_apart(void **arg)
 	assert_ptr_equal(route_find(iommu, ROUTE_STREAM, 0x100), stream->set);
 	assert_ptr_equal(route_find(iommu, ROUTE_STREAM, UINT32_MAX), second->set);
 	assert_int_equal(ioas_device_id(second), UINT32_MAX);
+	/* No writes that it means for memory are messages. */
+	assert_int_equal(pci->msi.first, pci->unit->msi.first);
+	assert_true(pci->msi.first <= pci->msi.last);
+	assert_true(second->msi.first > second->msi.last);
 	ioas_stream_destroy(stream);
 	ioas_stream_destroy(second);
 	assert_null(route_find(iommu, ROUTE_STREAM, 0x100));
 	route_device_destroy(pci);
+	ioas_iommu_destroy(iommu);
+}
+
+/* By its segment a machine knows it, by the requester ID its bus. */
+static void a_function_s_id_is_its_requester_id(void **arg)
+{
+	struct ioas_device *dev;
+	struct ioas_iommu *iommu;
+
+	assert_int_equal(ioas_iommu_new(NULL, &iommu), 0);
+	assert_int_equal(route_device_new(iommu, "0003:01:00.0", 3, 0x100, &dev), 0);
+	assert_int_equal(ioas_device_id(dev), 0x100);
+	assert_int_equal(ioas_device_rid(dev), 0x100);
+	assert_ptr_equal(find(iommu, 3, 0x100), dev->set);
+	assert_null(find(iommu, 0, 0x100));
+	route_device_destroy(dev);
 	ioas_iommu_destroy(iommu);
 }
 
@@ -128,6 +148,7 @@ int main(void)
 		cmocka_unit_test(lookups_agree_with_a_linear_search),
 		cmocka_unit_test(devices_of_a_set_share_requester_ids),
 		cmocka_unit_test(stream_ids_and_requester_ids_are_apart),
+		cmocka_unit_test(a_function_s_id_is_its_requester_id),
 		cmocka_unit_test(what_was_never_made_can_go),
 	};
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <ioas/topology_text.h>
+#include "tests/unit/heap.h"
 
 static const char *const lines[] = {
 	"iommu kind=soft,aw=39,pasid=16,pasid0apart,ats,pri,dirty,nested,page_sizes=40201000,"
@@ -134,12 +135,37 @@ static void damaged_lines_do_no_harm(void **arg)
 	}
 }
 
+static void read_all_lines(void)
+{
+	struct ioas_topology *topology;
+
+	assert_int_equal(ioas_topology_new(&topology), 0);
+	for (size_t i = 0; i < NR; i++)
+		assert_int_equal(ioas_topology_add_line(topology, lines[i], NULL), 0);
+	for (size_t i = 0; i < NR; i++)
+		ioas_topology_add_line(topology, lines[i], NULL);
+	ioas_topology_destroy(topology);
+}
+
+/* Taken or not: their words and arrays are only for as long as they are read. */
+static void what_lines_took_is_given_back(void **arg)
+{
+	size_t used;
+
+	read_all_lines();
+	used = heap_used();
+	for (unsigned i = 0; i < 100; i++)
+		read_all_lines();
+	assert_false(heap_grew(used, 100));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_come_back_as_they_went),
 		cmocka_unit_test(what_is_not_understood_is_refused_with_its_word),
 		cmocka_unit_test(damaged_lines_do_no_harm),
+		cmocka_unit_test(what_lines_took_is_given_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

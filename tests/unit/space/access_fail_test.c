@@ -184,7 +184,7 @@ static struct picture take(struct rig *rig)
 
 	for (; area; area = areas_next(&rig->space->areas, area)) {
 		picture.parts += area->accesses + area->busy + area->closing;
-		picture.pinned += pages_pinned(area->pages);
+		picture.pinned += pages_pinned(area_pages(area));
 	}
 	for (struct ioas_access_pin *pin = rig->access->pins; pin; pin = pin->next)
 		picture.pins++;

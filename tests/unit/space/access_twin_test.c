@@ -372,7 +372,7 @@ static void check_slot(const struct slot *slot)
 	}
 	for (unsigned i = 0; i < PAGES; i++)
 		charged += object->pins[i] ? PAGE : 0;
-	assert_int_equal(pages_pinned(areas_find(&t.space->areas, iova)->pages), charged);
+	assert_int_equal(pages_pinned(area_pages(areas_find(&t.space->areas, iova))), charged);
 }
 
 static void check_loan(const struct pinned *pinned)

@@ -5,15 +5,13 @@
  */
 #include "rig.h"
 #include "space/areas.h"
+#include "tests/unit/rnd.h"
 
 static uint64_t seed = 4711;
 
 static uint64_t rnd(uint64_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
+	return rnd_next(&seed) % below;
 }
 
 /* Pages that fit at an alignment, a broken one at the end counting as one. */

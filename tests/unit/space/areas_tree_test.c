@@ -5,6 +5,7 @@
  */
 #include "rig.h"
 #include "space/areas.h"
+#include "tests/unit/rnd.h"
 #include "util/inject.h"
 
 #define MAX   3000
@@ -17,10 +18,7 @@ static size_t nr;
 
 static uint64_t rnd(uint64_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
+	return rnd_next(&seed) % below;
 }
 
 /* The first area that ends at or after `iova`, by going through them. */
@@ -62,6 +60,9 @@ static void insert(iova_t first, iova_t last)
 	assert_non_null(area);
 	area->first = first;
 	area->last = last;
+	/* As MAP does at a given address. */
+	if (rnd(2))
+		assert_ptr_equal(areas_seek(&areas, first), at < nr ? list[at] : NULL);
 	assert_int_equal(areas_reserve(&areas, 1), 0);
 	areas_insert(&areas, area);
 	memmove(&list[at + 1], &list[at], (nr++ - at) * sizeof(*list));
@@ -72,6 +73,8 @@ static void drop(size_t at)
 {
 	struct space_area *area = list[at];
 
+	if (rnd(2))
+		assert_ptr_equal(areas_seek(&areas, area->first), area);
 	areas_remove(&areas, area);
 	memmove(&list[at], &list[at + 1], (--nr - at) * sizeof(*list));
 	free(area);
@@ -83,6 +86,8 @@ static void check_find(iova_t iova)
 	struct space_area *area = areas_find(&areas, iova);
 
 	assert_ptr_equal(area, at < nr ? list[at] : NULL);
+	if (rnd(2))
+		assert_ptr_equal(areas_seek(&areas, iova), area);
 	if (area)
 		assert_ptr_equal(areas_next(&areas, area), at + 1 < nr ? list[at + 1] : NULL);
 }
@@ -358,12 +363,36 @@ static void room_begins_behind_the_last_byte(void **state)
 	}
 }
 
+/* So it is behind the last area of all: neither its room nor the bound has that byte. */
+static void what_is_left_begins_behind_the_last_byte(void **state)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		struct areas_request req = {.len = 1, .align = 1};
+		iova_t last = 8 * PAGE - 1 + i, got;
+		struct areas_fit fit;
+
+		areas_init(&areas);
+		insert(2 * PAGE, last);
+		assert_true(areas_room(&areas, &req, 8 * PAGE, SPACE, &got));
+		assert_int_equal(got, last + 1);
+		assert_true(areas_room(&areas, &req, last, SPACE, &got));
+		assert_int_equal(got, last + 1);
+		areas_fit_range(&areas, 8 * PAGE, last + PAGE, &fit);
+		req.len = PAGE;
+		assert_true(areas_fits(&fit, &req));
+		req.len++;
+		assert_false(areas_fits(&fit, &req));
+		empty();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_gap_is_in_the_bound_of_all),
 		cmocka_unit_test(behind_the_last_area_is_what_is_left),
 		cmocka_unit_test(room_begins_behind_the_last_byte),
+		cmocka_unit_test(what_is_left_begins_behind_the_last_byte),
 		cmocka_unit_test(the_bound_of_a_range_is_exact),
 		cmocka_unit_test(any_order),
 		cmocka_unit_test(in_a_row),

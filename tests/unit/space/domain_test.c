@@ -238,6 +238,63 @@ static void an_attach_that_fails_fills_nothing(void **state)
 	detach(rig, pt);
 }
 
+/* Whichever entry or pin it is that fails, of the first table or of one more. */
+static void an_attach_without_memory_fills_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt[2] = {rig_pt(48), rig_pt(48)};
+
+	assert_int_equal(rig_fixed(rig, 0x1000, ARENA, 3 * PAGE), 0);
+	assert_int_equal(rig_fixed(rig, 1ull << 40, ARENA + 8 * PAGE, 2 * PAGE), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned failed = 0, named = 0;
+		int rc = 1;
+
+		while (rc) {
+			rig->why.text[0] = '\0';
+			inject_arm(failed + 1);
+			rc = space_domain_attach(rig->space, pt[i], &rig->why);
+			inject_arm(0);
+			assert_int_equal(rig->pins, rc && !i ? 0 : 5);
+			if (!rc)
+				break;
+			failed++;
+			assert_true(rc == -ENOMEM || rc == -EFAULT);
+			assert_int_equal(leaves(pt[i]), 0);
+			named += strstr(rig->why.text, "mapping 0x1000-0x3fff") ||
+				 strstr(rig->why.text, "mapping 0x10000000000-0x10000001fff");
+		}
+		assert_true(failed >= named && named >= 4);
+		assert_true(leaves(pt[i]) >= 2);
+	}
+	detach(rig, pt[0]);
+	assert_int_equal(rig->pins, 5);
+	detach(rig, pt[1]);
+}
+
+/* And says what of it has to be there. */
+static void an_attach_names_the_mapping_without_memory(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+
+	for (unsigned write = 0; write < 2; write++) {
+		iova_t iova = 0x3000;
+
+		assert_int_equal(ioas_space_map(rig->space, &rig->caller, &iova, ARENA + ARENA_LEN,
+						2 * PAGE,
+						IOAS_MAP_FIXED | IOAS_MAP_READ |
+							(write ? IOAS_MAP_WRITE : 0),
+						NULL),
+				 0);
+		assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), -EFAULT);
+		assert_non_null(strstr(rig->why.text, "mapping 0x3000-0x4fff"));
+		assert_int_equal(strstr(rig->why.text, " and writable") != NULL, write);
+		assert_int_equal(rig_unmap(rig, 0x3000, 2 * PAGE, 2 * PAGE), 0);
+	}
+	pt_destroy(pt);
+}
+
 static void copies_share_pages(void **state)
 {
 	struct rig *rig = *state;
@@ -418,6 +475,8 @@ int main(void)
 		TEST(a_table_reserves_what_is_outside_its_aperture),
 		TEST(memory_that_is_not_there_fails_the_map),
 		TEST(an_attach_that_fails_fills_nothing),
+		TEST(an_attach_without_memory_fills_nothing),
+		TEST(an_attach_names_the_mapping_without_memory),
 		TEST(copies_share_pages),
 		TEST(a_copy_that_fails_half_way_changes_nothing),
 		TEST(a_map_that_one_table_has_no_memory_for_is_in_none),

@@ -3,88 +3,10 @@
  * Description: spaces that map files: what is charged and to whom, dma-bufs that are taken back,
  * and another process that takes the charges over.
  */
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include "rig.h"
+#include <fcntl.h>
+#include "file_rig.h"
+#include "tests/unit/mapped.h"
 #include "util/inject.h"
-
-/* A process that never was: its number is above every pid_max. */
-struct person {
-	struct ioas_caller caller; /* first */
-	uint64_t memlock;
-	bool privileged;
-};
-
-static int capable(struct ioas_caller *caller, int cap)
-{
-	return ((struct person *)caller)->privileged;
-}
-
-static uint32_t uid(struct ioas_caller *caller)
-{
-	return (uint32_t)caller->pid;
-}
-
-static uint64_t memlock(struct ioas_caller *caller)
-{
-	return ((struct person *)caller)->memlock;
-}
-
-static const struct ioas_caller_ops ops = {.capable = capable, .uid = uid, .memlock = memlock};
-
-static struct person person(pid_t pid, uint64_t pages)
-{
-	return (struct person){.caller = {.ops = &ops, .pid = pid}, .memlock = pages * PAGE};
-}
-
-static void expect(struct rig *rig, const struct person *person, uint64_t pinned, uint64_t locked)
-{
-	uint64_t got[2];
-
-	account_read(rig->iommu.account, person->caller.pid, &got[0], &got[1]);
-	assert_int_equal(got[0], pinned * PAGE);
-	assert_int_equal(got[1], locked * PAGE);
-}
-
-#define FIRST  0x7000001
-#define SECOND 0x7000002
-
-/* A memfd of `len` bytes as a file of the rig. */
-static struct mem_file *file_new(struct rig *rig, uint64_t len)
-{
-	int fd = memfd_create("test", MFD_CLOEXEC);
-	struct mem_file *file;
-
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, (off_t)len), 0);
-	assert_int_equal(mem_file_open(rig->iommu.files, fd, &file), 0);
-	return file;
-}
-
-static int map(struct rig *rig, struct person *who, struct mem_file *file, iova_t iova,
-	       uint64_t start, uint64_t len)
-{
-	return space_map_file(rig->space, &who->caller, file, &iova, start, len,
-			      RW | IOAS_MAP_FIXED, &rig->why);
-}
-
-static void unmap_all(struct rig *rig)
-{
-	assert_int_equal(ioas_space_unmap(rig->space, 0, UINT64_MAX, NULL, NULL), 0);
-}
-
-static bool entered(struct rig *rig, struct pt *pt, iova_t iova)
-{
-	struct pt_walk walk;
-
-	return !pt_walk(pt, iova, &walk);
-}
-
-static void attach(struct rig *rig, struct pt *pt)
-{
-	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), 0);
-}
 
 static void what_is_pinned_is_charged_once(void **state)
 {
@@ -324,6 +246,7 @@ static void another_process_takes_the_charges_over(void **state)
 	assert_int_equal(mem_dmabuf_new(rig->iommu.files, PAGE, &buf), 0);
 	assert_int_equal(map(rig, &a, buf, 0x60000, 0, PAGE), 0);
 	assert_int_equal(change(rig, other, &a), -EINVAL);
+	assert_non_null(strstr(rig->why.text, "0x60000-0x60fff is of a dma-buf"));
 	expect(rig, &b, 7, 7);
 	assert_int_equal(rig_unmap(rig, 0x60000, PAGE, PAGE), 0);
 
@@ -382,6 +305,80 @@ static void failures_charge_nothing(void **state)
 	pt_destroy(pt);
 }
 
+/* A file that nobody may write to can be read; which of the two is asked for counts. */
+static void a_sealed_file_is_mapped_for_reading(void **state)
+{
+	struct rig *rig = *state;
+	struct person who = person(FIRST, 5);
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct pt *pt = rig_pt(48);
+	struct mem_file *file;
+	iova_t iova = 0x10000, other = 0x20000;
+
+	assert_int_equal(ftruncate(fd, PAGE), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	assert_int_equal(mem_file_open(rig->iommu.files, fd, &file), 0);
+	attach(rig, pt);
+	assert_int_equal(space_map_file(rig->space, &who.caller, file, &iova, 0, PAGE,
+					IOAS_MAP_READ | IOAS_MAP_FIXED, &rig->why),
+			 0);
+	assert_true(entered(rig, pt, 0x10000));
+	assert_int_equal(space_map_file(rig->space, &who.caller, file, &other, 0, PAGE,
+					RW | IOAS_MAP_FIXED, &rig->why),
+			 -EPERM);
+	unmap_all(rig);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+	mem_file_put(file);
+}
+
+/* What is lent of other memory may stay so. */
+static void a_revocation_waits_for_its_own_memory_only(void **state)
+{
+	struct rig *rig = *state;
+	struct person who = person(FIRST, 5);
+	struct mem_file *file = file_new(rig, PAGE), *buf;
+	struct pt *pt = rig_pt(48);
+	mem_hold_t hold;
+
+	assert_int_equal(mem_dmabuf_new(rig->iommu.files, PAGE, &buf), 0);
+	attach(rig, pt);
+	assert_int_equal(map(rig, &who, file, 0x10000, 0, PAGE), 0);
+	assert_int_equal(map(rig, &who, buf, 0x20000, 0, PAGE), 0);
+	hold = mem_window_hold(pin_window(area_pinned(areas_find(&rig->space->areas, 0x10000))));
+	space_dmabuf_revoke(&rig->iommu, buf, true);
+	assert_true(entered(rig, pt, 0x10000));
+	assert_false(entered(rig, pt, 0x20000));
+	mem_lend_release(hold);
+	unmap_all(rig);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+	mem_file_put(buf);
+	mem_file_put(file);
+}
+
+/* Of a file with pages of the usual size each part goes when nobody shows it any more. */
+static void what_is_unmapped_of_a_file_goes_at_once(void **state)
+{
+	struct rig *rig = *state;
+	struct person who = person(FIRST, 300);
+	struct mem_file *file = file_new(rig, 256 * PAGE);
+	struct pt *pt = rig_pt(48);
+	long before;
+
+	assert_int_equal(space_set_huge_pages(rig->space, false, NULL), 0);
+	attach(rig, pt);
+	assert_int_equal(map(rig, &who, file, 0x100000, 0, 256 * PAGE), 0);
+	assert_int_equal(space_cut(rig->space, 0x100000 + 200 * PAGE - 1, NULL), 0);
+	before = mapped();
+	assert_int_equal(rig_unmap(rig, 0x100000, 200 * PAGE, 200 * PAGE), 0);
+	assert_true(!before || before - mapped() >= 150);
+	unmap_all(rig);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+	mem_file_put(file);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, rig_setup, rig_teardown)
@@ -390,6 +387,9 @@ int main(void)
 		TEST(an_attach_above_the_limit_changes_nothing),
 		TEST(a_wrong_file_is_found_out_late),
 		TEST(a_revoked_dmabuf_leaves_all_tables_for_good),
+		TEST(what_is_unmapped_of_a_file_goes_at_once),
+		TEST(a_sealed_file_is_mapped_for_reading),
+		TEST(a_revocation_waits_for_its_own_memory_only),
 		TEST(a_revoked_dmabuf_gives_its_tables_back),
 		TEST(another_process_takes_the_charges_over),
 		TEST(failures_charge_nothing),

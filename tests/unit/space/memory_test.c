@@ -11,8 +11,8 @@
 
 #define NR 20000
 /* Bytes: pages with their first pin or without (src/space/private.h), and shares of three trees. */
-#define MOST_WITH_TABLE 310
-#define MOST_WITHOUT	160
+#define MOST_WITH_TABLE 200
+#define MOST_WITHOUT	110
 
 static void costs_are_bounded(void **state)
 {

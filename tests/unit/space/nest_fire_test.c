@@ -5,6 +5,7 @@
  * levels has it; and what a parent's UNMAP has returned from is in no child's table.
  */
 #include <pthread.h>
+#include "tests/unit/rnd.h"
 #include "tests/unit/space/rig.h"
 #include "util/lock.h"
 
@@ -29,9 +30,7 @@ struct worker {
 
 static uint64_t rnd(struct worker *worker, uint64_t below)
 {
-	worker->rnd ^= worker->rnd << 13;
-	worker->rnd ^= worker->rnd >> 7;
-	worker->rnd ^= worker->rnd << 17;
+	rnd_next(&worker->rnd);
 	return (worker->rnd >> 11) % below;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <ioas/access.h>
 #include "mem/file.h"
+#include "tests/unit/rnd.h"
 #include "tests/unit/space/rig.h"
 #include "util/inject.h"
 #include "util/lock.h"
@@ -33,10 +34,7 @@ static uint64_t state_of_rnd = 88172645463325252ull;
 
 static uint64_t rnd(uint64_t below)
 {
-	state_of_rnd ^= state_of_rnd << 13;
-	state_of_rnd ^= state_of_rnd >> 7;
-	state_of_rnd ^= state_of_rnd << 17;
-	return (state_of_rnd >> 11) % below;
+	return (rnd_next(&state_of_rnd) >> 11) % below;
 }
 
 static iova_t address(unsigned page)

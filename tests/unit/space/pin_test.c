@@ -21,9 +21,13 @@ void __wrap_check_dirty_forget(struct check_dirty *check, const struct pt *pt, i
 static void (*wait_fn)(struct rig *rig); /* what others do while a pin is waited for */
 static struct rig *wait_rig;
 static unsigned waits;
+static mem_hold_t lent; /* what is to come back, or 0 */
 
 void __wrap_mem_window_idle(struct mem_window *window)
 {
+	if (lent)
+		mem_lend_release(lent);
+	lent = 0;
 	__real_mem_window_idle(window);
 	waits++;
 	if (wait_fn)
@@ -58,9 +62,11 @@ void __wrap_check_dirty_forget(struct check_dirty *check, const struct pt *pt, i
 
 static struct pages_pin *pin(struct rig *rig, unsigned page, unsigned nr)
 {
+	bool locked = pages_lock(&rig->iommu, pages);
 	struct pages_pin *out = NULL;
 
 	assert_int_equal(pages_pin(rig->space, pages, AT(page), nr * PAGE, 0, &out, NULL), 0);
+	pages_unlock(&rig->iommu, locked);
 	return out;
 }
 
@@ -79,7 +85,7 @@ static int setup(void **state)
 	struct rig *rig = *state;
 
 	assert_int_equal(rig_fixed(rig, 0, ARENA, AT(16)), 0);
-	pages = areas_find(&rig->space->areas, 0)->pages;
+	pages = area_pages(areas_find(&rig->space->areas, 0));
 	pthread_mutex_lock(&rig->space->lock);
 	return rc;
 }
@@ -95,7 +101,7 @@ static int setup_first(void **state)
 	assert_int_equal(rig_fixed(rig, 0, ARENA, AT(16)), 0);
 	space_domain_detach(rig->space, pt);
 	pt_destroy(pt);
-	pages = areas_find(&rig->space->areas, 0)->pages;
+	pages = area_pages(areas_find(&rig->space->areas, 0));
 	assert_true(pages->has_first);
 	pthread_mutex_lock(&rig->space->lock);
 	return rc;
@@ -348,6 +354,7 @@ static void all_that_ends_is_pinned_anew(void **state)
 {
 	struct rig *rig = *state;
 
+	pages_get(pages);
 	pins[0] = pin(rig, 0, 16);
 	unpin(rig, pins[0], pin_all_again);
 	assert_ptr_not_equal(pins[1], pins[0]);
@@ -355,6 +362,28 @@ static void all_that_ends_is_pinned_anew(void **state)
 	expect_pinned(rig, 16);
 	unpin(rig, pins[1], NULL);
 	expect_pinned(rig, 0);
+	pages_put_locked(rig->space, pages);
+}
+
+/* Nobody else can have it: the wait is one, and for what is lent. */
+static void all_that_nobody_else_has_ends_at_once(void **state)
+{
+	struct rig *rig = *state;
+	struct space_area *area = areas_find(&rig->space->areas, 0);
+
+	wait_rig = rig;
+	for (unsigned round = 0; round < 3; round++) {
+		assert_int_equal(area_pin(rig->space, area, NULL), 0);
+		expect_pinned(rig, 16);
+		if (round == 1)
+			lent = mem_window_hold(pin_window(area_pinned(area)));
+		waits = 0;
+		area_unpin(rig->space, area);
+		assert_null(area_pinned(area));
+		assert_int_equal(waits, round == 1);
+		expect(3, NULL, 12);
+		expect_pinned(rig, 0);
+	}
 }
 
 /* Whoever else has the pages is locked out while they change. */
@@ -363,9 +392,7 @@ static void pages_of_several_are_locked(void **state)
 	struct rig *rig = *state;
 
 	pages_get(pages);
-	assert_true(pages_lock(&rig->iommu, pages));
 	pins[0] = pin(rig, 0, 4);
-	pages_unlock(&rig->iommu, true);
 	unpin(rig, pins[0], NULL);
 	pages_put_locked(rig->space, pages);
 	assert_false(pages_lock(&rig->iommu, pages));
@@ -422,7 +449,9 @@ static void a_revoked_dmabuf_is_forgotten_whole(void **state)
 	assert_int_equal(forgotten.first, 0x50000);
 	assert_int_equal(forgotten.last, 0x50000 + 3 * PAGE - 1);
 	/* As with what is unmapped. */
+	rig->iommu.check_dirty = (struct check_dirty *)&forgotten;
 	assert_int_equal(rig_unmap(rig, 0, AT(16), AT(16)), 0);
+	rig->iommu.check_dirty = NULL;
 	assert_int_equal(forgotten.nr, 2);
 	assert_int_equal(forgotten.first, 0);
 	assert_int_equal(forgotten.last, AT(16) - 1);
@@ -451,6 +480,8 @@ int main(void)
 		BOTH(all_of_it_is_a_pin_like_others),
 		BOTH(halves_share_what_was_whole),
 		BOTH(all_that_ends_is_pinned_anew),
+		cmocka_unit_test_setup_teardown(all_that_nobody_else_has_ends_at_once, setup_first,
+						teardown),
 		BOTH(pages_of_several_are_locked),
 		TEST(pages_go_with_the_last_reference),
 		TEST(a_revoked_dmabuf_is_forgotten_whole),

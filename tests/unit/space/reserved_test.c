@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Description: reserved ranges with owners against a plain array of bytes, address by address. */
 #include "rig.h"
+#include "tests/unit/rnd.h"
 
 #define SPAN 96
 #define MAX  24
@@ -17,10 +18,7 @@ static uint64_t seed = 4711;
 
 static unsigned rnd(unsigned below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (unsigned)(seed % below);
+	return (unsigned)(rnd_next(&seed) % below);
 }
 
 static bool covered(iova_t first, iova_t last)

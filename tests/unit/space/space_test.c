@@ -365,9 +365,33 @@ static void what_was_never_made_can_go(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
+/* What allows nothing is no entry of a table: it is mapped where there is none. */
+static void what_allows_nothing_is_in_no_table(void **state)
+{
+	struct rig *rig = *state;
+	struct pt *pt = rig_pt(48);
+	iova_t iova = 0x1000, other = 0x9000;
+
+	assert_int_equal(ioas_space_map(rig->space, &rig->caller, &iova, ARENA, PAGE,
+					IOAS_MAP_FIXED, &rig->why),
+			 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), -EINVAL);
+	assert_int_equal(rig->pins, 0);
+	assert_int_equal(rig_unmap(rig, 0x1000, PAGE, PAGE), 0);
+	assert_int_equal(space_domain_attach(rig->space, pt, &rig->why), 0);
+	assert_int_equal(ioas_space_map(rig->space, &rig->caller, &other, ARENA, PAGE,
+					IOAS_MAP_FIXED, &rig->why),
+			 -EINVAL);
+	assert_int_equal(rig->pins, 0);
+	assert_int_equal(space_area_nr(rig->space), 0);
+	space_domain_detach(rig->space, pt);
+	pt_destroy(pt);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		TEST(what_allows_nothing_is_in_no_table),
 		TEST(chooses_the_lowest_address_that_fits),
 		TEST(refuses_in_the_kernels_order),
 		TEST(without_a_table_no_memory_is_looked_at),

@@ -4,6 +4,7 @@
  * arrays and scans them: every answer, every chosen address and every translation must agree.
  */
 #include "rig.h"
+#include "tests/unit/rnd.h"
 
 #define MAX_AREAS  400
 #define MAX_RANGES 40
@@ -35,10 +36,7 @@ static uint64_t seed;
 
 static uint64_t rnd(uint64_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
+	return rnd_next(&seed) % below;
 }
 
 /* A random multiple of `unit`, small ones as likely as large ones. */

@@ -5,6 +5,9 @@
  * and no byte lands in memory that was unmapped.
  */
 #include <sched.h>
+#include "tlp/ats.h"
+
+/* After that, whose arguments have the names of its variables. */
 #include "tests/unit/tlp/ats_rig.h"
 
 #define PAGES	16
@@ -138,6 +141,54 @@ static void a_cache_that_keeps_it_is_found_out(void **state)
 	rig_says(&fault, "invalidated by UNMAP, and used after that");
 }
 
+/* All that the device holds ends behind its back; and nobody waits for those in flight. */
+static void end_all(void)
+{
+	struct ats *ats = dev->ats;
+	struct tree_node *node;
+
+	pthread_mutex_lock(&ats->lock);
+	while ((node = ats->track.by_pa.root))
+		ats_entry_end(ats, tree_entry(node, struct ats_entry, by_pa), IOAS_ATS_BY_UNMAP);
+	pthread_mutex_unlock(&ats->lock);
+}
+
+/* That a lookup was spared no answer shows but this; a large range is found wherever in it. */
+static void what_is_held_is_remembered(void **state)
+{
+	static const uint64_t lens[] = {PAGE, 2ull << 20, 1ull << 30};
+
+	for (unsigned i = 0; i < 3; i++) {
+		char *region = mmap(NULL, lens[i], PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		iova_t iova = BASE * 4;
+		struct ioas_ats_translation found, other = rig_ask(at(i), 1, IOAS_TLP_READ);
+		char byte;
+
+		assert_ptr_not_equal(region, MAP_FAILED);
+		assert_int_equal(ioas_space_map(space, NULL, &iova, (uintptr_t)region, lens[i],
+						RW | IOAS_MAP_FIXED, NULL),
+				 0);
+		found = rig_ask(iova, 1, IOAS_TLP_WRITE);
+		assert_int_equal(found.len, lens[i]);
+		assert_int_equal(rig_touch(found.addr, IOAS_TLP_READ, &byte), 0);
+		assert_int_equal(rig_touch(other.addr + 9, IOAS_TLP_READ, &byte), 0);
+		end_all();
+		for (unsigned k = 0; k < 4; k++) {
+			pa_t pa = found.addr + (lens[i] - 1) / 3 * k;
+
+			assert_int_equal(rig_touch(other.addr, IOAS_TLP_READ, &byte), 0);
+			assert_int_equal(rig_touch(pa, k & 1, &byte), 0);
+		}
+		assert_int_equal(rig_touch(found.addr + lens[i] - 1, IOAS_TLP_WRITE, &byte), 0);
+		inflight_wait(&iommu->inflight);
+		assert_int_equal(rig_touch(found.addr, IOAS_TLP_READ, &byte), -EFAULT);
+		assert_int_equal(rig_fault(i + 1).reason, IOAS_FAULT_NOT_HELD);
+		assert_int_equal(ioas_space_unmap(space, iova, iova + lens[i] - 1, NULL, NULL), 0);
+		munmap(region, lens[i]);
+	}
+}
+
 static _Atomic bool over;
 static _Atomic uint64_t landed;
 
@@ -224,6 +275,7 @@ int main(void)
 		TEST(the_least_recently_used_makes_room),
 		TEST(it_gives_back_what_is_unmapped_and_keeps_the_rest),
 		TEST(a_cache_that_keeps_it_is_found_out),
+		TEST(what_is_held_is_remembered),
 		TEST(unmapped_memory_is_the_programs_own),
 	};
 

@@ -19,9 +19,7 @@ static int start_with(uint32_t timeout_ms)
 {
 	const struct ioas_iommu_config config = {.ats_timeout_ms = timeout_ms};
 
-	rig_start(&config);
-	memory = rig_map(space, BASE, 4 * PAGE, RW);
-	assert_int_equal(ioas_device_attach(dev, space, NULL), 0);
+	memory = rig_start_mapped(&config);
 	assert_int_equal(ioas_atc_new(8, &atc), 0);
 	side.atc = atc;
 	return 0;
@@ -101,6 +99,15 @@ static void it_allows_what_the_table_allows(void **state)
 	assert_int_equal(send(BASE + 66 * PAGE, 1, IOAS_TLP_WRITE, 0, &byte, NULL), 0);
 	assert_int_equal(write_only[0], 'x');
 	assert_int_equal(stats().held, 1);
+	/* Nor do requests pass that go by what was handed out, and say more of it. */
+	for (unsigned op = 0; op < 2; op++) {
+		pa_t read = rig_ask(BASE + 64 * PAGE, 1, IOAS_TLP_WRITE).addr;
+		pa_t write = rig_ask(BASE + 66 * PAGE, 1, IOAS_TLP_WRITE).addr;
+
+		assert_int_equal(rig_touch(read, op, &byte), op == IOAS_TLP_READ ? 0 : -EFAULT);
+		assert_int_equal(rig_touch(write, op, &byte), op == IOAS_TLP_READ ? -EFAULT : 0);
+		assert_int_equal(rig_fault(op + 1).reason, IOAS_FAULT_NOT_HELD);
+	}
 	munmap(read_only, PAGE);
 	munmap(write_only, PAGE);
 }
@@ -122,6 +129,7 @@ static void what_enforces_coherency_snoops(void **state)
 	assert_int_equal(counters->unsnooped_len, 2);
 	assert_int_equal(counters->snooped_len, 0);
 	assert_int_equal(send(BASE, 3, IOAS_TLP_WRITE, 0, abc, NULL), 0);
+	assert_int_equal(send(BASE, 3, IOAS_TLP_WRITE, IOAS_TLP_PRIV, abc, NULL), 0);
 	assert_int_equal(counters->unsnooped_len, 2);
 	ioas_device_detach(dev);
 	space_domain_detach(space, pt);
@@ -166,12 +174,17 @@ static void each_form_has_translations_of_its_own(void **state)
 	assert_int_equal(stats().held, 4);
 	assert_int_equal(send(BASE, 1, IOAS_TLP_READ, IOAS_TLP_PRIV, &byte, NULL), 0);
 	assert_int_equal(stats().hits, 1);
+	/* Without the flag a PASID is none. */
+	tlp.flags = IOAS_TLP_PRIV;
+	assert_int_equal(ioas_atc_issue(atc, issuer, &tlp, &byte, NULL), 0);
+	assert_int_equal(byte, 'm');
+	assert_int_equal(stats().hits, 2);
 	/* Privileged or not, it is taken back; of the other PASID nothing is. */
 	assert_int_equal(ioas_space_unmap(second, BASE, BASE + PAGE - 1, NULL, NULL), 0);
 	assert_int_equal(stats().invalidated, 2);
 	assert_int_equal(stats().held, 2);
 	assert_int_equal(send(BASE, 1, IOAS_TLP_READ, IOAS_TLP_PRIV, &byte, NULL), 0);
-	assert_int_equal(stats().hits, 2);
+	assert_int_equal(stats().hits, 3);
 	ioas_device_detach_pasid(dev, 5);
 	ioas_space_put(second);
 	munmap(other, PAGE);
@@ -315,12 +328,31 @@ static void a_raw_request_is_of_units(void **state)
 		assert_int_equal(entries[i], ats_completion(&found));
 	}
 	assert_int_equal(entries[5], 7);
+	/* From wherever in a unit, be its number odd. */
+	tlp.addr = BASE + PAGE + 0x128;
+	assert_int_equal(ioas_tlp_issue(issuer, &tlp, entries), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		struct ioas_ats_translation found =
+			rig_ask(BASE + (1 + i) * PAGE, 1, IOAS_TLP_READ);
+
+		assert_int_equal(entries[i], ats_completion(&found));
+	}
 	tlp.op = IOAS_TLP_WRITE;
 	assert_int_equal(ioas_tlp_issue(issuer, &tlp, entries), -EINVAL);
 	tlp.op = IOAS_TLP_READ;
 	tlp.len++;
 	assert_int_equal(ioas_tlp_issue(issuer, &tlp, entries), -EINVAL);
 	assert_int_equal(ioas_device_counters(dev)->faults, 0);
+	/* A record is of a unit, too. */
+	tlp = (struct ioas_tlp){.addr = BASE + PAGE + 0x128,
+				.len = 2 * sizeof(uint64_t),
+				.flags = IOAS_TLP_PASID,
+				.pasid = 5,
+				.at = IOAS_TLP_TRANSLATION_REQUEST};
+	assert_int_equal(ioas_tlp_issue(issuer, &tlp, entries), -EFAULT);
+	assert_int_equal(rig_fault(1).reason, IOAS_FAULT_NO_ROUTE);
+	assert_int_equal(rig_fault(1).tlp.addr, BASE + PAGE);
+	assert_int_equal(rig_fault(1).tlp.len, PAGE);
 }
 
 static void a_device_without_ats_has_none(void **state)

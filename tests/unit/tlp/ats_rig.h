@@ -102,6 +102,24 @@ static inline char *rig_map(struct ioas_space *to, iova_t iova, uint64_t len, ui
 	return memory;
 }
 
+/* Starts with four pages of memory at BASE, to which the device is attached; returns where they
+ * are. */
+static inline char *rig_start_mapped(const struct ioas_iommu_config *config)
+{
+	char *memory;
+
+	rig_start(config);
+	memory = rig_map(space, BASE, 4 * PAGE, RW);
+	assert_int_equal(ioas_device_attach(dev, space, NULL), 0);
+	return memory;
+}
+
+static inline void rig_stop_mapped(char *memory)
+{
+	rig_stop();
+	munmap(memory, 4 * PAGE);
+}
+
 static inline struct ioas_ats_translation rig_ask(iova_t addr, uint64_t len, unsigned op)
 {
 	struct ioas_tlp tlp = {.addr = addr, .len = len, .op = (uint8_t)op};

@@ -9,6 +9,7 @@
 #include <time.h>
 #include "pt/pt.h"
 #include "space/space.h"
+#include "tests/unit/rnd.h"
 #include "tlp/ats.h"
 
 /* After those, whose arguments have the names of its variables. */
@@ -24,10 +25,7 @@ static unsigned below(unsigned n)
 {
 	static uint64_t x = 88172645463325252;
 
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return (unsigned)(x >> 20) % n;
+	return (unsigned)(rnd_next(&x) >> 20) % n;
 }
 
 /* ---- the clock and the wait; real unless a test sets them ---- */

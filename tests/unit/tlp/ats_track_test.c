@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <ioas/ats.h>
+#include "tests/unit/rnd.h"
 #include "tlp/ats.h"
 #include "tlp/ats_track.h"
 
@@ -27,10 +28,7 @@ static uint32_t next_random(void)
 {
 	static uint64_t state = 88172645463325252ull;
 
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)(state >> 16);
+	return (uint32_t)(rnd_next(&state) >> 16);
 }
 
 static int start(void **state)

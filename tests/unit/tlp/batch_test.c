@@ -103,6 +103,34 @@ static void a_piece_ends_with_what_is_next_to_it(void **arg)
 	rig_unmap(&rig, IOVA + 4 * PAGE, next);
 }
 
+/* Wherever it lies in a page, which is remembered as a whole: at its ends, across them, around. */
+static void interrupts_are_no_memory_of_a_batch(void **arg)
+{
+	static const struct ioas_range windows[] = {{IOVA - 8, IOVA + 8},
+						    {IOVA - 8, IOVA},
+						    {IOVA + 16, IOVA + 31},
+						    {IOVA - 8, IOVA + 8 * PAGE},
+						    {IOVA + 4 * PAGE - 1, IOVA + 4 * PAGE}};
+	const struct ioas_range none = rig.dev->msi;
+
+	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
+		const struct ioas_range msi = windows[i];
+		struct ioas_batch batch;
+		uint64_t len;
+		void *host;
+
+		rig.dev->msi = msi;
+		inflight_wait(&rig.iommu->inflight);
+		ioas_batch_begin(&batch, rig.issuer);
+		for (iova_t off = 4 * PAGE; off--; off -= off > 64 && off < 4 * PAGE - 64 ? 61 : 0)
+			assert_int_equal(at(&batch, IOVA + off, 1, IOAS_TLP_READ, &host, &len),
+					 IOVA + off < msi.first || IOVA + off > msi.last ? 0
+											 : -EFAULT);
+		ioas_batch_end(&batch);
+	}
+	rig.dev->msi = none;
+}
+
 /* A mapping of several large leaves is found as one range, its neighbours are not part of it. */
 static void a_region_is_one_range(void **arg)
 {
@@ -364,6 +392,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_tlp_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_are_answered_as_each, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_piece_ends_with_what_is_next_to_it, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(interrupts_are_no_memory_of_a_batch, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_region_is_one_range, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_differs_ends_a_range, setup, teardown),

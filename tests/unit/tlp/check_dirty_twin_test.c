@@ -10,6 +10,7 @@
 #include <ioas/run.h>
 #include "pt/pt.h"
 #include "tests/unit/alloc_fail.h"
+#include "tests/unit/rnd.h"
 #include "tests/unit/tlp/rig.h"
 #include "tlp/check_dirty.h"
 
@@ -57,10 +58,7 @@ static unsigned below(unsigned n)
 {
 	static uint64_t x = 88172645463325252;
 
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return (unsigned)(x >> 20) % n;
+	return (unsigned)(rnd_next(&x) >> 20) % n;
 }
 
 /* ---- the twin ---- */

@@ -5,6 +5,7 @@
  * remembers and by one that was just made.
  */
 #include <errno.h>
+#include "tests/unit/rnd.h"
 #include "tests/unit/tlp/rig.h"
 
 #define PAGES  64u /* of IOVA, in each table */
@@ -34,10 +35,7 @@ static uint64_t rng = 88172645463325252ull;
 
 static unsigned draw(unsigned below)
 {
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (unsigned)(rng >> 33) % below;
+	return (unsigned)(rnd_next(&rng) >> 33) % below;
 }
 
 static int setup(void **arg)
@@ -187,15 +185,22 @@ static uint64_t nr_of(struct ioas_issuer *by)
 /* One TLP by one of the ways there are. */
 static int send(struct ioas_issuer *by, const struct ioas_tlp *tlp, void *buf)
 {
+	struct ioas_window window = {0};
 	struct ioas_batch batch;
 	int rc = 0;
 
 	if (draw(2))
 		return ioas_tlp_issue(by, tlp, buf);
 	ioas_batch_begin(&batch, by);
-	/* In a batch the second of them meets what the first one found. */
-	for (unsigned i = 0; !rc && i < 2; i++)
+	/* In a batch the second of them meets what the first one found, or an earlier batch. */
+	for (unsigned i = 0; !rc && i < 2; i++) {
+		if (draw(2))
+			ioas_batch_swap(&batch);
+		if (!tlp->flags)
+			window = ioas_batch_window(&batch, tlp->op);
 		rc = ioas_batch_copy(&batch, tlp, buf);
+		assert_true(!rc || !ioas_window_holds(&window, tlp->addr));
+	}
 	ioas_batch_end(&batch);
 	return rc;
 }

@@ -154,6 +154,7 @@ static void a_store_writes_its_size_and_checks_alignment(void **arg)
 {
 	char *memory = rig_pages(1);
 	struct mem_window *window = rig_map(&rig, BASE, memory, PAGE, IOAS_PROT_WRITE);
+	struct ioas_device_counters before = *ioas_device_counters(rig.dev), after;
 	uint64_t value = 0x0807060504030201ull;
 
 	for (unsigned size = 1; size <= 8; size *= 2) {
@@ -168,6 +169,12 @@ static void a_store_writes_its_size_and_checks_alignment(void **arg)
 	assert_int_equal(ioas_dma_store(rig.issuer, BASE, value, 0), -EINVAL);
 	assert_int_equal(ioas_dma_store(rig.issuer, BASE, value, 3), -EINVAL);
 	assert_int_equal(ioas_dma_store(rig.issuer, BASE, value, 16), -EINVAL);
+	assert_int_equal(ioas_dma_store(rig.issuer, BASE + PAGE, value, 8), -EFAULT);
+	after = *ioas_device_counters(rig.dev);
+	assert_int_equal(after.tlps - before.tlps, 5);
+	assert_int_equal(after.translations - before.translations, 4);
+	assert_int_equal(after.write_len - before.write_len, 1 + 2 + 4 + 8);
+	assert_int_equal(after.read_len, before.read_len);
 	rig_unmap(&rig, BASE, window);
 	munmap(memory, PAGE);
 }

@@ -34,7 +34,8 @@ static int add(iova_t addr, uint64_t len, unsigned op)
 
 static uint32_t lent(struct mem_lend *lend)
 {
-	return atomic_load(&lend->count[0]) + atomic_load(&lend->count[1]);
+	return (atomic_load(&lend->count[0]) & MEM_LEND_HOLDS) +
+	       (atomic_load(&lend->count[1]) & MEM_LEND_HOLDS);
 }
 
 /* Whose end comes once more has nothing more to give back. */
@@ -159,6 +160,28 @@ static void a_failed_span_is_recorded_at_the_page_that_is_gone(void **arg)
 	munmap(memory, 3 * PAGE);
 }
 
+/* What may be read, but not written, is gone for writes alone; and to look changes nothing. */
+static void memory_that_may_not_be_written_is_gone_for_writes(void **arg)
+{
+	uint64_t faults = ioas_device_counters(rig.dev)->faults;
+	char *memory = rig_pages(4);
+	struct mem_window *window = rig_map(&rig, BASE, memory, 4 * PAGE, RW);
+
+	memory[2 * PAGE] = 'm';
+	assert_int_equal(mprotect(memory + 2 * PAGE, PAGE, PROT_READ), 0);
+	for (unsigned op = 0; op < 2; op++) {
+		struct ioas_tlp tlp = {.addr = BASE + 8, .len = 4 * PAGE - 8, .op = (uint8_t)op};
+
+		ioas_dma_failed(&dma, &tlp);
+		assert_int_equal(rig_fault(&rig, ++faults).reason, IOAS_FAULT_MEMORY);
+		assert_int_equal(rig_fault(&rig, faults).addr,
+				 op == IOAS_TLP_WRITE ? BASE + 2 * PAGE : tlp.addr);
+	}
+	assert_int_equal(memory[2 * PAGE], 'm');
+	rig_unmap(&rig, BASE, window);
+	munmap(memory, 4 * PAGE);
+}
+
 struct waiter {
 	pthread_t thread;
 	void (*take_away)(struct waiter *waiter);
@@ -241,6 +264,7 @@ int main(void)
 		cmocka_unit_test(a_fault_leaves_the_spans_as_they_were),
 		cmocka_unit_test(thousands_of_scattered_pages_are_lent),
 		cmocka_unit_test(a_failed_span_is_recorded_at_the_page_that_is_gone),
+		cmocka_unit_test(memory_that_may_not_be_written_is_gone_for_writes),
 		cmocka_unit_test(lent_spans_are_waited_for),
 	};
 

@@ -128,6 +128,33 @@ static void what_goes_from_the_parent_takes_all_above(void **state)
 	}
 }
 
+/* Its IOMMU would not: requests go by it, translation requests do not. */
+static void a_table_can_be_without_ats(void **state)
+{
+	struct ioas_tlp tlp = {.addr = IOVA, .len = 1};
+	struct ioas_ats_translation found;
+	uint64_t seq;
+	char byte;
+
+	guest.s1.stage1.no_ats = true;
+	assert_int_equal(ioas_ats_translate(guest.rig.issuer, &tlp, &found, 1), -EFAULT);
+	assert_int_equal(ioas_issuer_fault(guest.rig.issuer, &seq), IOAS_FAULT_TRANSLATED);
+	assert_int_equal(ioas_tlp_issue(guest.rig.issuer, &tlp, &byte), 0);
+	guest.s1.stage1.no_ats = false;
+	assert_int_equal(ioas_ats_translate(guest.rig.issuer, &tlp, &found, 1), 1);
+}
+
+/* Who asks to write what may be read has that, and no bit is set for the write. */
+static void less_than_asked_for_is_handed_out(void **state)
+{
+	uint64_t *leaf = guest_lead(&guest, 4, 1, IOVA, 1, DATA * PAGE | P | U | A, ALL | A);
+	pa_t pa = ask(IOVA, IOAS_TLP_WRITE, 0);
+
+	assert_true(holds(pa, IOAS_TLP_READ));
+	assert_false(holds(pa, IOAS_TLP_WRITE));
+	assert_int_equal(*leaf & D, 0);
+}
+
 /* A guest's large page that it has split, and not invalidated: the range has all of both. */
 static void a_part_of_what_is_held_may_be_held_too(void **state)
 {
@@ -340,6 +367,8 @@ static void what_is_stale_is_told_of_what_it_was_handed_out_for(void **state)
 		bool stale, refused;
 	} all[] = {
 		{0, IOAS_TLP_READ, DATA * PAGE | P | U, false, false},
+		{IOAS_TLP_EXEC, IOAS_TLP_READ, DATA * PAGE | P | U, false, false},
+		{IOAS_TLP_EXEC, IOAS_TLP_READ, DATA * PAGE | P | W, true, true},
 		{0, IOAS_TLP_WRITE, DATA * PAGE | P | U, true, true},
 		{0, IOAS_TLP_READ, DATA * PAGE | P | W, true, true},
 		{IOAS_TLP_PRIV, IOAS_TLP_READ, DATA * PAGE | P | W, false, false},
@@ -436,6 +465,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_goes_from_the_parent_takes_all_above, start),
+		TEST(a_table_can_be_without_ats, start),
+		TEST(less_than_asked_for_is_handed_out, start),
 		TEST(a_part_of_what_is_held_may_be_held_too, start),
 		TEST(addresses_of_the_parent_are_not_the_guests, start),
 		TEST(what_may_not_write_stays, start),

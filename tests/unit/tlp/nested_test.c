@@ -119,6 +119,8 @@ static void stage_2_can_refuse_each_address(void **state)
 			if (lost == 5)
 				assert_int_equal(fault.gpa, DATA * PAGE + 16);
 			assert_int_equal(fault.stage1_nr, lost - 1);
+			for (unsigned k = 0; k < fault.stage1_nr; k++)
+				assert_int_equal(fault.stage1[k].level, 4 - k);
 			assert_true(fault.level_nr > 0);
 			assert_true(fault.has_nearest);
 			guest_stop(&guest);

@@ -5,6 +5,7 @@
  * 5-level paging (Intel SDM volume 3, 4.5) must say the same of every request, and leave the same
  * memory.
  */
+#include "tests/unit/rnd.h"
 #include "tests/unit/tlp/guest.h"
 
 #define STEPS  20000
@@ -19,10 +20,7 @@ static uint64_t state = 88172645463325252ull;
 
 static uint64_t rnd(uint64_t below)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (state >> 11) % below;
+	return (rnd_next(&state) >> 11) % below;
 }
 
 /* The entries that are in use: so few that walks meet them. */

@@ -8,6 +8,7 @@
 #include "tests/unit/alloc_fail.h"
 #include "tests/unit/tlp/rig.h"
 #include "tlp/ats.h"
+#include "tlp/pri.h"
 
 #define IOVA 0x200000ul
 #define RW   (IOAS_PROT_READ | IOAS_PROT_WRITE)
@@ -66,6 +67,41 @@ static void an_issuer_is_made_or_not(void **state)
 	rig_stop(&rig);
 }
 
+/* Of what was not made, and of what was all is given back. */
+static void what_was_not_made_can_be_destroyed(void **state)
+{
+	const struct inflight_mark *before;
+	struct ioas_issuer *issuer;
+	struct rig rig;
+
+	rig_start(&rig, NULL);
+	before = rig.iommu->inflight.list;
+	assert_int_equal(ioas_issuer_new(rig.dev, &issuer), 0);
+	assert_ptr_equal(rig.iommu->inflight.list, &issuer->mark);
+	ioas_issuer_destroy(issuer);
+	assert_ptr_equal(rig.iommu->inflight.list, before);
+	ioas_issuer_destroy(NULL);
+	ioas_atc_destroy(NULL);
+	ats_put(NULL);
+	pri_free(NULL);
+	fault_log_destroy(NULL);
+	pt_destroy(NULL);
+	rig_stop(&rig);
+}
+
+static void a_cache_of_translations_is_made_or_not(void **state)
+{
+	struct ioas_atc *atc = NULL;
+	unsigned nth = 0;
+
+	do {
+		assert_null(atc);
+		countdown = ++nth;
+	} while (goes_on(ioas_atc_new(16, &atc)));
+	assert_int_equal(nth, 2);
+	ioas_atc_destroy(atc);
+}
+
 static bool invalidate(void *arg, const struct ioas_ats_invalidation *what)
 {
 	++*(unsigned *)arg;
@@ -90,6 +126,9 @@ static void what_is_not_answered_is_not_handed_out(void **state)
 	assert_int_equal(ats_add(rig.dev, 12), -ENOMEM);
 	assert_null(rig.dev->ats);
 	assert_int_equal(ats_add(rig.dev, 12), 0);
+	countdown = 1;
+	assert_int_equal(pri_add(rig.dev, 32), -ENOMEM);
+	assert_null(rig.dev->pri);
 	assert_int_equal(ioas_ats_open(rig.dev, &side, &asked), 0);
 	assert_int_equal(route_attach(rig.dev, NULL, rig.pt, NULL), 0);
 	for (unsigned i = 0; i < 2; i++)
@@ -169,6 +208,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_instance_is_made_whole_or_not_at_all),
 		cmocka_unit_test(an_issuer_is_made_or_not),
+		cmocka_unit_test(what_was_not_made_can_be_destroyed),
+		cmocka_unit_test(a_cache_of_translations_is_made_or_not),
 		cmocka_unit_test(what_is_not_answered_is_not_handed_out),
 		cmocka_unit_test(spans_that_have_no_room_are_not_lent),
 	};

@@ -10,6 +10,7 @@
 #include <ioas/pri.h>
 #include "tests/unit/tlp/ats_rig.h"
 #include "tlp/pri.h"
+#include "util/lock.h"
 
 /* What the model heard, and who serves it. */
 static struct {
@@ -41,6 +42,7 @@ static void respond(void *arg, uint16_t group, enum ioas_page_code code)
 static int take(void *arg, const struct ioas_page_request *request, uint64_t tag)
 {
 	assert_ptr_equal(arg, &served);
+	lock_must_hold(&dev->pri->serving);
 	served.nr++;
 	served.last = *request;
 	served.tag = tag;
@@ -52,6 +54,7 @@ static int take(void *arg, const struct ioas_page_request *request, uint64_t tag
 static const struct ioas_pri_ops ops = {.respond = respond};
 static bool drop(void *arg, const struct ioas_page_request *of, uint64_t tag)
 {
+	lock_must_hold(&dev->pri->serving);
 	served.dropped += !served.keeps;
 	served.drop = *of;
 	served.drop_tag = tag;

@@ -6,6 +6,7 @@
  * and every count has to be the same.
  */
 #include <time.h>
+#include "tests/unit/rnd.h"
 #include "tests/unit/tlp/pri_rig.h"
 
 #define TIMEOUT 20u /* ms */
@@ -28,10 +29,7 @@ static unsigned below(unsigned n)
 {
 	static uint64_t x = 88172645463325252;
 
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return (unsigned)(x >> 20) % n;
+	return (unsigned)(rnd_next(&x) >> 20) % n;
 }
 
 static const uint16_t numbers[] = {0, 1, 7, 64, IOAS_PAGE_GROUPS - 2, IOAS_PAGE_GROUPS - 1};

@@ -7,6 +7,7 @@
 #define TESTS_UNIT_TLP_PSC_RIG_H
 
 #include <errno.h>
+#include "tests/unit/rnd.h"
 #include "tests/unit/tlp/rig.h"
 
 #define SPANS  4u    /* of addresses, where tables of several levels end */
@@ -57,10 +58,7 @@ static enum pt_format of;
 
 static unsigned draw(unsigned below)
 {
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (unsigned)(rng >> 33) % below;
+	return (unsigned)(rnd_next(&rng) >> 33) % below;
 }
 
 static iova_t iova_of(unsigned span, unsigned page)

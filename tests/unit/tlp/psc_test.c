@@ -17,12 +17,19 @@ struct shot {
 	unsigned table;
 };
 
+/* Often to the end of a page, and a byte less or more. */
+static uint64_t draw_length(iova_t addr)
+{
+	uint64_t rest = PAGE - addr % PAGE, len = rest + draw(3) - 1;
+
+	return len && !draw(4) ? len : 1 + draw(draw(2) ? 16 : 3 * PAGE);
+}
+
 static struct shot aim(unsigned form, unsigned span, unsigned page)
 {
 	struct mapping *mapping = route[form] < 0 ? NULL : model[route[form]][span][page];
 	struct shot shot = {
 		.tlp = {.addr = iova_of(span, page) + draw(PAGE),
-			.len = 1 + draw(draw(2) ? 16 : 3 * PAGE),
 			.flags = form ? IOAS_TLP_PASID : 0,
 			.pasid = form ? form - 1 : 0,
 			.op = draw(3) ? IOAS_TLP_READ : IOAS_TLP_WRITE},
@@ -30,6 +37,7 @@ static struct shot aim(unsigned form, unsigned span, unsigned page)
 	};
 	uint32_t needs = shot.tlp.op == IOAS_TLP_READ ? IOAS_PROT_READ : IOAS_PROT_WRITE;
 
+	shot.tlp.len = draw_length(shot.tlp.addr);
 	if (route[form] < 0)
 		shot.want = IOAS_FAULT_NO_ROUTE;
 	else if (shot.tlp.addr >> pt_aw(pt[route[form]]))
@@ -254,7 +262,7 @@ static void what_is_near_is_found_without_a_walk(void **arg)
 		assert_int_equal(found.first, at + i * PAGE);
 		assert_int_equal(found.reach, PAGE - 1);
 		assert_ptr_equal(at + i * PAGE + found.to_host, memory + i * PAGE);
-		assert_int_equal(found.entry->ops, 1u << IOAS_TLP_READ);
+		assert_int_equal(found.entry->way.ops, 1u << IOAS_TLP_READ);
 	}
 	assert_int_equal(look(at + 8 * PAGE, &found), PSC_OTHER);
 	assert_false(psc_turn(iommu->mem, pt_shape(pt[0]), at + 8 * PAGE, found.entry, found.leaf,

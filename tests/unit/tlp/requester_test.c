@@ -221,6 +221,86 @@ static void a_claim_is_measured_by_what_the_owner_declared(void **arg)
 	route_detach(other, &claim.pasid);
 }
 
+/* What was declared, by each form of request: with a PASID at the ends of its width, and without.
+ */
+static void forms_are_passed_as_they_were_declared(void **arg)
+{
+	static const uint32_t forms[] = {
+		0,
+		IOAS_FORM_RID,
+		IOAS_FORM_PASID,
+		IOAS_FORM_SHARED_QUEUE,
+		IOAS_FORM_RID | IOAS_FORM_SHARED_QUEUE,
+		IOAS_FORM_RID | IOAS_FORM_PASID,
+	};
+	static const uint32_t pasids = IOAS_FORM_PASID | IOAS_FORM_SHARED_QUEUE;
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		for (unsigned lg2 = 1; lg2 <= 20; lg2 += 19) {
+			struct ioas_tlp none = read_of(0, UINT32_MAX, 0);
+			struct ioas_tlp last = read_of(IOAS_TLP_PASID, (1u << lg2) - 1, 0);
+			struct ioas_tlp past = read_of(IOAS_TLP_PASID, 1u << lg2, 0);
+			bool wide = forms[i] & pasids;
+
+			ioas_device_unbind(rig.dev);
+			assert_int_equal(ioas_device_bind(rig.dev, forms[i], wide ? lg2 : 0, NULL),
+					 0);
+			assert_int_equal(answer(&none), forms[i] & IOAS_FORM_RID
+								? -IOAS_FAULT_NO_ROUTE
+								: -IOAS_FAULT_UNDECLARED);
+			assert_int_equal(answer(&last),
+					 wide ? -IOAS_FAULT_NO_ROUTE : -IOAS_FAULT_UNDECLARED);
+			assert_int_equal(answer(&past),
+					 wide ? -IOAS_FAULT_PASID_WIDTH : -IOAS_FAULT_UNDECLARED);
+		}
+	ioas_device_unbind(rig.dev);
+	assert_int_equal(answer(&(struct ioas_tlp){.addr = 0x5000, .len = 1}),
+			 -IOAS_FAULT_NOT_BOUND);
+	assert_int_equal(ioas_device_bind(rig.dev, IOAS_FORM_RID | IOAS_FORM_PASID, 16, NULL), 0);
+}
+
+/* Below a port lie some buses in a row: each bus number is let out if it is one of them. */
+static void a_port_lets_out_the_bus_numbers_below_it(void **arg)
+{
+	struct ioas_tlp claim = read_of(IOAS_TLP_RID, 0, 0x2ff);
+	static struct route_source source;
+
+	atomic_store(&rig.dev->source, &source);
+	for (unsigned first = 0; first < 5; first++)
+		for (unsigned last = first; last < 5; last++) {
+			source.first = (uint8_t)first;
+			source.last = (uint8_t)last;
+			assert_int_equal(answer(&claim), first <= 2 && last >= 2
+								 ? -IOAS_FAULT_UNKNOWN_RID
+								 : -IOAS_FAULT_SOURCE);
+			assert_int_equal(newest().id, 0x2ff);
+		}
+	atomic_store(&rig.dev->source, NULL);
+}
+
+/* Of a route that is remembered, and of one that is not. */
+static void a_remembered_route_is_not_for_interrupts(void **arg)
+{
+	struct ioas_tlp tlp = read_of(0, 0, 0), window = tlp, claim = tlp;
+
+	window.addr = 0xfee00000;
+	claim.flags = IOAS_TLP_RID;
+	claim.rid = 0x200;
+	assert_int_equal(route_attach(rig.dev, NULL, tables[0], NULL), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(answer(&tlp), 'a');
+		assert_int_equal(answer(&window), -IOAS_FAULT_INTERRUPT);
+		assert_int_equal(answer(&claim), 'c');
+	}
+	claim.flags |= IOAS_TLP_PASID;
+	claim.pasid = 1u << 20;
+	ioas_device_unbind(other);
+	assert_int_equal(ioas_device_bind(other, IOAS_FORM_RID | IOAS_FORM_PASID, 4, NULL), 0);
+	assert_int_equal(answer(&claim), -IOAS_FAULT_PASID_WIDTH);
+	claim.pasid--;
+	assert_int_equal(answer(&claim), -IOAS_FAULT_NO_ROUTE);
+}
+
 static void nothing_is_translated_in_the_interrupt_window(void **arg)
 {
 	static const iova_t inside[] = {0xfee00000, 0xfeefffff, 0xfedffffc};
@@ -296,6 +376,12 @@ int main(void)
 			a_claimed_requester_id_takes_its_owners_route_on_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_claim_is_measured_by_what_the_owner_declared,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(forms_are_passed_as_they_were_declared, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_port_lets_out_the_bus_numbers_below_it, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_remembered_route_is_not_for_interrupts, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_translated_in_the_interrupt_window,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(address_types_other_than_untranslated_need_ats,

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include "pt/foreign.h"
 #include "tests/unit/alloc_fail.h"
+#include "tests/unit/rnd.h"
 #include "tlp/check_stale.h"
 
 #define MANY   8192u
@@ -29,10 +30,7 @@ static uint64_t rnd(uint64_t below)
 {
 	static uint64_t x = 88172645463325252;
 
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return (x >> 11) % below;
+	return (rnd_next(&x) >> 11) % below;
 }
 
 static const uint32_t spaces[SPACES] = {0, 1, 7, UINT32_MAX};

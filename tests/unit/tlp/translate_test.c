@@ -143,6 +143,49 @@ static void a_span_is_what_is_left_of_a_leaf_and_no_more_than_asked(void **arg)
 	rig_unmap(&rig, 0x8000, window);
 }
 
+/* By what the page table enforces, and only of what asks for it. */
+static void bytes_that_ask_for_no_snoop_are_counted(void **arg)
+{
+	const struct pt_config config = {.format = PT_AMDV1, .aw = 48, .coherent = true};
+	const struct ioas_device_counters *counters = ioas_device_counters(rig.dev);
+	struct ioas_tlp tlp = {.addr = 0x5010, .len = 16, .flags = IOAS_TLP_NO_SNOOP};
+	struct pt *plain = rig.pt, *coherent;
+	struct mem_window *window;
+	struct tlp_span span;
+
+	assert_int_equal(pt_new(&config, &coherent), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		rig.pt = i ? coherent : plain;
+		assert_int_equal(route_attach(rig.dev, NULL, rig.pt, NULL), 0);
+		window = rig_map(&rig, 0x5000, memory, PAGE, IOAS_PROT_READ);
+		for (unsigned flags = 0; flags < 2; flags++) {
+			tlp.flags = flags ? IOAS_TLP_NO_SNOOP : IOAS_TLP_PRIV;
+			assert_int_equal(pass(&tlp, &span), IOAS_FAULT_NONE);
+			assert_int_equal(counters->unsnooped_len, i || flags ? 16 : 0);
+			assert_int_equal(counters->snooped_len, i && flags ? 16 : 0);
+		}
+		rig_unmap(&rig, 0x5000, window);
+	}
+	rig.pt = plain;
+	assert_int_equal(route_attach(rig.dev, NULL, plain, NULL), 0);
+	pt_destroy(coherent);
+}
+
+/* Whoever asks for one byte is in nobody's way afterwards. */
+static void where_a_byte_is_can_be_asked_without_an_issuer(void **arg)
+{
+	struct mem_window *window = rig_map(&rig, 0x5000, memory, PAGE, IOAS_PROT_READ);
+	const struct inflight_mark *before = rig.iommu->inflight.list;
+	void *host;
+
+	assert_int_equal(tlp_host_at(rig.iommu, rig.pt, 0x5123, &host), 0);
+	assert_ptr_equal(host, memory + 0x123);
+	assert_int_equal(tlp_host_at(rig.iommu, rig.pt, 0x6000, &host), -ENOENT);
+	assert_int_equal(tlp_host_at(rig.iommu, rig.pt, 0x4fff, &host), -ENOENT);
+	assert_ptr_equal(rig.iommu->inflight.list, before);
+	rig_unmap(&rig, 0x5000, window);
+}
+
 /* Wherever in it, and however its leaves lie: one lookup, and the rest of it is remembered. */
 static void a_large_region_is_one_range(void **arg)
 {
@@ -233,6 +276,8 @@ int main(void)
 		cmocka_unit_test(the_own_requester_id_may_be_claimed),
 		cmocka_unit_test(addresses_beyond_the_width_are_not_looked_up),
 		cmocka_unit_test(a_span_is_what_is_left_of_a_leaf_and_no_more_than_asked),
+		cmocka_unit_test(bytes_that_ask_for_no_snoop_are_counted),
+		cmocka_unit_test(where_a_byte_is_can_be_asked_without_an_issuer),
 		cmocka_unit_test(a_large_region_is_one_range),
 		cmocka_unit_test(ranges_end_where_memory_does_not_go_on),
 		cmocka_unit_test(the_first_step_that_refuses_is_the_reason),

@@ -392,6 +392,34 @@ static void no_line_is_too_long(void **state)
 	}
 }
 
+/* To the byte: with room for it a line is whole, with less it says that it is cut, then it is none.
+ */
+static void a_line_that_does_not_fit_is_cut(void **state)
+{
+	struct ioas_trace_event event = {
+		.kind = IOAS_TRACE_OPEN, .node = &device_node, .device = "0000:01:00.0"};
+	static const char cut[] =
+		"{\"seq\":7,\"time\":\"1970-01-01T00:00:01.000000005Z\",\"t\":0.000000005,"
+		"\"pid\":11,\"tid\":12,\"event\":\"open\",\"cut\":true}\n";
+	size_t cut_len = sizeof(cut) - 1, whole_len;
+	char buf[IOAS_TRACE_LINE_MAX];
+
+	whole_len = ioas_trace_format(&event, &stamp, buf, sizeof(buf));
+	assert_true(whole_len > cut_len);
+	for (size_t len = 0; len < sizeof(buf); len++) {
+		size_t used = ioas_trace_format(&event, &stamp, buf, len);
+
+		if (len >= whole_len) {
+			assert_int_equal(used, whole_len);
+		} else if (len >= cut_len) {
+			assert_int_equal(used, cut_len);
+			assert_memory_equal(buf, cut, cut_len);
+		} else {
+			assert_int_equal(used, 0);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +433,7 @@ int main(void)
 		cmocka_unit_test(the_time_since_the_beginning),
 		cmocka_unit_test(what_has_no_name_is_called_unknown),
 		cmocka_unit_test(no_line_is_too_long),
+		cmocka_unit_test(a_line_that_does_not_fit_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,26 @@ static void what_is_beyond_the_argument_is_not_taken_for_it(void **state)
 	assert_memory_equal(args.out, none.out, sizeof(args.out));
 }
 
+/* One that has no end in what was copied ends there. */
+static void a_text_ends_with_the_argument(void **state)
+{
+	struct ioas_trace_args args;
+	struct ioas_trace_event event = {
+		.kind = IOAS_TRACE_IOCTL,
+		.node = &device_node,
+		.ioctl = {"VFIO_GROUP_GET_DEVICE_FD", 1, 0, &args},
+	};
+	cJSON *json;
+
+	memset(&args, 0xff, sizeof(args));
+	memset(args.in, 'x', sizeof(args.in));
+	json = line_of(&event, "ioctl");
+	assert_int_equal(
+		strlen(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "in"), "name")->valuestring),
+		TRACE_ARGS_LEN);
+	cJSON_Delete(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +193,7 @@ int main(void)
 		cmocka_unit_test(arguments_of_other_shapes),
 		cmocka_unit_test(a_union_shows_the_operations_own),
 		cmocka_unit_test(what_is_beyond_the_argument_is_not_taken_for_it),
+		cmocka_unit_test(a_text_ends_with_the_argument),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

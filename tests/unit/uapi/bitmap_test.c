@@ -13,6 +13,7 @@
 #include <ioas/tlp.h>
 #include "mem/mem.h"
 #include "pci/pci.h"
+#include "tests/unit/rnd.h"
 #include "uapi/uapi.h"
 #include "world.h"
 
@@ -31,10 +32,7 @@ static uint64_t state = 88172645463325252ull;
 
 static uint64_t below(uint64_t nr)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (state >> 11) % nr;
+	return (rnd_next(&state) >> 11) % nr;
 }
 
 static int setup_config(const struct ioas_iommu_config *config)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <ioas/ats.h>
+#include <ioas/batch.h>
 #include <ioas/run.h>
 #include "iommu.h"
 #include "obj/obj.h"

@@ -190,6 +190,7 @@ static void a_group_has_one_owner_but_its_devices_go_where_they_like(void **stat
 
 	w_bind(w, one, fd);
 	assert_int_equal(bind(w, two, other), -EPERM);
+	assert_non_null(strstr(w->why.text, "0000:01:00.0 of group"));
 	assert_int_equal(w->dev[2].resets, resets);
 	w_bind(w, two, fd);
 	assert_int_equal(w_attach(w, one, &a), 0);
@@ -198,6 +199,7 @@ static void a_group_has_one_owner_but_its_devices_go_where_they_like(void **stat
 	w_close(w, one);
 	one = w_open_cdev(w, 0);
 	assert_int_equal(bind(w, one, other), -EPERM);
+	assert_non_null(strstr(w->why.text, "0000:01:00.1 of group"));
 	assert_int_equal(w_open_group(w, 0), -EBUSY);
 	w_close(w, two);
 	assert_int_equal(bind(w, one, other), 0);

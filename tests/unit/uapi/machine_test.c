@@ -2,6 +2,7 @@
 /* Description: devices of a described machine, by their descriptors. What the fuzzer found first.
  */
 #include <ioas/device.h>
+#include <ioas/uapi_ext.h>
 #include "pci/pci.h"
 #include "world.h"
 
@@ -126,6 +127,40 @@ static void an_attach_takes_the_oldest_table_that_serves(void **state)
 	assert_int_equal(pt[2], pt[0]);
 }
 
+/* What it is attached to, which is a page table where an IOAS was named; and who did nothing. */
+static void an_attach_answers_with_its_page_table(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu"), cdev = w_open_cdev(w, 0);
+	struct ioas_attach cmd = {.size = sizeof(cmd)};
+	struct ioas_detach detach = {.size = sizeof(detach)};
+	uint32_t ioas = w_ioas(w, fd), pt;
+
+	w_bind(w, cdev, fd);
+	cmd.pt_id = ioas;
+	cmd.out_flags = 77;
+	assert_int_equal(w_ioctl(w, cdev, IOAS_ATTACH, &cmd), 0);
+	assert_int_not_equal(cmd.pt_id, ioas);
+	assert_int_equal(cmd.out_flags, 0);
+	pt = cmd.pt_id;
+	assert_int_equal(w_ioctl(w, cdev, IOAS_ATTACH, &cmd), 0);
+	assert_int_equal(cmd.pt_id, pt);
+	assert_int_equal(cmd.out_flags, IOAS_ATTACH_NO_OP);
+	assert_int_equal(w_ioctl(w, cdev, IOAS_DETACH, &detach), 0);
+	assert_int_equal(w_ioctl(w, cdev, IOAS_DETACH, &detach), 0);
+	/* Each reserved field and flag by itself. */
+	cmd.__reserved = 1;
+	assert_int_equal(w_ioctl(w, cdev, IOAS_ATTACH, &cmd), -EOPNOTSUPP);
+	cmd.__reserved = 0;
+	cmd.flags = IOAS_ATTACH_PASID << 1;
+	assert_int_equal(w_ioctl(w, cdev, IOAS_ATTACH, &cmd), -EOPNOTSUPP);
+	cmd.flags = 0;
+	cmd.pasid = 1;
+	assert_int_equal(w_ioctl(w, cdev, IOAS_ATTACH, &cmd), -EINVAL);
+	assert_int_equal(w_ioctl(w, fd, IOAS_ATTACH, &cmd), -ENOTTY);
+	assert_int_equal(w_ioctl(w, fd, IOAS_DETACH, &detach), -ENOTTY);
+}
+
 static void a_function_that_came_later_is_a_peer_too(void **state)
 {
 	struct world *w = *state;
@@ -152,11 +187,60 @@ static void a_function_that_came_later_is_a_peer_too(void **state)
 	ioas_issuer_destroy(issuer);
 }
 
+/* And what begins there but ends beyond is an error, not a part. */
+static void a_peer_answers_from_its_first_byte_to_its_last(void **state)
+{
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu");
+	uint16_t command = 6;
+	struct ioas_issuer *issuer;
+	uint64_t base, two[2], seq;
+
+	for (unsigned i = 0; i < 3; i++) {
+		w_bind(w, w_open_cdev(w, i), fd);
+		assert_int_equal(pci_config_write(w->dev[i].pci, 4, &command, 2), 2);
+	}
+	assert_int_equal(ioas_issuer_new(ioas_pci_device(w->dev[0].pci), &issuer), 0);
+	for (unsigned i = 1; i < 3; i++) {
+		base = w->dev[i].pci->bar_base[0];
+		w->dev[i].regs[0] = 0x1111 * i;
+		w->dev[i].regs[1] = 0x2222 * i;
+		w->dev[i].regs[BAR_LEN / 8 - 1] = 0x3333 * i;
+		assert_int_equal(ioas_dma_read(issuer, base, two, 16), 0);
+		assert_int_equal(two[0], 0x1111 * i);
+		assert_int_equal(two[1], 0x2222 * i);
+		assert_int_equal(ioas_dma_read(issuer, base + BAR_LEN - 8, two, 8), 0);
+		assert_int_equal(two[0], 0x3333 * i);
+		assert_int_equal(ioas_dma_read(issuer, base + BAR_LEN - 8, two, 16), -EFAULT);
+		assert_int_equal(ioas_issuer_fault(issuer, &seq), IOAS_FAULT_PEER);
+		/* Behind the last of all the IOMMU answers. */
+		if (i == 2) {
+			assert_int_equal(ioas_dma_read(issuer, base + BAR_LEN, two, 8), -EFAULT);
+			assert_int_not_equal(ioas_issuer_fault(issuer, &seq), IOAS_FAULT_PEER);
+		}
+		two[0] = 0x4444 * i;
+		two[1] = 0x5555 * i;
+		assert_int_equal(ioas_dma_write(issuer, base + BAR_LEN - 16, two, 16), 0);
+		assert_int_equal(w->dev[i].regs[BAR_LEN / 8 - 2], 0x4444 * i);
+		assert_int_equal(w->dev[i].regs[BAR_LEN / 8 - 1], 0x5555 * i);
+		/* Asleep it does not answer. */
+		assert_int_equal(pci_low_power_enter(w->dev[i].pci, -1), 0);
+		assert_int_equal(ioas_dma_read(issuer, base, two, 8), -EFAULT);
+		assert_int_equal(ioas_issuer_fault(issuer, &seq), IOAS_FAULT_PEER);
+		pci_low_power_leave(w->dev[i].pci);
+	}
+	ioas_issuer_destroy(issuer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_attach_takes_the_oldest_table_that_serves,
 						setup_two_iommus, world_teardown),
+		cmocka_unit_test_setup_teardown(an_attach_answers_with_its_page_table,
+						setup_two_iommus, world_teardown),
+		cmocka_unit_test_setup_teardown(a_peer_answers_from_its_first_byte_to_its_last,
+						setup_open_port, world_teardown),
 		cmocka_unit_test_setup_teardown(a_function_that_came_later_is_a_peer_too,
 						setup_open_port, world_teardown),
 		cmocka_unit_test_setup_teardown(each_of_a_share_set_reserves_its_own, setup_shared,

@@ -56,6 +56,38 @@ static inline long iotlb(struct world *w, int fd, uint32_t hwpt, uint32_t index,
 	return testcmd(w, fd, TESTCMD_CHECK_IOTLB, hwpt, &cmd);
 }
 
+static inline long access_new(struct world *w, int fd, uint32_t ioas, struct iommu_test_cmd *cmd)
+{
+	*cmd = (struct iommu_test_cmd){.access = {.flags = TESTCMD_ACCESS_NEEDS_PIN}};
+	return testcmd(w, fd, TESTCMD_ACCESS, ioas, cmd);
+}
+
+static inline long access_pin(struct world *w, int fd, int access, struct iommu_test_cmd *cmd)
+{
+	*cmd = (struct iommu_test_cmd){.access_pin = {.flags = TESTCMD_ACCESS_WRITE,
+						      .iova = IOVA,
+						      .length = 3 * PAGE,
+						      .uptr = (uintptr_t)w->page}};
+	return testcmd(w, fd, TESTCMD_ACCESS_PIN, (uint32_t)access, cmd);
+}
+
+static inline long access_rw(struct world *w, int fd, int access, uint32_t flags, uint64_t iova,
+			     uint64_t len, void *buf)
+{
+	struct iommu_test_cmd cmd = {
+		.access_rw = {.iova = iova, .length = len, .uptr = (uintptr_t)buf, .flags = flags}};
+
+	return testcmd(w, fd, TESTCMD_ACCESS_RW, (uint32_t)access, &cmd);
+}
+
+static inline long pins(struct world *w, int fd, void *va, uint32_t nr)
+{
+	struct iommu_test_cmd cmd = {
+		.check_pins = {.length = PAGE, .uptr = (uintptr_t)va, .pins = nr}};
+
+	return testcmd(w, fd, TESTCMD_CHECK_PINS, 0, &cmd);
+}
+
 /* The next id says whether anything was left behind. */
 static inline void assert_next_id(struct world *w, int fd, uint32_t id)
 {

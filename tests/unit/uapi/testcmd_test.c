@@ -126,6 +126,26 @@ static void test_pasid_without_an_answer(void **state)
 	assert_int_equal(pasid(w, fd, TESTCMD_PASID_CHECK, test, 5, paging.out_hwpt_id), 0);
 }
 
+/* Whose word or route it would be. */
+static void test_nobody(void **state)
+{
+	static const uint32_t ops[] = {TESTCMD_REPLACE,	      TESTCMD_CHECK_IOTLB,
+				       TESTCMD_CHECK_CACHE,   TESTCMD_PASID_ATTACH,
+				       TESTCMD_PASID_REPLACE, TESTCMD_PASID_DETACH,
+				       TESTCMD_PASID_CHECK};
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu");
+	uint32_t ioas = w_ioas(w, fd);
+
+	for (unsigned i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		for (unsigned there = 0; there < 2; there++) {
+			struct iommu_test_cmd cmd = {0};
+
+			assert_int_equal(testcmd(w, fd, ops[i], there ? ioas : 77, &cmd), -ENOENT);
+			assert_non_null(strstr(w->why.text, there ? " 1" : " 77"));
+		}
+}
+
 /* The page tables that flags and data choose. */
 static void test_page_tables(void **state)
 {
@@ -184,8 +204,18 @@ static void test_dmabufs(void **state)
 					  .length = 2 * PAGE,
 					  .iova = IOVA};
 
-	buf = (int)testcmd(w, fd, TESTCMD_DMABUF, 0, &cmd);
-	assert_true(buf >= 0);
+	/* Without memory there is none, at no point. */
+	for (unsigned nth = 1;; nth++) {
+		inject_arm(nth);
+		buf = (int)testcmd(w, fd, TESTCMD_DMABUF, 0, &cmd);
+		inject_arm(0);
+		if (buf >= 0)
+			break;
+		assert_int_equal(buf, -ENOMEM);
+	}
+	assert_string_equal(ioas_file_node(w_file(w, buf))->path, "/dmabuf:");
+	cmd.dmabuf.length = 512 * PAGE;
+	w_close(w, (int)testcmd(w, fd, TESTCMD_DMABUF, 0, &cmd));
 	cmd.dmabuf.length = 0;
 	assert_int_equal(testcmd(w, fd, TESTCMD_DMABUF, 0, &cmd), -EINVAL);
 	cmd.dmabuf.length = 512 * PAGE + 1;
@@ -203,36 +233,62 @@ static void test_dmabufs(void **state)
 	assert_int_equal(testcmd(w, fd, TESTCMD_DMABUF_REVOKE, 0, &cmd), -EBADF);
 }
 
-static long access_new(struct world *w, int fd, uint32_t ioas, struct iommu_test_cmd *cmd)
+static long mark(struct world *w, int fd, uint32_t hwpt, uint64_t iova, uint64_t length,
+		 uint64_t page, const uint8_t *bits, uint64_t *nr)
 {
-	*cmd = (struct iommu_test_cmd){.access = {.flags = TESTCMD_ACCESS_NEEDS_PIN}};
-	return testcmd(w, fd, TESTCMD_ACCESS, ioas, cmd);
+	struct iommu_test_cmd cmd = {.dirty = {.iova = iova,
+					       .length = length,
+					       .page_size = page,
+					       .uptr = (uintptr_t)bits}};
+	long rc = testcmd(w, fd, TESTCMD_DIRTY, hwpt, &cmd);
+
+	*nr = cmd.dirty.out_nr;
+	return rc;
 }
 
-static long access_pin(struct world *w, int fd, int access, struct iommu_test_cmd *cmd)
+/* A page is marked once, in any of the pages that a bitmap may have. */
+static void test_dirty(void **state)
 {
-	*cmd = (struct iommu_test_cmd){.access_pin = {.flags = TESTCMD_ACCESS_WRITE,
-						      .iova = IOVA,
-						      .length = 3 * PAGE,
-						      .uptr = (uintptr_t)w->page}};
-	return testcmd(w, fd, TESTCMD_ACCESS_PIN, (uint32_t)access, cmd);
-}
+	struct world *w = *state;
+	int fd = w_open(w, "/dev/iommu");
+	uint32_t ioas = w_ioas(w, fd), hwpt;
+	struct iommu_hwpt_alloc alloc = {.pt_id = ioas, .flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING};
+	struct iommu_hwpt_set_dirty_tracking track = {.size = sizeof(track)};
+	uint8_t bits[2] = {0x81, 0x01}, got[2] = {0};
+	struct iommu_hwpt_get_dirty_bitmap get = {.size = sizeof(get),
+						  .iova = IOVA,
+						  .length = 16 * PAGE,
+						  .page_size = PAGE,
+						  .data = (uintptr_t)got};
+	struct iommu_test_cmd cmd;
+	uint64_t iova = IOVA, nr;
 
-static long access_rw(struct world *w, int fd, int access, uint32_t flags, uint64_t iova,
-		      uint64_t len, void *buf)
-{
-	struct iommu_test_cmd cmd = {
-		.access_rw = {.iova = iova, .length = len, .uptr = (uintptr_t)buf, .flags = flags}};
-
-	return testcmd(w, fd, TESTCMD_ACCESS_RW, (uint32_t)access, &cmd);
-}
-
-static long pins(struct world *w, int fd, void *va, uint32_t nr)
-{
-	struct iommu_test_cmd cmd = {
-		.check_pins = {.length = PAGE, .uptr = (uintptr_t)va, .pins = nr}};
-
-	return testcmd(w, fd, TESTCMD_CHECK_PINS, 0, &cmd);
+	assert_int_equal(device(w, fd, ioas, 0, &cmd), 0);
+	alloc.dev_id = cmd.device.out_device_id;
+	assert_int_equal(hwpt_alloc(w, fd, &alloc), 0);
+	hwpt = track.hwpt_id = get.hwpt_id = alloc.out_hwpt_id;
+	assert_int_equal(w_map(w, fd, ioas, FIXED, w->page, 9 * PAGE, &iova), 0);
+	/* Not before it tracks them. */
+	assert_int_equal(mark(w, fd, hwpt, IOVA, 9 * PAGE, PAGE, bits, &nr), -EINVAL);
+	track.flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE;
+	assert_int_equal(w_ioctl(w, fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &track), 0);
+	assert_int_equal(mark(w, fd, hwpt, IOVA, 9 * PAGE, PAGE, bits, &nr), 0);
+	assert_int_equal(nr, 3);
+	assert_int_equal(w_ioctl(w, fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &get), 0);
+	assert_memory_equal(got, bits, 2);
+	/* The ninth bit is beyond eight pages, and where nothing is mapped none counts. */
+	assert_int_equal(mark(w, fd, hwpt, IOVA, 8 * PAGE, PAGE, bits, &nr), 0);
+	assert_int_equal(nr, 2);
+	assert_int_equal(mark(w, fd, hwpt, IOVA + PAGE, 9 * PAGE, PAGE, bits, &nr), 0);
+	assert_int_equal(nr, 2);
+	assert_int_equal(mark(w, fd, hwpt, IOVA, 0, PAGE, bits, &nr), -EINVAL);
+	assert_int_equal(mark(w, fd, hwpt, IOVA, PAGE, 0, bits, &nr), -EINVAL);
+	assert_int_equal(mark(w, fd, hwpt, IOVA + 1, PAGE, PAGE, bits, &nr), -EINVAL);
+	assert_int_equal(mark(w, fd, hwpt, IOVA, PAGE + 1, PAGE, bits, &nr), -EINVAL);
+	assert_int_equal(mark(w, fd, hwpt, IOVA, PAGE, PAGE, NULL, &nr), -EINVAL);
+	assert_int_equal(mark(w, fd, hwpt, IOVA, PAGE, PAGE, w_wild(w), &nr), -EFAULT);
+	assert_int_equal(mark(w, fd, hwpt, IOVA, PAGE << 40, PAGE, bits, &nr), -EOVERFLOW);
+	assert_int_equal(mark(w, fd, ioas, IOVA, PAGE, PAGE, bits, &nr), -ENOENT);
 }
 
 static void test_accesses(void **state)
@@ -312,9 +368,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pasids, world_setup_selftest, world_teardown),
 		cmocka_unit_test_setup_teardown(test_pasid_without_an_answer, world_setup_selftest,
 						world_teardown),
+		cmocka_unit_test_setup_teardown(test_nobody, world_setup_selftest, world_teardown),
 		cmocka_unit_test_setup_teardown(test_page_tables, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_dmabufs, world_setup_selftest, world_teardown),
+		cmocka_unit_test_setup_teardown(test_dirty, world_setup_selftest, world_teardown),
 		cmocka_unit_test_setup_teardown(test_accesses, world_setup_selftest,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_absent, world_setup, world_teardown),

@@ -160,6 +160,17 @@ static void test_viommu_events(void **state)
 	assert_int_equal(ioas_file_pread(g.w->file[cmd.out_veventq_fd - 1000], &g.w->caller,
 					 (uintptr_t)&got, sizeof(got), 1),
 			 -ESPIPE);
+	/* Less than a header is none; and takes none away. */
+	assert_int_equal(ioas_file_pread(w_file(g.w, cmd.out_veventq_fd), &g.w->caller,
+					 (uintptr_t)&got, sizeof(got.header) - 1, 0),
+			 -EINVAL);
+	assert_int_equal(ioas_file_pread(w_file(g.w, cmd.out_veventq_fd), &g.w->caller,
+					 (uintptr_t)&got, 0, 0),
+			 -EINVAL);
+	assert_int_equal(ioas_file_pread(w_file(g.w, cmd.out_veventq_fd), &g.w->caller,
+					 (uintptr_t)&got, sizeof(got), 0),
+			 sizeof(got));
+	assert_int_equal(got.header.sequence, 1);
 }
 
 static void test_viommu_memory(void **state)

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "world.h"
+#include "tests/unit/rnd.h"
 
 #define PAGES  24u
 #define ROUNDS 300u
@@ -26,10 +27,7 @@ static uint64_t seed = 88172645463325252ull;
 
 static unsigned below(unsigned nr)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (unsigned)(seed >> 11) % nr;
+	return (unsigned)(rnd_next(&seed) >> 11) % nr;
 }
 
 static int ready(struct world *w, const struct rules *rules)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "tests/soak.h"
+#include "tests/unit/rnd.h"
 #include "uapi/uapi.h"
 #include "world.h"
 
@@ -36,10 +37,7 @@ static unsigned long operations;
 
 static uint64_t next(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state >> 11;
+	return rnd_next(&state) >> 11;
 }
 
 static long try(struct world *w, int fd, const struct uapi_op *op, const void *arg)

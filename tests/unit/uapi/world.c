@@ -291,12 +291,17 @@ void w_close(struct world *w, int fd)
 	ioas_file_put(file);
 }
 
+struct ioas_file *w_file(struct world *w, int fd)
+{
+	return w->file[fd - FILE_BASE];
+}
+
 long w_ioctl(struct world *w, int fd, unsigned long cmd, const void *arg)
 {
 	long rc;
 
 	w->why.text[0] = '\0';
-	rc = ioas_file_ioctl(w->file[fd - FILE_BASE], &w->caller, cmd, (uintptr_t)arg, &w->why);
+	rc = ioas_file_ioctl(w_file(w, fd), &w->caller, cmd, (uintptr_t)arg, &w->why);
 	assert_int_equal(rc < 0, w->why.text[0] != '\0');
 	return rc;
 }

@@ -51,6 +51,7 @@ int w_open(struct world *w, const char *path);
 int w_open_group(struct world *w, unsigned i);
 int w_open_cdev(struct world *w, unsigned i);
 void w_close(struct world *w, int fd);
+struct ioas_file *w_file(struct world *w, int fd);
 long w_ioctl(struct world *w, int fd, unsigned long cmd, const void *arg);
 /* An address that no memory has. */
 void *w_wild(struct world *w);

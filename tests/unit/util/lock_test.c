@@ -208,6 +208,20 @@ static void changes_a_byte_before(void)
 	pthread_mutex_lock(&guarding.lock);
 }
 
+static void guards_without_a_rank(void)
+{
+	static pthread_mutex_t lock;
+
+	lock_guards(&lock, guarding.before, guarding.before + 3);
+}
+
+static void guards_without_a_rank_to_share(void)
+{
+	static pthread_rwlock_t lock;
+
+	lock_guards_rw(&lock, &lock + 1, &lock + 1);
+}
+
 static void changes_while_it_waits(void)
 {
 	pthread_mutex_lock(&guarding.lock);
@@ -331,6 +345,8 @@ static void out_of_order_ends_with_both_names(void **state)
 		{changes_before_it_reads, "\"access\"", "without it"},
 		{changes_before_it_writes, "\"access\"", "without it"},
 		{waits_for_itself, "in flight", "one of them"},
+		{guards_without_a_rank, "without a rank", "guard"},
+		{guards_without_a_rank_to_share, "without a rank", "guard"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -18,6 +18,8 @@
 #include "util/pool.h"
 
 #define SIZE 280
+#define SLAB 65536u
+#define KEPT 16u /* empty slabs, for what comes next */
 #define NR   10000
 
 static unsigned char *items[NR];
@@ -114,6 +116,31 @@ static void both_ways_can_fail_on_purpose(void **state)
 	pool_fini(&pool);
 }
 
+/* Of those that become empty a few are kept, the others go at once. */
+static void a_few_empty_slabs_are_kept(void **state)
+{
+	struct pool pool;
+	unsigned nr = 0;
+
+	pool_init(&pool, SIZE);
+	while (pool_bytes(&pool) < (KEPT + 9) * SLAB)
+		items[nr++] = pool_take(&pool);
+	for (unsigned i = 0; i < nr; i++)
+		pool_give(&pool, items[i]);
+	assert_int_equal(pool_bytes(&pool), KEPT * SLAB);
+	/* One that is used again is among them. */
+	items[0] = pool_take(&pool);
+	assert_int_equal(pool_bytes(&pool), KEPT * SLAB);
+	pool_give(&pool, items[0]);
+	assert_int_equal(pool_bytes(&pool), KEPT * SLAB);
+	pool_fini(&pool);
+	pool_init(&pool, SIZE);
+	items[0] = pool_take(&pool);
+	pool_give(&pool, items[0]);
+	assert_int_equal(pool_bytes(&pool), SLAB);
+	pool_fini(&pool);
+}
+
 #ifdef IOAS_LOCK_ORDER
 static void end_without_one(void **state)
 {
@@ -148,6 +175,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(items_stay_apart),
 		cmocka_unit_test(hardly_more_than_the_items),
+		cmocka_unit_test(a_few_empty_slabs_are_kept),
 		cmocka_unit_test(both_ways_can_fail_on_purpose),
 #ifdef IOAS_LOCK_ORDER
 		cmocka_unit_test(end_without_one),

@@ -74,8 +74,12 @@ int ioas_tlp_issue(struct ioas_issuer *issuer, const struct ioas_tlp *tlp, void 
 int ioas_dma_read(struct ioas_issuer *issuer, iova_t addr, void *buf, size_t len)
 {
 	struct ioas_tlp tlp = {.addr = addr, .len = len, .op = IOAS_TLP_READ};
+	void (*tell)(iova_t addr) = bus.has_read;
+	int rc = ioas_tlp_issue(issuer, &tlp, buf);
 
-	return ioas_tlp_issue(issuer, &tlp, buf);
+	if (tell)
+		tell(addr);
+	return rc;
 }
 
 int ioas_dma_write(struct ioas_issuer *issuer, iova_t addr, const void *buf, size_t len)
@@ -102,7 +106,9 @@ int ioas_dma_store(struct ioas_issuer *issuer, iova_t addr, uint64_t value, unsi
 
 void ioas_batch_begin(struct ioas_batch *batch, struct ioas_issuer *issuer)
 {
-	*batch = (struct ioas_batch){.issuer = issuer};
+	static const struct ioas_batch_way none;
+
+	*batch = (struct ioas_batch){.issuer = issuer, .number = UINT64_MAX, .way = &none};
 }
 
 void ioas_batch_end(struct ioas_batch *batch)
@@ -113,6 +119,11 @@ void ioas_batch_renew(struct ioas_batch *batch)
 {
 }
 
+static bool is_far(iova_t addr)
+{
+	return addr - BUS_BASE < BUS_LEN && bus.prot[(addr - BUS_BASE) / 4096] & BUS_FAR;
+}
+
 /* Nothing is remembered, so that ioas_batch_at comes here for each TLP; page by page. */
 struct ioas_batch_found ioas_batch_find(struct ioas_batch *batch, iova_t addr, uint64_t len,
 					uint64_t form, uint32_t what)
@@ -121,6 +132,8 @@ struct ioas_batch_found ioas_batch_find(struct ioas_batch *batch, iova_t addr, u
 
 	if (!len)
 		return (struct ioas_batch_found){NULL, (uint64_t)-EINVAL};
+	if (is_far(addr))
+		return (struct ioas_batch_found){NULL, (uint64_t)-EAGAIN};
 	if (!allowed(addr, some,
 		     (uint8_t)what == IOAS_TLP_WRITE ? IOAS_PROT_WRITE : IOAS_PROT_READ)) {
 		bus.faults++;
@@ -148,6 +161,8 @@ static void count_crossed(const struct ioas_tlp *tlp)
 int ioas_batch_copy(struct ioas_batch *batch, const struct ioas_tlp *tlp, void *buf)
 {
 	count_crossed(tlp);
+	if (is_far(tlp->addr))
+		return -EAGAIN;
 	return ioas_tlp_issue(batch->issuer, tlp, buf);
 }
 
@@ -157,6 +172,8 @@ int ioas_batch_words(struct ioas_batch *batch, const struct ioas_tlp *tlp, const
 
 	bus.posts++;
 	count_crossed(tlp);
+	if (is_far(tlp->addr))
+		return -EAGAIN;
 	for (uint64_t i = 0; i < tlp->len && !rc; i += 8)
 		rc = ioas_dma_store(batch->issuer, tlp->addr + i, words[i / 8], 8);
 	return rc;

@@ -11,15 +11,18 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <ioas/model.h>
-#include <ioas/tlp.h>
+#include <ioas/batch.h>
 
 #define BUS_BASE  0x700000000000ull
 #define BUS_PAGES 16384u
 #define BUS_LEN	  (BUS_PAGES * 4096ull)
 
+/* bus.c only: a page that no batch reaches, only a TLP by itself. */
+#define BUS_FAR 0x80
+
 struct bus {
 	uint8_t *memory;
-	uint8_t prot[BUS_PAGES]; /* enum ioas_prot */
+	uint8_t prot[BUS_PAGES]; /* enum ioas_prot, and BUS_FAR */
 	_Atomic bool master, msix;
 	_Atomic unsigned faults;
 	_Atomic unsigned sent[128]; /* MSI-X messages by vector */
@@ -30,6 +33,9 @@ struct bus {
 	_Atomic unsigned lent; /* open spans */
 	/* bus.c only: of batches, writes of words, and what goes over the end of a page. */
 	_Atomic unsigned posts, crossed;
+	/* bus.c only: told of each read by a TLP, before the model goes on with what it has read.
+	 */
+	_Atomic(void (*)(iova_t addr)) has_read;
 	/*
 	 * bus.c only: whether registers can be watched (0: no, or -errno of who wants to), the
 	 * page, and where it is. With the lock a doorbell goes where it is watched, and to

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "models/nvme/driver.h"
 #include "tests/soak.h"
+#include "tests/unit/rnd.h"
 
 #define BLOCKS 2048u
 #define LEN    (BLOCKS * 512u)
@@ -23,10 +24,7 @@ static uint64_t state;
 
 static unsigned below(unsigned nr)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (unsigned)(state >> 20) % nr;
+	return (unsigned)(rnd_next(&state) >> 20) % nr;
 }
 
 static uint16_t rw(uint8_t opcode, unsigned first, unsigned nr, uint32_t flags)

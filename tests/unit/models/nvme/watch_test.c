@@ -208,6 +208,32 @@ static void nothing_is_watched_in_a_rest(void **state)
 	}
 }
 
+/* Until an entry of a completion queue is there, in its first round. */
+static void wait_entry(uint16_t id, unsigned at)
+{
+	uint64_t *entry = bus_at(drv.queue[id].cq + at * 16);
+
+	for (unsigned i = 0; !(__atomic_load_n(&entry[1], __ATOMIC_ACQUIRE) >> 48 & 1); i++) {
+		assert_true(i < 400000);
+		usleep(50);
+	}
+}
+
+/* Where completions wait for room, a head that is stored is as good as one that is rung. */
+static void a_stored_head_makes_room(void **state)
+{
+	begin("null");
+	driver_pair(&drv, 2, 4);
+	put(2, 3);
+	ring(4, drv.queue[2].tail);
+	wait_entry(2, 2);
+	put(2, 3);
+	ring(4, drv.queue[2].tail);
+	if (store(5, 1))
+		wait_entry(2, 3);
+	take(2, 6);
+}
+
 /* As if it had found much, and had been preempted all the time. False: it watches no more. */
 static bool take_its_processor(void)
 {
@@ -324,6 +350,28 @@ static void queues_come_and_go_meanwhile(void **state)
 	assert_false(driver_poll(&drv, 0, &done));
 }
 
+/* Where a call has moved the head since a store was read, the store is the older one: no mistake.
+ */
+static void a_store_that_a_call_has_overtaken_is_none(void **state)
+{
+	const uint32_t known = 2;
+	struct completion done;
+
+	begin("null");
+	driver_pair(&drv, 1, 16);
+	ask_for_event();
+	bus.can_watch = 0;
+	reads(1, 10);
+	assert_int_equal(atomic_load(&model()->cq[1].head), 10);
+	assert_false(nvme_cq_head(model(), &model()->cq[1], 3, &known));
+	assert_int_equal(atomic_load(&model()->cq[1].head), 10);
+	assert_false(nvme_sq_tail(model(), &model()->sq[1], 3, &known));
+	assert_int_equal(atomic_load(&model()->sq[1].tail), 10);
+	reads(1, 1);
+	usleep(2000);
+	assert_false(driver_poll(&drv, 0, &done));
+}
+
 static void resets_leave_nothing(void **state)
 {
 	struct completion done;
@@ -373,6 +421,7 @@ int main(void)
 		cmocka_unit_test_teardown(quick_doorbells_are_watched, teardown),
 		cmocka_unit_test_teardown(who_looked_in_vain_rests, teardown),
 		cmocka_unit_test_teardown(nothing_is_watched_in_a_rest, teardown),
+		cmocka_unit_test_teardown(a_stored_head_makes_room, teardown),
 		cmocka_unit_test_teardown(a_worker_without_a_processor_ends_it, teardown),
 		cmocka_unit_test_teardown(who_must_not_watch_rings, teardown),
 		cmocka_unit_test_teardown(who_cannot_watch_rings, teardown),
@@ -380,6 +429,7 @@ int main(void)
 					  teardown),
 		cmocka_unit_test_teardown(no_queue_is_an_event, teardown),
 		cmocka_unit_test_teardown(queues_come_and_go_meanwhile, teardown),
+		cmocka_unit_test_teardown(a_store_that_a_call_has_overtaken_is_none, teardown),
 		cmocka_unit_test_teardown(resets_leave_nothing, teardown),
 		cmocka_unit_test_teardown(a_stop_ends_it, teardown),
 	};
