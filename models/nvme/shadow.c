@@ -39,10 +39,15 @@ static bool is_new(uint32_t value, uint32_t known, uint32_t size, uint32_t *igno
 	return size && value != known;
 }
 
+/*
+ * What is known of a pointer is read before the memory is: where a doorbell moves it meanwhile, the
+ * doorbell is the newer one, and its value is in memory by now.
+ */
 static bool look_at(struct nvme *nvme, unsigned id)
 {
 	struct nvme_sq *sq = &nvme->sq[id];
 	struct nvme_cq *cq = &nvme->cq[id];
+	uint32_t known_tail = atomic_load(&sq->tail), known_head = atomic_load(&cq->head);
 	uint32_t *ignored = nvme->shadow.ignored[id], tail, head;
 	bool any = false;
 	uint64_t pair;
@@ -53,15 +58,15 @@ static bool look_at(struct nvme *nvme, unsigned id)
 	}
 	tail = (uint32_t)pair;
 	head = (uint32_t)(pair >> 32);
-	if (is_new(tail, atomic_load(&sq->tail), atomic_load(&sq->size), &ignored[0])) {
-		any = nvme_sq_tail(nvme, sq, tail, NULL);
+	if (is_new(tail, known_tail, atomic_load(&sq->size), &ignored[0])) {
+		any = nvme_sq_tail(nvme, sq, tail, &known_tail);
 		if (any)
 			nvme_mask_set(nvme->ready, id);
-		else
+		else if (atomic_load(&sq->tail) == known_tail)
 			ignored[0] = tail;
 	}
-	if (is_new(head, atomic_load(&cq->head), atomic_load(&cq->size), &ignored[1]) &&
-	    !nvme_cq_head(nvme, cq, head, NULL))
+	if (is_new(head, known_head, atomic_load(&cq->size), &ignored[1]) &&
+	    !nvme_cq_head(nvme, cq, head, &known_head) && atomic_load(&cq->head) == known_head)
 		ignored[1] = head;
 	return any;
 }

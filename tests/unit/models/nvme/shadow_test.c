@@ -46,16 +46,20 @@ static void set(unsigned word, uint32_t value)
 	__atomic_store_n((uint32_t *)bus_at(shadow) + word, value, __ATOMIC_SEQ_CST);
 }
 
+/* Up to where an index lets the pointer come, as the controller has written it last. */
+static uint32_t asked(unsigned word)
+{
+	return __atomic_load_n((uint32_t *)bus_at(events) + word, __ATOMIC_SEQ_CST);
+}
+
 /* As drivers do it (7.13.1): was the index in what the pointer passed over? */
 static bool move(unsigned word, uint16_t value)
 {
 	uint32_t *pointer = (uint32_t *)bus_at(shadow) + word;
-	uint32_t *event = (uint32_t *)bus_at(events) + word;
 	uint16_t old = (uint16_t)*pointer;
 
 	__atomic_exchange_n(pointer, value, __ATOMIC_SEQ_CST);
-	if ((uint16_t)(value - __atomic_load_n(event, __ATOMIC_SEQ_CST) - 1) >=
-	    (uint16_t)(value - old))
+	if ((uint16_t)(value - asked(word) - 1) >= (uint16_t)(value - old))
 		return false;
 	driver_write32(NVME_REG_DOORBELLS + word * 4, value);
 	return true;
@@ -155,6 +159,9 @@ static void queues_that_are_there_go_on(void **state)
 	assert_int_equal(configure(shadow, events), bus.msix ? 0 : DNR(NVME_INVALID_FIELD));
 	if (!bus.msix)
 		return;
+	/* The next change is asked for, of the tail and of the head. */
+	assert_int_equal(asked(2), 5);
+	assert_int_equal(asked(3), 5);
 	usleep(1000);
 	set(2, 5);
 	set(3, 5);
@@ -223,6 +230,89 @@ static void a_bad_pointer_is_an_event_once(void **state)
 	done = driver_take(&drv, 0);
 	assert_int_equal(done.status, 0);
 	assert_int_equal(done.dw0 & 0xffff, NVME_EVENT_ERROR | NVME_EVENT_ERROR_DB_VALUE << 8);
+}
+
+/* Both ways, whatever the index asks for. */
+static void set_and_ring(unsigned word, uint32_t value)
+{
+	set(word, value);
+	driver_write32(NVME_REG_DOORBELLS + word * 4, value);
+}
+
+static bool is_posted(unsigned entry)
+{
+	const uint64_t *at = bus_at(drv.queue[1].cq + entry * 16);
+
+	return __atomic_load_n(&at[1], __ATOMIC_ACQUIRE) >> 48 & 1;
+}
+
+/* The first entry is taken just after the controller has read that it is not. */
+static void take_first(iova_t addr)
+{
+	if (addr != shadow + 8 || !is_posted(0))
+		return;
+	bus.has_read = NULL;
+	set_and_ring(3, 1);
+}
+
+static bool has_taken_first(void)
+{
+	return !bus.has_read;
+}
+
+static bool last_is_posted(void)
+{
+	return is_posted(3);
+}
+
+static bool first_is_posted(void)
+{
+	return is_posted(0);
+}
+
+static void wait_until(bool (*holds)(void))
+{
+	for (unsigned i = 0; !holds(); i++) {
+		assert_true(i < 200000);
+		usleep(50);
+	}
+}
+
+/*
+ * What was read before a doorbell is the older one: no mistake, and the same value, when it comes
+ * again, counts.
+ */
+static void a_doorbell_overtakes_what_was_read(void **state)
+{
+	struct nvme_cmd aer = {.opcode = NVME_ADM_ASYNC_EVENT};
+	struct driver_queue *queue = &drv.queue[1];
+	struct completion done;
+	struct nvme_cmd cmd;
+
+	begin("null");
+	driver_pair(&drv, 1, 4);
+	driver_put(&drv, 0, &aer);
+	driver_ring(&drv, 0);
+	cmd = driver_rw(&drv, NVME_IO_READ, 0, 8, data);
+	bus.has_read = take_first;
+	driver_put(&drv, 1, &cmd);
+	set_and_ring(2, queue->tail);
+	wait_until(first_is_posted);
+	if (bus.posts)
+		wait_until(has_taken_first);
+	else /* the engine's bus tells of no reads */
+		set_and_ring(3, 1);
+	for (unsigned i = 0; i < 3; i++)
+		driver_put(&drv, 1, &cmd);
+	set_and_ring(2, queue->tail);
+	wait_until(last_is_posted);
+	/* Three at a time, and not told but in memory. */
+	queue->phase = !queue->phase;
+	set(3, 0);
+	driver_put(&drv, 1, &cmd);
+	set_and_ring(2, queue->tail);
+	assert_int_equal(take(1).status, 0);
+	assert_false(driver_poll(&drv, 0, &done));
 }
 
 /* A reset ends it: then registers alone count, until memory is given again. */
@@ -303,6 +393,7 @@ int main(void)
 		cmocka_unit_test_teardown(queues_that_are_there_go_on, teardown),
 		cmocka_unit_test_teardown(stale_pointers_mean_nothing, teardown),
 		cmocka_unit_test_teardown(a_bad_pointer_is_an_event_once, teardown),
+		cmocka_unit_test_teardown(a_doorbell_overtakes_what_was_read, teardown),
 		cmocka_unit_test_teardown(a_reset_forgets_the_memory, teardown),
 		cmocka_unit_test_teardown(memory_that_goes_is_fatal_until_a_reset, teardown),
 		cmocka_unit_test_teardown(nobody_looks_with_bus_mastering_off, teardown),
