@@ -48,17 +48,8 @@ static int start_locked(struct nvme *nvme)
 static void start_or_fail_locked(struct nvme *nvme)
 {
 	lock_must_hold(&nvme->lock);
-	if (!nvme->running && start_locked(nvme))
+	if (start_locked(nvme))
 		nvme->csts |= NVME_CSTS_CFS;
-}
-
-static void wake(struct nvme *nvme)
-{
-	uint64_t one = 1;
-
-	if (!atomic_exchange(&nvme->awake, true))
-		while (write(nvme->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
-			;
 }
 
 bool nvme_runs(struct nvme *nvme)
@@ -66,24 +57,36 @@ bool nvme_runs(struct nvme *nvme)
 	return __atomic_load_n(&nvme->running, __ATOMIC_ACQUIRE);
 }
 
+/* For who found the worker asleep. With the lock: a worker that is stopped closes its eventfd. */
+static void wake_locked(struct nvme *nvme)
+{
+	uint64_t one = 1;
+
+	lock_must_hold(&nvme->lock);
+	while (write(nvme->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
 void nvme_kick(struct nvme *nvme)
 {
-	if (!nvme_runs(nvme)) {
-		pthread_mutex_lock(&nvme->lock);
+	if (nvme_runs(nvme) && atomic_exchange(&nvme->awake, true))
+		return;
+	pthread_mutex_lock(&nvme->lock);
+	if (nvme->running)
+		wake_locked(nvme);
+	else
 		start_or_fail_locked(nvme);
-		pthread_mutex_unlock(&nvme->lock);
-	}
-	if (nvme_runs(nvme))
-		wake(nvme);
+	pthread_mutex_unlock(&nvme->lock);
 }
 
 void nvme_attend_locked(struct nvme *nvme)
 {
 	lock_must_hold(&nvme->lock);
 	atomic_store(&nvme->attention, true);
-	start_or_fail_locked(nvme);
-	if (nvme->running)
-		wake(nvme);
+	if (!nvme->running)
+		start_or_fail_locked(nvme);
+	else if (!atomic_exchange(&nvme->awake, true))
+		wake_locked(nvme);
 }
 
 void nvme_fail(struct nvme *nvme)
@@ -96,6 +99,7 @@ void nvme_fail(struct nvme *nvme)
 
 void nvme_clear_locked(struct nvme *nvme)
 {
+	lock_must_hold(&nvme->lock);
 	nvme->dropping = true;
 	for (unsigned i = 0; i < NVME_QUEUES; i++) {
 		if (nvme->cq[i].size)
@@ -202,8 +206,9 @@ static void suspend(void *model)
 }
 
 /* Did the worker leave something, when it went? */
-static bool left_work(struct nvme *nvme)
+static bool left_work_locked(struct nvme *nvme)
 {
+	lock_must_hold(&nvme->lock);
 	for (unsigned w = 0; w < NVME_MASK_WORDS; w++)
 		if (nvme->ready[w])
 			return true;
@@ -220,7 +225,7 @@ static void resume(void *model)
 	bool wanted;
 
 	pthread_mutex_lock(&nvme->lock);
-	wanted = !nvme->running && left_work(nvme);
+	wanted = !nvme->running && left_work_locked(nvme);
 	pthread_mutex_unlock(&nvme->lock);
 	if (wanted)
 		nvme_kick(nvme);
