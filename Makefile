@@ -97,9 +97,9 @@ twin-topology:
 
 # Not part of bench: a kernel is built for it, once, and it takes minutes.
 bench-twin:
-	@scripts/deps.sh build run check
-	@scripts/build.sh $(BUILD)
-	@tests/twin/speed.sh $(BUILD)
+	@scripts/deps.sh build run check bench
+	@scripts/bench.sh $(BENCH) --build
+	@tests/twin/speed.sh $(BENCH)
 
 lint:
 	@scripts/deps.sh build check

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# make bench: scripts/bench.sh BUILD [--json|--page] [PROGRAM]...
+# make bench: scripts/bench.sh BUILD [--json|--page|--build] [PROGRAM]...
 #
 # One table of all that bench/ measures, row by row as it comes, and at its end which goals are met.
 # With --json a line of JSON a row. With --page all of it goes to docs/performance.json, and from
 # there to the tables and the plot of docs/performance.md. A program that fails fails it all.
+#
+# --build only builds, all that a benchmark needs.
 #
 # BUILD is set up if it is not there, without the checks of the order of locks that debug builds have.
 set -euo pipefail
@@ -13,9 +15,9 @@ build=$1
 shift
 how=table
 case ${1:-} in
---json | --page) how=${1#--} && shift ;;
+--json | --page | --build) how=${1#--} && shift ;;
 --*)
-	echo "usage: scripts/bench.sh BUILD [--json|--page] [PROGRAM]..." >&2
+	echo "usage: scripts/bench.sh BUILD [--json|--page|--build] [PROGRAM]..." >&2
 	exit 2
 	;;
 esac
@@ -41,6 +43,7 @@ rows() {
 }
 
 case $how in
+build) ;;
 json) rows "$@" ;;
 table) rows "$@" | python3 scripts/bench-table.py ;;
 page)

@@ -5,6 +5,7 @@
 #
 # awk -v seed=N -v count=N -f scripts/mutate.awk FILE...
 # awk -v all=1 -f scripts/mutate.awk FILE...             all that there are, by operator and line
+# awk -v all=1 -v each_operator=N -v seed=N -f scripts/mutate.awk FILE...   of each operator in a file at most N
 #
 # First a file, by weight and how much there is to change in it; then an operator of those that apply
 # there, each as likely; then a line. No line is printed twice in the same form.
@@ -89,12 +90,14 @@ function chooses(rest, text,	at) {
 }
 
 # Whether the smaller or the greater of two is kept, so that it is all the same where they are equal:
-# `a < b ? a : b`, `if (a < b) b = a`.
+# `a < b ? a : b`, `if (a < b) b = a`; and `a > b ? a - b : 0`.
 function keeps_one(pair, code, at,	two, rest) {
 	split(pair, two, SUBSEP)
-	rest = substr(code, at)
+	rest = substr(code, at) text[FNR + 1]
 	gsub(/[ \t]/, "", rest)
 	if (chooses(rest, two[2] "?" two[1] ":" two[2]) || chooses(rest, two[2] "?" two[2] ":" two[1]))
+		return 1
+	if (chooses(rest, two[2] "?" two[1] "-" two[2] ":0") || chooses(rest, two[2] "?0:" two[2] "-" two[1]))
 		return 1
 	if (code !~ /^\t+(else )?if \(.*\)$/ || code ~ /\|\|/)
 		return 0
@@ -205,12 +208,17 @@ function weight(file) {
 	return 1
 }
 
-function print_all(	i, o, key, at) {
+function print_all(	i, o, key, at, left) {
 	for (i = 1; i <= file_nr; i++)
 		for (o = 1; o <= operator_nr[files[i]]; o++) {
 			key = files[i] SUBSEP operators[files[i], o]
+			left = each_operator && each_operator < nr[key] ? each_operator : nr[key]
 			for (at = 1; at <= nr[key]; at++)
-				print ++printed, files[i], where[key, at], operators[files[i], o], what[key, at]
+				# Of what is still to come as many as are still wanted, each as likely.
+				if (below(nr[key] - at + 1) < left) {
+					left--
+					print ++printed, files[i], where[key, at], operators[files[i], o], what[key, at]
+				}
 		}
 }
 
