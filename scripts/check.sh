@@ -109,7 +109,7 @@ tsan_names='pt_dirty_race_test mem_lend_test space_fire_test tlp_fire_test tlp_l
 	models_nvme_io_engine_test models_tlpgun_burst_test models_tlpgun_queue_test dma_space
 	routes_fire crowd_engine storm flood models_nvme_direct_test models_nvme_direct_engine_test
 	models_nvme_shadow_test models_nvme_shadow_engine_test
-	models_nvme_watch_test models_nvme_wake_test models_nvme_ats_engine_test models_nvme_burst_engine_test tlp_batch_again_test tlp_ats_test tlp_atc_test tlp_pri_test tlp_nested_fire_test space_nest_fire_test space_share_fire_test obj_viommu_test'
+	models_nvme_watch_test models_nvme_wake_test models_nvme_ats_engine_test models_nvme_burst_engine_test tlp_batch_again_test tlp_ats_test tlp_atc_test tlp_pri_test tlp_nested_fire_test tlp_inflight_test space_nest_fire_test space_share_fire_test obj_viommu_test'
 tsan_tests() {
 	local folder=$tsan
 	echo '== TSan: build and tests'

@@ -12,34 +12,12 @@
 
 void inflight_init(struct inflight *inflight)
 {
-	lock_init(&inflight->lock, LOCK_INFLIGHT);
-	lock_guards(&inflight->lock, &inflight->list, &inflight->waits);
+	atomic_init(&inflight->turns, 0);
 	inflight->list = NULL;
-	atomic_init(&inflight->waits, 0);
 }
 
 void inflight_fini(struct inflight *inflight)
 {
-	pthread_mutex_destroy(&inflight->lock);
-}
-
-void inflight_add(struct inflight *inflight, struct inflight_mark *mark)
-{
-	pthread_mutex_lock(&inflight->lock);
-	mark->next = inflight->list;
-	inflight->list = mark;
-	pthread_mutex_unlock(&inflight->lock);
-}
-
-void inflight_del(struct inflight *inflight, struct inflight_mark *mark)
-{
-	struct inflight_mark **link = &inflight->list;
-
-	pthread_mutex_lock(&inflight->lock);
-	while (*link != mark)
-		link = &(*link)->next;
-	*link = mark->next;
-	pthread_mutex_unlock(&inflight->lock);
 }
 
 /*
@@ -58,15 +36,60 @@ static void pause_before(unsigned round)
 		sys_call(SYS_nanosleep, &nap, NULL);
 }
 
+/* Adds `what` and takes the turn in one step, whose order inflight_wait rests on. */
+static void turn_take(struct inflight *inflight, uint64_t what)
+{
+	uint64_t turns = atomic_load_explicit(&inflight->turns, memory_order_relaxed);
+	unsigned round = 0;
+
+	lock_enter(LOCK_INFLIGHT);
+	for (;;) {
+		turns &= ~(uint64_t)INFLIGHT_TURN;
+		if (atomic_compare_exchange_weak_explicit(
+			    &inflight->turns, &turns, turns + what + INFLIGHT_TURN,
+			    memory_order_seq_cst, memory_order_relaxed))
+			return;
+		if (turns & INFLIGHT_TURN)
+			pause_before(round++);
+	}
+}
+
+/* By who has it: nobody else writes the word. */
+static void turn_give(struct inflight *inflight)
+{
+	uint64_t turns = atomic_load_explicit(&inflight->turns, memory_order_relaxed);
+
+	lock_leave(LOCK_INFLIGHT);
+	atomic_store_explicit(&inflight->turns, turns - INFLIGHT_TURN, memory_order_release);
+}
+
+void inflight_add(struct inflight *inflight, struct inflight_mark *mark)
+{
+	turn_take(inflight, 0);
+	mark->next = inflight->list;
+	inflight->list = mark;
+	turn_give(inflight);
+}
+
+void inflight_del(struct inflight *inflight, struct inflight_mark *mark)
+{
+	struct inflight_mark **link = &inflight->list;
+
+	turn_take(inflight, 0);
+	while (*link != mark)
+		link = &(*link)->next;
+	*link = mark->next;
+	turn_give(inflight);
+}
+
 /*
- * The update of `waits` stands between the caller's stores, which unpublish, and the loads of
- * `seq`: with the exchange in inflight_enter, either an issuer's mark is seen here, or that issuer
- * sees what was unpublished. An issuer added later takes the lock after us and sees it, too.
+ * Taking the turn stands between the caller's stores, which unpublish, and the loads of `seq`: with
+ * the exchange in inflight_enter, either an issuer's mark is seen here, or that issuer sees what
+ * was unpublished. An issuer added later has the turn after us and sees it, too.
  */
 void inflight_wait(struct inflight *inflight)
 {
-	atomic_fetch_add_explicit(&inflight->waits, 1, memory_order_seq_cst);
-	pthread_mutex_lock(&inflight->lock);
+	turn_take(inflight, INFLIGHT_WAIT);
 	for (struct inflight_mark *mark = inflight->list; mark; mark = mark->next) {
 		uint64_t seq = atomic_load_explicit(&mark->seq, memory_order_seq_cst);
 
@@ -77,5 +100,5 @@ void inflight_wait(struct inflight *inflight)
 		     atomic_load_explicit(&mark->seq, memory_order_acquire) == seq; round++)
 			pause_before(round);
 	}
-	pthread_mutex_unlock(&inflight->lock);
+	turn_give(inflight);
 }

@@ -15,7 +15,6 @@
 #ifndef TLP_INFLIGHT_H
 #define TLP_INFLIGHT_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,19 +23,27 @@
 /* Of one who may be in flight: an issuer's thread, or who looks once. */
 struct inflight_mark {
 	_Atomic uint64_t seq;	    /* written by that thread only */
-	struct inflight_mark *next; /* (inflight.lock) */
+	struct inflight_mark *next; /* (turn) */
 	const void *_Atomic self;   /* debug builds: whose it is, in flight */
 };
 
+/*
+ * The turn protects the list, and is held while waiting. It is no mutex, since whoever waits for
+ * another's turn may as well do as who waits for a mark: UNMAP has one locked instruction here, and
+ * a plain store at the end.
+ */
+#define INFLIGHT_TURN 1u
+#define INFLIGHT_WAIT 2u
+
 struct inflight {
-	pthread_mutex_t lock; /* protects the list; held while waiting */
-	struct inflight_mark *list;
 	/*
-	 * How often anybody waited; its update orders inflight_wait. So it is the generation of all
-	 * that is unpublished, too: who keeps what he looked up in flight (src/tlp/iotlb.h) may use
-	 * it under a later mark as long as this has not changed when that begins.
+	 * INFLIGHT_WAIT for each time that anybody waited, INFLIGHT_TURN while somebody has it. Its
+	 * update orders inflight_wait. So it is the generation of all that is unpublished, too: who
+	 * keeps what he looked up in flight (src/tlp/iotlb.h) may use it under a later mark as long
+	 * as this has not changed when that begins, the lowest bit aside.
 	 */
-	_Atomic uint64_t waits;
+	_Atomic uint64_t turns;
+	struct inflight_mark *list;
 };
 
 void inflight_init(struct inflight *inflight);
@@ -66,7 +73,7 @@ static inline bool inflight_entered(const struct inflight_mark *mark)
 /* In flight: what has been unpublished so far is not seen under this mark. Never 0. */
 static inline uint64_t inflight_generation(const struct inflight *inflight)
 {
-	return atomic_load_explicit(&inflight->waits, memory_order_seq_cst) + 1;
+	return atomic_load_explicit(&inflight->turns, memory_order_seq_cst) | INFLIGHT_TURN;
 }
 
 static inline void inflight_leave(struct inflight_mark *mark)

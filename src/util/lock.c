@@ -210,7 +210,7 @@ static void check(enum lock_rank rank)
 		out_of_order(rank, rank);
 }
 
-static void enter(enum lock_rank rank)
+void lock_enter(enum lock_rank rank)
 {
 	if (rank == LOCK_UNRANKED)
 		return;
@@ -218,7 +218,7 @@ static void enter(enum lock_rank rank)
 	held[rank]++;
 }
 
-static void leave(enum lock_rank rank)
+void lock_leave(enum lock_rank rank)
 {
 	if (rank == LOCK_UNRANKED)
 		return;
@@ -275,7 +275,7 @@ int lock_take(pthread_mutex_t *lock)
 {
 	int rc;
 
-	enter(rank_of(lock));
+	lock_enter(rank_of(lock));
 	rc = (pthread_mutex_lock)(lock);
 	look(sum_of(lock), lock, *about(lock), PLACE_BITS);
 	return rc;
@@ -283,7 +283,7 @@ int lock_take(pthread_mutex_t *lock)
 
 int lock_give(pthread_mutex_t *lock)
 {
-	leave(rank_of(lock));
+	lock_leave(rank_of(lock));
 	seal(sum_of(lock), lock, *about(lock), PLACE_BITS);
 	return (pthread_mutex_unlock)(lock);
 }
@@ -292,7 +292,7 @@ int lock_take_read(pthread_rwlock_t *lock)
 {
 	int rc;
 
-	enter(rank_of_rw(lock));
+	lock_enter(rank_of_rw(lock));
 	rc = (pthread_rwlock_rdlock)(lock);
 	look(sum_of_rw(lock), lock, *about_rw(lock), PLACE_BITS_RW);
 	return rc;
@@ -302,7 +302,7 @@ int lock_take_write(pthread_rwlock_t *lock)
 {
 	int rc;
 
-	enter(rank_of_rw(lock));
+	lock_enter(rank_of_rw(lock));
 	rc = (pthread_rwlock_wrlock)(lock);
 	look(sum_of_rw(lock), lock, *about_rw(lock), PLACE_BITS_RW);
 	return rc;
@@ -310,7 +310,7 @@ int lock_take_write(pthread_rwlock_t *lock)
 
 int lock_give_rw(pthread_rwlock_t *lock)
 {
-	leave(rank_of_rw(lock));
+	lock_leave(rank_of_rw(lock));
 	seal(sum_of_rw(lock), lock, *about_rw(lock), PLACE_BITS_RW);
 	return (pthread_rwlock_unlock)(lock);
 }
@@ -320,8 +320,8 @@ int lock_wait(pthread_cond_t *cond, pthread_mutex_t *lock)
 {
 	int rc;
 
-	leave(rank_of(lock));
-	enter(rank_of(lock));
+	lock_leave(rank_of(lock));
+	lock_enter(rank_of(lock));
 	seal(sum_of(lock), lock, *about(lock), PLACE_BITS);
 	rc = (pthread_cond_wait)(cond, lock);
 	look(sum_of(lock), lock, *about(lock), PLACE_BITS);
@@ -332,8 +332,8 @@ int lock_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, const struct ti
 {
 	int rc;
 
-	leave(rank_of(lock));
-	enter(rank_of(lock));
+	lock_leave(rank_of(lock));
+	lock_enter(rank_of(lock));
 	seal(sum_of(lock), lock, *about(lock), PLACE_BITS);
 	rc = (pthread_cond_timedwait)(cond, lock, until);
 	look(sum_of(lock), lock, *about(lock), PLACE_BITS);

@@ -81,6 +81,8 @@ void lock_rank(pthread_mutex_t *lock, enum lock_rank rank);
 void lock_guards(pthread_mutex_t *lock, const void *from, const void *to);
 void lock_guards_rw(pthread_rwlock_t *lock, const void *from, const void *to);
 void lock_must_hold(const pthread_mutex_t *lock);
+void lock_enter(enum lock_rank rank);
+void lock_leave(enum lock_rank rank);
 int lock_take(pthread_mutex_t *lock);
 int lock_give(pthread_mutex_t *lock);
 int lock_take_read(pthread_rwlock_t *lock);
@@ -134,6 +136,15 @@ static inline void lock_guards_rw(pthread_rwlock_t *lock, const void *from, cons
 
 /* The caller's contract: this thread holds it. (Any of its rank will do.) */
 static inline void lock_must_hold(const pthread_mutex_t *lock)
+{
+}
+
+/* Of what is no lock of the C library's, but taken (before) and given back like one. */
+static inline void lock_enter(enum lock_rank rank)
+{
+}
+
+static inline void lock_leave(enum lock_rank rank)
 {
 }
 

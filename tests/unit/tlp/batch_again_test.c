@@ -65,9 +65,9 @@ static pthread_t unmap_under(struct ioas_batch *batch)
 	going = rig_map(&rig, IOVA + 5 * PAGE, memory + 5 * PAGE, PAGE, IOAS_PROT_READ);
 	ioas_batch_begin(batch, rig.issuer);
 	assert_int_equal(at(batch, IOVA + 5 * PAGE, 8, IOAS_TLP_READ, &host, &len), 0);
-	before = atomic_load(&rig.iommu->inflight.waits);
+	before = inflight_generation(&rig.iommu->inflight);
 	assert_int_equal(pthread_create(&thread, NULL, unmapper, NULL), 0);
-	while (atomic_load(&rig.iommu->inflight.waits) == before)
+	while (inflight_generation(&rig.iommu->inflight) == before)
 		nanosleep(&nap, NULL);
 	return thread;
 }

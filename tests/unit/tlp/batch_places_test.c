@@ -99,14 +99,14 @@ static void *unmapper(void *arg)
 
 static void nor_after_a_renewal_for_one(void **arg)
 {
-	uint64_t before = atomic_load(&rig.iommu->inflight.waits);
+	uint64_t before = inflight_generation(&rig.iommu->inflight);
 	struct timespec nap = {.tv_nsec = 1000000};
 	struct ioas_batch batch;
 	pthread_t thread;
 
 	begin_at_both(&batch);
 	assert_int_equal(pthread_create(&thread, NULL, unmapper, NULL), 0);
-	while (atomic_load(&rig.iommu->inflight.waits) == before)
+	while (inflight_generation(&rig.iommu->inflight) == before)
 		nanosleep(&nap, NULL);
 	ioas_batch_renew(&batch);
 	pthread_join(thread, NULL);

@@ -69,7 +69,8 @@ static void each_wait_begins_a_generation(void **state)
 		inflight_leave(&mark);
 		assert_false(inflight_entered(&mark));
 		inflight_wait(&inflight);
-		assert_int_equal(inflight_generation(&inflight), before + i);
+		assert_int_equal(inflight_generation(&inflight),
+				 before + (uint64_t)i * INFLIGHT_WAIT);
 	}
 	inflight_del(&inflight, &mark);
 }
@@ -111,6 +112,76 @@ static void who_is_in_flight_is_waited_for(void **state)
 	}
 }
 
+static void *add_and_take_out(void *arg)
+{
+	atomic_store(&waited, 1);
+	inflight_add(&inflight, arg);
+	inflight_del(&inflight, arg);
+	atomic_store(&waited, 2);
+	return NULL;
+}
+
+/* And begins no generation by itself. */
+static void who_changes_the_list_comes_after_who_waits(void **state)
+{
+	struct inflight_mark mark = {0}, other = {0};
+	uint64_t before = inflight_generation(&inflight);
+	pthread_t waiter, changer;
+
+	add_and_take_out(&other);
+	assert_int_equal(inflight_generation(&inflight), before);
+	inflight_add(&inflight, &mark);
+	assert_int_equal(inflight_generation(&inflight), before);
+	inflight_enter(&mark);
+	assert_int_equal(pthread_create(&waiter, NULL, wait_for_all, NULL), 0);
+	while (inflight_generation(&inflight) == before)
+		sched_yield();
+	atomic_store(&waited, 0);
+	assert_int_equal(pthread_create(&changer, NULL, add_and_take_out, &other), 0);
+	while (!atomic_load(&waited))
+		sched_yield();
+	for (unsigned k = 0; k < 1000; k++) {
+		sched_yield();
+		assert_int_equal(atomic_load(&waited), 1);
+		assert_ptr_equal(inflight.list, &mark);
+	}
+	inflight_leave(&mark);
+	pthread_join(waiter, NULL);
+	pthread_join(changer, NULL);
+	assert_int_equal(inflight_generation(&inflight), before + INFLIGHT_WAIT);
+	inflight_del(&inflight, &mark);
+}
+
+#define WAITERS 3
+#define WAITS	2000
+
+static void *wait_often(void *arg)
+{
+	for (unsigned i = 0; i < WAITS; i++) {
+		struct inflight_mark mark = {0};
+
+		inflight_add(&inflight, &mark);
+		inflight_wait(&inflight);
+		inflight_del(&inflight, &mark);
+	}
+	return NULL;
+}
+
+/* None is lost, of those who come at the same time. */
+static void many_wait_in_turn(void **state)
+{
+	uint64_t before = inflight_generation(&inflight);
+	pthread_t threads[WAITERS];
+
+	for (unsigned i = 0; i < WAITERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, wait_often, NULL), 0);
+	for (unsigned i = 0; i < WAITERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(inflight_generation(&inflight),
+			 before + (uint64_t)WAITERS * WAITS * INFLIGHT_WAIT);
+	assert_int_equal(atomic_load(&inflight.turns) & INFLIGHT_TURN, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -119,6 +190,8 @@ int main(void)
 		TEST(marks_go_in_any_order),
 		TEST(each_wait_begins_a_generation),
 		TEST(who_is_in_flight_is_waited_for),
+		TEST(who_changes_the_list_comes_after_who_waits),
+		TEST(many_wait_in_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

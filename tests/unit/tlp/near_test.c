@@ -149,7 +149,7 @@ static void what_else_there_is_goes_to_the_engine(void **state)
 	expect(&batch, 0, PAGE, 4, IOAS_TLP_READ, 1);
 	expect(&batch, 0, 2 * PAGE, 4, IOAS_TLP_READ, 0);
 	/* Somebody waits: nothing holds any more. */
-	atomic_fetch_add(&rig.iommu->inflight.waits, 1);
+	atomic_fetch_add(&rig.iommu->inflight.turns, INFLIGHT_WAIT);
 	ioas_batch_renew(&batch);
 	expect(&batch, 0, 3 * PAGE, 4, IOAS_TLP_READ, 1);
 	ioas_batch_end(&batch);

@@ -288,6 +288,29 @@ static void waits_for_itself(void)
 	inflight_wait(&inflight);
 }
 
+/* What others hold while they are in flight may not be held by who waits for them. */
+static void waits_with_one_that_they_take(void)
+{
+	struct inflight inflight;
+
+	inflight_init(&inflight);
+	pthread_mutex_lock(&guarding.lock);
+	inflight_wait(&inflight);
+}
+
+/* After the turn is given back, whatever may be taken again. */
+static void waits_before_it_takes(void)
+{
+	struct inflight inflight;
+
+	inflight_init(&inflight);
+	pthread_mutex_lock(&map);
+	inflight_wait(&inflight);
+	pthread_mutex_unlock(&map);
+	pthread_mutex_lock(&space);
+	pthread_mutex_unlock(&space);
+}
+
 /* The wait status of a process that does it; `said` is what it wrote. */
 static int child(void (*run)(void))
 {
@@ -318,6 +341,7 @@ static void in_order_is_fine(void **state)
 	assert_int_equal(child(unranked), 0);
 	assert_int_equal(child(changes_what_it_may), 0);
 	assert_int_equal(child(waits_when_it_has_landed), 0);
+	assert_int_equal(child(waits_before_it_takes), 0);
 	assert_string_equal(said, "");
 }
 
@@ -344,6 +368,7 @@ static void out_of_order_ends_with_both_names(void **state)
 		{changes_while_it_waits, "\"file", "without it"},
 		{changes_before_it_reads, "\"access\"", "without it"},
 		{changes_before_it_writes, "\"access\"", "without it"},
+		{waits_with_one_that_they_take, "\"in flight\"", "\"files\" held"},
 		{waits_for_itself, "in flight", "one of them"},
 		{guards_without_a_rank, "without a rank", "guard"},
 		{guards_without_a_rank_to_share, "without a rank", "guard"},
