@@ -7,32 +7,8 @@
  * mark, see src/tlp/lend.c.)
  */
 #include <errno.h>
-#include <stdlib.h>
 #include "space/private.h"
 #include "tlp/check_dirty.h"
-
-/*
- * Where IOVA and memory do not lie alike in their 4 KiB, the window is congruent with the memory:
- * pages can be shared with a space whose page tables have other page sizes.
- */
-int area_pin(struct ioas_space *space, struct space_area *area, struct ioas_why *why)
-{
-	struct space_pages *pages = area_pages(area);
-	uint64_t offset = area_offset(area), start = offset & ~(SPACE_PAGE - 1);
-	uint64_t end = offset + (area->last - area->first) + 1;
-	bool locked = pages_lock(space->iommu, pages);
-	struct pages_pin *pin;
-	int rc;
-
-	end = (end + SPACE_PAGE - 1) & ~(SPACE_PAGE - 1);
-	rc = pages_pin(space, pages, start, end - start,
-		       (area->first - (offset - start)) & ~(SPACE_PAGE - 1), &pin, why);
-	if (!rc && __builtin_expect(area->apart || pages_others(pages), 0))
-		area_shown_by(area, pin);
-	area->pinned = !rc;
-	pages_unlock(space->iommu, locked);
-	return rc;
-}
 
 /*
  * One page at a time where larger leaves are forbidden. An area that allows nothing exists only

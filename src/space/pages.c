@@ -137,65 +137,6 @@ void pages_put_locked(struct ioas_space *space, struct space_pages *pages)
 	pages_give(space, pages);
 }
 
-/* Who has the only reference is alone in looking whether the first area is free. */
-struct space_area *area_new(struct space_pages *pages, uint64_t offset)
-{
-	struct area_apart *apart;
-
-	if (atomic_load_explicit(&pages->refs, memory_order_acquire) == 1 && !pages->area_used &&
-	    offset < SPACE_PAGE) {
-		pages->area_used = true;
-		pages->area = (struct space_area){.offset = (uint16_t)offset};
-		return &pages->area;
-	}
-	apart = alloc_raw(sizeof(*apart));
-	if (!apart)
-		return NULL;
-	*apart = (struct area_apart){{.apart = true}, pages, offset, NULL};
-	return &apart->area;
-}
-
-struct pages_pin *area_pinned_apart(const struct space_area *area)
-{
-	const struct pages_others *others = pages_others(area_pages(area));
-
-	if (!area->pinned)
-		return NULL;
-	if (area->apart)
-		return area_apart(area)->pin;
-	return others->shown ? others->shown : &pages_first(area_pages(area))->pin;
-}
-
-void area_shown_by(struct space_area *area, struct pages_pin *pin)
-{
-	struct pages_others *others = pages_others(area_pages(area));
-
-	area->pinned = true;
-	if (area->apart)
-		area_apart(area)->pin = pin;
-	else if (others)
-		others->shown = pin->tag & PIN_FIRST ? NULL : pin;
-}
-
-void area_free(struct ioas_space *space, struct space_area *area)
-{
-	struct space_pages *pages = area_pages(area);
-
-	if (__builtin_expect(area->apart, 0))
-		free(area_apart(area));
-	pages_put_locked(space, pages);
-}
-
-void areas_free(struct ioas_space *space, struct space_area *list)
-{
-	while (list) {
-		struct space_area *next = list->next;
-
-		area_free(space, list);
-		list = next;
-	}
-}
-
 int pages_memory_pin(struct ioas_iommu *iommu, struct space_pages *pages, uint64_t start,
 		     uint64_t len, void **host, struct ioas_why *why)
 {

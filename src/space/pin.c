@@ -395,8 +395,7 @@ int pages_cut(struct ioas_space *space, struct space_pages *pages, struct pages_
 	return rc;
 }
 
-/* A first pin, beside which there never was another. */
-static void end_first(struct ioas_space *space, struct pages_first *first)
+void pages_unpin_first(struct ioas_space *space, struct pages_first *first)
 {
 	first->pin.tag = PIN_FIRST;
 	mem_window_end(space->iommu->mem, &first->window);
@@ -410,7 +409,7 @@ static void end_pin(struct ioas_space *space, struct space_pages *pages, struct 
 	struct mem_window *window = pin_window(pin);
 
 	if (!pages_others(pages)) {
-		end_first(space, pin_first(pin));
+		pages_unpin_first(space, pin_first(pin));
 		return;
 	}
 	pin_remove(pages, pin);
@@ -446,36 +445,4 @@ void pages_unpin(struct ioas_space *space, struct space_pages *pages, struct pag
 	locked = pages_lock(space->iommu, pages);
 	end_pin(space, pages, pin);
 	pages_unlock(space->iommu, locked);
-}
-
-/*
- * As mostly: the only user of the only pin of pages that nobody else has, or can get at. So it is
- * for one look whether all that was lent is back, too, and for no lock.
- */
-static inline bool is_alone(const struct space_area *area)
-{
-	const struct space_pages *pages = area_pages(area);
-
-	/* First `refs`: while others have the pages, what follows is theirs as well. */
-	return !area->apart && atomic_load_explicit(&pages->refs, memory_order_acquire) == 1 &&
-	       !pages_others(pages) && pages_first(pages)->pin.users == 1;
-}
-
-void area_unpin(struct ioas_space *space, struct space_area *area)
-{
-	struct space_pages *pages = area_pages(area);
-	struct pages_pin *pin;
-
-	if (__builtin_expect(is_alone(area), 1)) {
-		struct pages_first *first = pages_first(pages);
-
-		area->pinned = false;
-		if (__builtin_expect(!mem_lend_none(&first->window.lend), 0))
-			mem_window_idle(&first->window);
-		end_first(space, first);
-		return;
-	}
-	pin = area_pinned(area);
-	area->pinned = false;
-	pages_unpin(space, pages, pin);
 }

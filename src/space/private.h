@@ -236,7 +236,7 @@ static inline uint64_t area_offset(const struct space_area *area)
 
 /*
  * and the pin for page tables, if the space has any; else NULL. Mostly it is the first one, beside
- * which there never was another; pages.c knows the rest.
+ * which there never was another; area.c knows the rest.
  */
 static inline bool area_by_first(const struct space_area *area)
 {
@@ -320,14 +320,6 @@ struct space_pages *pages_get(struct space_pages *pages);
  */
 void pages_put(struct ioas_iommu *iommu, struct space_pages *pages);
 void pages_put_locked(struct ioas_space *space, struct space_pages *pages);
-/*
- * An area that shows them, `offset` on, and takes over a reference, zeroed but for that. NULL: no
- * memory.
- */
-struct space_area *area_new(struct space_pages *pages, uint64_t offset);
-/* Puts its pages; and those of a list. Space locked. */
-void area_free(struct ioas_space *space, struct space_area *area);
-void areas_free(struct ioas_space *space, struct space_area *list);
 /* `len` more bytes of the pages are pinned, or no longer. Locked. 0; -ENOMEM, and why. */
 int pages_charge(struct space_pages *pages, uint64_t len, struct ioas_why *why);
 static inline void pages_uncharge(struct space_pages *pages, uint64_t len)
@@ -395,10 +387,10 @@ int pages_cut(struct ioas_space *space, struct space_pages *pages, struct pages_
  */
 void pages_unpin(struct ioas_space *space, struct space_pages *pages, struct pages_pin *pin);
 /*
- * The reverse of area_pin, with the space's lock held, after the area's entries are gone and
- * inflight_wait: waits for spans lent out, never fails.
+ * The same for who is the only user of a first pin, beside which there never was another. Locked,
+ * or nobody else has the pages; all that was lent is back.
  */
-void area_unpin(struct ioas_space *space, struct space_area *area);
+void pages_unpin_first(struct ioas_space *space, struct pages_first *first);
 /*
  * A pin that shows byte `at` of the pages, or NULL: none does, and *end receives where the next one
  * begins, if it is below *end. Locked; O(log n).
@@ -407,10 +399,23 @@ struct pages_pin *pages_pin_at(const struct space_pages *pages, uint64_t at, uin
 /* How many bytes of the pages are pinned. Locked; takes as long as there are pins. */
 uint64_t pages_pinned(const struct space_pages *pages);
 
-/* fill.c: all with the space's lock held. A list of areas is linked by `next`. */
+/* area.c: all with the space's lock held. A list of areas is linked by `next`. */
 
+/*
+ * An area that shows pages, `offset` on, and takes over a reference, zeroed but for that. NULL: no
+ * memory.
+ */
+struct space_area *area_new(struct space_pages *pages, uint64_t offset);
+/* Puts its pages; and those of a list. */
+void area_free(struct ioas_space *space, struct space_area *area);
+void areas_free(struct ioas_space *space, struct space_area *list);
 /* Pins what an area shows, for the page tables that the space has; errors as pages_pin. */
 int area_pin(struct ioas_space *space, struct space_area *area, struct ioas_why *why);
+/*
+ * The reverse, after the area's entries are gone and inflight_wait: waits for spans lent out, never
+ * fails.
+ */
+void area_unpin(struct ioas_space *space, struct space_area *area);
 /* Where an area that is pinned begins in the physical map. */
 static inline pa_t area_pa(const struct space_area *area)
 {
@@ -421,6 +426,8 @@ static inline pa_t area_pa(const struct space_area *area)
 	pin = area_pinned(area);
 	return pin_window(pin)->pa + pin_skip(pin) + (area_offset(area) - pin_start(pin));
 }
+
+/* fill.c: as above. */
 
 /*
  * Enters an area, which is pinned, in one table. 0, or -ENOMEM and some of it may be in: the
