@@ -2,7 +2,8 @@
 /*
  * Description: translated requests pass if, and only if, what they use was handed out to the device
  * and not taken back; UNMAP, DETACH, a replace and dirty bits take it back and wait for the device;
- * one that does not answer is blocked.
+ * one that does not answer is blocked. The linker puts a __wrap_ function in front of whether ATS
+ * is enabled (see meson.build).
  */
 #include "space/space.h"
 #include "tlp/tlp.h"
@@ -79,6 +80,34 @@ static void what_is_translated_is_not_lent(void **state)
 	ioas_dma_init(&dma, issuer);
 	assert_int_equal(ioas_dma_add(&dma, &tlp), -EOPNOTSUPP);
 	assert_int_equal(dma.iov_nr, 0);
+	ioas_dma_fini(&dma);
+}
+
+static bool not_yet; /* the next to ask gets the answer from just before ATS was enabled */
+
+bool __real_ioas_ats_enabled(const struct ioas_device *of);
+bool __wrap_ioas_ats_enabled(const struct ioas_device *of);
+bool __wrap_ioas_ats_enabled(const struct ioas_device *of)
+{
+	bool enabled = __real_ioas_ats_enabled(of) && !not_yet;
+
+	not_yet = false;
+	return enabled;
+}
+
+/* Nor where ATS is enabled after it was found that it is not: then as if it were not. */
+static void what_is_translated_just_now_is_not_lent(void **state)
+{
+	struct ioas_ats_translation found = rig_ask(BASE, 1, IOAS_TLP_READ);
+	struct ioas_tlp tlp = {.addr = found.addr, .len = 8, .at = IOAS_TLP_TRANSLATED};
+	struct ioas_dma dma;
+
+	ioas_dma_init(&dma, issuer);
+	not_yet = true;
+	assert_int_equal(ioas_dma_add(&dma, &tlp), -EFAULT);
+	assert_int_equal(rig_fault(1).reason, IOAS_FAULT_TRANSLATED);
+	assert_int_equal(dma.iov_nr, 0);
+	assert_int_equal(dma.hold_nr, 0);
 	ioas_dma_fini(&dma);
 }
 
@@ -423,6 +452,7 @@ int main(void)
 		TEST(what_was_handed_out_passes, start),
 		TEST(what_is_translated_is_no_other_batchs_beginning, start),
 		TEST(what_is_translated_is_not_lent, start),
+		TEST(what_is_translated_just_now_is_not_lent, start),
 		TEST(what_was_not_handed_out_is_refused, start),
 		TEST(what_is_not_mapped_has_no_translation_and_is_no_fault, start),
 		TEST(a_request_of_many_pages_is_answered_up_to_a_hole, start),
