@@ -92,7 +92,7 @@ static void after_the_first_all_are_apart(void **state)
 	area_free(rig->space, first);
 	assert_int_equal(atomic_load(&pages->refs), 1);
 	area_free(rig->space, show(pages_get(pages), 5 * PAGE, true));
-	area_free(rig->space, show(pages, 5 * PAGE, true));
+	area_free(rig->space, show(pages, 0, true));
 }
 
 /* What is left of their pages is found at the end. */

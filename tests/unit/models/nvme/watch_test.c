@@ -324,6 +324,28 @@ static void no_queue_is_an_event(void **state)
 	begin("null");
 }
 
+/* From before a reset, say: only what is stored while it is watched counts. */
+static void what_lay_there_before_is_no_event(void **state)
+{
+	struct completion done;
+
+	begin("null");
+	driver_pair(&drv, 1, 16);
+	ask_for_event();
+	for (unsigned i = NVME_DOORBELLS; i < 1024; i++)
+		__atomic_store_n(&bus.words[i], i, __ATOMIC_SEQ_CST);
+	if (!watch())
+		return;
+	/* Whoever ends it looks for what was stored. */
+	bus.ops->suspend(bus.model);
+	assert_false(bus.watched);
+	bus.ops->resume(bus.model);
+	reads(1, 3);
+	assert_false(driver_poll(&drv, 0, &done));
+	for (unsigned i = NVME_DOORBELLS; i < 1024; i++)
+		assert_int_equal(bus.words[i], 0);
+}
+
 static void remake(uint16_t id)
 {
 	static const uint8_t ops[] = {NVME_ADM_DELETE_SQ, NVME_ADM_DELETE_CQ};
@@ -428,6 +450,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_bad_value_is_an_event_and_the_next_one_counts,
 					  teardown),
 		cmocka_unit_test_teardown(no_queue_is_an_event, teardown),
+		cmocka_unit_test_teardown(what_lay_there_before_is_no_event, teardown),
 		cmocka_unit_test_teardown(queues_come_and_go_meanwhile, teardown),
 		cmocka_unit_test_teardown(a_store_that_a_call_has_overtaken_is_none, teardown),
 		cmocka_unit_test_teardown(resets_leave_nothing, teardown),
