@@ -26,18 +26,18 @@ static const struct ioas_model_key keys[] = {
 /* A number with nothing behind it but K, M or G. */
 static int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
-	static const char units[] = "KMG";
+	static const char units[] = "KMGkmg";
 	const char *unit;
 	char *end;
 
 	*out = strtoull(text, &end, 10);
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
-	unit = *end ? strchr(units, *end & ~0x20) : NULL;
+	unit = *end ? strchr(units, *end) : NULL;
 	if (*end && (!unit || end[1]))
 		return -EINVAL;
 	if (unit && *out <= BUF_MAX)
-		*out <<= (unit - units + 1) * 10;
+		*out <<= ((unit - units) % 3 + 1) * 10;
 	return *out >= min && *out <= max ? 0 : -EINVAL;
 }
 
