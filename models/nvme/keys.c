@@ -2,9 +2,9 @@
 /* What `--device nvme,...` can say. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "nvme/keys.h"
+#include "param.h"
 #include "util/why.h"
 
 const struct ioas_model_key nvme_keys[] = {
@@ -21,36 +21,6 @@ const struct ioas_model_key nvme_keys[] = {
 	{"serial", "TEXT", "serial number, up to 20 characters", false},
 	{0},
 };
-
-static int parse_size(const char *text, uint64_t *out)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-	unsigned shift = 0;
-	char *end;
-
-	*out = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9')
-		return -EINVAL;
-	if (*end) {
-		unit = strchr(units, *end & ~0x20);
-		if (!unit || end[1])
-			return -EINVAL;
-		shift = (unsigned)(unit - units + 1) * 10;
-	}
-	if (*out > (uint64_t)INT64_MAX >> shift) /* also what strtoull could not hold */
-		return -EINVAL;
-	*out <<= shift;
-	return 0;
-}
-
-static int parse_switch(const struct ioas_param *param, bool *out, struct ioas_why *why)
-{
-	*out = !strcmp(param->value, "on") || !*param->value;
-	if (!*out && strcmp(param->value, "off"))
-		return why_set(why, -EINVAL, "%s=%s: on or off", param->key, param->value);
-	return 0;
-}
 
 static int parse_serial(const char *text, struct ioas_why *why)
 {
@@ -71,20 +41,20 @@ static int parse(const struct ioas_param *param, struct nvme_keys *out, struct i
 	if (!strcmp(param->key, "drive")) {
 		out->drive.path = value;
 	} else if (!strcmp(param->key, "size")) {
-		if (parse_size(value, &out->drive.size))
+		if (param_number(value, &out->drive.size))
 			return why_set(why, -EINVAL, "size=%s: a number, then K, M, G or T", value);
 	} else if (!strcmp(param->key, "lba")) {
 		if (strcmp(value, "512") && strcmp(value, "4096"))
 			return why_set(why, -EINVAL, "lba=%s: 512 or 4096", value);
 		out->drive.lba_lg2 = *value == '5' ? 9 : 12;
 	} else if (!strcmp(param->key, "readonly")) {
-		return parse_switch(param, &out->drive.readonly, why);
+		return param_switch(param, &out->drive.readonly, why);
 	} else if (!strcmp(param->key, "volatile")) {
-		return parse_switch(param, &out->drive.is_volatile, why);
+		return param_switch(param, &out->drive.is_volatile, why);
 	} else if (!strcmp(param->key, "ats")) {
-		return parse_switch(param, &out->ats, why);
+		return param_switch(param, &out->ats, why);
 	} else if (!strcmp(param->key, "watch")) {
-		return parse_switch(param, &out->watch, why);
+		return param_switch(param, &out->watch, why);
 	} else if (!strcmp(param->key, "serial")) {
 		out->serial = value;
 		return parse_serial(value, why);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "param.h"
 #include "tlpgun/gun.h"
 #include "tlpgun/keys.h"
 #include "util/why.h"
@@ -23,30 +24,9 @@ static const struct ioas_model_key keys[] = {
 	{0},
 };
 
-/* A number with nothing behind it but K, M or G. */
 static int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
-	static const char units[] = "KMGkmg";
-	const char *unit;
-	char *end;
-
-	*out = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9')
-		return -EINVAL;
-	unit = *end ? strchr(units, *end) : NULL;
-	if (*end && (!unit || end[1]))
-		return -EINVAL;
-	if (unit && *out <= BUF_MAX)
-		*out <<= ((unit - units) % 3 + 1) * 10;
-	return *out >= min && *out <= max ? 0 : -EINVAL;
-}
-
-static int parse_switch(const struct ioas_param *param, bool *out, struct ioas_why *why)
-{
-	*out = !strcmp(param->value, "on") || !*param->value;
-	if (!*out && strcmp(param->value, "off"))
-		return why_set(why, -EINVAL, "%s=%s: on or off", param->key, param->value);
-	return 0;
+	return param_number(text, out) || *out < min || *out > max ? -EINVAL : 0;
 }
 
 /* What was said, with 0 for what was not. */
@@ -60,9 +40,9 @@ static int parse(const struct ioas_param *param, struct said *said, struct ioas_
 	const char *value = param->value;
 
 	if (!strcmp(param->key, "shared"))
-		return parse_switch(param, &said->shared, why);
+		return param_switch(param, &said->shared, why);
 	if (!strcmp(param->key, "ats"))
-		return parse_switch(param, &said->ats, why);
+		return param_switch(param, &said->ats, why);
 	if (!strcmp(param->key, "pri")) {
 		if (parse_number(value, 0, IOAS_PAGE_GROUPS, &said->pri))
 			return why_set(why, -EINVAL, "pri=%s: 0 to %u page requests", value,
