@@ -130,6 +130,10 @@ static void dmabufs_are_found_by_descriptor(void **state)
 	assert_int_equal(uapi_dmabuf_revoke(w->iommu, &w->caller, fd, false, NULL), 0);
 	assert_int_equal(map_file(w, iommufd, ioas, fd, 0, PAGE, 0x50000), 0);
 	assert_int_equal(w_ioctl(w, fd, IOMMU_DESTROY, w->page), -ENOTTY);
+	assert_int_equal(ioas_file_mmap(w_file(w, fd), 0, PAGE, PROT_READ, MAP_SHARED,
+					&(struct ioas_mapping){0}, &w->why),
+			 -EINVAL);
+	assert_non_null(strstr(w->why.text, "exporter"));
 	/* Mapped, it outlives its descriptor. */
 	w_close(w, fd);
 	close(mem);

@@ -57,6 +57,23 @@ static int device_fd(struct world *w, int group)
 	return (int)w_ioctl(w, group, VFIO_GROUP_GET_DEVICE_FD, "0000:01:00.0");
 }
 
+/* It has its IOMMU by its group's container. */
+static void what_came_from_a_group_is_not_bound(void **state)
+{
+	struct world *w = *state;
+	int group, iommufd = w_open(w, "/dev/iommu"),
+		   container = ready(w, VFIO_TYPE1v2_IOMMU, &group);
+	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = iommufd};
+	int dev = device_fd(w, group);
+
+	assert_int_equal(w_ioctl(w, dev, VFIO_DEVICE_BIND_IOMMUFD, &bind), -EINVAL);
+	assert_non_null(strstr(w->why.text, "came from a group"));
+	w_close(w, dev);
+	w_close(w, group);
+	w_close(w, container);
+	w_close(w, iommufd);
+}
+
 static void extensions_are_type1_s(void **state)
 {
 	struct world *w = *state;
@@ -473,6 +490,7 @@ static void wild_pointers_are_efault_and_change_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(what_came_from_a_group_is_not_bound),
 		TEST(extensions_are_type1_s),
 		TEST(a_container_comes_to_life_in_order),
 		TEST(a_group_is_open_once_and_not_beside_its_cdev),
