@@ -77,7 +77,6 @@ void mem_lend_release(mem_hold_t hold)
 {
 	struct mem_lend *lend = mem_hold_lend(hold);
 	_Atomic uint32_t *count = &lend->count[hold & 1];
-
 	uint32_t was = atomic_fetch_sub_explicit(count, 1, memory_order_acq_rel);
 
 	if ((was & (WAITED | HOLDS)) == (WAITED | 1))
